@@ -1,0 +1,5 @@
+"""Settings, Celery options and logging. Nothing else in the house reads the environment."""
+
+from config.settings import Settings, load_settings
+
+__all__ = ["Settings", "load_settings"]

@@ -1,0 +1,158 @@
+"""Logging for people (console) and machines (JSON): one event per line, on standard error.
+
+`structlog` and the standard library's loggers (Celery, kombu, urllib3) end in the same handler, so every
+line has the same fields: `timestamp` (aware, UTC), `level`, `logger`, `event` and the event's own ids.
+Secrets and e-mail addresses are taken out of every line by `redact`, whoever logged it.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from typing import TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from config.settings import Settings
+
+MASK = "***"
+
+# Words that make a field's value a secret or a person's: `refresh_token`, `clientSecret`, `errorEmail`.
+SECRET_WORDS = frozenset(
+    {
+        "authorization",
+        "cookie",
+        "credential",
+        "credentials",
+        "email",
+        "passwd",
+        "password",
+        "secret",
+        "secrets",
+        "token",
+        "tokens",
+    }
+)
+# Endings that make a secret only as a whole: an ordering `key` and Fortnox's `error_code` are none.
+SECRET_ENDINGS = ("apikey", "authorizationcode", "basicauth", "encryptionkey", "encryptionkeys", "privatekey")
+# Names that only look like secrets: a fencing token is a counter.
+PLAIN_NAMES = frozenset({"fencingtoken", "tokentype"})
+
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_SECRETS_IN_TEXT = (
+    (re.compile(r"(?P<keep>\b[a-z][a-z0-9+.-]*://)[^\s/@]+@", re.IGNORECASE), rf"\g<keep>{MASK}@"),
+    (re.compile(r"(?P<keep>\b(?:Bearer|Basic)\s+)[\w.~+/=-]{8,}", re.IGNORECASE), rf"\g<keep>{MASK}"),
+    (
+        re.compile(
+            r"(?P<keep>\b(?:access_token|refresh_token|client_secret|password|code)=)[^\s&'\"]+",
+            re.IGNORECASE,
+        ),
+        rf"\g<keep>{MASK}",
+    ),
+    # The domain stays: it tells which company's address was refused.
+    (re.compile(r"[\w.!#$%&'*+=?^`{|}~-]+@(?P<domain>[\w-]+(?:\.[\w-]+)+)"), rf"{MASK}@\g<domain>"),
+)
+
+# Loggers that repeat, for every task, what our own events say better.
+QUIET_LOGGERS = {
+    "celery.worker.strategy": logging.WARNING,  # "Task … received"
+    "celery.app.trace": logging.WARNING,  # "Task … succeeded"; failures are ERROR and stay
+    "celery.beat": logging.WARNING,  # "Scheduler: Sending due task …"
+}
+
+
+def configure_logging(settings: Settings, *, level: int = logging.INFO, stream: TextIO | None = None) -> None:
+    """Send every logger's events to `stream` (standard error), as `settings.log_format` says.
+
+    May be called again: the last call wins.
+    """
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*_shared_processors(), structlog.stdlib.ExtraAdder(), _without_task_data],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,  # to text first: a traceback can hold a secret too
+                redact,
+                _renderer(settings, handler.stream),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name, quiet_level in QUIET_LOGGERS.items():
+        logging.getLogger(name).setLevel(max(quiet_level, level))
+    logging.captureWarnings(True)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *_shared_processors(),
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.processors.StackInfoRenderer(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,  # a cached logger would ignore a test's capture
+    )
+
+
+def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """A structlog processor: the event with secrets masked, by field name and inside text, however deep."""
+    return {name: _redacted(name, value) for name, value in event.items()}
+
+
+def redact_text(text: str) -> str:
+    """`text` with credentials in URLs and headers, and the local part of e-mail addresses, masked."""
+    for pattern, replacement in _SECRETS_IN_TEXT:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a field of this name, in snake_case, camelCase or kebab-case, is to be masked."""
+    words = [word.lower() for word in _WORD.findall(name)]
+    joined = "".join(words)
+    if joined in PLAIN_NAMES:
+        return False
+    return joined.endswith(SECRET_ENDINGS) or joined == "code" or not SECRET_WORDS.isdisjoint(words)
+
+
+def _redacted(name: object, value: object) -> object:
+    if value is None or isinstance(value, bool):
+        return value  # "is there a token?" is no secret
+    if isinstance(name, str) and is_secret_name(name):
+        return MASK
+    if isinstance(value, str):
+        return redact_text(value)
+    if isinstance(value, Mapping):
+        return {key: _redacted(key, inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_redacted(None, inner) for inner in value]
+    if isinstance(value, int | float):
+        return value
+    return redact_text(str(value))
+
+
+def _without_task_data(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Celery repeats a task's arguments and traceback in `extra={"data": …}`; the line has both already."""
+    if str(event.get("logger", "")).startswith("celery."):
+        event.pop("data", None)
+    return event
+
+
+def _shared_processors() -> list[Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+
+
+def _renderer(settings: Settings, stream: TextIO) -> Processor:
+    if settings.log_format == "json":
+        return structlog.processors.JSONRenderer(ensure_ascii=False)
+    return structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback)

@@ -1,0 +1,185 @@
+"""The one typed, frozen set of settings, read from the environment or `.env`, built once at an entry point.
+
+Raises `pydantic.ValidationError` naming each bad setting. `.env.example` lists exactly these names
+(`tests/unit/test_conventions.py` compares them).
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple, Self
+from urllib.parse import urlsplit
+
+from cryptography.fernet import Fernet
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+PLACEHOLDERS = frozenset({"", "changeme", "change-me", "secret", "sandbox-client", "sandbox-secret", "sandbox-key"})
+
+
+class RateLimit(NamedTuple):
+    """At most `requests` in any `seconds` seconds."""
+
+    requests: int
+    seconds: int
+
+    def __str__(self) -> str:
+        return f"{self.requests}/{self.seconds}"
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("give an origin such as https://api.fortnox.se")
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
+        raise ValueError("plain http is only accepted for this machine (127.0.0.1); use https")
+    return url.rstrip("/")
+
+
+def _bare_origin(url: str) -> str:
+    url = _origin(url)
+    if urlsplit(url).path or urlsplit(url).query:
+        raise ValueError("give the bare origin, without a path: the paths are the client's own")
+    return url
+
+
+def _seconds(value: object) -> object:
+    """Settings give durations as a number of seconds; text from the environment becomes a number first."""
+    return float(value) if isinstance(value, str) else value
+
+
+def _comma_separated(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _rate_limit(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    requests, slash, seconds = value.partition("/")
+    if not (slash and requests.strip().isdigit() and seconds.strip().isdigit()):
+        raise ValueError("give requests/seconds, for example 24/5")
+    return RateLimit(int(requests), int(seconds))
+
+
+Origin = Annotated[str, AfterValidator(_origin)]
+BareOrigin = Annotated[str, AfterValidator(_bare_origin)]
+Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set. Field names are the environment's names in lower case."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True, env_ignore_empty=True
+    )
+
+    # Where things are
+    redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    fortnox_api_url: BareOrigin = "https://api.fortnox.se"
+    fortnox_auth_url: BareOrigin = "https://apps.fortnox.se"
+    moment_api_url: Origin = "https://app.moment.team/api/1.0"
+    attachment_hosts: Names = ()
+
+    # Who we are to them
+    fortnox_client_id: str = ""
+    fortnox_client_secret: SecretStr = SecretStr("")
+    fortnox_redirect_uri: str | None = None
+    moment_api_key: SecretStr = SecretStr("")
+    encryption_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_comma_separated)] = ()
+
+    # How fast, how patient
+    fortnox_rate_limit: Annotated[RateLimit, NoDecode, BeforeValidator(_rate_limit)] = RateLimit(24, 5)
+    lease_seconds: Seconds = timedelta(seconds=30)
+    expense_poll_interval: Seconds = timedelta(seconds=600)
+    company_release_limit: int = Field(8, ge=1, le=1000)
+
+    # E-mail
+    smtp_url: SecretStr = SecretStr("smtp://127.0.0.1:25")
+    alerts_from: str = "moment-fortnox@localhost"
+    alerts_to: str | None = None
+
+    # Seeing into it
+    sentry_dsn: SecretStr | None = None
+    log_format: Literal["console", "json"] = "console"
+    flower_basic_auth: SecretStr | None = None
+
+    @field_validator("lease_seconds")
+    @classmethod
+    def _lease_is_sensible(cls, lease: timedelta) -> timedelta:
+        if not timedelta(seconds=1) <= lease <= timedelta(seconds=30):
+            raise ValueError("must be 1 to 30 seconds: a killed worker's event waits this long")
+        return lease
+
+    @field_validator("fortnox_rate_limit")
+    @classmethod
+    def _within_fortnox_limit(cls, limit: RateLimit) -> RateLimit:
+        if not (limit.requests >= 1 and 1 <= limit.seconds <= 60):
+            raise ValueError("must be at least 1 request in 1 to 60 seconds")
+        if limit.requests * 5 > 25 * limit.seconds:  # 25 per 5 s is Fortnox's own limit
+            raise ValueError(f"{limit} is more than the 25 requests per 5 seconds that Fortnox allows")
+        return limit
+
+    @field_validator("encryption_keys")
+    @classmethod
+    def _keys_are_fernet_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for position, key in enumerate(keys, start=1):
+            try:
+                Fernet(key.get_secret_value())
+            except ValueError:
+                raise ValueError(
+                    f"key {position} is not a Fernet key (32 bytes, url-safe base64); make one with `python "
+                    '-c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"`'
+                ) from None
+        return keys
+
+    @model_validator(mode="after")
+    def _secrets_are_real_outside_the_sandbox(self) -> Self:
+        if self.is_sandbox:
+            return self
+        missing = [
+            name.upper()
+            for name, value in (
+                ("fortnox_client_id", self.fortnox_client_id),
+                ("fortnox_client_secret", self.fortnox_client_secret.get_secret_value()),
+                ("moment_api_key", self.moment_api_key.get_secret_value()),
+                ("encryption_keys", "set" if self.encryption_keys else ""),
+            )
+            if value.strip().lower() in PLACEHOLDERS
+        ]
+        if missing:
+            raise ValueError(
+                f"{', '.join(missing)}: missing or a placeholder. Set them in the environment or .env; only "
+                "a sandbox on this machine (FORTNOX_API_URL=http://127.0.0.1:…) runs without."
+            )
+        return self
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether Fortnox is a stand-in on this machine, so that nothing real can be harmed."""
+        return urlsplit(self.fortnox_api_url).hostname in LOOPBACK_HOSTS
+
+
+def load_settings(env_file: Path | None = None, **overrides: object) -> Settings:
+    """Settings from the environment, then `.env` (or `env_file`), then defaults; `overrides` win over all."""
+    if env_file is not None:
+        return Settings(_env_file=env_file, **overrides)  # type: ignore[arg-type,call-arg]
+    return Settings(**overrides)  # type: ignore[arg-type]
+
+
+def settings_problems(error: ValidationError) -> list[str]:
+    """Each bad setting by its name in the environment, and what is wrong with it. Shows no value."""
+    return [
+        (f"{str(fault['loc'][0]).upper()}: " if fault["loc"] else "") + str(fault["msg"]).removeprefix("Value error, ")
+        for fault in error.errors(include_url=False, include_input=False)
+    ]

@@ -1,0 +1,64 @@
+"""The ordering engine: events are accepted once, run one at a time per ordering key, in order, and are never lost.
+
+It knows events, keys and outcomes, nothing of what a transfer does. The truth is in Redis, changed only by the
+Lua scripts in `lua/`, one atomic transition each; a message to a worker is only a wake-up, which may be lost,
+late or doubled without harm.
+
+    publish → waiting → ready → (released, a wake-up is sent) → running → done
+                 ↑        ↑                                        ├──→ retrying, held, ready again
+                 └────────┴───────────────────────────────────────┴──→ failed, superseded, skipped
+
+The promises (tests/integration/test_ordering_*.py has one or more for each):
+
+1. At most one live transfer per ordering key; a holder whose lease lapsed can change nothing.
+2. Order per key survives retries, back-off, crashes, redelivery and restarts.
+3. Nothing accepted is lost; nothing settled runs again; the same event id is accepted once.
+4. A prerequisite's earlier events are through, or the event waits; if one failed, it is held until that is mended.
+5. Only snapshots not yet started are superseded.
+6. A company has at most `release_limit` transfers released; one that rests or is paused occupies no slot.
+7. Cost per event is constant: every set is read at one end.
+"""
+
+from worker.ordering.engine import (
+    Admission,
+    Claim,
+    EventRecord,
+    LeaseLost,
+    Ordering,
+    Pumped,
+    Submission,
+    Wakeup,
+)
+from worker.ordering.outcomes import (
+    Done,
+    Failed,
+    Held,
+    Outcome,
+    Pause,
+    Retry,
+    Skipped,
+    Superseded,
+    Trouble,
+    Yield,
+)
+
+__all__ = [
+    "Admission",
+    "Claim",
+    "Done",
+    "EventRecord",
+    "Failed",
+    "Held",
+    "LeaseLost",
+    "Ordering",
+    "Outcome",
+    "Pause",
+    "Pumped",
+    "Retry",
+    "Skipped",
+    "Submission",
+    "Superseded",
+    "Trouble",
+    "Wakeup",
+    "Yield",
+]

@@ -1,0 +1,399 @@
+"""The engine's Python face: one method per transition, typed values in and out, all state in Redis."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from redis import Redis
+from redis.commands.core import Script
+
+from worker.ordering.outcomes import (
+    Done,
+    Failed,
+    Held,
+    Outcome,
+    Pause,
+    Retry,
+    Skipped,
+    Superseded,
+    Trouble,
+    Yield,
+)
+
+LAYOUT: Final = "1"  # of the keys in Redis; see lua/common.lua
+STATUSES: Final = (
+    "waiting",
+    "ready",
+    "running",
+    "retrying",
+    "held",
+    "failed",
+    "done",
+    "superseded",
+    "skipped",
+)
+UNSETTLED: Final = ("waiting", "ready", "running", "retrying", "held")
+
+LUA = Path(__file__).parent / "lua"
+
+
+class LeaseLost(RuntimeError):
+    """The event is no longer this holder's: its lease lapsed, so whatever it does next must not count."""
+
+    def __init__(self, company: str, event_id: str) -> None:
+        super().__init__(company, event_id)
+        self.company = company
+        self.event_id = event_id
+
+    def __str__(self) -> str:
+        return f"the lease on event {self.event_id} of {self.company} lapsed"
+
+
+class UnknownLayout(RuntimeError):
+    """Redis holds the state of another version of this system."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(found)
+        self.found = found
+
+    def __str__(self) -> str:
+        return (
+            f"Redis holds layout version {self.found}, this version works with {LAYOUT}. Run the version that "
+            "wrote it until nothing is waiting, or point REDIS_URL at another database."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """An event as the engine sees it. `needs` are the ordering keys that must be through first."""
+
+    company: str
+    id: str
+    key: str
+    type: str
+    body: str
+    occurred_at: datetime
+    needs: tuple[str, ...] = ()
+    snapshot: bool = False
+    control: bool = False
+    sequence: int | None = None
+    refused: str = ""
+    refused_remedy: str = ""
+
+
+class Wakeup(NamedTuple):
+    """A worker is to be told that this event may start."""
+
+    company: str
+    id: str
+    type: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """`known`: an event with this id was accepted before, and nothing was changed."""
+
+    known: bool
+    wakeups: tuple[Wakeup, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A worker's hold on an event, good while its lease is renewed. `progress`: steps taken by earlier holders."""
+
+    company: str
+    id: str
+    fence: int
+    type: str
+    key: str
+    attempts: int
+    body: str = field(repr=False)
+    progress: Mapping[str, str] = field(repr=False)
+    accepted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Pumped:
+    """What became ready by time alone, and how long until something else will (None: nothing is due)."""
+
+    next_due: timedelta | None
+    wakeups: tuple[Wakeup, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """What is known of an event. `key` is its ordering key; times are aware, UTC."""
+
+    id: str
+    company: str
+    type: str
+    key: str
+    status: str
+    reason: str
+    remedy: str
+    code: str
+    attempts: int
+    occurred_at: datetime
+    accepted_at: datetime
+    settled_at: datetime | None
+    blocker: str
+
+
+class Ordering:
+    """The ordering engine over one Redis. Safe to share between threads; not across a fork."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        lease: timedelta = timedelta(seconds=30),
+        release_limit: int = 8,
+        retention: timedelta = timedelta(days=90),
+        prefix: str = "mf:",
+        rewake: timedelta = timedelta(seconds=8),
+        crash_limit: int = 3,
+        breaker_threshold: int = 3,
+        breaker_rest: tuple[timedelta, timedelta] = (timedelta(seconds=5), timedelta(minutes=5)),
+        clock: Callable[[], int] | None = None,
+    ) -> None:
+        """`redis` must decode responses. `clock` (ms) replaces the server's, for tests with simulated time."""
+        self.redis = redis
+        self.lease = lease
+        self.prefix = prefix
+        self._rewake = rewake
+        self._crash_limit = crash_limit
+        self._breaker = (breaker_threshold, *map(_ms, breaker_rest))
+        self._shared = (release_limit, _ms(retention))
+        self._clock = clock
+        common = (LUA / "common.lua").read_text()
+        self._scripts: dict[str, Script] = {
+            path.stem: redis.register_script(f"{common}\n{path.read_text()}")
+            for path in sorted(LUA.glob("*.lua"))
+            if path.stem != "common"
+        }
+
+    def check_layout(self) -> None:
+        """Raises `UnknownLayout` when Redis holds another version's state; marks an empty one as ours."""
+        self.redis.setnx(f"{self.prefix}layout", LAYOUT)
+        found = self.redis.get(f"{self.prefix}layout")
+        if found != LAYOUT:
+            raise UnknownLayout(str(found))
+
+    def publish(self, event: Submission) -> Admission:
+        """Accepts an event: once this returns, it is never lost. With `refused`, it is kept as failed."""
+        accepted, woken = self._run(
+            "publish",
+            event.company,
+            event.id,
+            event.key,
+            " ".join(event.needs),
+            event.type,
+            int(event.snapshot),
+            int(event.control),
+            "" if event.sequence is None else event.sequence,
+            _ms_since_epoch(event.occurred_at),
+            event.body,
+            event.refused,
+            event.refused_remedy,
+        )
+        return Admission(known=not accepted, wakeups=_wakeups(woken))
+
+    def claim(self, company: str, event_id: str) -> Claim | None:
+        """The event, if it may start now and no one else has it."""
+        answer = self._run("claim", company, event_id, _ms(self.lease))
+        if answer[0] == 0:
+            return None
+        fence, type_, key, attempts, body, progress, accepted = answer
+        return Claim(
+            company=company,
+            id=event_id,
+            fence=fence,
+            type=type_,
+            key=key,
+            attempts=int(attempts),
+            body=body,
+            progress=dict(zip(progress[::2], progress[1::2], strict=True)),
+            accepted_at=_time(accepted),
+        )
+
+    def renew(self, claim: Claim) -> bool:
+        """Keeps the event for another lease; False when it is no longer this holder's."""
+        return bool(self._run("renew", claim.company, claim.id, claim.fence, _ms(self.lease)))
+
+    def record(self, claim: Claim, step: str, value: str = "") -> None:
+        """Records a step taken, for whoever may have to go on from here. Raises `LeaseLost`."""
+        if not self._run("record", claim.company, claim.id, claim.fence, step, value):
+            raise LeaseLost(claim.company, claim.id)
+
+    def settle(self, claim: Claim, outcome: Outcome) -> tuple[Wakeup, ...]:
+        """Applies the outcome and returns what it released. Raises `LeaseLost`, and then nothing was changed."""
+        settled, woken = self._run("settle", claim.company, claim.id, claim.fence, *self._arguments(outcome))
+        if not settled:
+            raise LeaseLost(claim.company, claim.id)
+        return _wakeups(woken)
+
+    def pump(self, most: int = 100) -> Pumped:
+        """Moves on what time alone moves. Call it when `next_due` has passed, from as many workers as there are."""
+        next_due, woken = self._run("pump", most, _ms(self._rewake), self._crash_limit)
+        wait = None if next_due == "-1" else timedelta(milliseconds=int(next_due))
+        return Pumped(next_due=wait, wakeups=_wakeups(woken))
+
+    def pause(self, company: str, reason: str) -> None:
+        """The company's events wait until `resume`; accepting goes on, and control events run."""
+        self._run("pause", company, reason)
+
+    def resume(self, company: str) -> tuple[Wakeup, ...]:
+        """The company goes on, whether it was paused, resting or probing."""
+        return _wakeups(self._run("resume", company)[1])
+
+    def retry(self, company: str, event_id: str) -> tuple[str, tuple[Wakeup, ...]]:
+        """Runs a failed, skipped, held or retrying event again. Returns its new status: "" if it has no other."""
+        status, woken = self._run("retry", company, event_id)
+        return status, _wakeups(woken)
+
+    def skip(self, company: str, event_id: str, reason: str) -> tuple[bool, tuple[Wakeup, ...]]:
+        """Gives up an event that is not running; what waited for it goes on. False if it cannot be skipped."""
+        skipped, woken = self._run("skip", company, event_id, reason)
+        return bool(skipped), _wakeups(woken)
+
+    # Looking, not changing
+
+    def companies(self) -> list[str]:
+        return sorted(map(str, self.redis.smembers(f"{self.prefix}companies")))
+
+    def counts(self, company: str) -> dict[str, int]:
+        """How many events of the company are in each status."""
+        found = self.redis.hmget(self._key("company", company), [f"n:{status}" for status in STATUSES])
+        return {status: int(n or 0) for status, n in zip(STATUSES, found, strict=True)}
+
+    def paused(self, company: str) -> str | None:
+        """Why the company is paused, if it is."""
+        return self.redis.hget(self._key("company", company), "paused")  # type: ignore[return-value]
+
+    def resting(self, company: str) -> bool:
+        """Whether the company rests: throttled, or its target is down."""
+        return bool(self.redis.hexists(self._key("company", company), "rests"))
+
+    def oldest(self, company: str) -> datetime | None:
+        """When the oldest event that is not settled was accepted."""
+        first: Any = self.redis.zrange(f"{self._key('company', company)}:open", 0, 0, withscores=True)
+        return _time(first[0][1]) if first else None
+
+    def overdue(self) -> timedelta:
+        """How long the longest overdue transition has waited to be moved on: about 0 while any pump runs."""
+        seconds, microseconds = self.redis.time()
+        now = seconds * 1000 + microseconds // 1000
+        since = [now]
+        for name, allowed in (("due", 0), ("resting", 0), ("leases", 0), ("woken", _ms(self._rewake))):
+            first: Any = self.redis.zrange(f"{self.prefix}{name}", 0, 0, withscores=True)
+            since += [int(score) + allowed for _, score in first]
+        return timedelta(milliseconds=now - min(since))
+
+    def event(self, company: str, event_id: str) -> EventRecord | None:
+        found: Any = self.redis.hgetall(self._key("event", f"{company}:{event_id}"))
+        return _record(company, event_id, found) if found else None
+
+    def body(self, company: str, event_id: str) -> str | None:
+        """The event's JSON, kept until it is done or superseded."""
+        return self.redis.get(self._key("body", f"{company}:{event_id}"))  # type: ignore[return-value]
+
+    def progress(self, company: str, event_id: str) -> dict[str, str]:
+        return self.redis.hgetall(self._key("progress", f"{company}:{event_id}"))  # type: ignore[return-value]
+
+    def unsettled(self, company: str) -> Iterator[EventRecord]:
+        """Events under way, oldest first."""
+        return self._records(company, f"{self._key('company', company)}:open")
+
+    def failed(self, company: str) -> Iterator[EventRecord]:
+        """Events that need a person, in the order in which they failed."""
+        return self._records(company, f"{self._key('company', company)}:failed")
+
+    def unreported(self, most: int = 100) -> list[tuple[str, str]]:
+        """(company, event id) of what a person must be told of, oldest first; an empty id means the company."""
+        refs: Any = self.redis.zrange(f"{self.prefix}reports", 0, most - 1)
+        return [(company, event_id) for company, _, event_id in (ref.partition(":") for ref in refs)]
+
+    def reported(self, company: str, event_id: str) -> None:
+        self.redis.zrem(f"{self.prefix}reports", f"{company}:{event_id}")
+
+    def _records(self, company: str, index: str) -> Iterator[EventRecord]:
+        page = 200
+        for start in range(0, self.redis.zcard(index), page):
+            ids: Any = self.redis.zrange(index, start, start + page - 1)
+            pipeline = self.redis.pipeline(transaction=False)
+            for event_id in ids:
+                pipeline.hgetall(self._key("event", f"{company}:{event_id}"))
+            for event_id, found in zip(ids, pipeline.execute(), strict=True):
+                if found:
+                    yield _record(company, event_id, found)
+
+    def _key(self, kind: str, name: str) -> str:
+        return f"{self.prefix}{kind}:{name}"
+
+    def _run(self, script: str, *arguments: object) -> Any:
+        now = "" if self._clock is None else self._clock()
+        return self._scripts[script](keys=[self.prefix], args=[now, *self._shared, *arguments])  # type: ignore[list-item]
+
+    def _arguments(self, outcome: Outcome) -> Iterable[object]:
+        """ARGV[7…] of settle.lua."""
+        delay: int | str = ""
+        reason = remedy = code = held = ""
+        match outcome:
+            case Done(notice):
+                name, reason = "done", notice
+            case Failed(reason, remedy, code):
+                name = "failed"
+            case Held(held, reason, remedy, code):
+                name = "held"
+            case Skipped(reason):
+                name = "skipped"
+            case Superseded(reason):
+                name = "superseded"
+            case Retry(after, reason, code):
+                name, delay = "retry", _ms(after)
+            case Trouble(after, reason, code):
+                name, delay = "trouble", _ms(after)
+            case Yield(rest, reason):
+                name, delay = "yield", "" if rest is None else _ms(rest)
+            case Pause(reason, remedy, code):
+                name = "pause"
+        tell = isinstance(outcome, Done) and bool(outcome.notice)
+        return (name, reason, remedy, code, delay, held, int(tell), *self._breaker)
+
+
+def _ms(duration: timedelta) -> int:
+    return round(duration.total_seconds() * 1000)
+
+
+def _ms_since_epoch(time: datetime) -> int:
+    return round(time.timestamp() * 1000)
+
+
+def _time(ms: str | float) -> datetime:
+    return datetime.fromtimestamp(float(ms) / 1000, UTC)
+
+
+def _wakeups(flat: list[str]) -> tuple[Wakeup, ...]:
+    return tuple(Wakeup(*flat[at : at + 4]) for at in range(0, len(flat), 4))
+
+
+def _record(company: str, event_id: str, found: Mapping[str, str]) -> EventRecord:
+    settled = found.get("settled")
+    return EventRecord(
+        id=event_id,
+        company=company,
+        type=found["type"],
+        key=found["key"],
+        status=found["status"],
+        reason=found.get("reason", ""),
+        remedy=found.get("remedy", ""),
+        code=found.get("code", ""),
+        attempts=int(found.get("attempts", 0)),
+        occurred_at=_time(found["occurred"]),
+        accepted_at=_time(found["accepted"]),
+        settled_at=_time(settled) if settled else None,
+        blocker=found.get("blocker", ""),
+    )

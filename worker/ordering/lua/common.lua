@@ -1,0 +1,249 @@
+-- What every transition shares. Put before each of them; no file but these touches the engine's keys.
+--
+-- KEYS[1]  prefix of every key, for example "mf:"
+-- ARGV[1]  the time in ms since the epoch, or "" for the server's own clock (the rule; a test gives one)
+-- ARGV[2]  how many transfers of a company may be released at a time
+-- ARGV[3]  how long a settled event is remembered, ms
+-- ARGV[4…] the transition's own
+--
+-- Layout (one server, no cluster: key names are built here). `ref` is "company:id".
+--   tickets, fences                  counters: admission order, fencing tokens
+--   companies                        set of company codes
+--   due, leases, woken, resting      sorted sets by time: retries, leases (ref); wake-ups sent and not yet
+--                                    answered (ref); companies that may go on then
+--   unblocked                        set of ordering keys whose waiters are not all looked at yet
+--   reports                          sorted set by time: refs (or "company:") a person must be told of
+--   event:<ref>                      hash: see publish.lua;  body:<ref> its JSON;  progress:<ref> steps done
+--   company:<c>                      hash: n:<status> counts, paused, rests, troubles, troubled, probing
+--   company:<c>:ready, :control      sorted sets id → place: may start (control: even while paused)
+--   company:<c>:released             set of ids that hold one of the company's slots
+--   company:<c>:open, :failed        sorted sets id → time accepted, time failed
+--   key:<k>                          hash: active, through (highest place done), sequence, done_at
+--   key:<k>:line, :failed            sorted sets id → place
+--   key:<k>:waiters, :held           sorted sets ref → place: events of other keys that need this one
+
+local P = KEYS[1]
+local NOW = tonumber(ARGV[1])
+if not NOW then
+  local time = redis.call('TIME')
+  NOW = time[1] * 1000 + math.floor(time[2] / 1000)
+end
+local CAP = tonumber(ARGV[2])
+local KEEP = ARGV[3]
+
+local woken = {}   -- what this call releases: flat company, id, type, key
+local looks = 200  -- how many waiters one call looks at; the rest is the pump's
+
+local ACTIVE = { ready = true, running = true, retrying = true }
+
+local function int(number) return string.format('%.0f', number) end
+
+local function load(company, id)
+  local ref = company .. ':' .. id
+  local f = redis.call('HMGET', P .. 'event:' .. ref, 'status', 'key', 'needs', 'place', 'snapshot',
+    'sequence', 'blocker', 'type', 'fence', 'control', 'claimed', 'started')
+  if not f[1] then return nil end
+  return { company = company, id = id, ref = ref, hash = P .. 'event:' .. ref, status = f[1], key = f[2],
+    needs = f[3], place = tonumber(f[4]), snapshot = f[5] == '1', sequence = tonumber(f[6] or ''),
+    blocker = f[7], type = f[8], fence = f[9], control = f[10] == '1', claimed = tonumber(f[11] or ''),
+    started = f[12] == '1' }
+end
+
+local function load_ref(ref)
+  local colon = string.find(ref, ':', 1, true)
+  return load(string.sub(ref, 1, colon - 1), string.sub(ref, colon + 1))
+end
+
+-- Takes an event out of wherever its status put it, and gives it the new status.
+local function move(e, status)
+  local company = P .. 'company:' .. e.company
+  if e.status == 'waiting' and e.blocker then
+    redis.call('ZREM', P .. 'key:' .. e.blocker .. ':waiters', e.ref)
+  elseif e.status == 'held' then
+    redis.call('ZREM', P .. 'key:' .. e.blocker .. ':held', e.ref)
+  elseif e.status == 'ready' then
+    redis.call('ZREM', company .. (e.control and ':control' or ':ready'), e.id)
+    redis.call('ZREM', P .. 'woken', e.ref)
+    redis.call('SREM', company .. ':released', e.id)
+  elseif e.status == 'running' then
+    redis.call('ZREM', P .. 'leases', e.ref)
+    redis.call('SREM', company .. ':released', e.id)
+  elseif e.status == 'retrying' then
+    redis.call('ZREM', P .. 'due', e.ref)
+  elseif e.status == 'failed' then
+    redis.call('ZREM', P .. 'key:' .. e.key .. ':failed', e.id)
+    redis.call('ZREM', company .. ':failed', e.id)
+  end
+  if e.blocker then
+    redis.call('HDEL', e.hash, 'blocker')
+    e.blocker = nil
+  end
+  if ACTIVE[e.status] and not ACTIVE[status] then
+    redis.call('HDEL', P .. 'key:' .. e.key, 'active')
+  elseif ACTIVE[status] and not ACTIVE[e.status] then
+    redis.call('HSET', P .. 'key:' .. e.key, 'active', e.id)
+  end
+  redis.call('HINCRBY', company, 'n:' .. e.status, -1)
+  redis.call('HINCRBY', company, 'n:' .. status, 1)
+  redis.call('HSET', e.hash, 'status', status)
+  e.status = status
+end
+
+local function wait_for(e, key)
+  move(e, 'waiting')
+  e.blocker = key
+  redis.call('HSET', e.hash, 'blocker', key)
+  redis.call('ZADD', P .. 'key:' .. key .. ':waiters', e.place, e.ref)
+end
+
+local function hold(e, key)
+  move(e, 'held')
+  e.blocker = key
+  redis.call('HSET', e.hash, 'blocker', key)
+  redis.call('ZADD', P .. 'key:' .. key .. ':held', e.place, e.ref)
+end
+
+local function ready(e)
+  move(e, 'ready')
+  redis.call('ZADD', P .. 'company:' .. e.company .. (e.control and ':control' or ':ready'), e.place, e.id)
+end
+
+local function report(ref) redis.call('ZADD', P .. 'reports', NOW, ref) end
+
+local function lowest(set)
+  local first = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')
+  return first[1], tonumber(first[2] or '')
+end
+
+local finish -- below; a stale snapshot found on the way is finished at once
+
+-- Decides whether the first event of its line may start: every earlier event of every key that it needs is
+-- through. Only the first is looked at, and only while no other of its key is under way (invariants 1, 2, 4).
+local function consider(e)
+  if lowest(P .. 'key:' .. e.key .. ':line') ~= e.id then return end
+  if redis.call('HEXISTS', P .. 'key:' .. e.key, 'active') == 1 then return end
+  if e.snapshot and e.sequence then
+    local applied = tonumber(redis.call('HGET', P .. 'key:' .. e.key, 'sequence') or '')
+    if applied and e.sequence < applied then
+      return finish(e, 'superseded', 'stale: sequence ' .. int(e.sequence) .. ' came after ' .. int(applied))
+    end
+  end
+  for key in string.gmatch(e.needs, '%S+') do
+    local _, place = lowest(P .. 'key:' .. key .. ':line')
+    if place and place < e.place then return wait_for(e, key) end
+    local _, broken = lowest(P .. 'key:' .. key .. ':failed')
+    if broken and broken < e.place then return hold(e, key) end
+  end
+  ready(e)
+end
+
+local function advance(key, company)
+  local id = lowest(P .. 'key:' .. key .. ':line')
+  if id then consider(load(company, id)) end
+end
+
+-- Looks again at the events that wait for this key: those before its first open event may go on, or are held
+-- if an event of the key failed. Each look takes one of them out of the set, so no event is looked at twice.
+local function sweep(key)
+  local waiters, held = P .. 'key:' .. key .. ':waiters', P .. 'key:' .. key .. ':held'
+  local _, open = lowest(P .. 'key:' .. key .. ':line')
+  local _, broken = lowest(P .. 'key:' .. key .. ':failed')
+  while looks > 0 do
+    local ref, place = lowest(waiters)
+    if not ref or (open and place > open) then break end
+    looks = looks - 1
+    local e = load_ref(ref)
+    move(e, 'waiting')
+    consider(e)
+  end
+  while looks > 0 do
+    local ref, place = lowest(held)
+    if not ref or (broken and place > broken) then break end
+    looks = looks - 1
+    local e = load_ref(ref)
+    move(e, 'waiting')
+    consider(e)
+  end
+  if looks <= 0 then redis.call('SADD', P .. 'unblocked', key) end
+end
+
+-- A last word on an event: done, failed, superseded or skipped. What waited for it is looked at.
+function finish(e, status, reason)
+  local company, key = P .. 'company:' .. e.company, P .. 'key:' .. e.key
+  move(e, status)
+  redis.call('ZREM', key .. ':line', e.id)
+  redis.call('ZREM', company .. ':open', e.id)
+  redis.call('HSET', e.hash, 'settled', int(NOW), 'reason', reason)
+  if status == 'failed' then
+    redis.call('ZADD', key .. ':failed', e.place, e.id)
+    redis.call('ZADD', company .. ':failed', NOW, e.id)
+    report(e.ref)
+  else
+    redis.call('DEL', P .. 'progress:' .. e.ref)
+    redis.call('PEXPIRE', e.hash, KEEP)
+    if status == 'skipped' then
+      redis.call('PEXPIRE', P .. 'body:' .. e.ref, KEEP)
+    else
+      redis.call('DEL', P .. 'body:' .. e.ref)
+    end
+  end
+  if status == 'done' then
+    redis.call('DEL', key .. ':failed') -- the key is mended: what was held behind it goes on
+    redis.call('HSET', key, 'done_at', int(NOW))
+    local through = tonumber(redis.call('HGET', key, 'through') or '')
+    if not through or e.place > through then redis.call('HSET', key, 'through', int(e.place)) end
+    if e.sequence then redis.call('HSET', key, 'sequence', int(e.sequence)) end
+    redis.call('PEXPIRE', key, KEEP)
+  end
+  advance(e.key, e.company)
+  sweep(e.key)
+end
+
+-- A control event (one that may end a pause) starts while its company is paused, but not while it rests.
+local function may_start(company, control)
+  local f = redis.call('HMGET', P .. 'company:' .. company, 'rests', 'paused')
+  return not f[1] and (control or not f[2])
+end
+
+local function wake(company, id)
+  local f = redis.call('HMGET', P .. 'event:' .. company .. ':' .. id, 'type', 'key')
+  redis.call('SADD', P .. 'company:' .. company .. ':released', id)
+  redis.call('ZADD', P .. 'woken', NOW, company .. ':' .. id)
+  for _, value in ipairs({ company, id, f[1], f[2] }) do woken[#woken + 1] = value end
+end
+
+-- Fills the company's free slots with the first of its ready events (invariant 6).
+local function release(company)
+  local base = P .. 'company:' .. company
+  while may_start(company, true) do
+    local popped = redis.call('ZPOPMIN', base .. ':control')
+    if not popped[1] then break end
+    wake(company, popped[1])
+  end
+  if not may_start(company, false) then return end
+  local cap = redis.call('HEXISTS', base, 'probing') == 1 and 1 or CAP
+  local free = cap - redis.call('SCARD', base .. ':released')
+  while free > 0 do
+    local popped = redis.call('ZPOPMIN', base .. ':ready')
+    if not popped[1] then break end
+    wake(company, popped[1])
+    free = free - 1
+  end
+end
+
+-- The company rests until then, at least: nothing of it is released.
+local function rest(company, till)
+  local hash = P .. 'company:' .. company
+  local current = tonumber(redis.call('HGET', hash, 'rests') or '')
+  if till > NOW and (not current or till > current) then
+    redis.call('HSET', hash, 'rests', int(till))
+    redis.call('ZADD', P .. 'resting', till, company)
+  end
+end
+
+-- Whether this holder still holds the event: its own token, and a lease that has not run out (invariant 1).
+local function holds(e, fence)
+  if not e or e.status ~= 'running' or e.fence ~= fence then return false end
+  local lease = tonumber(redis.call('ZSCORE', P .. 'leases', e.ref) or '')
+  return lease ~= nil and lease >= NOW
+end

@@ -1,0 +1,51 @@
+-- Admission: an event is accepted once and takes the last place in its key's line.
+--
+-- ARGV[4] company   [5] id   [6] ordering key   [7] keys it needs, separated by spaces   [8] type
+-- ARGV[9] "1" for a snapshot   [10] "1" for a control event   [11] sequence or ""
+-- ARGV[12] occurred, ms   [13] body   [14] reason why it is refused, or ""   [15] what to do then
+-- returns { 1 accepted | 0 known, woken }
+
+local company, id, key = ARGV[4], ARGV[5], ARGV[6]
+local ref = company .. ':' .. id
+local hash = P .. 'event:' .. ref
+if redis.call('EXISTS', hash) == 1 then return { 0, woken } end
+
+local place = redis.call('INCR', P .. 'tickets')
+redis.call('SADD', P .. 'companies', company)
+redis.call('SET', P .. 'body:' .. ref, ARGV[13])
+redis.call('HSET', hash, 'status', 'waiting', 'key', key, 'needs', ARGV[7], 'type', ARGV[8], 'place', place,
+  'accepted', int(NOW), 'occurred', ARGV[12])
+if ARGV[9] == '1' then redis.call('HSET', hash, 'snapshot', 1) end
+if ARGV[10] == '1' then redis.call('HSET', hash, 'control', 1) end
+if ARGV[11] ~= '' then redis.call('HSET', hash, 'sequence', ARGV[11]) end
+redis.call('HINCRBY', P .. 'company:' .. company, 'n:waiting', 1)
+
+local e = load(company, id)
+if ARGV[14] ~= '' then
+  redis.call('HSET', hash, 'remedy', ARGV[15])
+  finish(e, 'failed', ARGV[14])
+  return { 1, woken }
+end
+
+-- A newer snapshot takes the place of one that has not started (invariant 5). It stands where the older one
+-- stood, so whoever waited for the older one now waits for it. The needs must be the same: at that place no
+-- event that only the newer one needs would be waited for.
+local before = redis.call('ZREVRANGE', P .. 'key:' .. key .. ':line', 0, 0)[1]
+redis.call('ZADD', P .. 'key:' .. key .. ':line', place, id)
+redis.call('ZADD', P .. 'company:' .. company .. ':open', NOW, id)
+local older = before and e.snapshot and load(company, before)
+if older and older.snapshot and not older.started and older.needs == e.needs then
+  if older.sequence and e.sequence and e.sequence < older.sequence then
+    finish(e, 'superseded', 'stale: sequence ' .. int(e.sequence) .. ' came after ' .. int(older.sequence))
+    return { 1, woken }
+  end
+  e.place = older.place
+  redis.call('HSET', hash, 'place', int(e.place))
+  redis.call('ZADD', P .. 'key:' .. key .. ':line', e.place, id)
+  redis.call('ZREM', P .. 'key:' .. key .. ':line', older.id)
+  finish(older, 'superseded', 'superseded by ' .. id)
+else
+  consider(e)
+end
+release(company)
+return { 1, woken }

@@ -1,0 +1,10 @@
+-- The company goes on: pause, rest and breaker are forgotten.
+--
+-- ARGV[4] company
+-- returns { 1, woken }
+
+local company = ARGV[4]
+redis.call('HDEL', P .. 'company:' .. company, 'paused', 'rests', 'troubles', 'troubled', 'probing')
+redis.call('ZREM', P .. 'resting', company)
+release(company)
+return { 1, woken }

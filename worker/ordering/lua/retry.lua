@@ -1,0 +1,34 @@
+-- A person lets a failed or skipped event run again, at its old place; one that waits for its next attempt
+-- runs now, and a held one is tried without what it waits for.
+--
+-- ARGV[4] company   [5] id
+-- returns { what became of it | "" not in a status that can be retried | "unknown", woken }
+
+local company = ARGV[4]
+local e = load(company, ARGV[5])
+if not e then return { 'unknown', woken } end
+if e.status == 'retrying' or e.status == 'held' then
+  local first = lowest(P .. 'key:' .. e.key .. ':line') == e.id
+  local busy = e.status == 'held' and redis.call('HEXISTS', P .. 'key:' .. e.key, 'active') == 1
+  if not first or busy then return { '', woken } end
+  ready(e)
+elseif e.status == 'failed' or e.status == 'skipped' then
+  redis.call('PERSIST', e.hash)
+  redis.call('PERSIST', P .. 'body:' .. e.ref)
+  local through = tonumber(redis.call('HGET', P .. 'key:' .. e.key, 'through') or '')
+  move(e, 'waiting')
+  redis.call('HDEL', e.hash, 'settled', 'attempts', 'crashes')
+  redis.call('ZREM', P .. 'reports', e.ref)
+  redis.call('ZADD', P .. 'key:' .. e.key .. ':line', e.place, e.id)
+  redis.call('ZADD', P .. 'company:' .. company .. ':open',
+    redis.call('HGET', e.hash, 'accepted'), e.id)
+  if e.snapshot and through and through > e.place then
+    finish(e, 'superseded', 'a newer one of the same has gone through')
+  else
+    consider(e)
+  end
+else
+  return { '', woken }
+end
+release(company)
+return { e.status, woken }

@@ -1,0 +1,70 @@
+-- The holder says how its transfer ended. Whatever becomes ready by that is released.
+--
+-- ARGV[4] company   [5] id   [6] fence   [7] outcome   [8] reason   [9] remedy   [10] code
+-- ARGV[11] retry, trouble: in how many ms it is due; yield: for how many ms the company rests, or ""
+-- ARGV[12] held: the ordering key it waits for   [13] "1" when a person is to be told (a failure always is)
+-- ARGV[14] trouble: how many in a row open the breaker   [15] first rest, ms   [16] longest rest, ms
+-- outcome: done | failed | skipped | superseded | retry | held | yield | trouble | pause
+-- returns { 1 settled | 0 not this holder's, woken }
+
+local company, outcome, reason = ARGV[4], ARGV[7], ARGV[8]
+local e = load(company, ARGV[5])
+if not holds(e, ARGV[6]) then return { 0, woken } end
+
+local base = P .. 'company:' .. company
+local function charge() redis.call('HINCRBY', e.hash, 'attempts', 1) end
+
+local function retry_in(delay)
+  move(e, 'retrying')
+  redis.call('ZADD', P .. 'due', NOW + delay, e.ref)
+end
+
+-- The target did not serve. Several in a row, of more than one event, open the breaker: the company rests, and
+-- then goes on with one probe at a time. A probe's failure is not charged to its event, and while that one
+-- waits for its next attempt the next probe is another event. What was under way when the company began to
+-- rest neither counts nor is charged.
+local function trouble()
+  local resting = redis.call('HEXISTS', base, 'rests') == 1
+  local probing = redis.call('HEXISTS', base, 'probing') == 1
+  if not probing and not resting then charge() end
+  retry_in(tonumber(ARGV[11]))
+  if resting or (not probing and redis.call('HGET', base, 'troubled') == e.id) then return end
+  redis.call('HSET', base, 'troubled', e.id)
+  local over = redis.call('HINCRBY', base, 'troubles', 1) - tonumber(ARGV[14])
+  if over >= 0 then
+    redis.call('HSET', base, 'probing', 1)
+    rest(company, NOW + math.min(tonumber(ARGV[15]) * 2 ^ math.min(over, 20), tonumber(ARGV[16])))
+  end
+end
+
+redis.call('HDEL', e.hash, 'crashes')
+redis.call('HSET', e.hash, 'reason', reason, 'remedy', ARGV[9], 'code', ARGV[10])
+if ARGV[13] == '1' then report(e.ref) end
+if outcome == 'trouble' then
+  trouble()
+elseif outcome == 'yield' then
+  ready(e)
+  if ARGV[11] ~= '' then rest(company, NOW + tonumber(ARGV[11])) end
+elseif outcome == 'pause' then
+  ready(e)
+  if redis.call('HSETNX', base, 'paused', reason) == 1 then report(company .. ':') end
+else
+  charge()
+  redis.call('HDEL', base, 'troubles', 'troubled', 'probing')
+  if outcome == 'retry' then
+    retry_in(tonumber(ARGV[11]))
+  elseif outcome == 'held' then
+    local done_at = tonumber(redis.call('HGET', P .. 'key:' .. ARGV[12], 'done_at') or '')
+    if done_at and done_at >= e.claimed then -- it went through meanwhile: nothing would release this one
+      move(e, 'waiting')
+      consider(e)
+    else
+      hold(e, ARGV[12])
+      report(e.ref)
+    end
+  else
+    finish(e, outcome, reason)
+  end
+end
+release(company)
+return { 1, woken }

@@ -1,0 +1,12 @@
+-- A person gives up an event that is not running. What waited for it goes on.
+--
+-- ARGV[4] company   [5] id   [6] reason
+-- returns { 1 skipped | 0 running or settled already, woken }
+
+local e = load(ARGV[4], ARGV[5])
+if not e or e.status == 'running' or e.status == 'done' or e.status == 'superseded' or e.status == 'skipped' then
+  return { 0, woken }
+end
+finish(e, 'skipped', ARGV[6])
+release(e.company)
+return { 1, woken }

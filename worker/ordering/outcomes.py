@@ -1,0 +1,82 @@
+"""How a transfer can end: values that a pure decision returns and `Ordering.settle` applies. Pure. No I/O."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """It is through. With `notice`, a person is told something that did not stop it."""
+
+    notice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A person is needed: why, what to do, and the target's code for it."""
+
+    reason: str
+    remedy: str = ""
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Refused because of another key: a person is told, and it is tried again when that key next goes through."""
+
+    key: str
+    reason: str
+    remedy: str = ""
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Not to be transferred, for this reason."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """Made pointless by something newer."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """The event's own trouble: try again after this long. Counts as an attempt."""
+
+    after: timedelta
+    reason: str
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """The target does not serve: try again after this long; several in a row make the company rest."""
+
+    after: timedelta
+    reason: str
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Yield:
+    """Not now: the slot is given back and, where `rest` is given, the company rests that long. No attempt."""
+
+    rest: timedelta | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Nothing of the company can go through until it is resumed; a person is told once."""
+
+    reason: str
+    remedy: str = ""
+    code: str = ""
+
+
+Outcome = Done | Failed | Held | Skipped | Superseded | Retry | Trouble | Yield | Pause
