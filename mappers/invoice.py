@@ -1,0 +1,127 @@
+"""Moment's invoice or credit note as Fortnox's. Pure. No I/O."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from stdnum import luhn
+
+from fortnox.payloads import InvoicePayload
+from mappers.errors import BadCreditNote, NoCurrencyRate
+from mappers.mapped import LEFT_OUT, LeftOut, Mapped, Maybe, Notice, sent
+from mappers.numbers import customer_number, project_number
+from mappers.rows import to_rows
+from mappers.text import fitted
+from moment.events import Invoice
+
+LEDGER_CURRENCY = "SEK"  # Fortnox keeps its books in kronor
+LONGEST_OCR = 25  # Bankgirot: 2 to 25 digits
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceOptions:
+    """The company's choices, and what was looked up for this invoice."""
+
+    rounding_account: str = "3740"
+    swap_references: bool = False
+    currency_rate: Decimal | None = None  # Fortnox's own, for an event that has none
+
+
+def to_invoice(invoice: Invoice, options: InvoiceOptions = InvoiceOptions()) -> Mapped[InvoicePayload]:
+    """The invoice as it was finalized in Moment; its rows come to the billed total, to the öre.
+
+    Raises `BadNumber`, `BadCreditNote`, `NoCurrencyRate`, `TotalsDiffer` and `TooManyRows`.
+    """
+    notices: list[Notice] = []
+    credit = _is_credit_note(invoice)
+    ours, theirs = invoice.your_reference, invoice.their_reference
+    if options.swap_references:
+        ours, theirs = theirs, ours
+    credited = LEFT_OUT if invoice.credited_invoice_number is None else str(invoice.credited_invoice_number)
+    _check_due_date(invoice, credit, notices)
+    fields = {
+        "document_number": invoice.invoice_number,
+        "customer_number": customer_number("invoice.customer.customerNumber", invoice.customer.customer_number),
+        "invoice_date": invoice.invoice_date,
+        "due_date": invoice.due_date,
+        "currency": invoice.currency_code,
+        "currency_rate": _currency_rate(invoice, options),
+        "vat_included": False,
+        "freight": Decimal(0),
+        "administration_fee": Decimal(0),
+        "ocr": _ocr(invoice, credit, notices),
+        "our_reference": _text(ours, 50),
+        "your_reference": _text(theirs, 50),
+        "project": _project(invoice),
+        "remarks": fitted(invoice.description or "", 1024, lines=True) or None,
+        "external_invoice_reference1": str(invoice.id),
+        "external_invoice_reference2": credited,
+        "credit_invoice_reference": credited,
+        "invoice_rows": to_rows(invoice, credit=credit, rounding_account=options.rounding_account),
+    }
+    return Mapped(InvoicePayload(**sent(fields)), tuple(notices))
+
+
+def _is_credit_note(invoice: Invoice) -> bool:
+    """It names the invoice it credits, or (a credit note without an original) its total is negative."""
+    if invoice.credited_invoice_number is None:
+        return invoice.total_including_vat < 0
+    if invoice.total_including_vat > 0:
+        raise BadCreditNote(
+            "invoice.totalIncludingVat",
+            str(invoice.total_including_vat),
+            f"a credit note of invoice {invoice.credited_invoice_number} cannot have a positive total: "
+            "it would bill the customer again",
+            "Send the credit note with negative amounts, or without a credited invoice number if it is none.",
+        )
+    if invoice.credited_invoice_number == invoice.invoice_number:
+        raise BadCreditNote(
+            "invoice.creditedInvoiceNumber",
+            str(invoice.credited_invoice_number),
+            "a credit note cannot credit itself",
+            "Send the number of the invoice that is credited.",
+        )
+    return True
+
+
+def _currency_rate(invoice: Invoice, options: InvoiceOptions) -> Decimal | LeftOut:
+    if invoice.currency_code == LEDGER_CURRENCY:
+        return LEFT_OUT
+    rate = invoice.currency_rate or options.currency_rate
+    if rate is None:
+        raise NoCurrencyRate(
+            "invoice.currencyRate",
+            invoice.currency_code,
+            "neither the event nor the currency register in Fortnox has a rate for this currency",
+            f"Add {invoice.currency_code} with its rate to the currencies in Fortnox, then retry the event.",
+        )
+    return rate
+
+
+def _ocr(invoice: Invoice, credit: bool, notices: list[Notice]) -> Maybe:
+    """Moment's payment id where it is an OCR number; on a credit note nothing (nobody pays it)."""
+    if credit or not invoice.payment_id or not invoice.payment_id.strip():
+        return LEFT_OUT
+    digits = "".join(invoice.payment_id.split())  # spaces are how it is printed
+    if digits.isascii() and digits.isdigit() and 2 <= len(digits) <= LONGEST_OCR and luhn.is_valid(digits):
+        return digits
+    what = f"The payment id {invoice.payment_id!r} is not an OCR number (2 to 25 digits, the last a check digit)"
+    then = "Fortnox gave the invoice its own. A payment with Moment's number has to be matched by hand."
+    notices.append(Notice("invoice.paymentId", invoice.payment_id, f"{what}; {then}"))
+    return LEFT_OUT
+
+
+def _check_due_date(invoice: Invoice, credit: bool, notices: list[Notice]) -> None:
+    """A finalized invoice cannot be changed in Moment: an odd due date is told, and sent as it is."""
+    if invoice.due_date < invoice.invoice_date and not credit:
+        what = f"The due date {invoice.due_date} is before the invoice date {invoice.invoice_date}"
+        notices.append(Notice("invoice.dueDate", invoice.due_date.isoformat(), f"{what}; both were sent as they are."))
+
+
+def _project(invoice: Invoice) -> str | None:
+    if invoice.project is None:
+        return None
+    return project_number("invoice.project.projectNumber", invoice.project.project_number)
+
+
+def _text(value: str | None, limit: int) -> str | None:
+    return fitted(value or "", limit) or None

@@ -1,0 +1,52 @@
+"""Moment's project as Fortnox's. Pure. No I/O."""
+
+from datetime import date
+from typing import Final, Literal
+from zoneinfo import ZoneInfo
+
+from fortnox.payloads import ProjectPayload
+from mappers.errors import BadDates
+from mappers.mapped import Mapped, Notice, given, sent
+from mappers.numbers import project_number
+from mappers.text import fitted
+from moment.events import Project
+
+SWEDEN = ZoneInfo("Europe/Stockholm")
+STATUS: Final[dict[str, Literal["NOTSTARTED", "ONGOING", "COMPLETED"]]] = {
+    "notStarted": "NOTSTARTED",
+    "inProgress": "ONGOING",
+    "completed": "COMPLETED",
+    "closed": "COMPLETED",
+}
+
+
+def to_project(project: Project) -> Mapped[ProjectPayload]:
+    """The project as it now is in Moment. Raises `BadNumber` and `BadDates`."""
+    number = project_number("project.projectNumber", project.project_number)
+    description = fitted(project.name, 50)
+    notices: tuple[Notice, ...] = ()
+    if not description:
+        what = "The name holds no character that Fortnox takes; the project number stands in for it."
+        notices = (Notice("project.name", project.name, f"{what} Give the project a name in Moment."),)
+    fields = {
+        "project_number": number,
+        "description": description or number,
+        "start_date": _start_date(project),
+        "end_date": given(project, "end_date"),
+        "status": STATUS[project.project_state],
+    }
+    return Mapped(ProjectPayload(**sent(fields)), notices)
+
+
+def _start_date(project: Project) -> date:
+    """Moment's start date or else the day, in Sweden, on which the project was created."""
+    start = project.start_date or project.created_date.astimezone(SWEDEN).date()
+    if project.end_date is not None and project.end_date < start:
+        source = "its start date" if project.start_date else "the day it was created, which is its start date"
+        raise BadDates(
+            "project.endDate",
+            project.end_date.isoformat(),
+            f"the project ends before {source}, {start.isoformat()}",
+            "Give the project a start date that is not after its end date in Moment.",
+        )
+    return start

@@ -1,0 +1,105 @@
+"""An invoice's lines as Fortnox's rows: grouped, summed, and the total made to agree. Pure. No I/O.
+
+One row for each account, VAT rate and (where it differs from the invoice's) project, in the order of the first line.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from fortnox.payloads import InvoiceRowPayload
+from mappers.errors import AccountSum, TooManyRows, TotalsDiffer
+from mappers.numbers import project_number
+from mappers.text import clean, shorten
+from mappers.totals import to_ore, totals
+from moment.events import Invoice, InvoiceLine
+
+MOST_ROWS = 500
+LARGEST_ROUNDING = Decimal("1.00")
+DESCRIPTION = 255  # Fortnox's OpenAPI document, InvoiceRow.Description
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The lines that become one row."""
+
+    account: str
+    vat: Decimal
+    project: str | None
+    lines: tuple[InvoiceLine, ...]
+
+    @property
+    def net(self) -> Decimal:
+        """Summed exactly and only then rounded: lines have up to four decimals, Fortnox's prices two."""
+        return to_ore(sum((line.amount_excluding_vat for line in self.lines), Decimal(0)))
+
+
+def to_rows(invoice: Invoice, *, credit: bool, rounding_account: str) -> tuple[InvoiceRowPayload, ...]:
+    """The rows, which come to Moment's total to the öre. Raises `TotalsDiffer`, `TooManyRows` and `BadNumber`."""
+    groups = group(invoice)
+    rows = [_row(each, credit) for each in groups]
+    rounding = _rounding(invoice, groups)
+    if rounding:
+        rows.append(_priced(rounding, credit, rounding_account, "Öresavrundning", Decimal(0), None))
+    if len(rows) > MOST_ROWS:
+        raise TooManyRows(
+            "invoice.lines",
+            f"{len(invoice.lines)} lines",
+            f"make {len(rows)} rows in Fortnox after grouping by account, VAT rate and project, "
+            f"which takes at most {MOST_ROWS}",
+            "Credit the invoice in Moment and bill it as several invoices.",
+        )
+    return tuple(rows)
+
+
+def group(invoice: Invoice) -> tuple[Group, ...]:
+    """The lines by account, VAT rate and row project, in the order of first appearance."""
+    header = invoice.project.project_number if invoice.project else None
+    groups: dict[tuple[str, Decimal, str | None], list[InvoiceLine]] = {}
+    for place, line in enumerate(invoice.lines):
+        project = line.project.project_number if line.project else header
+        if project is not None and project != header:
+            project_number(f"invoice.lines.{place}.project.projectNumber", project)
+        key = (line.account_number, line.vat_percentage, None if project == header else project)
+        groups.setdefault(key, []).append(line)
+    return tuple(Group(*key, tuple(lines)) for key, lines in groups.items())
+
+
+def describe(lines: Sequence[InvoiceLine], account: str) -> str:
+    """The lines' text; of several lines the distinct texts and how many lines there are."""
+    texts = dict.fromkeys(text for line in lines if (text := clean(line.description or "")))
+    text = ", ".join(texts) or f"Konto {account}"
+    count = f" ({len(lines)} rader)" if len(lines) > 1 else ""
+    return shorten(text, DESCRIPTION - len(count)) + count
+
+
+def _row(group: Group, credit: bool) -> InvoiceRowPayload:
+    text = describe(group.lines, group.account)
+    return _priced(group.net, credit, group.account, text, group.vat, group.project)
+
+
+def _priced(
+    net: Decimal, credit: bool, account: str, text: str, vat: Decimal, project: str | None
+) -> InvoiceRowPayload:
+    """Quantity 1, on a credit note -1; the price carries the amount, and the sign where a row runs against the rest."""
+    fields: dict[str, Any] = {
+        "account_number": int(account),
+        "delivered_quantity": "-1" if credit else "1",
+        "description": text,
+        "price": (-net if credit else net) + 0,  # + 0: no negative zero
+        "vat": Decimal(f"{vat.normalize():f}"),
+    }
+    if project is not None:
+        fields["project"] = project
+    return InvoiceRowPayload(**fields)
+
+
+def _rounding(invoice: Invoice, groups: Sequence[Group]) -> Decimal:
+    """What is missing to Moment's total, at most 1.00 either way."""
+    computed = totals((each.net, each.vat) for each in groups).total
+    billed = to_ore(invoice.total_including_vat)
+    if abs(billed - computed) <= LARGEST_ROUNDING:
+        return billed - computed
+    sums = [AccountSum(each.account, each.vat, each.net) for each in groups]
+    raise TotalsDiffer(billed, computed, invoice.currency_code, sums)

@@ -1,0 +1,58 @@
+"""What an invoice comes to, as Fortnox computes it: the one place that knows how Fortnox rounds. Pure. No I/O.
+
+A row's net is price × quantity, rounded to öre. VAT is summed per VAT rate over the rows' nets and then rounded to
+öre. Rounding is half up, away from zero on negatives, so that a credit note mirrors its invoice. Fortnox publishes
+neither rule: docs/assumptions.md says how to check them. Rounding to whole kronor, a setting in Fortnox, comes after
+this and is shown there as `RoundOff`.
+"""
+
+from collections.abc import Iterable
+from decimal import ROUND_HALF_UP, Decimal
+from typing import NamedTuple
+
+from fortnox.payloads import InvoicePayload
+
+ORE = Decimal("0.01")
+ZERO = Decimal("0.00")
+
+
+class VatSum(NamedTuple):
+    """The VAT at one rate."""
+
+    percentage: Decimal
+    net: Decimal
+    vat: Decimal
+
+
+class Totals(NamedTuple):
+    """Amounts in the invoice's currency, two decimals."""
+
+    net: Decimal
+    vat_by_rate: tuple[VatSum, ...]
+
+    @property
+    def vat(self) -> Decimal:
+        return sum((rate.vat for rate in self.vat_by_rate), ZERO)
+
+    @property
+    def total(self) -> Decimal:
+        return self.net + self.vat
+
+
+def to_ore(amount: Decimal) -> Decimal:
+    """Two decimals, half up (0.005 → 0.01, -0.005 → -0.01)."""
+    return amount.quantize(ORE, ROUND_HALF_UP)
+
+
+def totals(rows: Iterable[tuple[Decimal, Decimal]]) -> Totals:
+    """From the rows' net amounts, each with its VAT percentage. Rates are in the order of their first row."""
+    nets: dict[Decimal, Decimal] = {}
+    for net, percentage in rows:
+        nets[percentage] = nets.get(percentage, ZERO) + net
+    by_rate = tuple(VatSum(rate, net, to_ore(net * rate / 100)) for rate, net in nets.items())
+    return Totals(sum(nets.values(), ZERO), by_rate)
+
+
+def expected_total(payload: InvoicePayload) -> Totals:
+    """What Fortnox should say the invoice comes to: net, VAT per rate and total."""
+    return totals((to_ore(row.price * Decimal(row.delivered_quantity)), row.vat) for row in payload.invoice_rows)

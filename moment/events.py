@@ -1,0 +1,456 @@
+"""The events Moment sends: one frozen model per type, told apart by `type`. Pure. No I/O.
+
+JSON is camelCase; money is `Decimal` from the first reading on; unknown fields are ignored, a missing
+or wrong one raises `InvalidEvent` with its path. An event also knows its ordering key and the keys that
+must be through before it (its prerequisites).
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from math import isfinite
+from typing import Annotated, Any, Literal, NamedTuple, Self
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+MAX_EVENT_BYTES = 20_000_000  # base64 attachments travel inside an event; larger files come by URL
+
+
+def _plain_decimal(value: object) -> object:
+    """A number, or text of ASCII digits and a point. A tail of zeros (`12500.000000`) goes."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
+        raise ValueError("must be a decimal number such as 12500.00")
+    if isinstance(value, str):
+        if not _DECIMAL.fullmatch(value.strip()):
+            raise ValueError("must be a decimal number such as 12500.00: digits and a point, no spaces")
+        value = Decimal(value.strip())
+    return _without_tail(value) if isinstance(value, Decimal) else value
+
+
+def _without_tail(number: Decimal) -> Decimal:
+    exponent = number.as_tuple().exponent
+    if not (isinstance(exponent, int) and exponent < -4 and number.adjusted() < 20):
+        return number
+    short = number.normalize()
+    if short != number:
+        return number  # more digits than the context's 28: left for the limits to refuse
+    return short.quantize(Decimal(1)) if short == short.to_integral_value() else short
+
+
+def _whole_number(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, float | Decimal) and isfinite(value) and -(10**20) < value < 10**20 and int(value) == value:
+        return int(value)
+    if not (isinstance(value, str) and _DIGITS.fullmatch(value)):
+        raise ValueError("must be a whole number such as 1001")
+    return value
+
+
+def _iso_date(value: object) -> object:
+    """Refuses times and timestamps: which day they mean depends on a time zone."""
+    if isinstance(value, datetime) or not (isinstance(value, date) or _DATE.fullmatch(str(value))):
+        raise ValueError("must be a date such as 2026-11-20, without a time")
+    return value
+
+
+def _iso_time(value: object) -> object:
+    """Refuses timestamps (seconds or milliseconds?); pydantic would take a number as one."""
+    if not isinstance(value, datetime) and not _TIME.match(str(value)):
+        raise ValueError(_TIME_IN_WORDS)
+    return value
+
+
+def _blank_is_null(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{0,40})?([eE][+-]?[0-9]{1,2})?")
+_DIGITS = re.compile(r"-?[0-9]{1,30}")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]")
+_TIME_IN_WORDS = "must be a time with its zone, such as 2026-11-22T09:00:00Z"
+
+CompanyCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
+EventId = Annotated[str, StringConstraints(pattern=r"^[^\s\x00-\x1f\x7f]{1,200}$")]
+# A number is part of an ordering key and of a path in Fortnox, so it holds no slash and no space.
+EntityNumber = Annotated[str, StringConstraints(pattern=r"^[^\s/\x00-\x1f\x7f]{1,50}$")]
+WHOLE = BeforeValidator(_whole_number)  # after the limits: pydantic applies what stands last first
+EXACT = BeforeValidator(_plain_decimal)
+WholeNumber = Annotated[int, WHOLE]
+IsoDate = Annotated[date, BeforeValidator(_iso_date)]
+IsoTime = Annotated[AwareDatetime, BeforeValidator(_iso_time)]
+# 15 significant digits survive a producer that writes JSON numbers (a double) unharmed.
+Money = Annotated[Decimal, Field(max_digits=15, decimal_places=4, allow_inf_nan=False), EXACT]
+Percentage = Annotated[Decimal, Field(ge=0, le=100, max_digits=6, decimal_places=3, allow_inf_nan=False), EXACT]
+Quantity = Annotated[Decimal, Field(max_digits=15, decimal_places=8, allow_inf_nan=False), EXACT]
+CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+CountryCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2}$")]
+Text = Annotated[str, StringConstraints(max_length=10_000)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=10_000, pattern=r"\S")]
+AccountNumber = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{3}$")]
+AccountRange = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{3}(-[1-9][0-9]{3})?$")]
+
+
+class Model(BaseModel):
+    """A piece of an event: immutable, camelCase on the wire, tolerant of fields it does not know."""
+
+    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, frozen=True, extra="ignore")
+
+
+class Address(Model):
+    address1: Text | None = None
+    address2: Text | None = None
+    zip_code: Text | None = None
+    city: Text | None = None
+    country_code: Annotated[CountryCode | None, BeforeValidator(_blank_is_null)] = None
+
+
+def _null_address(value: object) -> object:
+    """No address at all means that each field of it is empty."""
+    return dict.fromkeys(Address.model_fields) if value is None else value
+
+
+class Customer(Model):
+    id: WholeNumber
+    customer_number: EntityNumber
+    name: Name
+    organization_number: Text | None = None
+    email: Text | None = None
+    address: Annotated[Address, BeforeValidator(_null_address)] = Address()
+
+
+class Project(Model):
+    id: WholeNumber
+    project_number: EntityNumber
+    name: Name
+    start_date: IsoDate | None = None
+    end_date: IsoDate | None = None
+    created_date: IsoTime
+    project_state: Literal["notStarted", "inProgress", "completed", "closed"]
+
+
+class CustomerRef(Model):
+    id: WholeNumber
+    customer_number: EntityNumber
+
+
+class ProjectRef(Model):
+    id: WholeNumber
+    project_number: EntityNumber
+
+
+class InvoiceLine(Model):
+    description: Text | None = None
+    account_number: AccountNumber
+    vat_percentage: Percentage
+    quantity: Quantity = Decimal(1)
+    unit_price: Money | None = None
+    amount_excluding_vat: Money
+    project: ProjectRef | None = None
+
+
+class Attachment(Model):
+    """A file sent to the customer: by `url`, or in the event as `content` (base64)."""
+
+    file_name: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+    content_type: Annotated[str, StringConstraints(max_length=200)] = "application/octet-stream"
+    url: Annotated[str, StringConstraints(max_length=4000)] | None = None
+    content: str | None = Field(default=None, repr=False)
+
+    @model_validator(mode="after")
+    def _comes_from_somewhere(self) -> Self:
+        if self.url is None and self.content is None:
+            raise ValueError("must have a url or a content (the file itself, base64)")
+        return self
+
+
+class Invoice(Model):
+    id: WholeNumber
+    invoice_number: Annotated[int, Field(gt=0, lt=10**15), WHOLE]
+    credited_invoice_number: Annotated[int, Field(gt=0, lt=10**15), WHOLE] | None = None
+    description: Text | None = None
+    customer: CustomerRef
+    project: ProjectRef | None = None
+    invoice_date: IsoDate
+    due_date: IsoDate
+    payment_id: Annotated[str, StringConstraints(max_length=50)] | None = None
+    currency_code: CurrencyCode
+    currency_rate: Annotated[Decimal, Field(gt=0, max_digits=15, allow_inf_nan=False), EXACT] | None = None
+    total_including_vat: Money
+    your_reference: Text | None = None
+    their_reference: Text | None = None
+    lines: Annotated[tuple[InvoiceLine, ...], Field(min_length=1, max_length=5000)]
+    attachments: Annotated[tuple[Attachment, ...], Field(max_length=100)] = ()
+
+
+class Transfers(Model):
+    """Which kinds of thing a company has transferred."""
+
+    customers: bool = True
+    projects: bool = True
+    invoices: bool = True
+
+
+class ExpenseChoices(Model):
+    """What a company wants back from Fortnox. Accounts are numbers or ranges such as `5000-5999`."""
+
+    enabled: bool = False
+    account_numbers: tuple[AccountRange, ...] = ()
+    billable_by_default: bool = True
+    from_date: IsoDate | None = None
+
+
+class Integration(Model):
+    authorization_code: Annotated[str, StringConstraints(min_length=1, max_length=2000)] | None = Field(
+        default=None, repr=False
+    )
+    service_account: bool = False
+    error_email: Text | None = None
+    transfers: Transfers = Transfers()
+    expenses: ExpenseChoices = ExpenseChoices()
+
+
+class OrderingKey(NamedTuple):
+    """Events with the same key run one at a time, in order: `acme/customer/10001`."""
+
+    company: str
+    kind: str
+    number: str = ""
+
+    def __str__(self) -> str:
+        return "/".join(part for part in self if part)
+
+
+class EventBase(Model):
+    id: EventId
+    company: CompanyCode
+    occurred_at: IsoTime
+    sequence: Annotated[int, Field(ge=0, lt=2**53), WHOLE] | None = None
+
+    @property
+    def integration_key(self) -> OrderingKey:
+        return OrderingKey(self.company, "integration")
+
+
+class CustomerEvent(EventBase):
+    """A customer was created or changed; the event carries all of it (a snapshot)."""
+
+    type: Literal["customer.created", "customer.updated"]
+    customer: Customer
+
+    @property
+    def key(self) -> OrderingKey:
+        return OrderingKey(self.company, "customer", self.customer.customer_number)
+
+    @property
+    def prerequisites(self) -> tuple[OrderingKey, ...]:
+        return (self.integration_key,)
+
+
+class ProjectEvent(EventBase):
+    """A project was created or changed; the event carries all of it (a snapshot)."""
+
+    type: Literal["project.created", "project.updated"]
+    project: Project
+
+    @property
+    def key(self) -> OrderingKey:
+        return OrderingKey(self.company, "project", self.project.project_number)
+
+    @property
+    def prerequisites(self) -> tuple[OrderingKey, ...]:
+        return (self.integration_key,)
+
+
+class InvoiceEvent(EventBase):
+    """An invoice, or a credit note, was finalized. It never changes afterwards."""
+
+    type: Literal["invoice.finalized"]
+    invoice: Invoice
+
+    @property
+    def key(self) -> OrderingKey:
+        return OrderingKey(self.company, "invoice", str(self.invoice.invoice_number))
+
+    @property
+    def prerequisites(self) -> tuple[OrderingKey, ...]:
+        """The connection, the customer, each project on it and, for a credit note, the invoice it credits."""
+        invoice = self.invoice
+        projects = [ref for ref in (invoice.project, *(line.project for line in invoice.lines)) if ref]
+        keys = [
+            self.integration_key,
+            OrderingKey(self.company, "customer", invoice.customer.customer_number),
+            *(OrderingKey(self.company, "project", ref.project_number) for ref in projects),
+        ]
+        if invoice.credited_invoice_number is not None:
+            keys.append(OrderingKey(self.company, "invoice", str(invoice.credited_invoice_number)))
+        return tuple(dict.fromkeys(key for key in keys if key != self.key))
+
+
+class IntegrationEvent(EventBase):
+    """A company enabled, changed or disabled the integration."""
+
+    type: Literal["integration.enabled", "integration.updated", "integration.disabled"]
+    integration: Integration = Integration()
+
+    @property
+    def key(self) -> OrderingKey:
+        return self.integration_key
+
+    @property
+    def prerequisites(self) -> tuple[OrderingKey, ...]:
+        return ()
+
+
+Event = CustomerEvent | ProjectEvent | InvoiceEvent | IntegrationEvent
+EVENT_ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
+
+
+class Problem(NamedTuple):
+    """One thing wrong with an event: where (`invoice.lines.0.accountNumber`), what, and the value given."""
+
+    path: str
+    message: str
+    value: str
+
+    def __str__(self) -> str:
+        shown = f" (given: {self.value})" if self.value else ""
+        return f"{self.path or 'event'}: {self.message}{shown}"
+
+
+class InvalidEvent(ValueError):
+    """What was given is not an event of the contract. `problems` names each fault by its path."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "; ".join(map(str, self.problems))
+
+
+def parse_event(source: str | bytes | Mapping[str, Any]) -> Event:
+    """An event from its JSON text or the object read from it. Raises `InvalidEvent`."""
+    try:
+        given = json.loads(source, parse_float=Decimal) if isinstance(source, str | bytes) else source
+    except ValueError as error:
+        raise InvalidEvent((Problem("", f"not JSON: {error}", ""),)) from None
+    except RecursionError:
+        raise InvalidEvent((Problem("", "nested too deeply", ""),)) from None
+    if not isinstance(given, Mapping):
+        raise InvalidEvent((Problem("", "must be a JSON object", _shown(given)),))
+    try:
+        return EVENT_ADAPTER.validate_python(dict(given))
+    except ValidationError as error:
+        faults = [fault for fault in error.errors(include_url=False) if not _is_echo(fault)]
+        raise InvalidEvent(tuple(_problem(fault, given) for fault in faults)) from None
+    except RecursionError:
+        raise InvalidEvent((Problem("", "nested too deeply", ""),)) from None
+
+
+def event_json(event: Event) -> str:
+    """The event as it goes over the wire: camelCase, money as decimal strings, only what was given."""
+    return event.model_dump_json(by_alias=True, exclude_unset=True)
+
+
+_SECRET_FIELDS = frozenset({"authorizationCode", "content"})
+
+
+def _is_echo(fault: Any) -> bool:
+    """A list is also called too short when its only fault is that its elements are wrong."""
+    return bool(fault["type"] == "too_short" and len(fault["input"]) >= fault["ctx"]["min_length"])
+
+
+def _problem(fault: Any, given: Mapping[str, Any]) -> Problem:
+    location = [str(part) for part in fault["loc"]]
+    if location and location[0] == given.get("type"):
+        location = location[1:]  # pydantic puts the chosen type first; a reader looks for the field
+    path = ".".join(location) or ("type" if fault["type"].startswith("union_tag") else "")
+    if fault["type"] == "union_tag_not_found":
+        return Problem("type", "is missing", "")
+    if fault["type"] == "union_tag_invalid":
+        expected = str(fault["ctx"]["expected_tags"]).replace("'", "")
+        return Problem("type", f"unknown event type; one of {expected}", _shown(given.get("type")))
+    if fault["type"] == "missing":
+        return Problem(path, "is missing", "")
+    hidden = not location or location[-1] in _SECRET_FIELDS
+    return Problem(path, _in_words(fault), "" if hidden else _shown(fault["input"]))
+
+
+def _in_words(fault: Any) -> str:
+    """What is asked of the value. Pydantic's own words are the last resort."""
+    kind, limits = fault["type"], fault.get("ctx", {})
+    if kind == "string_pattern_mismatch":
+        return _PATTERNS_IN_WORDS[limits["pattern"]]
+    if kind in _KINDS_IN_WORDS:
+        return _KINDS_IN_WORDS[kind].format(**limits)
+    message: str = fault["msg"].removeprefix("Value error, ")
+    return message[0].lower() + message[1:]
+
+
+_KINDS_IN_WORDS = {
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "date_from_datetime_parsing": "must be a date that exists, such as 2026-11-20",
+    "date_parsing": "must be a date that exists, such as 2026-11-20",
+    "datetime_from_date_parsing": _TIME_IN_WORDS,
+    "datetime_parsing": _TIME_IN_WORDS,
+    "decimal_max_digits": "must have at most {max_digits} digits",
+    "decimal_max_places": "must have at most {decimal_places} decimals",
+    "decimal_whole_digits": "must have at most {whole_digits} digits before the point",
+    "dict_type": "must be an object",
+    "finite_number": "must be a finite number",
+    "greater_than": "must be greater than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be one of {expected}",
+    "model_attributes_type": "must be an object",
+    "model_type": "must be an object",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_too_short": "must not be empty",
+    "string_type": "must be text, in quotation marks",
+    "string_unicode": "holds half a character (a lone surrogate)",
+    "timezone_aware": _TIME_IN_WORDS,
+    "too_long": "must have at most {max_length} elements",
+    "too_short": "must have at least {min_length} element",
+    "tuple_type": "must be a list",
+}
+
+_PATTERNS_IN_WORDS = {
+    r"^[^\s/\x00-\x1f\x7f]{1,50}$": "must be 1 to 50 characters without a slash or a space",
+    r"^[^\s\x00-\x1f\x7f]{1,200}$": "must be 1 to 200 characters without a space",
+    r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$": "must be a company code: letters, digits, - and _, at most 63",
+    r"^[1-9][0-9]{3}$": "must be an account number of four digits, 1000 to 9999",
+    r"^[1-9][0-9]{3}(-[1-9][0-9]{3})?$": "must be an account such as 4010 or a range such as 5000-5999",
+    r"\S": "must not be blank",
+    r"^[A-Z]{3}$": "must be a currency code of three capital letters, such as SEK",
+    r"^[A-Za-z]{2}$": "must be a country code of two letters (ISO 3166), such as SE",
+}
+
+
+def _shown(value: object) -> str:
+    """The value as text, cut at 80 characters. The inside of an object or a list may be secret: not shown."""
+    if isinstance(value, Mapping):
+        return "an object"
+    if isinstance(value, list | tuple):
+        return "a list" if value else "an empty list"
+    if isinstance(value, Decimal):
+        text = str(value)
+    else:
+        text = repr(value) if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= 80 else text[:77] + "…"
