@@ -1,0 +1,78 @@
+"""Keeps the leases of what this process is transferring, from one background thread."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+from redis.exceptions import RedisError
+
+from worker.ordering import Claim, LeaseLost, Ordering
+
+log = structlog.get_logger(__name__)
+
+
+class Hold:
+    """A claim whose lease is kept. `check` before every request that changes something."""
+
+    def __init__(self, ordering: Ordering, claim: Claim) -> None:
+        self.claim = claim
+        self._ordering = ordering
+        self._lease = ordering.lease.total_seconds()
+        # The monotonic clock runs on while a process is stopped, so a zombie finds its lease over.
+        self._good_until = time.monotonic() + self._lease
+
+    def renew(self) -> None:
+        """Another lease from now. Raises `LeaseLost`."""
+        asked = time.monotonic()
+        if not self._ordering.renew(self.claim):
+            self._good_until = 0.0
+            raise LeaseLost(self.claim.company, self.claim.id)
+        self._good_until = asked + self._lease
+
+    def check(self) -> None:
+        """Makes sure that the event is still this holder's. Raises `LeaseLost`."""
+        if time.monotonic() > self._good_until - self._lease / 3:
+            self.renew()
+
+
+class LeaseKeeper:
+    """Renews every hold of this process each third of a lease. The thread starts with the first hold."""
+
+    def __init__(self, ordering: Ordering) -> None:
+        self._ordering = ordering
+        self._interval = ordering.lease.total_seconds() / 3
+        self._holds: set[Hold] = set()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def keep(self, claim: Claim) -> Iterator[Hold]:
+        hold = Hold(self._ordering, claim)
+        with self._changed:
+            self._holds.add(hold)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="lease-keeper", daemon=True)
+                self._thread.start()
+        try:
+            yield hold
+        finally:
+            with self._changed:
+                self._holds.discard(hold)
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(self._interval)
+            with self._changed:
+                holds = tuple(self._holds)
+            for hold in holds:
+                self._renew(hold)
+
+    def _renew(self, hold: Hold) -> None:
+        try:
+            hold.renew()
+        except LeaseLost:
+            log.warning("lease.lost", company=hold.claim.company, key=hold.claim.key, event_id=hold.claim.id)
+        except RedisError as error:
+            log.warning("lease.not_renewed", company=hold.claim.company, error=type(error).__name__)

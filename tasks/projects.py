@@ -1,0 +1,25 @@
+"""Projects: Moment's project as it is now, in Fortnox."""
+
+from typing import Any
+
+from celery import shared_task
+
+from fortnox import create_or_update
+from mappers import to_project
+from tasks.names import TRANSFERS
+from tasks.transfer import Job, TransferTask
+from worker.ordering import Done, Outcome
+
+
+@shared_task(name=TRANSFERS["project"], base=TransferTask, bind=True)
+def transfer(task: TransferTask, company: str, event_id: str) -> Any:
+    return task.deliver(company, event_id, transfer_project)
+
+
+def transfer_project(job: Job) -> Outcome:
+    """Creates or updates the project: one request when something changed, none when not."""
+    if off := job.switched_off("projects"):
+        return off
+    mapped = to_project(job.event.project)
+    create_or_update(job.fortnox.projects, job.links, mapped.payload)
+    return Done(notice=mapped.notice)

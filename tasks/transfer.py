@@ -1,0 +1,143 @@
+"""A transfer: one Celery task takes one event, delivers it and settles it. The same steps for every kind."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, Literal
+
+import structlog
+from celery import Task
+from celery.exceptions import Retry as ShownAsRetry
+
+from fortnox import Fortnox
+from moment.events import Event, parse_event
+from tasks.house import House, house_of
+from tasks.leases import Hold
+from tasks.messages import ask_for_report, send_wakeups
+from tasks.verdicts import verdict
+from worker.ordering import (
+    Claim,
+    Done,
+    Failed,
+    Held,
+    LeaseLost,
+    Outcome,
+    Pause,
+    Retry,
+    Skipped,
+    Trouble,
+    Wakeup,
+)
+from worker.stores import Connection, LinkStore
+
+log = structlog.get_logger(__name__)
+
+TELL = (Failed, Held, Pause)  # outcomes that a person is told of
+
+
+class TransferFailed(Exception):
+    """Shows a failed transfer as FAILURE in Flower; everything is settled when it is raised."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One event in the hands of one holder, with what it takes to deliver it."""
+
+    event: Any
+    claim: Claim
+    hold: Hold
+    house: House
+    steps: dict[str, str] = field(default_factory=dict)  # taken by earlier holders, and by this one
+
+    @cached_property
+    def connection(self) -> Connection:
+        """The company's connection. Raises `NeverConnected`."""
+        return self.house.connections.get(self.claim.company)
+
+    @cached_property
+    def fortnox(self) -> Fortnox:
+        """The company's ledger. Every request makes sure first that the event is still this holder's."""
+        return self.house.fortnox(self.hold)
+
+    @property
+    def links(self) -> LinkStore:
+        return self.house.links(self.claim.company)
+
+    def switched_off(self, kind: Literal["customers", "projects", "invoices"]) -> Skipped | None:
+        """Why this kind of thing is not transferred for the company, if it is not."""
+        if self.connection.state == "disabled":
+            return Skipped("The integration is disabled for this company.")
+        if not getattr(self.connection.integration.transfers, kind):
+            return Skipped(f"The transfer of {kind} is switched off for this company.")
+        return None
+
+    def done_before(self, step: str) -> str | None:
+        """What was recorded for this step; None when it was not taken."""
+        return self.steps.get(step)
+
+    def record(self, step: str, value: str = "") -> None:
+        """Records a step before the next is taken. Raises `LeaseLost`."""
+        self.house.ordering.record(self.claim, step, value)
+        self.steps[step] = value
+
+
+Deliver = Callable[[Job], Outcome]
+
+
+class TransferTask(Task[Any, Any]):
+    """Base of the transfer tasks: `deliver` runs one with the event's lease kept."""
+
+    abstract = True
+    throws = (TransferFailed,)  # an accountant's error: logged without a traceback
+
+    def deliver(self, company: str, event_id: str, transfer: Deliver) -> str:
+        house = house_of(self.app)
+        claim = house.ordering.claim(company, event_id)
+        if claim is None:
+            return "not its turn"
+        with structlog.contextvars.bound_contextvars(
+            company=company, key=claim.key, event_id=event_id, attempt=claim.attempts + 1
+        ):
+            try:
+                outcome = run(claim, house, transfer)
+                wakeups = house.ordering.settle(claim, outcome)
+            except LeaseLost:
+                log.warning("transfer.lease_lost")
+                return "lease lost"
+            return self._tell(outcome, wakeups)
+
+    def _tell(self, outcome: Outcome, wakeups: tuple[Wakeup, ...]) -> str:
+        send_wakeups(self.app, wakeups)
+        log.info(
+            "transfer.settled",
+            outcome=type(outcome).__name__.lower(),
+            error_code=getattr(outcome, "code", "") or None,
+        )
+        if isinstance(outcome, TELL) or (isinstance(outcome, Done) and outcome.notice):
+            ask_for_report(self.app)
+        return self._shown(outcome)
+
+    def _shown(self, outcome: Outcome) -> str:
+        match outcome:
+            case Retry() | Trouble():
+                raise ShownAsRetry(f"again in {outcome.after}", when=datetime.now(UTC) + outcome.after)
+            case Failed(code=code):
+                raise TransferFailed(code)
+            case _:
+                return type(outcome).__name__.lower()
+
+
+def run(claim: Claim, house: House, transfer: Deliver) -> Outcome:
+    """Delivers a claimed event and says how that ended. Raises `LeaseLost` when it is no longer ours to say."""
+    needs: tuple[str, ...] = ()
+    try:
+        event: Event = parse_event(claim.body)
+        needs = tuple(map(str, event.prerequisites))
+        with house.leases.keep(claim) as hold:
+            return transfer(Job(event, claim, hold, house, dict(claim.progress)))
+    except LeaseLost:
+        raise
+    except Exception as error:  # noqa: BLE001 - `verdict` tells the errors apart, and a bug fails loudly
+        return verdict(error, claim, needs, chance=random.random())

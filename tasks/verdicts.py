@@ -1,0 +1,69 @@
+"""Decides from an error what happens to its event: the one place where an error becomes an outcome. Pure."""
+
+from datetime import timedelta
+
+import structlog
+from billiard.exceptions import SoftTimeLimitExceeded
+from redis.exceptions import RedisError
+
+from fortnox.codes import explain
+from fortnox.errors import FortnoxError, PrerequisiteMissing
+from fortnox.errors import Outcome as Ending
+from mappers.errors import Unmappable
+from moment.events import InvalidEvent
+from moment.files import FileUnavailable
+from worker.ordering import Claim, Failed, Held, Outcome, Pause, Retry, Trouble, Yield
+from worker.ordering.backoff import backoff
+from worker.stores import NeverConnected
+from worker.stores.vault import Unsealable
+
+log = structlog.get_logger(__name__)
+
+TRY_AGAIN = "Retry the event when Fortnox works again."
+TELL_OPERATOR = "Tell the operator: this needs a look at the integration itself. The event is kept whole."
+
+
+def verdict(error: Exception, claim: Claim, needs: tuple[str, ...], chance: float) -> Outcome:
+    """What becomes of the claimed event. `needs`: its prerequisites' ordering keys; `chance` (0 to 1) spreads waits.
+
+    An unknown error is a bug: the event fails loudly, and is kept.
+    """
+    match error:
+        case FortnoxError():
+            return _of_fortnox(error, claim, needs, chance)
+        case Unmappable() | InvalidEvent():
+            return Failed(str(error), getattr(error, "remedy", ""), type(error).__name__)
+        case NeverConnected():
+            return Failed(str(error), "Connect the company, then retry the event.", "NeverConnected")
+        case Unsealable():
+            return Failed(str(error), TELL_OPERATOR, "Unsealable")
+        case RedisError() | SoftTimeLimitExceeded() | FileUnavailable():
+            return _again(Retry, claim, chance, str(error) or type(error).__name__, type(error).__name__)
+        case _:
+            log.exception("transfer.bug", error=type(error).__name__)
+            return Failed(f"An unexpected error in the integration ({type(error).__name__}).", TELL_OPERATOR, "bug")
+
+
+def _of_fortnox(error: FortnoxError, claim: Claim, needs: tuple[str, ...], chance: float) -> Outcome:
+    reason, remedy = explain(error)
+    match error.outcome:
+        case Ending.WAIT:
+            rest = timedelta(seconds=getattr(error, "retry_after", None) or 1.0)
+            return Yield(rest, reason)
+        case Ending.RETRY | Ending.UNKNOWN:
+            kind = Trouble if error.suggests_outage else Retry
+            return _again(kind, claim, chance, reason, error.code)
+        case Ending.RECONNECT:
+            return Pause(reason, remedy, error.code)
+        case Ending.HOLD if isinstance(error, PrerequisiteMissing):
+            behind = next((key for key in needs if key.split("/")[1] == error.kind), None)
+            if behind is not None:
+                return Held(behind, reason, remedy, error.code)
+    return Failed(reason, remedy, error.code or error.situation)
+
+
+def _again(kind: type[Retry] | type[Trouble], claim: Claim, chance: float, reason: str, code: str) -> Outcome:
+    after = backoff(claim.attempts + 1, chance)
+    if after is None:
+        return Failed(f"{reason} It was tried {claim.attempts + 1} times over about a day.", TRY_AGAIN, code)
+    return kind(after, reason, code)

@@ -1,0 +1,147 @@
+"""Puts the house together from settings: the Celery app, and for each process the clients and stores it works with."""
+
+import os
+import threading
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+from celery import Celery, signals
+from redis import Redis
+
+from config import Settings, load_settings
+from config.celery import celery_options
+from config.logging import configure_logging
+from fortnox import Exchange, Fortnox, Http, Limiter, OAuth, Transport
+from moment.files import FileSource
+from tasks.house import House
+from tasks.leases import Hold, LeaseKeeper
+from tasks.names import REPORT
+from tasks.tokens import TokenKeeper
+from worker.ordering import Ordering
+from worker.pump import PumpStep
+from worker.stores import ConnectionStore, LinkStore, Vault
+
+log = structlog.get_logger(__name__)
+
+TASK_MODULES = (
+    "tasks.customers",
+    "tasks.projects",
+    "tasks.invoices",
+    "tasks.integrations",
+    "tasks.unreadable",
+    "worker.doors.receive",
+    "worker.failures",
+)
+BEAT_SCHEDULE = {
+    # Failures ask to be told at once; this is for what a lost message or a dead SMTP server left untold.
+    "report": {"task": REPORT, "schedule": 10.0, "options": {"expires": 10}},
+}
+
+
+class App(Celery):
+    """The Celery app with its house. Each process builds its own: connections do not survive a fork."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__("moment-fortnox", set_as_current=True)
+        self.settings = settings
+        self.conf.update(celery_options(settings), imports=TASK_MODULES, beat_schedule=BEAT_SCHEDULE)
+        self.steps["consumer"].add(PumpStep)
+        self._house: House | None = None
+        self._house_pid = 0
+        self._building = threading.Lock()
+
+    @property
+    def house(self) -> House:
+        with self._building:
+            if self._house is None or self._house_pid != os.getpid():
+                self._house, self._house_pid = build_house(self), os.getpid()
+            return self._house
+
+    @property
+    def redis_address(self) -> str:
+        """Where Redis is, without a password."""
+        url = urlsplit(self.settings.redis_url.get_secret_value())
+        return f"{url.hostname}:{url.port or 6379}{url.path}"
+
+
+def create_app(settings: Settings | None = None) -> App:
+    """The app for these settings, or for the environment's. Raises `pydantic.ValidationError`."""
+    return App(settings or load_settings())
+
+
+def build_house(app: App) -> House:
+    """Everything a task needs. Opens no connection yet."""
+    settings = app.settings
+    redis_url = settings.redis_url.get_secret_value()
+    redis: Redis = Redis.from_url(redis_url, decode_responses=True, health_check_interval=30)
+    vault = Vault(settings.encryption_keys)
+    connections = ConnectionStore(redis, vault)
+    http = Http(on_request=_log_request)
+    oauth = OAuth(
+        settings.fortnox_auth_url,
+        settings.fortnox_client_id,
+        settings.fortnox_client_secret,
+        redirect_uri=settings.fortnox_redirect_uri,
+        http=http,
+    )
+    ordering = Ordering(redis, lease=settings.lease_seconds, release_limit=settings.company_release_limit)
+    tokens = TokenKeeper(redis, connections, oauth)
+    limiter = Limiter(Redis.from_url(redis_url), settings.fortnox_rate_limit)
+
+    def fortnox(hold: Hold) -> Fortnox:
+        def before_request(company: str, leave: int) -> None:
+            hold.check()
+            limiter.acquire(company, leave)
+
+        transport = Transport(settings.fortnox_api_url, tokens, http=http, before_request=before_request)
+        return Fortnox(transport, hold.claim.company)
+
+    return House(
+        app=app,
+        settings=settings,
+        redis=redis,
+        ordering=ordering,
+        vault=vault,
+        connections=connections,
+        oauth=oauth,
+        tokens=tokens,
+        leases=LeaseKeeper(ordering),
+        fortnox=fortnox,
+        files=FileSource(settings.moment_api_url, settings.moment_api_key, settings.attachment_hosts),
+        links=partial(LinkStore, redis),
+    )
+
+
+def _log_request(exchange: Exchange) -> None:
+    log.info(
+        "fortnox.request",
+        company=exchange.company,
+        method=exchange.method,
+        path=exchange.path,
+        status=exchange.status,
+        error_code=exchange.code or None,
+        seconds=round(exchange.seconds, 3),
+        request_id=exchange.request_id,
+    )
+
+
+@signals.setup_logging.connect
+def _set_up_logging(**_: Any) -> None:
+    """Celery's programs log as the rest of the house does; connecting here switches Celery's own set-up off."""
+    configure_logging(load_settings())
+
+
+DURABLE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
+
+
+@signals.celeryd_init.connect
+def _check_redis(instance: Any = None, **_: Any) -> None:
+    """At a worker's start: refuses another version's state, warns where an accepted event could be lost."""
+    house = instance.app.house
+    house.ordering.check_layout()
+    for name, wanted in DURABLE.items():
+        found = house.redis.config_get(name).get(name)
+        if found != wanted:
+            log.warning("redis.not_durable", setting=name, found=found, wanted=wanted)

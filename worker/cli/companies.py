@@ -1,0 +1,137 @@
+"""`moment-fortnox companies`: connect a company to its Fortnox ledger, look at its connection, disconnect it.
+
+Connecting and disconnecting are events like those from Moment, so they stand in line with everything else.
+"""
+
+import uuid
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from moment.events import InvalidEvent
+from worker.assembly import App
+from worker.cli.console import Json, connected, err, fail, out, print_json, styled
+from worker.cli.status import connection_state
+from worker.doors.publish import publish
+from worker.local import DeadlineExceeded, wait_until
+from worker.ordering import EventRecord
+from worker.ordering.engine import UNSETTLED
+
+companies = typer.Typer(no_args_is_help=True, help="Connect companies to their Fortnox ledgers.")
+
+CompanyArgument = Annotated[str, typer.Argument(help="The company's code in Moment.", metavar="COMPANY")]
+SETTLES_WITHIN = 30.0  # seconds; the code lives ten minutes
+
+
+@companies.command("list")
+def list_companies(json: Json = False) -> None:
+    """List the companies and the state of their connections."""
+    with connected() as app:
+        states = {name: connection_state(app.house, name) for name in app.house.ordering.companies()}
+    if json:
+        for name, state in states.items():
+            print_json({"company": name, "connection": state})
+        return
+    table = Table("company", "connection", box=None)
+    for name, state in states.items():
+        table.add_row(name, state)
+    out.print(table if states else "no companies yet")
+
+
+@companies.command()
+def show(company: CompanyArgument, json: Json = False) -> None:
+    """Show a company's connection and choices. No secret is shown."""
+    with connected() as app:
+        connection = app.house.connections.find(company)
+        paused = app.house.ordering.paused(company)
+    if connection is None:
+        fail(f"{company} is not connected")
+    fields = connection.model_dump(mode="json", by_alias=True, exclude={"integration": {"authorization_code"}})
+    fields |= {"paused": paused}
+    if json:
+        print_json(fields)
+        return
+    table = Table(show_header=False, box=None)
+    for name, value in fields.items():
+        table.add_row(f"[dim]{name}[/]", escape(str(value)))
+    out.print(table)
+
+
+@companies.command()
+def connect(
+    company: CompanyArgument,
+    code: Annotated[str, typer.Option(help="The one-time authorization code from Fortnox; it lives 10 minutes.")],
+    error_email: Annotated[str, typer.Option(help="Where failures are mailed to.")],
+    service_account: Annotated[
+        bool, typer.Option("--service-account", help="The consent is a service account's.")
+    ] = False,
+    expense_accounts: Annotated[
+        str | None, typer.Option(help="Bring expenses on these accounts back: 4010,5000-5999. None: no expenses.")
+    ] = None,
+    billable: Annotated[bool, typer.Option("--billable/--not-billable", help="Whether expenses are billable.")] = True,
+) -> None:
+    """Connect a company with the one-time code that Fortnox gave when somebody consented."""
+    accounts = [account.strip() for account in (expense_accounts or "").split(",") if account.strip()]
+    integration = {
+        "authorizationCode": code,
+        "serviceAccount": service_account,
+        "errorEmail": error_email,
+        "expenses": {
+            "enabled": expense_accounts is not None,
+            "accountNumbers": accounts,
+            "billableByDefault": billable,
+        },
+    }
+    with connected() as app:
+        record = _deliver(app, company, "integration.enabled", integration)
+    _tell(record, f"{company} is connected")
+
+
+@companies.command()
+def disconnect(company: CompanyArgument) -> None:
+    """End a company's connection: its tokens are revoked and forgotten; enabling again needs a new code."""
+    with connected() as app:
+        connection = app.house.connections.find(company)
+        if connection is None:
+            fail(f"{company} is not connected")
+        record = _deliver(app, company, "integration.disabled", {})
+    _tell(record, f"{company} is disconnected")
+    if connection.integration.service_account:
+        out.print("The service account's consent itself is removed in Fortnox, under Connected services.")
+
+
+def _deliver(app: App, company: str, event_type: str, integration: dict[str, Any]) -> EventRecord | None:
+    """Publishes the event and waits until it is settled; None when no worker settled it in time."""
+    event_id = f"cli-{uuid.uuid4().hex[:12]}"
+    given = {
+        "id": event_id,
+        "company": company,
+        "type": event_type,
+        "occurredAt": datetime.now(UTC).isoformat(),
+        "integration": integration,
+    }
+    try:
+        publish(given, app=app)
+    except InvalidEvent as error:
+        fail(str(error), 2)
+
+    def settled() -> EventRecord | None:
+        record = app.house.ordering.event(company, event_id)
+        return record if record is not None and record.status not in UNSETTLED else None
+
+    try:
+        with err.status("Waiting for a worker …"):
+            return wait_until(settled, what="a worker", timeout=SETTLES_WITHIN, interval=0.1)
+    except DeadlineExceeded:
+        return None
+
+
+def _tell(record: EventRecord | None, success: str) -> None:
+    if record is None:
+        fail(f"no worker has done it within {SETTLES_WITHIN:.0f} s; it is kept and goes on when one runs")
+    if record.status != "done":
+        fail(f"{record.reason} {record.remedy}".strip())
+    out.print(styled("done", success))

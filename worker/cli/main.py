@@ -1,0 +1,25 @@
+"""Assembles the commands."""
+
+import typer
+
+from worker.cli.companies import companies
+from worker.cli.events import events
+from worker.cli.local import demo, sandbox, up
+from worker.cli.publish import publish
+from worker.cli.status import health, status, wait
+
+cli = typer.Typer(
+    name="moment-fortnox",
+    help="Carries customers, projects and invoices from Moment into Fortnox, in order and exactly once.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,  # locals hold customers' data
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (demo, up, sandbox, publish, status, wait, health):
+    cli.command()(command)
+cli.add_typer(events, name="events")
+cli.add_typer(companies, name="companies")
+
+
+def main() -> None:
+    cli()

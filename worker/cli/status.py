@@ -1,0 +1,121 @@
+"""`moment-fortnox status`, `wait` and `health`: how the events are doing."""
+
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from tasks.house import House
+from worker.cli.console import Json, connected, err, fail, out, print_json, styled
+from worker.ordering.engine import STATUSES
+
+MOVING = ("waiting", "ready", "running", "retrying")
+POLL = 0.2  # seconds between two looks
+
+Company = Annotated[str | None, typer.Option("--company", help="Only this company.")]
+
+
+def overview(house: House, company: str | None = None) -> dict[str, Any]:
+    """What `status --json` prints: counts for all and for each company, and the age of the oldest in seconds."""
+    names = [company] if company else house.ordering.companies()
+    counts = {name: house.ordering.counts(name) for name in names}
+    total: Counter[str] = Counter()
+    for one in counts.values():
+        total.update(one)
+    ages = [(datetime.now(UTC) - oldest).total_seconds() for oldest in map(house.ordering.oldest, names) if oldest]
+    return {
+        "events": {status: total[status] for status in STATUSES},
+        "oldestWaitingSeconds": round(max(ages), 3) if ages else None,
+        "companies": {name: {"connection": connection_state(house, name), "events": counts[name]} for name in names},
+    }
+
+
+def connection_state(house: House, company: str) -> str:
+    """connected, paused (the grant is dead), disabled or none."""
+    connection = house.connections.find(company)
+    if connection is None:
+        return "none"
+    return "paused" if connection.state == "connected" and house.ordering.paused(company) else connection.state
+
+
+def status(company: Company = None, json: Json = False) -> None:
+    """Show how many events are waiting, ready, running, retrying, held, failed and done."""
+    with connected() as app:
+        if company and company not in app.house.ordering.companies():
+            fail(f"{company}: no event of this company was ever accepted", 2)
+        found = overview(app.house, company)
+    if json:
+        print_json(found)
+        return
+    table = Table("company", "connection", *(styled(name) for name in STATUSES), box=None)
+    for name, one in found["companies"].items():
+        table.add_row(name, one["connection"], *(_number(one["events"][status]) for status in STATUSES))
+    if len(found["companies"]) != 1:
+        table.add_row("all", "", *(_number(found["events"][status]) for status in STATUSES), style="bold")
+    out.print(table)
+    oldest = found["oldestWaitingSeconds"]
+    out.print("nothing is under way" if oldest is None else f"the oldest event under way is {oldest:.0f} s old")
+
+
+def _number(count: int) -> str:
+    return str(count) if count else "[dim]·[/]"
+
+
+def wait(
+    timeout: Annotated[float | None, typer.Option(help="Give up after this many seconds; status 1 then.")] = None,
+    company: Company = None,
+    json: Json = False,
+) -> None:
+    """Wait until no event is waiting, ready, running or retrying. Held and failed ones are not waited for."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+    with connected() as app:
+        found = overview(app.house, company)
+        most = moving(found)
+        with progress() as bar:
+            task = bar.add_task("Delivering", total=most)
+            while (left := moving(found)) and (deadline is None or time.monotonic() < deadline):
+                most = max(most, left)
+                bar.update(task, total=most, completed=most - left)
+                time.sleep(POLL)
+                found = overview(app.house, company)
+            bar.update(task, completed=most - left)
+    if json:
+        print_json(found)
+    if left:
+        fail(f"{left} events are still under way after {timeout:.0f} s")
+
+
+def moving(found: dict[str, Any]) -> int:
+    return sum(found["events"][status] for status in MOVING)
+
+
+def progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=err, transient=True)
+
+
+def health(json: Json = False) -> None:
+    """Exit 0 when Redis can be written to and events move on, 1 with the reason when not."""
+    with connected() as app:
+        reason = unhealthy(app.house)
+    if json:
+        print_json({"healthy": reason is None, "reason": reason})
+    if reason:
+        fail(reason)
+    if not json:
+        out.print("healthy")
+
+
+STUCK_AFTER = 60.0  # seconds; any worker's pump moves what is due within a second
+
+
+def unhealthy(house: House) -> str | None:
+    """Why the system makes no progress, if it makes none."""
+    overdue = house.ordering.overdue()
+    if overdue.total_seconds() > STUCK_AFTER:
+        return f"nothing was moved on for {overdue.total_seconds():.0f} s although it is due: does a worker run?"
+    return None

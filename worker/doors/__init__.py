@@ -1,0 +1,1 @@
+"""The ways in. All end in the same atomic admission (`worker.doors.admission`)."""

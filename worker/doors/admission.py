@@ -1,0 +1,89 @@
+"""Admission: an event, checked and stripped of secrets in clear, is handed to the ordering engine.
+
+Once `admit` has returned, the event is never lost, whatever happens to it.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from moment.events import (
+    CustomerEvent,
+    Event,
+    IntegrationEvent,
+    InvalidEvent,
+    ProjectEvent,
+    event_json,
+)
+from worker.ordering import Admission, Ordering, Submission
+from worker.stores import Vault
+
+UNKNOWN_COMPANY = "_unknown"  # a company code starts with a letter or a digit, so it is nobody's
+REMEDY = "Mend the event where it is made and send it again with a new id."
+
+
+def admit(event: Event, ordering: Ordering, vault: Vault) -> Admission:
+    """Accepts a valid event: deduplicated on its id, placed last in its key's line."""
+    return ordering.publish(
+        Submission(
+            company=event.company,
+            id=event.id,
+            key=str(event.key),
+            type=event.type,
+            body=event_json(_sealed(event, vault)),
+            occurred_at=event.occurred_at,
+            needs=tuple(map(str, event.prerequisites)),
+            snapshot=isinstance(event, CustomerEvent | ProjectEvent),
+            control=isinstance(event, IntegrationEvent),
+            sequence=event.sequence,
+        )
+    )
+
+
+def admit_invalid(given: object, error: InvalidEvent, ordering: Ordering, vault: Vault) -> Admission:
+    """Keeps what is no event of the contract, whole, as a failed event with the reason."""
+    body = json.dumps(_without_secrets(given, vault), default=str, ensure_ascii=False)
+    fields: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
+    company = _text(fields.get("company"), r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", UNKNOWN_COMPANY)
+    digest = hashlib.sha256(body.encode()).hexdigest()[:16]
+    event_id = _text(fields.get("id"), r"[^\s\x00-\x1f\x7f]{1,200}", f"invalid-{digest}")
+    return ordering.publish(
+        Submission(
+            company=company,
+            id=event_id,
+            key=f"{company}/invalid/{digest}",
+            type=_text(fields.get("type"), r"[a-z.]{1,40}", "unknown"),
+            body=body,
+            occurred_at=datetime.now(UTC),
+            refused=f"Not a valid event: {error}",
+            refused_remedy=REMEDY,
+        )
+    )
+
+
+def _sealed(event: Event, vault: Vault) -> Event:
+    """An authorization code is a secret: it goes into Redis sealed, and is opened by the one who uses it."""
+    if not isinstance(event, IntegrationEvent) or event.integration.authorization_code is None:
+        return event
+    code = vault.seal(event.integration.authorization_code)
+    integration = event.integration.model_copy(update={"authorization_code": code})
+    return event.model_copy(update={"integration": integration})
+
+
+def _without_secrets(given: object, vault: Vault) -> object:
+    if isinstance(given, Mapping):
+        return {
+            key: vault.seal(str(value)) if key == "authorizationCode" else _without_secrets(value, vault)
+            for key, value in given.items()
+        }
+    if isinstance(given, list):
+        return [_without_secrets(value, vault) for value in given]
+    return str(given) if isinstance(given, Decimal) else given
+
+
+def _text(value: object, pattern: str, otherwise: str) -> str:
+    return value if isinstance(value, str) and re.fullmatch(pattern, value) else otherwise

@@ -1,0 +1,40 @@
+"""The Python door: `from worker import publish`.
+
+publish({"id": "e1", "company": "acme", "type": "customer.updated", …})
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, NamedTuple
+
+from moment.events import Event, parse_event
+from tasks.messages import send_wakeups
+from worker.assembly import App, create_app
+from worker.doors.admission import admit
+
+
+class Receipt(NamedTuple):
+    """The event is kept. `known`: it was accepted before under this id, and nothing was changed."""
+
+    company: str
+    id: str
+    known: bool
+
+
+def publish(event: Event | Mapping[str, Any] | str | bytes, *, app: App | None = None) -> Receipt:
+    """Accepts an event, given as a model, as an object or as JSON. Once this returns, it is never lost.
+
+    Settings come from the environment (`REDIS_URL`, `ENCRYPTION_KEYS`), unless an `app` is given. Raises
+    `moment.InvalidEvent` naming each fault by its path, and `redis.RedisError` when Redis did not take it: the event
+    is then still the caller's, and publishing it again is safe.
+    """
+    app = app or _default_app()
+    parsed = parse_event(event) if isinstance(event, Mapping | str | bytes) else event
+    admission = admit(parsed, app.house.ordering, app.house.vault)
+    send_wakeups(app, admission.wakeups)
+    return Receipt(parsed.company, parsed.id, admission.known)
+
+
+@cache
+def _default_app() -> App:
+    return create_app()

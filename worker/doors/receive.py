@@ -1,0 +1,35 @@
+"""The Celery door: task `events.receive` on queue `events`, one argument, the event.
+
+A valid event is admitted; anything else is kept whole as a failed event and a person is told. Either way the
+message is done with only after Redis has the event (late acknowledgement).
+"""
+
+from typing import Any
+
+import structlog
+from celery import Task, shared_task
+
+from moment.events import InvalidEvent, parse_event
+from tasks.house import house_of
+from tasks.messages import ask_for_report, send_wakeups
+from tasks.names import RECEIVE
+from worker.doors.admission import admit, admit_invalid
+
+log = structlog.get_logger(__name__)
+
+
+@shared_task(name=RECEIVE, bind=True)
+def receive(task: Task[Any, Any], event: Any) -> str:
+    """Admits one event. Returns what became of it, for the log."""
+    house = house_of(task.app)
+    try:
+        parsed = parse_event(event)
+    except InvalidEvent as error:
+        admission = admit_invalid(event, error, house.ordering, house.vault)
+        log.warning("event.refused", problems=[problem.path for problem in error.problems])
+        ask_for_report(task.app)
+        return "known" if admission.known else "refused"
+    admission = admit(parsed, house.ordering, house.vault)
+    send_wakeups(task.app, admission.wakeups)
+    log.info("event.accepted", company=parsed.company, key=str(parsed.key), known=admission.known)
+    return "known" if admission.known else "accepted"

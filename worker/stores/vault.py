@@ -1,0 +1,37 @@
+"""Secrets at rest: sealed with the first of `ENCRYPTION_KEYS`, opened with any of them. Pure. No I/O."""
+
+from collections.abc import Sequence
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from pydantic import SecretStr
+
+# Guards nothing: the stand-ins on this machine hold no secret, and Settings refuses to go without keys elsewhere.
+SANDBOX_KEY = "c2FuZGJveC1zYW5kYm94LXNhbmRib3gtc2FuZGJveC0="
+
+
+class Unsealable(RuntimeError):
+    """What is stored was sealed with a key that is no longer among `ENCRYPTION_KEYS`."""
+
+    def __str__(self) -> str:
+        return (
+            "a stored secret cannot be opened: the key that sealed it is not among ENCRYPTION_KEYS. "
+            "Add the old key after the new one, or connect the company again."
+        )
+
+
+class Vault:
+    """Seals and opens short secrets."""
+
+    def __init__(self, keys: Sequence[SecretStr]) -> None:
+        secrets = [key.get_secret_value() for key in keys] or [SANDBOX_KEY]
+        self._fernet = MultiFernet([Fernet(secret) for secret in secrets])
+
+    def seal(self, secret: str) -> str:
+        return self._fernet.encrypt(secret.encode()).decode()
+
+    def open(self, sealed: str) -> str:
+        """Raises `Unsealable` when no key fits."""
+        try:
+            return self._fernet.decrypt(sealed.encode()).decode()
+        except InvalidToken:
+            raise Unsealable from None
