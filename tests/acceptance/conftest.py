@@ -1,0 +1,85 @@
+"""The whole system as processes: a real Redis, the stand-ins, a real worker and beat. One for the session."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.environment import child_environment
+from tests.unit import factories
+from worker.assembly import App, create_app
+from worker.doors.publish import publish
+from worker.local import wait_until
+from worker.local.stack import Stack
+from worker.ordering import EventRecord
+
+SETTLED = ("done", "failed", "superseded", "skipped", "held")
+
+
+@dataclass
+class System:
+    """The running system, in the words of a test."""
+
+    stack: Stack
+    app: App
+
+    def connect(self, company: str, **tenant: Any) -> None:
+        """A company with a ledger, connected as it would be from Moment."""
+        self.stack.sandbox.tenant(company, **tenant)
+        code = self.stack.sandbox.consent(company)
+        self.publish(
+            factories.integration_json(
+                event_id=f"{company}-enabled",
+                company=company,
+                authorization_code=code,
+                error_email=f"ekonomi@{company}.example",
+            )
+        )
+        assert self.settled(company, f"{company}-enabled").status == "done"
+
+    def publish(self, *events: dict[str, Any]) -> None:
+        """Through the Python door."""
+        for event in events:
+            publish(event, app=self.app)
+
+    def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """`moment-fortnox` with these arguments, as a process of its own."""
+        return subprocess.run(
+            [sys.executable, "-m", "worker.cli", *arguments],
+            input=stdin,
+            env=child_environment(self.stack.environment),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def settled(self, company: str, event_id: str, timeout: float = 20) -> EventRecord:
+        """The event, once it is settled or held."""
+
+        def look() -> EventRecord | None:
+            record = self.app.house.ordering.event(company, event_id)
+            return record if record is not None and record.status in SETTLED else None
+
+        found = wait_until(look, what=f"{company} {event_id} to settle", timeout=timeout)
+        assert found is not None
+        return found
+
+    def ledger(self, company: str) -> dict[str, Any]:
+        return self.stack.sandbox.state(company)
+
+    def mails_to(self, address: str) -> list[dict[str, Any]]:
+        return [mail for mail in self.stack.sandbox.mails() if address in mail["to"]]
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    with Stack(Path(tmp_path_factory.mktemp("stack"))) as stack:
+        stack.start_services()
+        stack.start_beat()
+        stack.start_worker()
+        yield System(stack, create_app(stack.settings))

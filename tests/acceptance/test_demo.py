@@ -1,0 +1,23 @@
+"""`moment-fortnox demo` as a newcomer runs it."""
+
+import json
+import subprocess
+import sys
+
+
+def test_the_demo_ends_with_the_ledger_exactly_as_expected() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "worker.cli", "demo", "--json"], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert told["differences"] == []
+    assert told["status"]["events"]["failed"] == 1
+    assert told["status"]["events"]["superseded"] >= 1
+    assert {kind: told["status"]["events"][kind] for kind in ("waiting", "ready", "running", "retrying", "held")} == {
+        "waiting": 0,
+        "ready": 0,
+        "running": 0,
+        "retrying": 0,
+        "held": 0,
+    }
