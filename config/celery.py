@@ -7,7 +7,7 @@ Sources: https://docs.celeryq.dev/en/stable/userguide/configuration.html and the
 the docstring of `kombu.transport.redis`.
 """
 
-from kombu import Queue
+from kombu import Exchange, Queue
 
 from config.settings import Settings
 
@@ -90,7 +90,8 @@ def celery_options(settings: Settings) -> dict[str, object]:
         # The default of 4 s restarts healthy children on a machine that is busy starting everything at once.
         "worker_proc_alive_timeout": 30.0,
         # A misspelt queue is an error rather than a queue that nobody reads.
-        "task_queues": [Queue(name) for name in QUEUES],
+        # Each with an exchange and a key of its own: by default all share one, and so get each other's messages.
+        "task_queues": [Queue(name, Exchange(name), routing_key=name) for name in QUEUES],
         "task_create_missing_queues": False,
         "task_default_queue": TRANSFERS_QUEUE,
         "task_routes": ROUTES,

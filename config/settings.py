@@ -21,7 +21,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+# Where the stand-ins are: this machine, or the compose file's service of that name (no host of the internet has it).
+SANDBOX_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "sandbox"})
 PLACEHOLDERS = frozenset({"", "changeme", "change-me", "secret", "sandbox-client", "sandbox-secret", "sandbox-key"})
 
 
@@ -39,8 +40,8 @@ def _origin(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("give an origin such as https://api.fortnox.se")
-    if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
-        raise ValueError("plain http is only accepted for this machine (127.0.0.1); use https")
+    if parts.scheme == "http" and parts.hostname not in SANDBOX_HOSTS:
+        raise ValueError("plain http is only accepted for the sandbox on this machine; use https")
     return url.rstrip("/")
 
 
@@ -166,8 +167,8 @@ class Settings(BaseSettings):
 
     @property
     def is_sandbox(self) -> bool:
-        """Whether Fortnox is a stand-in on this machine, so that nothing real can be harmed."""
-        return urlsplit(self.fortnox_api_url).hostname in LOOPBACK_HOSTS
+        """Whether Fortnox is the local stand-in, so that nothing real can be harmed."""
+        return urlsplit(self.fortnox_api_url).hostname in SANDBOX_HOSTS
 
 
 def load_settings(env_file: Path | None = None, **overrides: object) -> Settings:

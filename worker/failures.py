@@ -50,13 +50,15 @@ def report(task: Task[Any, Any]) -> int:
     house = house_of(task.app)
     try:
         with house.redis.lock("mf:reporting", timeout=120, blocking=False):
-            return _report(house, Mailer(house.settings.smtp_url, house.settings.alerts_from))
+            return tell(house)
     except LockError:
         return 0  # another worker is at it
 
 
-def _report(house: House, mailer: Mailer) -> int:
+def tell(house: House) -> int:
+    """Mails what nobody was told of yet, by cause. Returns how many mails the SMTP server took."""
     sent = 0
+    mailer = Mailer(house.settings.smtp_url, house.settings.alerts_from)
     companies, reports = _collect(house)
     for company in companies:
         reason = house.ordering.paused(company)

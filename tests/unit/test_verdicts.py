@@ -1,0 +1,78 @@
+"""What becomes of an event, decided from its error."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from fortnox import errors as e
+from mappers.errors import TotalsDiffer
+from moment.events import InvalidEvent, Problem
+from tasks.verdicts import verdict
+from worker.ordering import Claim, Failed, Held, Outcome, Pause, Retry, Trouble, Yield
+from worker.ordering.backoff import ATTEMPTS
+from worker.stores import NeverConnected
+
+NEEDS = ("acme/integration", "acme/customer/10001", "acme/project/1")
+
+
+def a_claim(attempts: int = 0) -> Claim:
+    return Claim("acme", "e1", 1, "invoice.finalized", "acme/invoice/1001", attempts, "{}", {}, datetime.now(UTC))
+
+
+def decided(error: Exception, attempts: int = 0) -> Outcome:
+    return verdict(error, a_claim(attempts), NEEDS, chance=0.5)
+
+
+def details(situation: str = "", **known: str) -> e.Details:
+    return e.Details("POST", "/3/invoices", 400, situation=situation, **known)
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (e.WindowFull(details(), 2.5), Yield),
+        (e.Throttled(details(), 5.0), Yield),
+        (e.Unavailable(details()), Trouble),
+        (e.OutcomeUnknown(details()), Trouble),
+        (e.Rejected(details(message="Nej", code="1")), Failed),
+        (e.PeriodLocked(details("period-locked")), Failed),
+        (e.GrantDead(details("grant-dead")), Pause),
+        (e.UnknownCustomer(details("customer-unknown")), Held),
+        (e.UnknownProject(details("project-unknown")), Held),
+        (e.UnknownInvoice(details()), Failed),  # the event needs no invoice: nothing would release it
+        (TotalsDiffer(Decimal(1), Decimal(2), "SEK", ()), Failed),
+        (InvalidEvent((Problem("customer", "is missing", ""),)), Failed),
+        (NeverConnected("acme"), Failed),
+        (RedisConnectionError("gone"), Retry),
+    ],
+)
+def test_each_kind_of_error_has_one_outcome(error: Exception, outcome: type[Outcome]) -> None:
+    assert isinstance(decided(error), outcome)
+
+
+def test_a_rejection_that_names_a_prerequisite_is_held_behind_that_key() -> None:
+    held = decided(e.UnknownProject(details("project-period")))
+    assert isinstance(held, Held)
+    assert held.key == "acme/project/1"
+
+
+def test_a_full_window_rests_the_company_for_as_long_as_the_limiter_says() -> None:
+    decision = decided(e.WindowFull(details(), 2.5))
+    assert isinstance(decision, Yield)
+    assert decision.rest == timedelta(seconds=2.5)
+
+
+def test_after_the_last_attempt_it_fails_and_says_how_often_it_was_tried() -> None:
+    failed = decided(e.Unavailable(details()), attempts=ATTEMPTS - 1)
+    assert isinstance(failed, Failed)
+    assert f"tried {ATTEMPTS} times" in failed.reason
+
+
+def test_an_unknown_error_is_a_bug_that_fails_loudly(caplog: pytest.LogCaptureFixture) -> None:
+    failed = decided(ZeroDivisionError("secret detail"))
+    assert isinstance(failed, Failed)
+    assert failed.code == "bug"
+    assert "ZeroDivisionError" in failed.reason
+    assert "secret detail" not in failed.reason
