@@ -19,6 +19,7 @@ from tasks.house import House
 from tasks.leases import Hold, LeaseKeeper
 from tasks.names import REPORT
 from tasks.tokens import TokenKeeper
+from worker.doors.stream import StreamStep
 from worker.ordering import Ordering
 from worker.pump import PumpStep
 from worker.stores import ConnectionStore, LinkStore, Vault
@@ -47,7 +48,7 @@ class App(Celery):
         super().__init__("moment-fortnox", set_as_current=True)
         self.settings = settings
         self.conf.update(celery_options(settings), imports=TASK_MODULES, beat_schedule=BEAT_SCHEDULE)
-        self.steps["consumer"].add(PumpStep)
+        self.steps["consumer"].update((PumpStep, StreamStep))
         self._house: House | None = None
         self._house_pid = 0
         self._building = threading.Lock()

@@ -46,6 +46,7 @@ def admit(event: Event, ordering: Ordering, vault: Vault) -> Admission:
 
 def admit_invalid(given: object, error: InvalidEvent, ordering: Ordering, vault: Vault) -> Admission:
     """Keeps what is no event of the contract, whole, as a failed event with the reason."""
+    given = _read(given)
     body = json.dumps(_without_secrets(given, vault), default=str, ensure_ascii=False)
     fields: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
     company = _text(fields.get("company"), r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", UNKNOWN_COMPANY)
@@ -72,6 +73,14 @@ def _sealed(event: Event, vault: Vault) -> Event:
     code = vault.seal(event.integration.authorization_code)
     integration = event.integration.model_copy(update={"authorization_code": code})
     return event.model_copy(update={"integration": integration})
+
+
+def _read(given: object) -> object:
+    """What JSON text holds, so that its company and id are found; other text stays as it is."""
+    try:
+        return json.loads(given, parse_float=Decimal) if isinstance(given, str | bytes) else given
+    except ValueError:
+        return given
 
 
 def _without_secrets(given: object, vault: Vault) -> object:
