@@ -42,7 +42,7 @@ def _name(customer: Customer, notices: list[Notice]) -> str:
     name = fitted(customer.name, 1024)
     if name:
         return name
-    what = "The name holds no character that Fortnox takes; the customer number stands in for it."
+    what = f"The name {customer.name!r} holds no character that Fortnox takes; the customer number stands in for it."
     notices.append(Notice("customer.name", customer.name, f"{what} Give the customer a name in Moment."))
     return customer.customer_number
 

@@ -26,7 +26,7 @@ def to_project(project: Project) -> Mapped[ProjectPayload]:
     description = fitted(project.name, 50)
     notices: tuple[Notice, ...] = ()
     if not description:
-        what = "The name holds no character that Fortnox takes; the project number stands in for it."
+        what = f"The name {project.name!r} holds no character that Fortnox takes; the project number stands in for it."
         notices = (Notice("project.name", project.name, f"{what} Give the project a name in Moment."),)
     fields = {
         "project_number": number,

@@ -6,6 +6,7 @@ else in any text field has the whole document refused (code 2000359).
 
 import re
 import unicodedata
+from collections.abc import Container
 
 # Every letter (\p{L}) and these.
 ALLOWED_BESIDES_LETTERS = frozenset("0123456789 –:.`´’,;^¤#%§£$€¢¥©™°&/()=+-*_!?²³®½@\\\n\r\u00a0\u0308\u030a")
@@ -40,7 +41,7 @@ def clean(text: str, *, lines: bool = False) -> str:
     Composed (NFC), without white space at its ends or in runs. Cleaning twice changes nothing more.
     """
     text = unicodedata.normalize("NFC", text).replace("\r\n", "\n")
-    text = re.sub(r"<([^<>\n]*)>", r"(\1)", text)
+    text = re.sub(r"<(?=\S)([^<>\n]*)(?<=\S)>", r"(\1)", text)
     text = re.sub(r"~(?=\s?[0-9])", "ca ", text)
     text = "".join(map(_stand_in, text.translate(_STAND_INS)))
     text = unicodedata.normalize("NFC", text)
@@ -71,9 +72,9 @@ def fitted(text: str, limit: int, *, lines: bool = False) -> str:
     return shorten(clean(text, lines=lines), limit)
 
 
-def is_allowed(text: str) -> bool:
-    """Whether Fortnox takes the text as it is."""
-    return all(char in ALLOWED_BESIDES_LETTERS or _is_letter(char) for char in text)
+def is_allowed(text: str, *, besides_letters: Container[str] = ALLOWED_BESIDES_LETTERS) -> bool:
+    """Whether Fortnox takes the text as it is: only letters and `besides_letters`."""
+    return all(char in besides_letters or _is_letter(char) for char in text)
 
 
 def _is_letter(char: str) -> bool:
