@@ -8,17 +8,23 @@ from contextlib import contextmanager
 import structlog
 from redis.exceptions import RedisError
 
+from tasks.stopping import Stopping
 from worker.ordering import Claim, LeaseLost, Ordering
 
 log = structlog.get_logger(__name__)
 
 
-class Hold:
-    """A claim whose lease is kept. `check` before every request that changes something."""
+class HandedBack(Exception):
+    """This worker is stopping: the event goes on from here in another."""
 
-    def __init__(self, ordering: Ordering, claim: Claim) -> None:
+
+class Hold:
+    """A claim whose lease is kept. `check` it before every request."""
+
+    def __init__(self, ordering: Ordering, claim: Claim, stopping: Stopping) -> None:
         self.claim = claim
         self._ordering = ordering
+        self._stopping = stopping
         self._lease = ordering.lease.total_seconds()
         # The monotonic clock runs on while a process is stopped, so a zombie finds its lease over.
         self._good_until = time.monotonic() + self._lease
@@ -32,7 +38,9 @@ class Hold:
         self._good_until = asked + self._lease
 
     def check(self) -> None:
-        """Makes sure that the event is still this holder's. Raises `LeaseLost`."""
+        """Makes sure that the event is this holder's to go on with. Raises `LeaseLost` and `HandedBack`."""
+        if self._stopping:
+            raise HandedBack
         if time.monotonic() > self._good_until - self._lease / 3:
             self.renew()
 
@@ -40,8 +48,9 @@ class Hold:
 class LeaseKeeper:
     """Renews every hold of this process each third of a lease. The thread starts with the first hold."""
 
-    def __init__(self, ordering: Ordering) -> None:
+    def __init__(self, ordering: Ordering, stopping: Stopping) -> None:
         self._ordering = ordering
+        self._stopping = stopping
         self._interval = ordering.lease.total_seconds() / 3
         self._holds: set[Hold] = set()
         self._changed = threading.Condition()
@@ -49,7 +58,7 @@ class LeaseKeeper:
 
     @contextmanager
     def keep(self, claim: Claim) -> Iterator[Hold]:
-        hold = Hold(self._ordering, claim)
+        hold = Hold(self._ordering, claim, self._stopping)
         with self._changed:
             self._holds.add(hold)
             if self._thread is None:

@@ -12,6 +12,7 @@ from fortnox.errors import Outcome as Ending
 from mappers.errors import Unmappable
 from moment.events import InvalidEvent
 from moment.files import FileUnavailable
+from tasks.leases import HandedBack
 from worker.ordering import Claim, Failed, Held, Outcome, Pause, Retry, Trouble, Yield
 from worker.ordering.backoff import backoff
 from worker.stores import NeverConnected
@@ -29,6 +30,8 @@ def verdict(error: Exception, claim: Claim, needs: tuple[str, ...], chance: floa
     An unknown error is a bug: the event fails loudly, and is kept.
     """
     match error:
+        case HandedBack():
+            return Yield(reason="The worker was stopped; another goes on.")
         case FortnoxError():
             return _of_fortnox(error, claim, needs, chance)
         case Unmappable() | InvalidEvent():

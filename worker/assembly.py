@@ -3,11 +3,11 @@
 import os
 import threading
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import structlog
-from celery import Celery, signals
+from celery import Celery, current_app, signals
 from redis import Redis
 
 from config import Settings, load_settings
@@ -18,6 +18,7 @@ from moment.files import FileSource
 from tasks.house import House
 from tasks.leases import Hold, LeaseKeeper
 from tasks.names import REPORT
+from tasks.stopping import Stopping
 from tasks.tokens import TokenKeeper
 from worker.doors.stream import StreamStep
 from worker.ordering import Ordering
@@ -47,6 +48,7 @@ class App(Celery):
     def __init__(self, settings: Settings) -> None:
         super().__init__("moment-fortnox", set_as_current=True)
         self.settings = settings
+        self.stopping = Stopping()  # made before the pool's processes are forked, so that they share it
         self.conf.update(celery_options(settings), imports=TASK_MODULES, beat_schedule=BEAT_SCHEDULE)
         self.steps["consumer"].update((PumpStep, StreamStep))
         self._house: House | None = None
@@ -108,7 +110,7 @@ def build_house(app: App) -> House:
         connections=connections,
         oauth=oauth,
         tokens=tokens,
-        leases=LeaseKeeper(ordering),
+        leases=LeaseKeeper(ordering, app.stopping),
         fortnox=fortnox,
         files=FileSource(settings.moment_api_url, settings.moment_api_key, settings.attachment_hosts),
         links=partial(LinkStore, redis),
@@ -132,6 +134,12 @@ def _log_request(exchange: Exchange) -> None:
 def _set_up_logging(**_: Any) -> None:
     """Celery's programs log as the rest of the house does; connecting here switches Celery's own set-up off."""
     configure_logging(load_settings())
+
+
+@signals.worker_shutting_down.connect
+def _hand_back(**_: Any) -> None:
+    """What runs ends at its next request and goes on in another worker: nothing waits for a lease to lapse."""
+    cast(App, current_app).stopping.set()
 
 
 DURABLE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}

@@ -57,6 +57,10 @@ class Sandbox:
         found = self._get("mails")
         return list(found["mails"] if isinstance(found, dict) else found)
 
+    def delay(self, seconds: float, count: int = 1000) -> None:
+        """Makes Fortnox slow for the next requests."""
+        self._post("faults", {"kind": "delay", "seconds": seconds, "count": count})
+
     def forget_mails(self) -> None:
         self._call("DELETE", "mails")
 

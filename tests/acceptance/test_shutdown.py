@@ -1,0 +1,42 @@
+"""A worker that is stopped hands back what it runs, and another goes on from there at once."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import System
+from tests.unit.factories import customer_json, invoice_json, project_json
+from worker.assembly import create_app
+from worker.local import wait_until
+from worker.local.stack import Stack
+
+
+@pytest.fixture
+def own_system(tmp_path: Path) -> Iterator[System]:
+    with Stack(tmp_path) as stack:
+        stack.start_services()
+        yield System(stack, create_app(stack.settings))
+
+
+def test_a_stopped_workers_transfer_goes_on_elsewhere_without_waiting_for_its_lease(own_system: System) -> None:
+    system = own_system
+    first = system.stack.start_worker("first", concurrency=1)
+    system.connect("acme")
+    system.publish(customer_json(), project_json())
+    system.settled("acme", "e2")
+    system.stack.sandbox.delay(1.0)
+    system.publish(invoice_json(attachments=[]))
+    wait_until(lambda: system.app.house.ordering.counts("acme")["running"] == 1, what="the transfer to run", timeout=10)
+    stopped = time.monotonic()
+    os.kill(first.pid, signal.SIGTERM)
+    system.stack.start_worker("second", concurrency=1)
+    assert first.wait(timeout=15) == 0
+    assert system.settled("acme", "e3", timeout=15).status == "done"
+    assert time.monotonic() - stopped < system.app.settings.lease_seconds.total_seconds() / 2
+    (invoice,) = system.ledger("acme")["invoices"]
+    assert invoice["Booked"]
+    assert [one["path"] for one in system.stack.sandbox.requests("acme")].count("/3/invoices") == 1
