@@ -1,0 +1,33 @@
+"""Fortnox, the target: client, errors and their explanations, OAuth, the rate limit, what is sent and read.
+
+Nothing here retries, sleeps or stores; the type of an error says what happens next (`fortnox.errors`).
+"""
+
+from fortnox.client import Fortnox
+from fortnox.codes import Explanation, explain
+from fortnox.errors import FortnoxError, Outcome
+from fortnox.limiter import Limiter
+from fortnox.oauth import SCOPES, Grant, OAuth
+from fortnox.transport import Exchange, Http, Timeouts, TokenSource, Transport
+from fortnox.upsert import Done, LinkRecord, Links, create_or_update
+
+__all__ = [
+    "SCOPES",
+    "Done",
+    "Exchange",
+    "Explanation",
+    "Fortnox",
+    "FortnoxError",
+    "Grant",
+    "Http",
+    "Limiter",
+    "LinkRecord",
+    "Links",
+    "OAuth",
+    "Outcome",
+    "Timeouts",
+    "TokenSource",
+    "Transport",
+    "create_or_update",
+    "explain",
+]

@@ -1,0 +1,326 @@
+"""Fortnox as one company sees it: a small method for each endpoint that is used. No decisions, no retries.
+
+    fortnox = Fortnox(transport, "acme")
+    invoice = fortnox.invoices.create(payload.for_create())
+    fortnox.invoices.bookkeep(invoice.document_number)
+
+Every method is one request (a list one for each page) and raises `FortnoxError` (see `fortnox.errors`).
+Endpoints: https://api.fortnox.se/apidocs.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import IO, Any, Generic, TypeVar
+from zoneinfo import ZoneInfo
+
+from fortnox import models as m
+from fortnox.multipart import MultipartFile
+from fortnox.payloads import AttachmentPayload
+from fortnox.responses import Json
+from fortnox.transport import Transport
+
+M = TypeVar("M", bound=m.Model)
+T = TypeVar("T")
+Fields = Mapping[str, Any]
+
+PAGE_SIZE = 500  # Fortnox's largest
+LARGEST_PAGE = 10_000
+WALKS = 3  # how often a list that changes while it is read is walked
+STOCKHOLM = ZoneInfo("Europe/Stockholm")  # Fortnox reads and writes its times there
+CUSTOMER_INVOICE_INBOX = "inbox_kf"
+CUSTOMER_INVOICE = "F"
+ATTACHMENTS = "/api/fileattachments/attachments-v1"
+
+
+class Fortnox:
+    """One company's Fortnox. `leave` keeps that many slots of the rate limit free for more urgent work."""
+
+    def __init__(self, transport: Transport, company: str, *, leave: int = 0) -> None:
+        access = Access(transport, company, leave)
+        self.company = company
+        self.customers = Register(access, "customer", "/3/customers", "Customer", "CustomerNumber", m.Customer)
+        self.projects = Register(access, "project", "/3/projects", "Project", "ProjectNumber", m.Project)
+        self.invoices = Invoices(access)
+        self.inbox = Inbox(access)
+        self.attachments = Attachments(access)
+        self.supplier_invoices = SupplierInvoices(access)
+        self.accounts = Accounts(access)
+        self.currencies = Currencies(access)
+        self._access = access
+
+    def company_information(self) -> m.CompanyInformation:
+        return self._access.get(one("CompanyInformation", m.CompanyInformation), "/3/companyinformation")
+
+    def financial_years(self, on: date) -> tuple[m.FinancialYear, ...]:
+        """The financial year of a date; none where it is missing."""
+        return self._access.get(
+            many("FinancialYears", m.FinancialYear), "/3/financialyears", params={"date": on.isoformat()}
+        )
+
+    def locked_period(self) -> date | None:
+        """The last locked day. A person's own lock period does not show here."""
+        return self._access.get(one("LockedPeriod", m.LockedPeriod), "/3/settings/lockedperiod").end_date
+
+
+class Access:
+    """A transport, with the company that its calls are for."""
+
+    def __init__(self, transport: Transport, company: str, leave: int) -> None:
+        self._transport = transport
+        self._company = company
+        self._leave = leave
+
+    def call(
+        self,
+        decode: Callable[[Json], T],
+        method: str,
+        path: str,
+        *numbers: str | int,
+        params: Mapping[str, str] | None = None,
+        body: Json | MultipartFile | None = None,
+        repeatable: bool | None = None,
+    ) -> T:
+        return self._transport.call(
+            self._company,
+            method,
+            path,
+            *numbers,
+            decode=decode,
+            params=params,
+            body=body,
+            repeatable=repeatable,
+            leave=self._leave,
+        )
+
+    def get(
+        self,
+        decode: Callable[[Json], T],
+        path: str,
+        *numbers: str | int,
+        params: Mapping[str, str] | None = None,
+    ) -> T:
+        return self.call(decode, "GET", path, *numbers, params=params)
+
+
+class Register(Generic[M]):
+    """Customers or projects: things with a number of ours, created once and then changed."""
+
+    def __init__(self, access: Access, kind: str, path: str, envelope: str, number_field: str, model: type[M]) -> None:
+        self.kind = kind
+        self.number_field = number_field
+        self._access = access
+        self._path = path
+        self._envelope = envelope
+        self._decode = one(envelope, model)
+
+    def get(self, number: str) -> M:
+        """Raises `NotFound`."""
+        return self._access.get(self._decode, self._path + "/{number}", number)
+
+    def create(self, fields: Fields) -> M:
+        return self._access.call(self._decode, "POST", self._path, body={self._envelope: dict(fields)})
+
+    def update(self, number: str, fields: Fields) -> M:
+        """Changes the given fields; never the number, which is left out. Raises `NotFound`."""
+        changed = {name: value for name, value in fields.items() if name != self.number_field}
+        return self._access.call(self._decode, "PUT", self._path + "/{number}", number, body={self._envelope: changed})
+
+
+class Invoices:
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._decode = one("Invoice", m.Invoice)
+
+    def get(self, document_number: int | str) -> m.Invoice:
+        """Raises `NotFound`."""
+        return self._access.get(self._decode, "/3/invoices/{number}", document_number)
+
+    def create(self, fields: Fields) -> m.Invoice:
+        return self._access.call(self._decode, "POST", "/3/invoices", body={"Invoice": dict(fields)})
+
+    def bookkeep(self, document_number: int | str) -> m.Invoice:
+        """Posts the invoice. Not repeatable: after `OutcomeUnknown` look at `booked` first."""
+        return self._access.call(
+            self._decode, "PUT", "/3/invoices/{number}/bookkeep", document_number, repeatable=False
+        )
+
+    def find(self, external_reference: str) -> tuple[m.InvoiceListItem, ...]:
+        """The invoices with exactly this `ExternalInvoiceReference1` (Fortnox itself matches any part)."""
+        found = self._access.get(
+            many("Invoices", m.InvoiceListItem),
+            "/3/invoices",
+            params={"externalinvoicereference1": external_reference, "limit": str(PAGE_SIZE)},
+        )
+        return tuple(item for item in found if item.external_invoice_reference1 == external_reference)
+
+
+class Inbox:
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    def upload(self, file_name: str, stream: IO[bytes], content_type: str = "application/octet-stream") -> m.InboxFile:
+        """Puts a file into the inbox of customer invoices. The stream is seekable and read piece by piece.
+
+        Not repeatable: after `OutcomeUnknown` the file may lie in the inbox, attached to nothing.
+        """
+        return self._access.call(
+            one("File", m.InboxFile),
+            "POST",
+            "/3/inbox",
+            params={"path": CUSTOMER_INVOICE_INBOX},
+            body=MultipartFile("file", file_name, stream, content_type),
+        )
+
+
+class Attachments:
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    def list(self, document_number: int | str) -> tuple[m.Attachment, ...]:
+        """The files attached to a customer invoice."""
+        return self._access.get(
+            _attachments,
+            ATTACHMENTS,
+            params={"entityid": str(document_number), "entitytype": CUSTOMER_INVOICE},
+        )
+
+    def attach(self, attachments: Sequence[AttachmentPayload]) -> tuple[m.Attachment, ...]:
+        """Attaches uploaded files, all in one request. Not repeatable: after `OutcomeUnknown` list first."""
+        return self._access.call(
+            _attachments, "POST", ATTACHMENTS, body=[attachment.model_dump() for attachment in attachments]
+        )
+
+
+class SupplierInvoices:
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    def list(
+        self,
+        *,
+        modified_since: datetime | None = None,
+        only: str | None = None,
+        page_size: int = PAGE_SIZE,
+    ) -> Iterator[m.SupplierInvoiceListItem]:
+        """Supplier invoices, each once, a request for each page. `only` is a value of Fortnox's `filter=`.
+
+        Lists are no snapshots: when the number of invoices changes on the way, rows may have moved to a page
+        already read, so the list is walked again and yields what is new.
+        """
+        params = {"limit": str(page_size)}
+        if modified_since is not None:
+            params["lastmodified"] = fortnox_minute(modified_since)
+        if only is not None:
+            params["filter"] = only
+        seen: set[str] = set()
+        for _ in range(WALKS):
+            totals: set[int | None] = set()
+            for items, total in self._pages(params, page_size):
+                totals.add(total)
+                fresh = [item for item in items if item.given_number not in seen]
+                seen.update(item.given_number for item in fresh)
+                yield from fresh
+            if len(totals) <= 1:
+                return
+
+    def get(self, given_number: str) -> m.SupplierInvoice:
+        """With its rows. Raises `NotFound`."""
+        return self._access.get(one("SupplierInvoice", m.SupplierInvoice), "/3/supplierinvoices/{number}", given_number)
+
+    def pending_approval(self) -> frozenset[str]:
+        """The given numbers of all that wait for somebody's approval."""
+        return frozenset(item.given_number for item in self.list(only="authorizepending"))
+
+    def _pages(
+        self, params: Mapping[str, str], page_size: int
+    ) -> Iterator[tuple[tuple[m.SupplierInvoiceListItem, ...], int | None]]:
+        for number in range(1, LARGEST_PAGE):
+            page = self._access.get(
+                _supplier_invoice_page, "/3/supplierinvoices", params={**params, "page": str(number)}
+            )
+            yield page.items, page.total
+            # `MetaInformation` can be missing; then a page that is not full is the last.
+            if number >= page.pages if page.pages is not None else len(page.items) < page_size:
+                return
+
+
+class Accounts:
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    def get(self, number: int | str) -> m.AccountInformation:
+        """One account of the current financial year. Raises `NotFound`."""
+        return self._access.get(one("Account", m.AccountInformation), "/3/accounts/{number}", number)
+
+
+class Currencies:
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    def get(self, code: str) -> m.Currency:
+        """A currency of the company's register with its rates. Raises `NotFound`."""
+        return self._access.get(one("Currency", m.Currency), "/3/currencies/{number}", code)
+
+
+class _Page:
+    def __init__(self, document: Json) -> None:
+        meta = document.get("MetaInformation") or {}
+        self.items = many("SupplierInvoices", m.SupplierInvoiceListItem)(document)
+        self.total: int | None = _whole(meta.get("@TotalResources"))
+        self.pages: int | None = _whole(meta.get("@TotalPages"))
+
+
+def fortnox_minute(moment: datetime) -> str:
+    """An aware moment as `lastmodified` wants it: Stockholm's clock, rounded down to the minute.
+
+    In the hour that autumn repeats, Fortnox cannot tell which of the two is meant; the earlier hour is asked
+    for.
+    """
+    if moment.tzinfo is None:
+        raise ValueError("the moment must have a time zone")
+    local = moment.astimezone(STOCKHOLM)
+    if local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset():
+        local -= timedelta(hours=1)
+    return local.strftime("%Y-%m-%d %H:%M")
+
+
+def one(envelope: str, model: type[M]) -> Callable[[Json], M]:
+    """Reads `{"Customer": {…}}`. Raises ValueError for anything else."""
+
+    def decode(document: Json) -> M:
+        return model.model_validate(_opened(document, envelope))
+
+    return decode
+
+
+def many(envelope: str, model: type[M]) -> Callable[[Json], tuple[M, ...]]:
+    """Reads `{"Invoices": [{…}, …]}`. Raises ValueError for anything else."""
+
+    def decode(document: Json) -> tuple[M, ...]:
+        return _all(model, _opened(document, envelope))
+
+    return decode
+
+
+def _opened(document: Json, envelope: str) -> Json:
+    if not isinstance(document, dict) or envelope not in document:
+        raise ValueError(f"there is no {envelope}")
+    return document[envelope]
+
+
+def _all(model: type[M], items: Json) -> tuple[M, ...]:
+    if not isinstance(items, list):
+        raise ValueError("a list was expected")
+    return tuple(model.model_validate(item) for item in items)
+
+
+def _attachments(document: Json) -> tuple[m.Attachment, ...]:
+    return _all(m.Attachment, [] if document is None else document)
+
+
+def _supplier_invoice_page(document: Json) -> _Page:
+    return _Page(document if isinstance(document, dict) else {})
+
+
+def _whole(value: Json) -> int | None:
+    return int(value) if isinstance(value, int | str) and str(value).isdigit() else None

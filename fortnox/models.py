@@ -1,0 +1,251 @@
+"""What Fortnox answers: frozen models of the fields that are used. Pure. No I/O.
+
+Tolerant, because Fortnox is not uniform: unknown fields are ignored, amounts come as numbers or text, numbers
+of documents too, an empty text stands for nothing, and one thing has two names (`Cancel` in a list,
+`Cancelled` alone).
+"""
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel, to_pascal
+
+
+def _or_none(value: Any) -> Any:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def _or_zero(value: Any) -> Any:
+    return Decimal(0) if _or_none(value) is None else value
+
+
+def _or_no(value: Any) -> Any:
+    return False if _or_none(value) is None else value
+
+
+def _as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else _or_none(value)
+
+
+def _reference(value: Any) -> Any:
+    """Fortnox writes "no document" as null, "" or 0."""
+    return None if (text := _as_text(value)) in {None, "0"} else text
+
+
+Number = Annotated[str, BeforeValidator(_as_text)]
+Text = Annotated[str | None, BeforeValidator(_as_text)]
+Reference = Annotated[str | None, BeforeValidator(_reference)]
+Day = Annotated[date | None, BeforeValidator(_or_none)]
+Amount = Annotated[Decimal | None, BeforeValidator(_or_none)]
+AmountOrZero = Annotated[Decimal, BeforeValidator(_or_zero)]
+Flag = Annotated[bool, BeforeValidator(_or_no)]  # also "true" and "false" as text
+Account = Annotated[int | None, BeforeValidator(_or_none)]
+
+
+class Model(BaseModel):
+    """An object of Fortnox's, as we read it."""
+
+    model_config = ConfigDict(alias_generator=to_pascal, validate_by_name=True, frozen=True, extra="ignore")
+
+
+class Customer(Model):
+    customer_number: Number
+    name: Text = None
+    organisation_number: Text = None
+    email: Text = None
+    currency: Text = None
+    country_code: Text = None
+    vat_type: Text = Field(None, alias="VATType")
+    active: Annotated[bool | None, BeforeValidator(_or_none)] = None
+
+
+class Project(Model):
+    project_number: Number
+    description: Text = None
+    start_date: Day = None
+    end_date: Day = None
+    status: Text = None
+
+
+class InvoiceRow(Model):
+    account_number: Account = None
+    description: Text = None
+    delivered_quantity: AmountOrZero = Decimal(0)
+    price: Amount = None
+    price_excluding_vat: Amount = Field(None, alias="PriceExcludingVAT")
+    total: Amount = None
+    total_excluding_vat: Amount = Field(None, alias="TotalExcludingVAT")
+    vat: Amount = Field(None, alias="VAT")
+    project: Text = None
+
+
+class InvoiceListItem(Model):
+    """An invoice as a list shows it: no rows."""
+
+    document_number: Number
+    customer_number: Text = None
+    invoice_date: Day = None
+    due_date: Day = None
+    currency: Text = None
+    total: Amount = None
+    balance: Amount = None
+    booked: Flag = False
+    cancelled: Flag = False
+    ocr: Text = Field(None, alias="OCR")
+    external_invoice_reference1: Text = None
+    external_invoice_reference2: Text = None
+    voucher_series: Text = None
+    voucher_number: Annotated[int | None, BeforeValidator(_or_none)] = None
+    voucher_year: Annotated[int | None, BeforeValidator(_or_none)] = None
+
+
+class Invoice(InvoiceListItem):
+    """An invoice with its rows and its sums. `total` includes VAT and the rounding `round_off`."""
+
+    customer_number: Number
+    total: Decimal
+    vat_included: Flag = Field(False, alias="VATIncluded")
+    net: Amount = None
+    gross: Amount = None
+    total_vat: Amount = Field(None, alias="TotalVAT")
+    total_to_pay: Amount = None
+    round_off: AmountOrZero = Decimal(0)
+    freight: AmountOrZero = Decimal(0)
+    administration_fee: AmountOrZero = Decimal(0)
+    currency_rate: Amount = None
+    credit: Flag = False
+    credit_invoice_reference: Reference = None
+    invoice_reference: Reference = None  # on a credit note: the invoice it credits
+    not_completed: Flag = False
+    accounting_method: Text = None
+    project: Text = None
+    remarks: Text = None
+    our_reference: Text = None
+    your_reference: Text = None
+    invoice_rows: tuple[InvoiceRow, ...] = ()
+
+
+class InboxFile(Model):
+    """An uploaded file. `archive_file_id` is what an attachment names, not `id`."""
+
+    id: Text = None
+    archive_file_id: Number
+    name: Text = None
+    size: Annotated[int | None, BeforeValidator(_or_none)] = None
+
+
+class Attachment(Model):
+    """A file attached to a document (camelCase there)."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+    id: Text = None
+    entity_id: Annotated[int | None, BeforeValidator(_or_none)] = None
+    entity_type: Text = None
+    file_id: Number
+    include_on_send: Flag = False
+
+
+class SupplierInvoiceListItem(Model):
+    """A supplier invoice as a list shows it: no rows."""
+
+    given_number: Number
+    invoice_number: Text = None
+    supplier_number: Text = None
+    supplier_name: Text = None
+    invoice_date: Day = None
+    due_date: Day = None
+    final_pay_date: Day = None
+    booked: Flag = False
+    cancelled: Flag = Field(False, validation_alias=AliasChoices("Cancelled", "Cancel"))
+    credit: Flag = False
+    currency: Text = None
+    currency_rate: Amount = None
+    currency_unit: Amount = None
+    total: Amount = None
+    balance: Amount = None
+    project: Text = None
+    cost_center: Text = None
+    authorizer_name: Text = None
+
+
+class SupplierInvoiceRow(Model):
+    """A row of the voucher: `code` TOT is the payable, VAT the tax; a cost has neither."""
+
+    account: Account = None
+    account_description: Text = None
+    code: Text = None
+    debit: AmountOrZero = Decimal(0)
+    credit: AmountOrZero = Decimal(0)
+    debit_currency: AmountOrZero = Decimal(0)
+    credit_currency: AmountOrZero = Decimal(0)
+    total: Amount = None
+    project: Text = None
+    cost_center: Text = None
+    item_description: Text = None
+    transaction_information: Text = None
+
+
+class SupplierInvoice(SupplierInvoiceListItem):
+    """A supplier invoice with its rows."""
+
+    vat: Amount = Field(None, alias="VAT")
+    vat_type: Text = Field(None, alias="VATType")
+    credit_reference: Reference = None
+    comments: Text = None
+    supplier_invoice_rows: tuple[SupplierInvoiceRow, ...] = ()
+
+
+class CompanyInformation(Model):
+    """The company behind a grant. `database_number` is its tenant id."""
+
+    company_name: Text = None
+    organization_number: Text = None
+    database_number: Annotated[int | None, BeforeValidator(_or_none)] = None
+    country_code: Text = None
+
+
+class AccountInformation(Model):
+    """An account of the chart of accounts. The settings are ALLOWED, MANDATORY or NOTALLOWED."""
+
+    number: int
+    description: Text = None
+    active: Flag = False
+    vat_code: Text = Field(None, alias="VATCode")
+    project_settings: Text = None
+    cost_center_settings: Text = None
+    year: Annotated[int | None, BeforeValidator(_or_none)] = None
+
+
+class Currency(Model):
+    """One row of the currency register: `unit` of it are `buy_rate` or `sell_rate` in the company's own."""
+
+    code: Number
+    description: Text = None
+    buy_rate: Amount = None
+    sell_rate: Amount = None
+    unit: Amount = None
+    date: Day = None
+
+    @property
+    def rate(self) -> Decimal | None:
+        """The rate of a sale, for one of the currency. None where the register has none: it is not 1 then."""
+        rate = self.sell_rate or self.buy_rate
+        return rate / (self.unit or 1) if rate else None
+
+
+class FinancialYear(Model):
+    """`accounting_method` is ACCRUAL or CASH."""
+
+    id: int
+    from_date: Day = None
+    to_date: Day = None
+    accounting_method: Text = None
+
+
+class LockedPeriod(Model):
+    """Nothing up to and with `end_date` can be posted; None where nothing is locked."""
+
+    end_date: Day = None

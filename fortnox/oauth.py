@@ -1,0 +1,192 @@
+"""Fortnox's OAuth: the address to consent at, and tokens for a code, a refresh token or a service account.
+
+https://www.fortnox.se/developer/authorization. A code lives 10 minutes and works once; an access token lives
+an hour; a refresh token 45 days, and works once (the answer brings the next). A service account has no
+refresh token: a new access token is asked for with the tenant id.
+"""
+
+import base64
+import binascii
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
+
+import simplejson
+from pydantic import SecretStr
+from requests.auth import HTTPBasicAuth
+
+from fortnox import errors as e
+from fortnox.responses import Call, Json, Reply, envelope, oauth_error, parse, unreadable
+from fortnox.transport import Http
+
+# Exactly those used, each with its use.
+SCOPES: Mapping[str, str] = {
+    "customer": "write customers",
+    "project": "write projects",
+    "invoice": "write and post invoices",
+    "inbox": "upload an invoice's files",
+    "connectfile": "attach them to the invoice",
+    "supplierinvoice": "read approved supplier invoices",
+    "bookkeeping": "read accounts and financial years",
+    "currency": "read exchange rates",
+    "settings": "read the locked period",
+    "companyinformation": "read the company's name and tenant id",
+}
+
+TOKEN_PATH = "/oauth-v1/token"
+REVOKE_PATH = "/oauth-v1/revoke"
+AUTHORIZE_PATH = "/oauth-v1/auth"
+DEFAULT_LIFETIME = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What Fortnox handed out. Its `repr` shows no token."""
+
+    access_token: SecretStr
+    expires_at: datetime  # aware, UTC
+    refresh_token: SecretStr | None  # None for a service account
+    scopes: frozenset[str]
+    tenant_id: int | None
+
+
+class OAuth:
+    """One client's (one installation's) requests to the authorization server."""
+
+    def __init__(
+        self,
+        auth_url: str,
+        client_id: str,
+        client_secret: SecretStr,
+        *,
+        redirect_uri: str | None = None,
+        http: Http | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._auth_url = auth_url.rstrip("/")
+        self._client_id = client_id
+        self._client_secret = client_secret
+        self._redirect_uri = redirect_uri
+        self._http = http or Http()
+        self._now = now
+
+    def authorize_url(self, state: str, scopes: Iterable[str] = SCOPES, *, service_account: bool = False) -> str:
+        """Where a person of the company consents; Fortnox then hands back a code with the same `state`."""
+        query = {
+            "client_id": self._client_id,
+            **({"redirect_uri": self._redirect_uri} if self._redirect_uri else {}),
+            "scope": " ".join(scopes),
+            "state": state,
+            "access_type": "offline",
+            "response_type": "code",
+            **({"account_type": "service"} if service_account else {}),
+        }
+        return f"{self._auth_url}{AUTHORIZE_PATH}?{urlencode(query)}"
+
+    def exchange_code(self, code: str, *, company: str = "") -> Grant:
+        """The first tokens. Raises `CodeRefused`; `OutcomeUnknown` where the code may now be used up."""
+        form = {"grant_type": "authorization_code", "code": code}
+        if self._redirect_uri:
+            form["redirect_uri"] = self._redirect_uri
+        return self._token(company, form, refused=e.CodeRefused)
+
+    def refresh(self, refresh_token: SecretStr, *, company: str = "") -> Grant:
+        """The next pair of tokens; store it before its first use.
+
+        Raises `GrantDead`; `OutcomeUnknown` where the refresh token may now be used up.
+        """
+        form = {"grant_type": "refresh_token", "refresh_token": refresh_token.get_secret_value()}
+        return self._token(company, form, refused=e.GrantDead)
+
+    def client_credentials(self, tenant_id: int, *, company: str = "") -> Grant:
+        """An access token of the service account. Harmless to repeat. Raises `GrantDead`."""
+        form = {"grant_type": "client_credentials"}
+        grant = self._token(company, form, refused=e.GrantDead, headers={"TenantId": str(tenant_id)}, repeatable=True)
+        if grant.tenant_id not in {None, tenant_id}:  # never let one company's token act for another
+            raise e.GrantDead(e.Details("POST", TOKEN_PATH, message="The token is another tenant's."))
+        return grant
+
+    def revoke(self, refresh_token: SecretStr, *, company: str = "") -> bool:
+        """Ends the consent. True when Fortnox says that it did. Harmless to repeat."""
+        form = {"token_type_hint": "refresh_token", "token": refresh_token.get_secret_value()}
+        call = Call("POST", REVOKE_PATH, uuid.uuid4().hex[:16], repeatable=True)
+        reply = self._post(company, call, form, {})
+        document = _accepted(call, reply, e.GrantDead)
+        return bool(isinstance(document, dict) and document.get("revoked"))
+
+    def _token(
+        self,
+        company: str,
+        form: Mapping[str, str],
+        *,
+        refused: type[e.FortnoxError],
+        headers: Mapping[str, str] | None = None,
+        repeatable: bool = False,
+    ) -> Grant:
+        call = Call("POST", TOKEN_PATH, uuid.uuid4().hex[:16], repeatable)
+        asked_at = self._now()
+        reply = self._post(company, call, form, headers or {})
+        document = _accepted(call, reply, refused)
+        try:
+            return _grant(document, asked_at)
+        except (KeyError, TypeError, ValueError, OverflowError):
+            # Not `from`: the document is in the traceback's reach, and it holds tokens.
+            raise unreadable(call, reply.status, "The token answer lacks a token or its lifetime.") from None
+
+    def _post(self, company: str, call: Call, form: Mapping[str, str], headers: Mapping[str, str]) -> Reply:
+        return self._http.send(
+            company,
+            call,
+            self._auth_url + call.path,
+            auth=HTTPBasicAuth(self._client_id.encode(), self._client_secret.get_secret_value().encode()),
+            headers={
+                "Accept": "application/json",
+                "Content-Type": "application/x-www-form-urlencoded",
+                "Cache-Control": "no-store",
+                **headers,
+            },
+            body=urlencode(form).encode(),
+        )
+
+
+def tenant_id_of(access_token: str) -> int | None:
+    """The `tenantId` claim of an access token.
+
+    The signature is not verified: the token came over TLS from Fortnox itself, and the claim decides only
+    whom to ask for, never whom to trust.
+    """
+    try:
+        payload = access_token.split(".")[1]
+        claims = simplejson.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return int(claims["tenantId"])
+    except (IndexError, KeyError, TypeError, ValueError, binascii.Error):
+        return None
+
+
+def _accepted(call: Call, reply: Reply, refused: type[e.FortnoxError]) -> Json:
+    document = parse(reply.body)
+    if reply.status == 200 and isinstance(document, dict) and envelope(document, reply.status) is None:
+        return document
+    if reply.status == 200:
+        raise unreadable(call, reply.status, "The answer is not a JSON object.")
+    raise oauth_error(call, reply, refused)
+
+
+def _grant(document: Mapping[str, Json], asked_at: datetime) -> Grant:
+    access_token = _token_text(document["access_token"])
+    refresh_token = document.get("refresh_token")
+    return Grant(
+        access_token=SecretStr(access_token),
+        expires_at=asked_at + timedelta(seconds=float(document.get("expires_in") or DEFAULT_LIFETIME)),
+        refresh_token=SecretStr(_token_text(refresh_token)) if refresh_token else None,
+        scopes=frozenset(str(document.get("scope") or "").split()),
+        tenant_id=tenant_id_of(access_token),
+    )
+
+
+def _token_text(value: Json) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError("not a token")
+    return value

@@ -1,0 +1,315 @@
+"""The one way to Fortnox over HTTP: sessions, timeouts, tokens, exact JSON, limits and hooks.
+
+`Http` sends one request and reads its answer. `Transport` adds what Fortnox's API wants: a company's token,
+its rate limit, JSON in and out. Neither retries, but for one case: a 401 was not executed, so the token is
+renewed and the same request sent once more. A second 401 is `TokenRefused`, not a dead grant: whether the
+grant lives is the token endpoint's to say, and two renewals at the same instant can leave the slower one with
+a token that never worked.
+"""
+
+import http.cookiejar
+import os
+import ssl
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import NamedTuple, Protocol, TypeVar
+from urllib.parse import quote
+
+import requests
+import simplejson
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from urllib3.exceptions import ConnectTimeoutError, LocationParseError, NewConnectionError
+
+from fortnox import errors as e
+from fortnox.multipart import MultipartFile
+from fortnox.responses import Call, Json, Reply, envelope, parse, read, unanswered, unreadable
+
+T = TypeVar("T")
+
+LARGEST_ANSWER = 32 * 1024 * 1024  # 500 list items are well under 1 MB
+_PIECE = 64 * 1024
+
+
+class TokenSource(Protocol):
+    """Where access tokens come from. Both may raise `GrantDead` or a `Transient` error."""
+
+    def access_token(self, company: str) -> str:
+        """A token that is valid as far as is known."""
+
+    def renew(self, company: str, rejected_token: str) -> str:
+        """Another token than the one that Fortnox has just refused."""
+
+
+class Exchange(NamedTuple):
+    """One request and how it ended, for the transfer log and metrics. Holds no value of the company's."""
+
+    company: str
+    method: str
+    path: str  # its kind: `/3/customers/{number}`
+    status: int | None  # None: no answer
+    code: str
+    seconds: float
+    request_id: str
+
+
+BeforeRequest = Callable[[str, int], None]  # (company, leave): `Limiter.acquire`; raises to stop the request
+OnRequest = Callable[[Exchange], None]  # must not raise: the request has been executed
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds. An early timeout on a write costs a look, so writes get long; a whole answer has an end."""
+
+    connect: float = 5.0
+    read: float = 60.0
+    write: float = 120.0
+    answer: float = 180.0
+
+
+class Http:
+    """Sends requests. One `requests.Session` per process, built at its first request: a fork shares none."""
+
+    def __init__(self, timeouts: Timeouts | None = None, on_request: OnRequest | None = None) -> None:
+        self._timeouts = timeouts or Timeouts()
+        self._on_request = on_request
+        self._session: requests.Session | None = None
+        self._pid = 0
+
+    def send(
+        self,
+        company: str,
+        call: Call,
+        url: str,
+        *,
+        auth: AuthBase,
+        headers: Mapping[str, str],
+        params: Mapping[str, str] | None = None,
+        body: bytes | MultipartFile | None = None,
+    ) -> Reply:
+        """The answer, whatever it says. Raises `Unavailable` or `OutcomeUnknown` where there is none."""
+        started = time.monotonic()
+        reply: Reply | None = None
+        try:
+            reply = self._exchange(call, url, auth=auth, headers=headers, params=params, body=body)
+            return reply
+        finally:
+            if self._on_request is not None:
+                refusal = envelope(parse(reply.body), reply.status) if reply and reply.status >= 400 else None
+                self._on_request(
+                    Exchange(
+                        company,
+                        call.method,
+                        call.path,
+                        reply.status if reply else None,
+                        refusal.code if refusal else "",
+                        time.monotonic() - started,
+                        call.request_id,
+                    )
+                )
+
+    def close(self) -> None:
+        """Closes the connections of this process."""
+        if self._session is not None and self._pid == os.getpid():
+            self._session.close()
+        self._session = None
+
+    def _exchange(
+        self,
+        call: Call,
+        url: str,
+        *,
+        auth: AuthBase,
+        headers: Mapping[str, str],
+        params: Mapping[str, str] | None,
+        body: bytes | MultipartFile | None,
+    ) -> Reply:
+        limits = self._timeouts
+        read_timeout = limits.read if call.method == "GET" else limits.write
+        try:
+            with self._for_this_process().request(
+                call.method,
+                url,
+                params=params,
+                data=body,
+                headers=headers,
+                auth=auth,
+                timeout=(limits.connect, read_timeout),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                return Reply(response.status_code, response.headers, _bounded_body(call, response, limits))
+        except requests.RequestException as error:
+            # The chain is cut: urllib3's exceptions carry the address with its numbers.
+            raise unanswered(call, _cause(error), sent=_may_have_been_sent(error)) from None
+
+    def _for_this_process(self) -> requests.Session:
+        if self._session is None or self._pid != os.getpid():
+            self._session, self._pid = _new_session(), os.getpid()
+        return self._session
+
+
+class Transport:
+    """Fortnox's API for many companies: `call` is one request of one company."""
+
+    def __init__(
+        self,
+        api_url: str,
+        tokens: TokenSource,
+        *,
+        http: Http | None = None,
+        before_request: BeforeRequest | None = None,
+    ) -> None:
+        self._api_url = api_url.rstrip("/")
+        self._tokens = tokens
+        self._http = http or Http()
+        self._before_request = before_request
+
+    def call(
+        self,
+        company: str,
+        method: str,
+        path: str,
+        *numbers: str | int,
+        params: Mapping[str, str] | None = None,
+        body: Json | MultipartFile | None = None,
+        decode: Callable[[Json], T],
+        repeatable: bool | None = None,
+        leave: int = 0,
+    ) -> T:
+        """One request: Fortnox's JSON (None for nothing) as `decode` reads it. Raises `FortnoxError`.
+
+        `path` is a kind of path such as `/3/customers/{number}`; `numbers` fill it, percent-encoded.
+        `decode` raises ValueError for what it cannot read. `repeatable` says that doing it twice is the same
+        as once (by default GET and PUT); `leave` is the limiter's.
+        """
+        request = Call(
+            method,
+            path,
+            uuid.uuid4().hex[:16],
+            method in {"GET", "PUT"} if repeatable is None else repeatable,
+        )
+        url = self._api_url + _filled(path, numbers)
+        content, content_type = _encoded(body)
+        headers = {
+            "Accept": "application/json",
+            "Content-Type": content_type,
+            "Cache-Control": "no-store",
+        }
+        token = self._tokens.access_token(company)
+        for renewed in (False, True):
+            if self._before_request is not None:
+                self._before_request(company, leave)
+            if isinstance(content, MultipartFile):
+                content.rewind()
+            reply = self._http.send(
+                company, request, url, auth=_Bearer(token), headers=headers, params=params, body=content
+            )
+            try:
+                document = read(request, reply)
+            except e.TokenRefused:
+                if renewed:
+                    raise
+                token = self._tokens.renew(company, token)
+            else:
+                return _decoded(request, reply.status, document, decode)
+        raise AssertionError("unreachable")
+
+
+class _Bearer(AuthBase):
+    """The token, given as `auth` because `requests` would otherwise let a .netrc entry replace the header."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+def written(document: Json) -> bytes:
+    """JSON with `Decimal` written digit by digit and dates in ISO 8601."""
+    return simplejson.dumps(document, use_decimal=True, allow_nan=False, ensure_ascii=False, default=_iso).encode()
+
+
+def _decoded(call: Call, status: int, document: Json, decode: Callable[[Json], T]) -> T:
+    try:
+        return decode(document)
+    except ValueError as error:
+        # The chain is cut: pydantic's error repeats the values.
+        raise unreadable(call, status, f"The answer is not as expected ({type(error).__name__}).") from None
+
+
+def _encoded(body: Json | MultipartFile | None) -> tuple[bytes | MultipartFile | None, str]:
+    if isinstance(body, MultipartFile):
+        return body, body.content_type
+    # Actions are a PUT without a body but with the JSON content type; `{}` is refused.
+    return (None if body is None else written(body)), "application/json"
+
+
+def _iso(value: object) -> str:
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+def _filled(path: str, numbers: tuple[str | int, ...]) -> str:
+    pieces = path.split("{number}")
+    filled = pieces[0]
+    for number, rest in zip(numbers, pieces[1:], strict=True):
+        if str(number) in {"", ".", ".."}:  # would name another resource
+            raise ValueError("a number in a path must not be empty, . or ..")
+        filled += quote(str(number), safe="") + rest
+    return filled
+
+
+def _new_session() -> requests.Session:
+    session = requests.Session()
+    adapter = HTTPAdapter(pool_connections=4, pool_maxsize=32, max_retries=0)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    # A cookie set for one company must not go along with another's request.
+    session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+    session.headers["User-Agent"] = "moment-fortnox"
+    return session
+
+
+def _bounded_body(call: Call, response: requests.Response, limits: Timeouts) -> bytes:
+    """The body, refused beyond a size and a time: a read timeout alone lets an answer drip for ever."""
+    deadline = time.monotonic() + limits.answer
+    body = bytearray()
+    for piece in response.iter_content(_PIECE):
+        body += piece
+        if len(body) > LARGEST_ANSWER:
+            raise unreadable(call, response.status_code, f"The answer is over {LARGEST_ANSWER} bytes.")
+        if time.monotonic() > deadline:
+            raise unreadable(call, response.status_code, f"The answer took over {limits.answer:g} s.")
+    return bytes(body)
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """The error and what caused it, outermost first; `requests` and urllib3 keep causes in several places."""
+    chain: list[BaseException] = []
+    pending: list[object] = [error]
+    while pending:
+        one = pending.pop(0)
+        if isinstance(one, BaseException) and one not in chain:
+            chain.append(one)
+            pending += [getattr(one, "reason", None), one.__cause__, one.__context__, *one.args]
+    return chain
+
+
+def _may_have_been_sent(error: requests.RequestException) -> bool:
+    """False only where the connection was never made."""
+    never = (NewConnectionError, ConnectTimeoutError, LocationParseError, ssl.SSLCertVerificationError)
+    return not any(isinstance(one, never) for one in _chain(error))
+
+
+def _cause(error: requests.RequestException) -> str:
+    """The innermost cause: unlike the outer ones it does not repeat the address."""
+    inner = [one for one in _chain(error) if not isinstance(one, requests.RequestException)]
+    root = next((one for one in reversed(inner) if isinstance(one, OSError)), None)
+    return f"{type(error).__name__}" + (f": {type(root).__name__}: {root}" if root else "")

@@ -1,0 +1,82 @@
+"""Services for the integration tests, started once and only when a test asks for them."""
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+from pydantic import SecretStr
+
+from fortnox import SCOPES, Fortnox, Http, OAuth, Transport
+from tests.fortnox_things import COMPANY, ServiceTokens
+from tests.recording import Recorder, recording
+from tests.services import CLIENT_ID, CLIENT_SECRET, Sandbox, running_redis, running_sandbox
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The check of all recorded bodies goes last, when they have been sent."""
+    items.sort(key=lambda item: "recorded_bodies" in getattr(item, "fixturenames", ()))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def recorder() -> Iterator[Recorder]:
+    """Notes every body that any test of this session sends to Fortnox."""
+    with recording() as noted:
+        yield noted
+
+
+@pytest.fixture
+def recorded_bodies(recorder: Recorder) -> Recorder:
+    """For the tests that check all of them: asking for this moves a test to the end."""
+    return recorder
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_redis(tmp_path_factory.mktemp("redis")) as url:
+        yield url
+
+
+@pytest.fixture
+def redis_client(redis_url: str) -> Iterator["redis.Redis"]:
+    """A client of the session's Redis, emptied."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushdb()
+        yield client
+
+
+@pytest.fixture(scope="session")
+def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    with running_sandbox(tmp_path_factory.mktemp("sandbox")) as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox(sandbox_process: Sandbox) -> Sandbox:
+    """The stand-ins, empty again."""
+    sandbox_process.post("reset")
+    return sandbox_process
+
+
+@pytest.fixture
+def http() -> Iterator[Http]:
+    client = Http()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def oauth(sandbox: Sandbox, http: Http) -> OAuth:
+    return OAuth(sandbox.fortnox, CLIENT_ID, SecretStr(CLIENT_SECRET), http=http)
+
+
+@pytest.fixture
+def tokens(sandbox: Sandbox, oauth: OAuth) -> ServiceTokens:
+    sandbox.tenant(COMPANY)
+    return ServiceTokens(oauth, oauth.exchange_code(sandbox.code(COMPANY, scopes=" ".join(SCOPES))))
+
+
+@pytest.fixture
+def fortnox(sandbox: Sandbox, http: Http, tokens: ServiceTokens) -> Fortnox:
+    """Without our own limiter, and with Fortnox's lifted, but where a test is about them."""
+    sandbox.post("options", {"rate_limit_enabled": False})
+    return Fortnox(Transport(sandbox.fortnox, tokens, http=http), COMPANY)

@@ -1,0 +1,166 @@
+"""Every body that any test of this session sent to Fortnox agrees with Fortnox's own OpenAPI document.
+
+The document is Fortnox's and no part of this project: `FORTNOX_OPENAPI` says where it is (default
+`../shared/facts/fortnox-openapi.json` beside the project). Without it the check is skipped, and says so.
+It is read strictly: a field that it does not name is an error, though OpenAPI itself would let it pass.
+"""
+
+import copy
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from jsonschema import ValidationError
+from openapi_schema_validator import OAS30Validator, oas30_format_checker
+from referencing import Registry
+from referencing.jsonschema import DRAFT4
+
+from fortnox import Fortnox, create_or_update
+from fortnox.payloads import API_BLANK, AttachmentPayload
+from tests.fortnox_things import MemoryLinks, a_customer, a_project, an_invoice
+from tests.recording import Recorder, Sent
+
+PROJECT = Path(__file__).parents[2]
+DOCUMENT = Path(os.environ.get("FORTNOX_OPENAPI") or PROJECT / "../shared/facts/fortnox-openapi.json")
+URI = "urn:fortnox"
+
+
+class Hole(NamedTuple):
+    """A place where the document is known to be wrong or silent, and why it is."""
+
+    field: str  # the last name on the way to the value
+    rule: str  # the schema's keyword that the value breaks
+    value: object  # the value that is right all the same; None: any
+    reason: str
+
+
+HOLES = (
+    Hole("EndDate", "format", API_BLANK, "the documented way to empty a field; the document knows only dates"),
+    Hole("StartDate", "format", API_BLANK, "the documented way to empty a field; the document knows only dates"),
+    Hole("CountryCode", "maxLength", API_BLANK, "the documented way to empty a field is longer than two letters"),
+    Hole("VAT", "type", None, "typed as a whole number, but decimals are accepted (softwerkab's tests send 1.23)"),
+)
+
+# The document's names for the path parameters differ from place to place; ours are all {number}.
+WRITES = {
+    ("POST", "/3/customers"): "/3/customers",
+    ("PUT", "/3/customers/{number}"): "/3/customers/{CustomerNumber}",
+    ("POST", "/3/projects"): "/3/projects",
+    ("PUT", "/3/projects/{number}"): "/3/projects/{ProjectNumber}",
+    ("POST", "/3/invoices"): "/3/invoices",
+    ("POST", "/api/fileattachments/attachments-v1"): "/api/fileattachments/attachments-v1",
+}
+
+
+def strict(schema: Any) -> Any:
+    """The schema with every object closed to fields that it does not name."""
+    if isinstance(schema, list):
+        return [strict(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {name: strict(part) for name, part in schema.items()}
+    if "properties" in closed and closed.get("type", "object") == "object":
+        closed.setdefault("additionalProperties", False)
+    return closed
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    if not DOCUMENT.is_file():
+        pytest.skip(f"Fortnox's OpenAPI document is not at {DOCUMENT}; set FORTNOX_OPENAPI to check the bodies")
+    found: dict[str, Any] = json.loads(DOCUMENT.read_text())
+    found["components"] = strict(found["components"])
+    return found
+
+
+def faults(document: dict[str, Any], sent: Sent) -> list[str]:
+    """What is wrong with a body by the document, its known holes apart."""
+    path = WRITES.get((sent.method, sent.path))
+    if path is None:
+        return [f"{sent.method} {sent.path} is missing in this test's table"]
+    content = document["paths"][path][sent.method.lower()]["requestBody"]["content"]
+    (schema,) = (kind["schema"] for kind in content.values())
+    resource = DRAFT4.create_resource(document)
+    validator = OAS30Validator(
+        absolute(schema), registry=Registry().with_resource(URI, resource), format_checker=oas30_format_checker
+    )
+    errors: list[ValidationError] = list(validator.iter_errors(json.loads(sent.body)))
+    return [
+        f"{sent.method} {sent.path} {error.json_path}: {error.message}" for error in errors if not known_hole(error)
+    ]
+
+
+def absolute(schema: Any) -> Any:
+    """The schema with its references made to point into the document."""
+    schema = copy.deepcopy(schema)
+    if "$ref" in schema:
+        schema["$ref"] = URI + schema["$ref"]
+    elif "items" in schema:
+        schema["items"] = absolute(schema["items"])
+    return schema
+
+
+def known_hole(error: ValidationError) -> bool:
+    field = next((part for part in reversed(error.absolute_path) if isinstance(part, str)), "")
+    return any(
+        (hole.field, hole.rule) == (field, error.validator) and hole.value in {None, str(error.instance)}
+        for hole in HOLES
+    )
+
+
+@pytest.fixture
+def a_day(fortnox: Fortnox) -> None:
+    """Each kind of write once, so that this file alone has something to check."""
+    links = MemoryLinks()
+    for name in ("Skånska Bygg AB", "Skånska Bygg & Co"):
+        create_or_update(fortnox.customers, links, a_customer(name=name))
+    for _ in range(2):
+        create_or_update(fortnox.projects, MemoryLinks(), a_project())
+    fortnox.invoices.create(an_invoice().for_create())
+    file = fortnox.inbox.upload("a.pdf", io.BytesIO(b"%PDF-1.4"), "application/pdf")
+    fortnox.attachments.attach([AttachmentPayload(entityId=1001, fileId=file.archive_file_id, includeOnSend=True)])
+
+
+@pytest.mark.usefixtures("a_day")
+def test_every_body_sent_by_any_test_agrees_with_the_document(
+    document: dict[str, Any], recorded_bodies: Recorder
+) -> None:
+    bodies = recorded_bodies.bodies()
+
+    assert {(sent.method, sent.path) for sent in bodies} >= set(WRITES), "a kind of write was never recorded"
+    assert [fault for sent in bodies for fault in faults(document, sent)] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        ({"Customer": {"Name": "x", "CustomerNumber": "1", "Surname": "y"}}, "'Surname' was unexpected"),
+        ({"Customer": {"Name": 7}}, "7 is not of type 'string'"),
+        ({"Customer": {"CountryCode": "SWE", "Name": "x"}}, "'SWE' is too long"),
+        ({"Customer": {"CustomerNumber": "1"}}, "'Name' is a required property"),
+        ({"Kund": {}}, "'Kund' was unexpected"),
+    ],
+)
+def test_a_wrong_body_is_noticed(document: dict[str, Any], body: Any, fault: str) -> None:
+    found = faults(document, Sent("POST", "/3/customers", json.dumps(body).encode()))
+
+    assert any(fault in text for text in found)
+
+
+@pytest.mark.parametrize("hole", HOLES, ids=lambda hole: f"{hole.field}-{hole.rule}")
+def test_each_hole_is_one_still(document: dict[str, Any], hole: Hole) -> None:
+    """A hole that Fortnox has closed must leave the table."""
+    value = 1.5 if hole.value is None else hole.value
+    path, fields = {
+        "CountryCode": ("/3/customers", {"Customer": {"Name": "x", "CountryCode": value}}),
+        "VAT": ("/3/invoices", {"Invoice": {"CustomerNumber": "1", "InvoiceRows": [{"VAT": value}]}}),
+    }.get(hole.field, ("/3/projects", {"Project": {"Description": "x", hole.field: value}}))
+    sent = Sent("POST", path, json.dumps(fields).encode())
+
+    assert faults(document, sent) == []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(globals(), "HOLES", ())
+        assert len(faults(document, sent)) == 1
