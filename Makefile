@@ -1,0 +1,74 @@
+# Each target sets up what it needs: a machine with Python >= 3.11 (with venv) and make is enough.
+# Everything goes into .venv and .local here; nothing is installed anywhere else.
+
+PYTHON ?= python3
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+BIN := .venv/bin
+READY := .venv/.ready
+
+# uv reads none of pip's configuration: hand it the package index and the certificates that pip is told to use.
+UV = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$($(PYTHON) -m pip config get global.index-url 2>/dev/null || printf %s "$$PIP_INDEX_URL")}" \
+	SSL_CERT_FILE="$${SSL_CERT_FILE:-$$PIP_CERT}" UV_PYTHON_DOWNLOADS=never $(BIN)/uv
+INSTALL = install --quiet --disable-pip-version-check --no-compile
+
+.PHONY: help demo up test test-unit check lock clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+demo: $(READY) ## a day in Moment lands in a local Fortnox, shown live; ends by itself
+	@$(BIN)/moment-fortnox demo
+
+up: $(READY) ## the same system left running on this machine, with Flower
+	@$(BIN)/moment-fortnox up
+
+test: $(READY) ## all tests
+	$(BIN)/python -m pytest
+
+test-unit: $(READY) ## the unit tests alone
+	$(BIN)/python -m pytest tests/unit
+
+check: $(READY) ## what CI runs: format, lint, types, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+lock: $(READY) ## write the lock files anew from pyproject.toml; UPGRADE=1 takes newer releases
+	$(call compile,requirements-build.lock,--group build)
+	$(call compile,requirements.lock,pyproject.toml)
+	$(call compile,requirements-dev.lock,pyproject.toml --all-extras --group build -c requirements.lock -c requirements-build.lock)
+
+clean: ## remove the environment, caches and local data
+	rm -rf .venv .local build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Hashes, but no download addresses and no markers of this machine: they hold on every platform and Python.
+define compile
+$(UV) pip compile $(2) --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	--no-emit-find-links --annotation-style line $(if $(UPGRADE),--upgrade) --quiet --output-file $(1)
+endef
+
+# Made anew when the locks or the project file change. The Python's own pip brings uv, which installs in a second what
+# takes pip half a minute; where uv cannot be had or cannot reach the index, pip installs the same hashes.
+$(READY): requirements-build.lock requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "This needs Python 3.11 or newer; '$(PYTHON)' is: $$($(PYTHON) --version 2>&1)." \
+			"Name another: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "Setting up .venv ..."
+	@$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear --without-pip .venv || { \
+		echo "Python's venv module is missing; on Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m pip --python $(BIN)/python $(INSTALL) --require-hashes --only-binary :all: \
+			-r requirements-build.lock 2>/dev/null || { \
+		$(BIN)/python -m ensurepip >/dev/null && \
+		$(BIN)/python -m pip $(INSTALL) --require-hashes --only-binary :all: -r requirements-build.lock; } || true
+	@{ $(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock && \
+			$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .; } || { \
+		echo "... with pip, as uv did not do it" >&2; \
+		$(BIN)/python -m ensurepip >/dev/null && \
+		$(BIN)/python -m pip $(INSTALL) --require-hashes -r requirements-dev.lock && \
+		$(BIN)/python -m pip $(INSTALL) --no-deps --no-build-isolation --editable .; }
+	@touch $@
