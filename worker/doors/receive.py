@@ -7,7 +7,9 @@ message is done with only after Redis has the event (late acknowledgement).
 from typing import Any
 
 import structlog
-from celery import Task, shared_task
+from celery import Celery, Task, shared_task
+from celery.exceptions import Reject
+from redis.exceptions import RedisError
 
 from moment.events import InvalidEvent, parse_event
 from tasks.house import house_of
@@ -21,15 +23,25 @@ log = structlog.get_logger(__name__)
 @shared_task(name=RECEIVE, bind=True)
 def receive(task: Task[Any, Any], event: Any) -> str:
     """Admits one event. Returns what became of it, for the log."""
-    house = house_of(task.app)
+    try:
+        return take(task.app, event)
+    except RedisError as error:
+        # Celery acknowledges a message whose task raises; this one goes back into the queue instead.
+        log.warning("event.not_taken", error=type(error).__name__)
+        raise Reject(requeue=True) from None
+
+
+def take(app: Celery, event: Any) -> str:
+    """accepted, known or refused. Raises `RedisError` when Redis does not have the event."""
+    house = house_of(app)
     try:
         parsed = parse_event(event)
     except InvalidEvent as error:
         admission = admit_invalid(event, error, house.ordering, house.vault)
         log.warning("event.refused", problems=[problem.path for problem in error.problems])
-        ask_for_report(task.app)
+        ask_for_report(app)
         return "known" if admission.known else "refused"
     admission = admit(parsed, house.ordering, house.vault)
-    send_wakeups(task.app, admission.wakeups)
+    send_wakeups(app, admission.wakeups)
     log.info("event.accepted", company=parsed.company, key=str(parsed.key), known=admission.known)
     return "known" if admission.known else "accepted"

@@ -16,10 +16,8 @@ from celery import Celery, bootsteps
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from moment.events import InvalidEvent, parse_event
-from tasks.house import House, house_of
-from tasks.messages import ask_for_report, send_wakeups
-from worker.doors.admission import admit, admit_invalid
+from tasks.house import house_of
+from worker.doors.receive import take
 
 log = structlog.get_logger(__name__)
 
@@ -86,27 +84,13 @@ class StreamReader:
         return [entry for _, entries in answer or [] for entry in entries]
 
     def _admit(self, entries: list[tuple[str, dict[str, str]]]) -> int:
-        house = house_of(self._app)
         for entry_id, fields in entries:
-            self._admit_one(house, fields)
+            take(self._app, fields.get(FIELD, fields))
             with self._redis.pipeline(transaction=True) as pipeline:
                 pipeline.xack(STREAM, GROUP, entry_id)
                 pipeline.xdel(STREAM, entry_id)
                 pipeline.execute()
         return len(entries)
-
-    def _admit_one(self, house: House, fields: dict[str, str]) -> None:
-        given: object = fields.get(FIELD, fields)
-        try:
-            event = parse_event(given)  # type: ignore[arg-type]
-        except InvalidEvent as error:
-            admit_invalid(given, error, house.ordering, house.vault)
-            log.warning("event.refused", problems=[problem.path for problem in error.problems])
-            ask_for_report(self._app)
-            return
-        admission = admit(event, house.ordering, house.vault)
-        send_wakeups(self._app, admission.wakeups)
-        log.info("event.accepted", company=event.company, key=str(event.key), known=admission.known)
 
 
 class StreamThread(threading.Thread):

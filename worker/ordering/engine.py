@@ -262,11 +262,12 @@ class Ordering:
     # Looking, not changing
 
     def companies(self) -> list[str]:
-        return sorted(map(str, self.redis.smembers(f"{self.prefix}companies")))
+        found: Any = self.redis.smembers(f"{self.prefix}companies")
+        return sorted(found)
 
     def counts(self, company: str) -> dict[str, int]:
         """How many events of the company are in each status."""
-        found = self.redis.hmget(self._key("company", company), [f"n:{status}" for status in STATUSES])
+        found: Any = self.redis.hmget(self._key("company", company), [f"n:{status}" for status in STATUSES])
         return {status: int(n or 0) for status, n in zip(STATUSES, found, strict=True)}
 
     def paused(self, company: str) -> str | None:
@@ -284,7 +285,8 @@ class Ordering:
 
     def overdue(self) -> timedelta:
         """How long the longest overdue transition has waited to be moved on: about 0 while any pump runs."""
-        seconds, microseconds = self.redis.time()
+        time: Any = self.redis.time()
+        seconds, microseconds = time
         now = seconds * 1000 + microseconds // 1000
         since = [now]
         for name, allowed in (("due", 0), ("resting", 0), ("leases", 0), ("woken", _ms(self._rewake))):
@@ -321,7 +323,8 @@ class Ordering:
 
     def _records(self, company: str, index: str) -> Iterator[EventRecord]:
         page = 200
-        for start in range(0, self.redis.zcard(index), page):
+        size: Any = self.redis.zcard(index)
+        for start in range(0, size, page):
             ids: Any = self.redis.zrange(index, start, start + page - 1)
             pipeline = self.redis.pipeline(transaction=False)
             for event_id in ids:

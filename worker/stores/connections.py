@@ -80,7 +80,7 @@ class ConnectionStore:
         self._redis.hset(self._key(connection.company), "connection", connection.model_dump_json(by_alias=True))
 
     def tokens(self, company: str) -> Tokens | None:
-        found: Any = self._redis.hmget(self._key(company), "access", "expires", "refresh")
+        found: Any = self._redis.hmget(self._key(company), ["access", "expires", "refresh"])
         access, expires, refresh = found
         if access is None:
             return None
