@@ -81,6 +81,7 @@ class InvoicePayload(Payload):
     due_date: date
     currency: Annotated[str, Field(min_length=3, max_length=3)]
     currency_rate: Decimal | None = None
+    currency_unit: int | None = None
     vat_included: bool = Field(alias="VATIncluded")
     freight: Amount
     administration_fee: Amount

@@ -44,7 +44,8 @@ def to_invoice(invoice: Invoice, options: InvoiceOptions = InvoiceOptions()) -> 
         "invoice_date": invoice.invoice_date,
         "due_date": invoice.due_date,
         "currency": invoice.currency_code,
-        "currency_rate": _currency_rate(invoice, options),
+        "currency_rate": (rate := _currency_rate(invoice, options)),
+        "currency_unit": rate if rate is LEFT_OUT else 1,  # the rate is for one unit, whatever the register's unit
         "vat_included": False,
         "freight": Decimal(0),
         "administration_fee": Decimal(0),

@@ -59,10 +59,9 @@ def _options(job: Job, invoice: MomentInvoice) -> InvoiceOptions:
 def _registered_rate(job: Job, currency: str) -> Decimal | None:
     """What one unit of the currency costs by Fortnox's own register; None where it has no rate."""
     try:
-        found = job.fortnox.currencies.get(currency)
+        return job.fortnox.currencies.get(currency).rate
     except NotFound:
         return None
-    return found.buy_rate / (found.unit or 1) if found.buy_rate else None
 
 
 def _create(job: Job, payload: InvoicePayload) -> Invoice | None:

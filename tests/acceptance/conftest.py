@@ -30,7 +30,7 @@ class System:
     def connect(self, company: str, **tenant: Any) -> None:
         """A company with a ledger, connected as it would be from Moment."""
         self.stack.sandbox.tenant(company, **tenant)
-        code = self.stack.sandbox.consent(company)
+        code = self.stack.sandbox.code(company)
         self.publish(
             factories.integration_json(
                 event_id=f"{company}-enabled",

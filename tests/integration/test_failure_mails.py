@@ -49,7 +49,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def desk(stack: Stack) -> Desk:
     app = create_app(stack.settings)
     app.house.redis.flushdb()
-    stack.sandbox.forget_mails()
+    stack.sandbox.delete("mails")
     return Desk(stack, app)
 
 

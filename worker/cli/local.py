@@ -58,7 +58,7 @@ def _demo(stack: Stack, json: bool) -> bool:
         stack.start_beat()
         stack.start_worker()
     app = create_app(stack.settings)
-    events = working_day(stack.sandbox.consent(COMPANY))
+    events = working_day(stack.sandbox.code(COMPANY))
     started = time.monotonic()
     for event in events:
         publish(event, app=app)
@@ -223,7 +223,7 @@ def _introduce(stack: Stack, flower: str, login: str) -> None:
     out.print("\nIn another terminal, with the same settings:")
     exports = " ".join(f"{name}={value}" for name, value in stack.environment.items())
     out.print(f"  export {exports}", soft_wrap=True)
-    code = stack.sandbox.consent(COMPANY)
+    code = stack.sandbox.code(COMPANY)
     out.print(
         f"  moment-fortnox companies connect {COMPANY} --code {code} --service-account --error-email {ERROR_EMAIL}",
         soft_wrap=True,

@@ -2,10 +2,9 @@
 
 import secrets
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import requests
 from cryptography.fernet import Fernet
@@ -13,80 +12,11 @@ from cryptography.fernet import Fernet
 from config import Settings, load_settings
 from worker.local.processes import ManagedProcess, Processes
 from worker.local.redis import EmbeddedRedis, free_port
+from worker.local.sandbox import CLIENT_ID, CLIENT_SECRET, MOMENT_KEY, Addresses, Sandbox
 from worker.local.waiting import wait_until
 
 PYTHON = sys.executable
 LOG_LEVEL = "info"
-
-
-@dataclass(frozen=True)
-class Addresses:
-    """Where the stand-ins are."""
-
-    fortnox: str
-    moment: str
-    smtp: str
-    page: str
-
-
-class Sandbox:
-    """The stand-ins' process and its controls."""
-
-    def __init__(self, addresses: Addresses) -> None:
-        self.addresses = addresses
-        self._session = requests.Session()
-
-    def tenant(self, company: str, **settings: Any) -> None:
-        """A company with a ledger in Fortnox."""
-        self._post("tenants", {"tenant": company, **settings})
-
-    def consent(self, company: str, *, service: bool = True) -> str:
-        """What a person of the company does in Fortnox: approve. Returns the one-time code."""
-        return str(self._post("grants", {"tenant": company, "service": service})["code"])
-
-    def account(self, company: str, number: int, **fields: Any) -> None:
-        """Opens or changes an account in the company's chart."""
-        self._post("accounts", {"tenant": company, "number": number, **fields})
-
-    def state(self, company: str) -> dict[str, Any]:
-        """The whole ledger of the company."""
-        found: dict[str, Any] = self._get("state", tenant=company)
-        return found
-
-    def mails(self) -> list[dict[str, Any]]:
-        found = self._get("mails")
-        return list(found["mails"] if isinstance(found, dict) else found)
-
-    def delay(self, seconds: float, count: int = 1000) -> None:
-        """Makes Fortnox slow for the next requests."""
-        self._post("faults", {"kind": "delay", "seconds": seconds, "count": count})
-
-    def forget_mails(self) -> None:
-        self._call("DELETE", "mails")
-
-    def refuse_mail(self, how: str | None) -> None:
-        """Makes the SMTP server refuse: 421, 450, 550, or `connection`; None lets mail in again."""
-        if how is None:
-            self._call("DELETE", "smtp")
-        else:
-            self._call("POST", "smtp", json={"refuse": how})
-
-    def requests(self, company: str) -> list[dict[str, Any]]:
-        """The requests that Fortnox got for the company."""
-        found = self._get("requests", tenant=company)
-        return list(found["requests"] if isinstance(found, dict) else found)
-
-    def _get(self, control: str, **params: str) -> Any:
-        return self._call("GET", control, params=params)
-
-    def _post(self, control: str, body: dict[str, Any]) -> Any:
-        return self._call("POST", control, json=body)
-
-    def _call(self, method: str, control: str, **options: Any) -> Any:
-        url = f"{self.addresses.fortnox}/_sandbox/{control}"
-        response = self._session.request(method, url, timeout=10, **options)
-        response.raise_for_status()
-        return response.json()
 
 
 class Stack:
@@ -122,10 +52,10 @@ class Stack:
             "REDIS_URL": self._redis.url,
             "FORTNOX_API_URL": addresses.fortnox,
             "FORTNOX_AUTH_URL": addresses.fortnox,
-            "FORTNOX_CLIENT_ID": "sandbox-client",
-            "FORTNOX_CLIENT_SECRET": "sandbox-secret",
+            "FORTNOX_CLIENT_ID": CLIENT_ID,
+            "FORTNOX_CLIENT_SECRET": CLIENT_SECRET,
             "MOMENT_API_URL": f"{addresses.moment}/api/1.0",
-            "MOMENT_API_KEY": "sandbox-key",
+            "MOMENT_API_KEY": MOMENT_KEY,
             "SMTP_URL": addresses.smtp,
             "ALERTS_FROM": "moment-fortnox@integration.example",
             "ALERTS_TO": "drift@integration.example",

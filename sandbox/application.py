@@ -1,0 +1,78 @@
+"""Puts the stand-ins together and runs them: three ports, one process, one event loop."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+from dataclasses import dataclass
+
+from sandbox.clock import Clock
+from sandbox.control import Controls
+from sandbox.faults import Faults
+from sandbox.fortnox.gateway import Gateway
+from sandbox.fortnox.oauth import OAuth
+from sandbox.fortnox.options import Options
+from sandbox.fortnox.tenants import Tenants
+from sandbox.http import Router
+from sandbox.journal import Journal
+from sandbox.moment import Moment
+from sandbox.page import Page
+from sandbox.serving import HttpServer, open_socket, port_of
+from sandbox.smtp import Mailbox, SmtpServer
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where the sandbox listens; 0 asks for a free port."""
+
+    host: str = "127.0.0.1"
+    fortnox: int = 8701
+    moment: int = 8702
+    smtp: int = 8703
+
+
+def assemble(smtp: SmtpServer, mailbox: Mailbox) -> tuple[Gateway, Moment]:
+    """The two HTTP applications, on one clock and with one set of controls."""
+    clock, options, faults, journal = Clock(), Options(), Faults(), Journal()
+    tenants = Tenants(clock)
+    oauth = OAuth(clock, options, tenants)
+    moment = Moment(clock)
+    controls = Controls(clock, options, tenants, oauth, faults, journal, mailbox, smtp, moment)
+    page = Page(clock, tenants, journal, mailbox, moment)
+    local = Router([("GET", "/", page.show), *controls.routes])
+    gateway = Gateway(clock, options, tenants, oauth, faults, journal, local)
+    controls.on_reset = gateway.rate_limit.clear
+    return gateway, moment
+
+
+async def run(ports: Ports) -> None:
+    """Serves until SIGTERM or SIGINT. Prints one line of JSON to stdout when every port answers."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, stopped.set)
+    listeners = [open_socket(ports.host, port) for port in (ports.fortnox, ports.moment, ports.smtp)]
+    mailbox = Mailbox()
+    smtp = SmtpServer(ports.host, listeners[2], mailbox)
+    gateway, moment = assemble(smtp, mailbox)
+    servers = [HttpServer(gateway, listeners[0]), HttpServer(moment, listeners[1])]
+    await smtp.start()
+    for server in servers:
+        await server.start()
+    _announce(ports.host, *(port_of(listener) for listener in listeners))
+    await stopped.wait()
+    smtp.stop()
+    await asyncio.gather(*(server.stop() for server in servers))
+
+
+def _announce(host: str, fortnox: int, moment: int, smtp: int) -> None:
+    addresses = {
+        "fortnox": f"http://{host}:{fortnox}",
+        "moment": f"http://{host}:{moment}",
+        "smtp": f"smtp://{host}:{smtp}",
+        "page": f"http://{host}:{fortnox}/",
+    }
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.write(json.dumps(addresses) + "\n")
+        sys.stdout.flush()

@@ -1,0 +1,56 @@
+"""The settings of one ledger: what a real company chose in Fortnox, and knobs where Fortnox is silent."""
+
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Literal
+
+from sandbox.fortnox import errors
+from sandbox.fortnox.money import VatRounding
+from sandbox.knobs import Knobs
+
+
+@dataclass(slots=True)
+class Settings(Knobs):
+    # What a company decides in Fortnox
+    company_name: str = ""
+    organisation_number: str = "556000-0001"
+    accounting_method: Literal["ACCRUAL", "CASH"] = "ACCRUAL"
+    project_module: bool = True
+    warehouse_module: bool = False
+    api_licence: bool = True
+    unlicensed_scopes: list[str] = field(default_factory=list)
+    denied_resources: list[str] = field(default_factory=list)  # what the consenting user may not touch
+    round_to_whole_kronor: bool = False  # "öresavrundning"
+    vat_rates: list[Decimal] = field(default_factory=lambda: [Decimal(n) for n in (25, 12, 6, 0)])
+    easy_vat: bool = False
+    administration_fee: Decimal = Decimal(0)  # predefined: used when an invoice leaves it out
+    freight: Decimal = Decimal(0)
+    fee_vat: Decimal = Decimal(25)
+    administration_fee_account: int | None = 3540
+    freight_account: int | None = 3520
+    default_sales_account: int = 3001
+    default_vat: Decimal = Decimal(25)
+    default_terms_of_payment: str = "30"
+    next_document_number: int = 1
+    ocr_generated: bool = True
+    ocr_must_be_valid: bool = False
+    ocr_must_be_unique: bool = False
+    locked_until: date | None = None
+
+    # Where Fortnox publishes nothing, or its sources disagree
+    duplicate_document_code: int = errors.DUPLICATE_DOCUMENT
+    already_booked_code: int = errors.ALREADY_BOOKED
+    locked_period_code: int = 2000401  # also seen: 2002141
+    vat_rounding: VatRounding = "per_rate"
+    credit_reference_on_create: Literal["honoured", "ignored", "refused"] = "honoured"
+    completed_project_refused: bool = False
+    row_description_max: int = 255  # older documentation says 50
+    max_rows: int = 500
+    lastmodified_inclusive: bool = True
+    attest_changes_lastmodified: bool = False
+    include_on_send_overflow: Literal["silent", "refused"] = "silent"
+    attachment_max_bytes: int = 5_000_000
+    attachments_max_total_bytes: int = 15_000_000
+    attachments_max_included: int = 5
+    attachments_max_in_request: int = 20

@@ -1,0 +1,188 @@
+"""The little HTTP every stand-in shares: a call in, an answer out, a router in between. No state.
+
+Handlers are plain functions from a `Call` to an `Answer`. They never await, and the server runs them
+on one thread: a request is therefore atomic, and a ledger needs no locks.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Generic, TypeAlias, TypeVar
+from urllib.parse import parse_qsl, unquote
+
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+
+Json: TypeAlias = Any  # a decoded JSON document; its shape is checked where it is used
+
+T = TypeVar("T")
+
+
+class Dropped:
+    """What a handler's place answers when the connection is to be cut without a word."""
+
+
+DROPPED = Dropped()
+
+
+@dataclass(slots=True)
+class Upload:
+    """One file of a multipart body."""
+
+    field: str
+    name: str
+    content_type: str
+    content: bytes
+
+
+@dataclass(slots=True)
+class Call:
+    """One request, read to its end."""
+
+    method: str
+    path: str
+    segments: list[str]
+    query: list[tuple[str, str]]
+    headers: Headers
+    body: bytes
+    params: dict[str, str] = field(default_factory=dict)
+    uploads: list[Upload] = field(default_factory=list)
+    received: str = ""  # when, by the sandbox's clock; for the request log
+
+    def argument(self, name: str) -> str | None:
+        """The first value of a query parameter, or None."""
+        return next((value for key, value in self.query if key == name), None)
+
+    def media_type(self) -> str:
+        """The content type without its parameters, in lower case."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+@dataclass(slots=True)
+class Answer:
+    """One response. `code` is the API's own error code, for the request log."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict)
+    code: int | str | None = None
+
+
+Handler: TypeAlias = Callable[[Call], Answer]
+
+
+def _encode(value: object) -> object:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    raise TypeError(f"cannot be sent as JSON: {type(value).__name__}")
+
+
+def dump(document: Json) -> bytes:
+    """JSON as bytes; a Decimal becomes a JSON number, as Fortnox writes money."""
+    return json.dumps(document, default=_encode, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def load(body: bytes) -> Json:
+    """JSON from bytes, fractions as Decimal. Raises ValueError for anything that is not JSON."""
+    return json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
+
+
+def answer_json(document: Json, status: int = 200, *, content_type: str = "application/json") -> Answer:
+    return Answer(status, dump(document), content_type)
+
+
+def answer_html(page: str, status: int = 200) -> Answer:
+    return Answer(status, page.encode(), "text/html; charset=utf-8")
+
+
+def answer_error(status: int, message: str) -> Answer:
+    """The answer of a control endpoint to a request it does not understand."""
+    return answer_json({"error": message}, status)
+
+
+@dataclass(frozen=True, slots=True)
+class Match(Generic[T]):
+    template: str
+    params: dict[str, str]
+    target: T
+
+
+class Router(Generic[T]):
+    """Finds what serves a method and a path; templates hold names in braces: `/3/customers/{number}`."""
+
+    def __init__(self, routes: Iterable[tuple[str, str, T]]) -> None:
+        self._root: dict[str, Any] = {}
+        for method, template, target in routes:
+            node = self._root
+            names = []
+            for segment in filter(None, template.split("/")):
+                if segment.startswith("{"):
+                    names.append(segment[1:-1])
+                    segment = "{}"
+                node = node.setdefault(segment, {})
+            node.setdefault("", {})[method] = (template, names, target)
+
+    def find(self, method: str, segments: list[str]) -> Match[T] | int:
+        """What serves the call, or the status that says why nothing does: 404 or 405."""
+        node = self._root
+        values = []
+        for segment in segments:
+            if segment in node:
+                node = node[segment]
+            elif "{}" in node:
+                values.append(segment)
+                node = node["{}"]
+            else:
+                return 404
+        served = node.get("")
+        if served is None:
+            return 404
+        if method not in served:
+            return 405
+        template, names, target = served[method]
+        return Match(template, dict(zip(names, values, strict=True)), target)
+
+
+async def read_call(scope: Scope, receive: Receive) -> Call | None:
+    """The whole request, or None when the client went away before sending all of it."""
+    chunks = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            break
+    raw_path = scope.get("raw_path") or scope["path"].encode()
+    segments = [unquote(part) for part in raw_path.decode("latin-1").split("/") if part]
+    query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    return Call(scope["method"], scope["path"], segments, query, Headers(raw=scope["headers"]), b"".join(chunks))
+
+
+async def send_answer(answer: Answer, send: Send) -> None:
+    headers = [
+        (b"content-type", answer.content_type.encode()),
+        (b"content-length", str(len(answer.body)).encode()),
+    ]
+    headers += [(name.encode(), value.encode()) for name, value in answer.headers.items()]
+    if not answer.content_type:
+        del headers[0]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+async def cut_connection(scope: Scope, receive: Receive) -> None:
+    """Closes the TCP connection without an answer; `serving.py` puts the transport into the scope."""
+    scope["state"]["transport"].abort()
+    while (await receive())["type"] != "http.disconnect":
+        pass

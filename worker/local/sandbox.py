@@ -1,0 +1,93 @@
+"""The running stand-ins for Fortnox, Moment and SMTP, and their controls (`sandbox/README.md`)."""
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import requests
+
+CLIENT_ID, CLIENT_SECRET, MOMENT_KEY = "sandbox-client", "sandbox-secret", "sandbox-key"
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where the stand-ins are; `page` shows what the ledgers hold."""
+
+    fortnox: str
+    moment: str
+    smtp: str
+    page: str
+
+
+class Sandbox:
+    """What people do in Fortnox, and what a test makes it do."""
+
+    def __init__(self, addresses: Addresses) -> None:
+        self.addresses = addresses
+        self.fortnox = addresses.fortnox
+        self.moment = addresses.moment
+        self.smtp = addresses.smtp
+        self._session = requests.Session()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._session.close()
+
+    def get(self, control: str, **params: str) -> Any:
+        return self._control("GET", control, params=params)
+
+    def post(self, control: str, body: Any = None) -> Any:
+        return self._control("POST", control, json={} if body is None else body)
+
+    def delete(self, control: str) -> Any:
+        return self._control("DELETE", control)
+
+    def tenant(self, tenant: str, **settings: Any) -> dict[str, Any]:
+        """Makes a company's ledger, or changes its settings."""
+        return dict(self.post("tenants", {"tenant": tenant, **settings}))
+
+    def code(self, tenant: str, *, service: bool = True, scopes: str = "") -> str:
+        """What the consent of a person of the company leaves: the one-time code."""
+        given = {"tenant": tenant, "service": service, **({"scopes": scopes} if scopes else {})}
+        return str(self.post("grants", given)["code"])
+
+    def account(self, tenant: str, number: int, **fields: Any) -> None:
+        """Opens or changes an account in the company's chart."""
+        self.post("accounts", {"tenant": tenant, "number": number, **fields})
+
+    def fault(self, kind: str, **details: Any) -> None:
+        """The next fitting request meets this fault: `fail_next`, `drop_response_after_write`, `delay`, …"""
+        self.post("faults", {"kind": kind, **details})
+
+    def requests(self, tenant: str) -> list[str]:
+        """The company's requests so far, oldest first, as `POST /3/customers`."""
+        entries = self.get("requests", tenant=tenant)["requests"]
+        return [f"{entry['method']} {entry['path']}" for entry in entries]
+
+    def state(self, tenant: str) -> dict[str, Any]:
+        """What the company's ledger holds."""
+        return dict(self.get("state", tenant=tenant))
+
+    def mails(self) -> list[dict[str, Any]]:
+        """What the SMTP server took, oldest first."""
+        return list(self.get("mails")["mails"])
+
+    def refuse_mail(self, how: str | None) -> None:
+        """Makes the SMTP server refuse (421, 450, 550 or `connection`); None lets mail in again."""
+        if how is None:
+            self.delete("smtp")
+        else:
+            self.post("smtp", {"refuse": how})
+
+    def _control(self, method: str, control: str, **options: Any) -> Any:
+        response = self._session.request(method, f"{self.fortnox}/_sandbox/{control}", timeout=10, **options)
+        if not response.ok:
+            raise RuntimeError(f"sandbox {control}: {response.status_code} {response.text}")
+        return response.json()
