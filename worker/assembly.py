@@ -36,9 +36,10 @@ TASK_MODULES = (
     "worker.doors.receive",
     "worker.failures",
 )
+REPORT_SCHEDULE = "report"
 BEAT_SCHEDULE = {
     # Failures ask to be told at once; this is for what a lost message or a dead SMTP server left untold.
-    "report": {"task": REPORT, "schedule": 10.0, "options": {"expires": 10}},
+    REPORT_SCHEDULE: {"task": REPORT, "schedule": 10.0, "options": {"expires": 10}},
 }
 
 

@@ -46,12 +46,14 @@ class System:
         for event in events:
             publish(event, app=self.app)
 
-    def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, stdin: str = "", environment: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """`moment-fortnox` with these arguments, as a process of its own."""
         return subprocess.run(
             [sys.executable, "-m", "worker.cli", *arguments],
             input=stdin,
-            env=child_environment(self.stack.environment),
+            env=child_environment(environment or self.stack.environment),
             capture_output=True,
             text=True,
             timeout=120,

@@ -1,6 +1,5 @@
 """A worker that is stopped hands back what it runs, and another goes on from there at once."""
 
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -32,7 +31,7 @@ def test_a_stopped_workers_transfer_goes_on_elsewhere_without_waiting_for_its_le
     system.publish(invoice_json(attachments=[]))
     wait_until(lambda: system.app.house.ordering.counts("acme")["running"] == 1, what="the transfer to run", timeout=10)
     stopped = time.monotonic()
-    os.kill(first.pid, signal.SIGTERM)
+    first.send_signal(signal.SIGTERM)
     system.stack.start_worker("second", concurrency=1)
     assert first.wait(timeout=15) == 0
     assert system.settled("acme", "e3", timeout=15).status == "done"

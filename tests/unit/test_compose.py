@@ -99,9 +99,9 @@ def test_every_service_is_watched_by_more_than_a_ping(name: str) -> None:
     assert "ping" not in check.lower()
 
 
-@pytest.mark.parametrize("name", ["worker", "background", "beat"])
-def test_what_delivers_is_watched_for_progress(name: str) -> None:
-    assert SERVICES[name].definition["healthcheck"]["test"] == ["CMD", "moment-fortnox", "health"]
+@pytest.mark.parametrize(("name", "part"), [("worker", "delivery"), ("background", "delivery"), ("beat", "beat")])
+def test_what_delivers_is_watched_for_progress(name: str, part: str) -> None:
+    assert SERVICES[name].definition["healthcheck"]["test"] == ["CMD", "moment-fortnox", "health", part]
 
 
 @pytest.mark.parametrize("name", sorted({*SERVICES} - {"redis"}))

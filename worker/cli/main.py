@@ -4,9 +4,10 @@ import typer
 
 from worker.cli.companies import companies
 from worker.cli.events import events
+from worker.cli.health import health
 from worker.cli.local import demo, sandbox, up
 from worker.cli.publish import publish
-from worker.cli.status import health, status, wait
+from worker.cli.status import status, wait
 
 cli = typer.Typer(
     name="moment-fortnox",

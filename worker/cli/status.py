@@ -96,26 +96,3 @@ def moving(found: dict[str, Any]) -> int:
 def progress() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     return Progress(*columns, console=err, transient=True)
-
-
-def health(json: Json = False) -> None:
-    """Exit 0 when Redis can be written to and events move on, 1 with the reason when not."""
-    with connected() as app:
-        reason = unhealthy(app.house)
-    if json:
-        print_json({"healthy": reason is None, "reason": reason})
-    if reason:
-        fail(reason)
-    if not json:
-        out.print("healthy")
-
-
-STUCK_AFTER = 60.0  # seconds; any worker's pump moves what is due within a second
-
-
-def unhealthy(house: House) -> str | None:
-    """Why the system makes no progress, if it makes none."""
-    overdue = house.ordering.overdue()
-    if overdue.total_seconds() > STUCK_AFTER:
-        return f"nothing was moved on for {overdue.total_seconds():.0f} s although it is due: does a worker run?"
-    return None
