@@ -144,6 +144,11 @@ class Rejected(FortnoxError):
 
     outcome = Outcome.FAIL
 
+    @property
+    def may_mean_taken(self) -> bool:
+        """Fortnox's code for a number that is taken is not published: an unexplained refusal may mean it as well."""
+        return isinstance(self, NumberTaken) or type(self) is Rejected
+
 
 class NotFound(Rejected):
     """What the path names does not exist in Fortnox."""

@@ -128,7 +128,7 @@ def _create_first(register: Register[M], payload: Payload, number: str, check: C
     try:
         return _create(register, payload)
     except e.Rejected as refused:
-        if not _may_mean_taken(refused):
+        if not refused.may_mean_taken:
             raise
         try:
             found = register.get(number)
@@ -151,11 +151,6 @@ def _take_over(
     if check is not None:
         check(found)
     return _update(register, payload, number)
-
-
-def _may_mean_taken(refused: e.Rejected) -> bool:
-    """Fortnox's code for a number taken is not published: an unexplained refusal may mean it as well."""
-    return isinstance(refused, e.NumberTaken) or type(refused) is e.Rejected
 
 
 def _may_have_written(error: e.FortnoxError, before: LinkRecord | None) -> bool:

@@ -32,7 +32,7 @@ def transfer_integration(job: Job) -> Outcome:
 
 def enable(job: Job) -> Outcome:
     """Exchanges the code, which lives 10 minutes and works once, and lets the company's events go."""
-    if job.done_before("connected") is None:
+    if not job.taken("connected"):
         sealed = job.event.integration.authorization_code
         if sealed is None:
             return Failed(

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from celery import shared_task
 
-from fortnox.errors import NotFound, PrerequisiteMissing, Rejected
+from fortnox.errors import NotFound, Rejected
 from fortnox.models import Invoice
 from fortnox.payloads import AttachmentPayload, InvoicePayload
 from mappers import InvoiceOptions, expected_total, to_invoice
@@ -66,20 +66,17 @@ def _registered_rate(job: Job, currency: str) -> Decimal | None:
 
 def _create(job: Job, payload: InvoicePayload) -> Invoice | None:
     """Creates the invoice, or finds it. None when an earlier holder created and checked it."""
-    if job.done_before("created") is not None:
+    if job.taken("created"):
         return None
-    found = _look(job, payload) if job.done_before("creating") is not None else None
+    found = _look(job, payload) if job.in_doubt("created") else None
     if found is None:
-        job.record("creating")
         try:
-            found = job.fortnox.invoices.create(payload.for_create())
-        except PrerequisiteMissing:
-            raise
+            with job.taking("created"):
+                found = job.fortnox.invoices.create(payload.for_create())
         except Rejected as rejected:
-            # What Fortnox answers to a number that is taken is not published: look, don't conclude from a code.
-            found = _look(job, payload)
+            found = _look(job, payload) if rejected.may_mean_taken else None
             if found is None:
-                raise rejected from None
+                raise
     if _fault(found, payload) is None:
         job.record("created")
     return found
@@ -116,7 +113,7 @@ def _fault(found: Invoice, payload: InvoicePayload) -> Failed | None:
 
 def _attach(job: Job, invoice: MomentInvoice) -> list[str]:
     """Uploads the files and attaches them all in one request. Returns what could not be transferred, and why."""
-    if not invoice.attachments or job.done_before("attached") is not None:
+    if not invoice.attachments or job.taken("attached"):
         return []
     missing: list[str] = []
     files: dict[str, AttachmentPayload] = {}
@@ -131,12 +128,12 @@ def _attach(job: Job, invoice: MomentInvoice) -> list[str]:
             files[archive_id] = AttachmentPayload(
                 entityId=invoice.invoice_number, fileId=archive_id, includeOnSend=sendable
             )
-    if job.done_before("attaching") is not None:
+    if job.in_doubt("attached"):
         for one in job.fortnox.attachments.list(invoice.invoice_number):
             files.pop(one.file_id, None)
     if files:
-        job.record("attaching")
-        job.fortnox.attachments.attach(list(files.values()))
+        with job.taking("attached"):
+            job.fortnox.attachments.attach(list(files.values()))
     if not missing:
         job.record("attached")
     return missing
@@ -145,7 +142,7 @@ def _attach(job: Job, invoice: MomentInvoice) -> list[str]:
 def _upload(job: Job, attachment: Attachment) -> str:
     """The file's id in Fortnox's archive; uploaded once, however often it is on the invoice."""
     step = f"file:{_identity(attachment)}"
-    archive_id = job.done_before(step)
+    archive_id = job.taken(step)
     if archive_id is None:
         with job.house.files.open(attachment) as file:
             archive_id = job.fortnox.inbox.upload(attachment.file_name, file, attachment.content_type).archive_file_id
@@ -161,11 +158,11 @@ def _identity(attachment: Attachment) -> str:
 
 def _post(job: Job, number: int) -> None:
     """Posts the invoice once: whether it is posted is looked up where an earlier try may have done it."""
-    if job.done_before("posting") is not None and job.fortnox.invoices.get(number).booked:
+    if job.in_doubt("posted") and job.fortnox.invoices.get(number).booked:
         return
-    job.record("posting")
     try:
-        job.fortnox.invoices.bookkeep(number)
+        with job.taking("posted"):
+            job.fortnox.invoices.bookkeep(number)
     except Rejected:
         # Fortnox's answer to a second posting is not published either.
         if not job.fortnox.invoices.get(number).booked:

@@ -1,7 +1,8 @@
 """A transfer: one Celery task takes one event, delivers it and settles it. The same steps for every kind."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -11,10 +12,11 @@ import structlog
 from celery import Task
 from celery.exceptions import Retry as ShownAsRetry
 
-from fortnox import Fortnox
+from fortnox import Fortnox, FortnoxError
+from fortnox.errors import OutcomeUnknown
 from moment.events import Event, parse_event
 from tasks.house import House, house_of
-from tasks.leases import Hold
+from tasks.leases import HandedBack, Hold
 from tasks.messages import ask_for_report, send_wakeups
 from tasks.verdicts import verdict
 from worker.ordering import (
@@ -33,6 +35,8 @@ from worker.ordering import (
 from worker.stores import Connection, LinkStore
 
 log = structlog.get_logger(__name__)
+
+NOT_TAKEN, IN_DOUBT, TAKEN = "", "?", "1"  # what is recorded for a step
 
 TELL = (Failed, Held, Pause)  # outcomes that a person is told of
 
@@ -73,11 +77,30 @@ class Job:
             return Skipped(f"The transfer of {kind} is switched off for this company.")
         return None
 
-    def done_before(self, step: str) -> str | None:
-        """What was recorded for this step; None when it was not taken."""
-        return self.steps.get(step)
+    def taken(self, step: str) -> str | None:
+        """What was recorded when this step was taken, by whichever holder; None when it was not, or may not be."""
+        value = self.steps.get(step)
+        return None if value in (None, NOT_TAKEN, IN_DOUBT) else value
 
-    def record(self, step: str, value: str = "") -> None:
+    def in_doubt(self, step: str) -> bool:
+        """Whether an earlier holder may have taken the step without living to record it: look before taking it."""
+        return self.steps.get(step) == IN_DOUBT
+
+    @contextmanager
+    def taking(self, step: str) -> Iterator[None]:
+        """Around the one request that takes the step: it is in doubt from before until it is recorded as taken.
+
+        An error that says that nothing was changed ends the doubt. Raises `LeaseLost`.
+        """
+        self.record(step, IN_DOUBT)
+        try:
+            yield
+        except (FortnoxError, HandedBack) as error:
+            if not isinstance(error, OutcomeUnknown):
+                self.record(step, NOT_TAKEN)
+            raise
+
+    def record(self, step: str, value: str = TAKEN) -> None:
         """Records a step before the next is taken. Raises `LeaseLost`."""
         self.house.ordering.record(self.claim, step, value)
         self.steps[step] = value

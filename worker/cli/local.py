@@ -23,6 +23,7 @@ from worker.local.stack import Stack, start_sandbox
 PORTS = (8701, 8702, 8703)
 FLOWER_PORT = 5555
 REDIS_PORT = 6390
+LOCAL = Path(".local")
 DELIVERY = 60.0  # seconds the sample day may take; it takes about ten
 MAIL = 30.0
 
@@ -196,9 +197,13 @@ def _show(stack: Stack, app: App, published: int, seconds: float, differences: l
 
 
 def up(
-    directory: Annotated[Path, typer.Option(help="Where Redis keeps its data and the logs go.")] = Path(".local"),
+    directory: Annotated[Path, typer.Option(help="Where Redis keeps its data and the logs go; emptied first.")] = LOCAL,
 ) -> None:
-    """Leave the whole system running on this machine, with Flower, until Ctrl-C."""
+    """Leave the whole system running on this machine, with the sample day in it and Flower, until Ctrl-C.
+
+    It starts empty each time: the local Fortnox keeps its ledger in memory.
+    """
+    shutil.rmtree(directory, ignore_errors=True)
     try:
         with Stack(directory, ports=PORTS, redis_port=REDIS_PORT) as stack:
             with err.status("Starting …"):
@@ -207,27 +212,29 @@ def up(
                 stack.start_beat()
                 stack.start_worker()
                 flower, login = stack.start_flower(FLOWER_PORT)
-            _introduce(stack, flower, login)
+            app = create_app(stack.settings)
+            for event in working_day(stack.sandbox.code(COMPANY)):
+                publish(event, app=app)
+            _introduce(stack, directory, flower, login)
             _until_interrupted(stack.check)
     except (ProcessDied, DeadlineExceeded, NoRedisServer) as error:
         fail(f"{error}\nThe logs are in {directory / 'logs'}.")
 
 
-def _introduce(stack: Stack, flower: str, login: str) -> None:
+def _introduce(stack: Stack, directory: Path, flower: str, login: str) -> None:
+    variables = {**stack.environment, "PATH": f"{Path(sys.executable).parent}:$PATH"}
+    environment = directory / "environment"
+    environment.write_text("".join(f'export {name}="{value}"\n' for name, value in variables.items()))
     table = Table(show_header=False, box=None)
     table.add_row("ledger", stack.sandbox.addresses.page)
     table.add_row("Flower", f"{flower}  (login {login})")
     table.add_row("Redis", stack.environment["REDIS_URL"])
     table.add_row("logs", str(stack.logs))
     out.print(table)
-    out.print("\nIn another terminal, with the same settings:")
-    exports = " ".join(f"{name}={value}" for name, value in stack.environment.items())
-    out.print(f"  export {exports}", soft_wrap=True)
-    code = stack.sandbox.code(COMPANY)
-    out.print(
-        f"  moment-fortnox companies connect {COMPANY} --code {code} --service-account --error-email {ERROR_EMAIL}",
-        soft_wrap=True,
-    )
+    out.print(f"\nThe sample day of {COMPANY} is on its way. In another terminal:\n")
+    out.print(f"  . {environment}          (the settings, and moment-fortnox on the PATH)")
+    out.print("  moment-fortnox status")
+    out.print("  moment-fortnox events list")
     out.print("  moment-fortnox publish FILE\n\nCtrl-C stops everything.")
 
 

@@ -17,6 +17,7 @@ from worker.local.waiting import wait_until
 
 PYTHON = sys.executable
 LOG_LEVEL = "info"
+FLOWER_COLUMNS = "--tasks_columns=name,args,state,received,runtime,worker"
 
 
 class Stack:
@@ -86,7 +87,17 @@ class Stack:
         login = f"operator:{secrets.token_urlsafe(9)}"
         self._processes.start(
             "flower",
-            [PYTHON, "-m", "celery", "-A", "worker.app", "flower", f"--port={port}", "--address=127.0.0.1"],
+            [
+                PYTHON,
+                "-m",
+                "celery",
+                "-A",
+                "worker.app",
+                "flower",
+                f"--port={port}",
+                "--address=127.0.0.1",
+                FLOWER_COLUMNS,
+            ],
             env=self.environment | {"FLOWER_BASIC_AUTH": login},
         )
         address = f"http://127.0.0.1:{port}"

@@ -18,9 +18,11 @@
 --   company:<c>:ready, :control      sorted sets id → place: may start (control: even while paused)
 --   company:<c>:released             set of ids that hold one of the company's slots
 --   company:<c>:open, :failed        sorted sets id → time accepted, time failed
---   key:<k>                          hash: active, through (highest place done), sequence, done_at
+--   key:<k>                          hash: through (highest place done), sequence, done_at; it expires
+--   key:<k>:active                   id of the event that is ready, running or retrying
 --   key:<k>:line, :failed            sorted sets id → place
 --   key:<k>:waiters, :held           sorted sets ref → place: events of other keys that need this one
+--   key:<k>:refused                  sorted set ref → time: held, as the target refused them for this key
 
 local P = KEYS[1]
 local NOW = tonumber(ARGV[1])
@@ -41,12 +43,12 @@ local function int(number) return string.format('%.0f', number) end
 local function load(company, id)
   local ref = company .. ':' .. id
   local f = redis.call('HMGET', P .. 'event:' .. ref, 'status', 'key', 'needs', 'place', 'snapshot',
-    'sequence', 'blocker', 'type', 'fence', 'control', 'claimed', 'started')
+    'sequence', 'blocker', 'type', 'fence', 'control', 'claimed', 'started', 'refused')
   if not f[1] then return nil end
   return { company = company, id = id, ref = ref, hash = P .. 'event:' .. ref, status = f[1], key = f[2],
     needs = f[3], place = tonumber(f[4]), snapshot = f[5] == '1', sequence = tonumber(f[6] or ''),
     blocker = f[7], type = f[8], fence = f[9], control = f[10] == '1', claimed = tonumber(f[11] or ''),
-    started = f[12] == '1' }
+    started = f[12] == '1', refused = f[13] == '1' }
 end
 
 local function load_ref(ref)
@@ -60,7 +62,7 @@ local function move(e, status)
   if e.status == 'waiting' and e.blocker then
     redis.call('ZREM', P .. 'key:' .. e.blocker .. ':waiters', e.ref)
   elseif e.status == 'held' then
-    redis.call('ZREM', P .. 'key:' .. e.blocker .. ':held', e.ref)
+    redis.call('ZREM', P .. 'key:' .. e.blocker .. (e.refused and ':refused' or ':held'), e.ref)
   elseif e.status == 'ready' then
     redis.call('ZREM', company .. (e.control and ':control' or ':ready'), e.id)
     redis.call('ZREM', P .. 'woken', e.ref)
@@ -75,13 +77,13 @@ local function move(e, status)
     redis.call('ZREM', company .. ':failed', e.id)
   end
   if e.blocker then
-    redis.call('HDEL', e.hash, 'blocker')
-    e.blocker = nil
+    redis.call('HDEL', e.hash, 'blocker', 'refused')
+    e.blocker, e.refused = nil, false
   end
   if ACTIVE[e.status] and not ACTIVE[status] then
-    redis.call('HDEL', P .. 'key:' .. e.key, 'active')
+    redis.call('DEL', P .. 'key:' .. e.key .. ':active')
   elseif ACTIVE[status] and not ACTIVE[e.status] then
-    redis.call('HSET', P .. 'key:' .. e.key, 'active', e.id)
+    redis.call('SET', P .. 'key:' .. e.key .. ':active', e.id)
   end
   redis.call('HINCRBY', company, 'n:' .. e.status, -1)
   redis.call('HINCRBY', company, 'n:' .. status, 1)
@@ -103,6 +105,14 @@ local function hold(e, key)
   redis.call('ZADD', P .. 'key:' .. key .. ':held', e.place, e.ref)
 end
 
+-- The target refused it for that key: it is released when that next goes through, not by what else ends there.
+local function hold_refused(e, key)
+  move(e, 'held')
+  e.blocker, e.refused = key, true
+  redis.call('HSET', e.hash, 'blocker', key, 'refused', 1)
+  redis.call('ZADD', P .. 'key:' .. key .. ':refused', NOW, e.ref)
+end
+
 local function ready(e)
   move(e, 'ready')
   redis.call('ZADD', P .. 'company:' .. e.company .. (e.control and ':control' or ':ready'), e.place, e.id)
@@ -115,19 +125,28 @@ local function lowest(set)
   return first[1], tonumber(first[2] or '')
 end
 
+-- Why a snapshot must not be applied any more, if so: a newer one of its key has gone through. Newer is what has
+-- the higher sequence, or where one of the two has none, the later place.
+local function stale(e)
+  if not e.snapshot then return nil end
+  local f = redis.call('HMGET', P .. 'key:' .. e.key, 'sequence', 'through')
+  local applied, through = tonumber(f[1] or ''), tonumber(f[2] or '')
+  if e.sequence and applied then
+    return e.sequence < applied and 'stale: sequence ' .. int(e.sequence) .. ' came after ' .. int(applied)
+  end
+  return through and through > e.place and 'a newer one of the same has gone through'
+end
+
 local finish -- below; a stale snapshot found on the way is finished at once
 
 -- Decides whether the first event of its line may start: every earlier event of every key that it needs is
 -- through. Only the first is looked at, and only while no other of its key is under way (invariants 1, 2, 4).
 local function consider(e)
   if lowest(P .. 'key:' .. e.key .. ':line') ~= e.id then return end
-  if redis.call('HEXISTS', P .. 'key:' .. e.key, 'active') == 1 then return end
-  if e.snapshot and e.sequence then
-    local applied = tonumber(redis.call('HGET', P .. 'key:' .. e.key, 'sequence') or '')
-    if applied and e.sequence < applied then
-      return finish(e, 'superseded', 'stale: sequence ' .. int(e.sequence) .. ' came after ' .. int(applied))
-    end
-  end
+  if redis.call('EXISTS', P .. 'key:' .. e.key .. ':active') == 1 then return end
+  local why = stale(e)
+  if why then return finish(e, 'superseded', why) end
+  if e.refused then return end
   for key in string.gmatch(e.needs, '%S+') do
     local _, place = lowest(P .. 'key:' .. key .. ':line')
     if place and place < e.place then return wait_for(e, key) end
@@ -143,9 +162,11 @@ local function advance(key, company)
 end
 
 -- Looks again at the events that wait for this key: those before its first open event may go on, or are held
--- if an event of the key failed. Each look takes one of them out of the set, so no event is looked at twice.
+-- if an event of the key failed; those refused for it before it last went through are tried again. Each look takes
+-- one of them out of its set, so no event is looked at twice.
 local function sweep(key)
   local waiters, held = P .. 'key:' .. key .. ':waiters', P .. 'key:' .. key .. ':held'
+  local refused = P .. 'key:' .. key .. ':refused'
   local _, open = lowest(P .. 'key:' .. key .. ':line')
   local _, broken = lowest(P .. 'key:' .. key .. ':failed')
   while looks > 0 do
@@ -159,6 +180,15 @@ local function sweep(key)
   while looks > 0 do
     local ref, place = lowest(held)
     if not ref or (broken and place > broken) then break end
+    looks = looks - 1
+    local e = load_ref(ref)
+    move(e, 'waiting')
+    consider(e)
+  end
+  local done_at = tonumber(redis.call('HGET', P .. 'key:' .. key, 'done_at') or '')
+  while looks > 0 and done_at do
+    local ref, since = lowest(refused)
+    if not ref or since > done_at then break end
     looks = looks - 1
     local e = load_ref(ref)
     move(e, 'waiting')
@@ -179,12 +209,12 @@ function finish(e, status, reason)
     redis.call('ZADD', company .. ':failed', NOW, e.id)
     report(e.ref)
   else
-    redis.call('DEL', P .. 'progress:' .. e.ref)
     redis.call('PEXPIRE', e.hash, KEEP)
-    if status == 'skipped' then
+    if status == 'skipped' then -- it can be retried, and then goes on from the steps it took
       redis.call('PEXPIRE', P .. 'body:' .. e.ref, KEEP)
+      redis.call('PEXPIRE', P .. 'progress:' .. e.ref, KEEP)
     else
-      redis.call('DEL', P .. 'body:' .. e.ref)
+      redis.call('DEL', P .. 'body:' .. e.ref, P .. 'progress:' .. e.ref)
     end
   end
   if status == 'done' then

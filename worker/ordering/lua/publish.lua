@@ -28,13 +28,27 @@ if ARGV[14] ~= '' then
 end
 
 -- A newer snapshot takes the place of one that has not started (invariant 5). It stands where the older one
--- stood, so whoever waited for the older one now waits for it. The needs must be the same: at that place no
--- event that only the newer one needs would be waited for.
+-- stood, so whoever waited for the older one now waits for it. It must not overtake by that: both must need the
+-- same, nothing of that may have been admitted in between and be open or failed still, and nothing newer of
+-- their own key may have gone through.
+local function may_take_place_of(older)
+  if not (older and e.snapshot and older.snapshot) or older.started or older.needs ~= e.needs then return false end
+  local through = tonumber(redis.call('HGET', P .. 'key:' .. key, 'through') or '')
+  if through and through > older.place then return false end
+  for need in string.gmatch(e.needs, '%S+') do
+    for _, set in ipairs({ ':line', ':failed' }) do
+      local last = redis.call('ZREVRANGE', P .. 'key:' .. need .. set, 0, 0, 'WITHSCORES')[2]
+      if last and tonumber(last) > older.place then return false end
+    end
+  end
+  return true
+end
+
 local before = redis.call('ZREVRANGE', P .. 'key:' .. key .. ':line', 0, 0)[1]
 redis.call('ZADD', P .. 'key:' .. key .. ':line', place, id)
 redis.call('ZADD', P .. 'company:' .. company .. ':open', NOW, id)
 local older = before and e.snapshot and load(company, before)
-if older and older.snapshot and not older.started and older.needs == e.needs then
+if may_take_place_of(older) then
   if older.sequence and e.sequence and e.sequence < older.sequence then
     finish(e, 'superseded', 'stale: sequence ' .. int(e.sequence) .. ' came after ' .. int(older.sequence))
     return { 1, woken }

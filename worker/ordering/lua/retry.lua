@@ -9,24 +9,20 @@ local e = load(company, ARGV[5])
 if not e then return { 'unknown', woken } end
 if e.status == 'retrying' or e.status == 'held' then
   local first = lowest(P .. 'key:' .. e.key .. ':line') == e.id
-  local busy = e.status == 'held' and redis.call('HEXISTS', P .. 'key:' .. e.key, 'active') == 1
+  local busy = e.status == 'held' and redis.call('EXISTS', P .. 'key:' .. e.key .. ':active') == 1
   if not first or busy then return { '', woken } end
   ready(e)
 elseif e.status == 'failed' or e.status == 'skipped' then
   redis.call('PERSIST', e.hash)
   redis.call('PERSIST', P .. 'body:' .. e.ref)
-  local through = tonumber(redis.call('HGET', P .. 'key:' .. e.key, 'through') or '')
+  redis.call('PERSIST', P .. 'progress:' .. e.ref)
   move(e, 'waiting')
   redis.call('HDEL', e.hash, 'settled', 'attempts', 'crashes')
   redis.call('ZREM', P .. 'reports', e.ref)
   redis.call('ZADD', P .. 'key:' .. e.key .. ':line', e.place, e.id)
   redis.call('ZADD', P .. 'company:' .. company .. ':open',
     redis.call('HGET', e.hash, 'accepted'), e.id)
-  if e.snapshot and through and through > e.place then
-    finish(e, 'superseded', 'a newer one of the same has gone through')
-  else
-    consider(e)
-  end
+  consider(e)
 else
   return { '', woken }
 end

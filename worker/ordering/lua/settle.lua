@@ -57,11 +57,11 @@ else
     local done_at = tonumber(redis.call('HGET', P .. 'key:' .. ARGV[12], 'done_at') or '')
     if done_at and done_at >= e.claimed then -- it went through meanwhile: nothing would release this one
       move(e, 'waiting')
-      consider(e)
     else
-      hold(e, ARGV[12])
+      hold_refused(e, ARGV[12])
       report(e.ref)
     end
+    advance(e.key, company) -- to this one, or to an earlier one that was retried while it ran
   else
     finish(e, outcome, reason)
   end
