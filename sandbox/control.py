@@ -153,8 +153,9 @@ class Controls:
 
     def _requests(self, call: Call) -> Answer:
         tenant, limit = call.argument("tenant"), int(call.argument("limit") or 1000)
+        body = call.argument("bodies") is not None
         chosen = [entry for entry in self._journal.entries if tenant in (None, entry.tenant)]
-        return answer_json({"requests": [entry.as_json() for entry in chosen[-limit:]]})
+        return answer_json({"requests": [entry.as_json(body=body) for entry in chosen[-limit:]]})
 
     def _clear_requests(self, _call: Call) -> Answer:
         self._journal.clear()

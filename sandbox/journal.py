@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sandbox.http import Json
 
 KEPT = 5_000  # requests; counts are kept for all
+LONGEST_BODY = 64_000  # bytes of a JSON body that are kept; of a longer one, or an upload, nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +24,10 @@ class Entry:
     code: int | str | None
     token: str | None
     fault: str | None
+    body: str | None
 
-    def as_json(self) -> Json:
-        return {name: getattr(self, name) for name in self.__slots__}
+    def as_json(self, *, body: bool = False) -> Json:
+        return {name: getattr(self, name) for name in self.__slots__ if body or name != "body"}
 
 
 class Journal:
@@ -50,8 +52,12 @@ class Journal:
         code: int | str | None,
         token: str | None,
         fault: str | None,
+        body: bytes = b"",
     ) -> None:
-        self.entries.append(Entry(self._next, time, tenant, method, path, query, kind, status, code, token, fault))
+        kept = body.decode(errors="replace") if body[:1] in (b"{", b"[") and len(body) <= LONGEST_BODY else None
+        self.entries.append(
+            Entry(self._next, time, tenant, method, path, query, kind, status, code, token, fault, kept)
+        )
         self.counts[tenant, kind, str(status or "dropped"), method] += 1
         self._next += 1
 

@@ -182,6 +182,7 @@ class Gateway:
             code=code,
             token=_fingerprint(call),
             fault=fault,
+            body=call.body,
         )
         return answer
 

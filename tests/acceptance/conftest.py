@@ -71,6 +71,11 @@ class System:
         assert found is not None
         return found
 
+    def ended(self, company: str) -> int:
+        """How many of the company's events are settled."""
+        counts = self.app.house.ordering.counts(company)
+        return sum(counts[status] for status in ("done", "failed", "superseded", "skipped"))
+
     def ledger(self, company: str) -> dict[str, Any]:
         return self.stack.sandbox.state(company)
 
