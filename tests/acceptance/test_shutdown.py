@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.conftest import System
-from tests.unit.factories import customer_json, invoice_json, project_json
+from tests.unit.factories import an_attachment, customer_json, invoice_json, project_json
 from worker.assembly import create_app
 from worker.local import wait_until
 from worker.local.stack import Stack
@@ -27,15 +27,18 @@ def test_a_stopped_workers_transfer_goes_on_elsewhere_without_waiting_for_its_le
     system.connect("acme")
     system.publish(customer_json(), project_json())
     system.settled("acme", "e2")
-    system.stack.sandbox.fault("delay", seconds=1.0, count=1000)
-    system.publish(invoice_json(attachments=[]))
+    system.stack.sandbox.fault("delay", seconds=2.0, count=1000)
+    files = [an_attachment(file_name=f"{n}.pdf", url=None, content=f"JVBERi0xLjQK{n}AAA") for n in range(4)]
+    system.publish(invoice_json(attachments=files))  # seven requests: fourteen seconds in one worker's hands
     wait_until(lambda: system.app.house.ordering.counts("acme")["running"] == 1, what="the transfer to run", timeout=10)
-    stopped = time.monotonic()
     first.send_signal(signal.SIGTERM)
+    assert first.wait(timeout=7) == 0  # the request that is on its way, and no other
+    handed_back = time.monotonic()
+    system.stack.sandbox.delete("faults")
     system.stack.start_worker("second", concurrency=1)
-    assert first.wait(timeout=15) == 0
     assert system.settled("acme", "e3", timeout=15).status == "done"
-    assert time.monotonic() - stopped < system.app.settings.lease_seconds.total_seconds() / 2
+    assert time.monotonic() - handed_back < system.app.settings.lease_seconds.total_seconds() / 2
     (invoice,) = system.ledger("acme")["invoices"]
     assert invoice["Booked"]
+    assert len(invoice["attachments"]) == 4
     assert system.stack.sandbox.requests("acme").count("POST /3/invoices") == 1
