@@ -8,6 +8,8 @@ the docstring of `kombu.transport.redis`.
 """
 
 from kombu import Exchange, Queue
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
 
 from config.settings import Settings
 
@@ -97,7 +99,10 @@ def celery_options(settings: Settings) -> dict[str, object]:
         "task_routes": ROUTES,
         # Flower and every monitor live on these. Arguments are ids, so the events hold no personal data.
         "worker_send_task_events": True,
-        "task_send_sent_event": True,
+        "worker_consumer": "tasks.consumer:GatheringConsumer",  # sends them a few times a second
+        # Not when a message is sent: a wake-up is no news, `status` shows what waits, and telling of it takes the
+        # sender as long as sending it.
+        "task_send_sent_event": False,
         # config/logging.py sets up logging for everything; Celery's own set-up would add a second format.
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
@@ -111,12 +116,14 @@ def celery_options(settings: Settings) -> dict[str, object]:
         "redbeat_lock_timeout": BEAT_LOCK_SECONDS,
         "redbeat_redis_url": redis_url,
         "redbeat_key_prefix": "redbeat:",
-        # retry_period: how long a beat that lost Redis tries again before it ends; -1 is for ever.
+        # retry_period: how long a beat that lost Redis tries again before it ends; -1 is for ever. RedBeat leaves out
+        # its lock's scripts, which the client's own retry covers: without it, a Redis that restarts ends beat.
         "redbeat_redis_options": {
             "socket_timeout": 15.0,
             "socket_connect_timeout": 5.0,
             "socket_keepalive": True,
             "health_check_interval": 10,
             "retry_period": 60,
+            "retry": Retry(ExponentialBackoff(base=0.5, cap=5), retries=15),  # about a minute
         },
     }

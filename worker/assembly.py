@@ -20,8 +20,10 @@ from tasks.leases import Hold, LeaseKeeper
 from tasks.names import REPORT
 from tasks.stopping import Stopping
 from tasks.tokens import TokenKeeper
+from worker.broker import outlive_connections
 from worker.doors.stream import StreamStep
 from worker.ordering import Ordering
+from worker.ordering.engine import UnknownLayout
 from worker.pump import PumpStep
 from worker.stores import ConnectionStore, LinkStore, Vault
 
@@ -48,6 +50,7 @@ class App(Celery):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__("moment-fortnox", set_as_current=True)
+        outlive_connections()
         self.settings = settings
         self.stopping = Stopping()  # made before the pool's processes are forked, so that they share it
         self.conf.update(celery_options(settings), imports=TASK_MODULES, beat_schedule=BEAT_SCHEDULE)
@@ -150,7 +153,10 @@ DURABLE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "no
 def _check_redis(instance: Any = None, **_: Any) -> None:
     """At a worker's start: refuses another version's state, warns where an accepted event could be lost."""
     house = instance.app.house
-    house.ordering.check_layout()
+    try:
+        house.ordering.check_layout()
+    except UnknownLayout as error:
+        raise SystemExit(f"error: {error}") from None  # Celery swallows any other exception of a signal's receiver
     for name, wanted in DURABLE.items():
         found = house.redis.config_get(name).get(name)
         if found != wanted:

@@ -16,6 +16,7 @@ from celery import Celery, bootsteps
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from config import Settings
 from tasks.house import house_of
 from worker.doors.receive import take
 
@@ -30,11 +31,18 @@ BLOCK = 1000  # ms that one read waits for entries
 READER_LEASE = 5  # s after which a dead reader's work is taken over
 WAIT = 1.0  # s between two looks whether the reader is gone
 
-# The lease is renewed only by its holder.
-RENEW = """
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('EXPIRE', KEYS[1], ARGV[2]) end
+# The lease is renewed only by its holder, and taken only when nobody has it.
+ANOTHERS, TAKEN, KEPT = 0, 1, 2
+LEASE = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('EXPIRE', KEYS[1], ARGV[2]) and 2 end
 return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'EX', ARGV[2]) and 1 or 0
 """
+
+
+def reading_client(settings: Settings) -> Redis:
+    """A client that reads whatever a producer wrote: bytes that are no text are refused like any invalid event."""
+    url = settings.redis_url.get_secret_value()
+    return Redis.from_url(url, decode_responses=True, encoding_errors="replace", health_check_interval=30)
 
 
 class StreamReader:
@@ -44,18 +52,16 @@ class StreamReader:
         self._app = app
         self._redis = redis
         self._name = name
-        self._renew = redis.register_script(RENEW)
-        self._caught_up = False
+        self._lease = redis.register_script(LEASE)
 
     def turn(self) -> bool:
         """Admits a batch if this reader holds the lease. False when it is another's turn. Raises `RedisError`."""
-        if not self._holds_lease():
-            self._caught_up = False
+        if self._ask_for_lease() == ANOTHERS:
             return False
-        if not self._caught_up:
-            self._caught_up = not self._admit(self._left_behind())
-        else:
-            self._admit(self._new())
+        entries = self._left_behind() or self._new()
+        # One that was stopped while it read, and so lost its lease, leaves them to whoever holds it now.
+        if self._ask_for_lease() == KEPT:
+            self._admit(entries)
         return True
 
     def resign(self) -> None:
@@ -71,11 +77,12 @@ class StreamReader:
             if "BUSYGROUP" not in str(error):
                 raise
 
-    def _holds_lease(self) -> bool:
-        return bool(self._renew(keys=[f"{STREAM}:reader"], args=[self._name, READER_LEASE]))
+    def _ask_for_lease(self) -> int:
+        answer: Any = self._lease(keys=[f"{STREAM}:reader"], args=[self._name, READER_LEASE])
+        return int(answer)
 
     def _left_behind(self) -> list[tuple[str, dict[str, str]]]:
-        """Entries that an earlier reader was given and did not acknowledge, oldest first."""
+        """Entries that any reader, this one too, was given and did not acknowledge, oldest first."""
         answer: Any = self._redis.xautoclaim(STREAM, GROUP, self._name, min_idle_time=0, start_id="0-0", count=BATCH)
         return [entry for entry in answer[1] if entry[0] is not None]  # Redis 6 names removed entries too
 
@@ -83,14 +90,13 @@ class StreamReader:
         answer: Any = self._redis.xreadgroup(GROUP, self._name, {STREAM: ">"}, count=BATCH, block=BLOCK)
         return [entry for _, entries in answer or [] for entry in entries]
 
-    def _admit(self, entries: list[tuple[str, dict[str, str]]]) -> int:
+    def _admit(self, entries: list[tuple[str, dict[str, str]]]) -> None:
         for entry_id, fields in entries:
             take(self._app, fields.get(FIELD, fields))
             with self._redis.pipeline(transaction=True) as pipeline:
                 pipeline.xack(STREAM, GROUP, entry_id)
                 pipeline.xdel(STREAM, entry_id)
                 pipeline.execute()
-        return len(entries)
 
 
 class StreamThread(threading.Thread):
@@ -106,8 +112,9 @@ class StreamThread(threading.Thread):
         self.join(timeout=BLOCK / 1000 + 4)
 
     def run(self) -> None:
-        redis = house_of(self._app).redis
-        reader = StreamReader(self._app, redis, f"{socket.gethostname()}:{os.getpid()}")
+        redis = reading_client(house_of(self._app).settings)
+        # Of its own, also where an earlier thread of this worker has not ended yet.
+        reader = StreamReader(self._app, redis, f"{socket.gethostname()}:{os.getpid()}:{self.native_id}")
         ready = False
         while not self._stopped.is_set():
             try:
@@ -124,6 +131,7 @@ class StreamThread(threading.Thread):
             reader.resign()
         except RedisError:
             log.info("stream.not_resigned")
+        redis.close()
 
 
 class StreamStep(bootsteps.StartStopStep):

@@ -1,0 +1,47 @@
+"""Put on a worker's path, makes that worker misbehave as its environment says. Read by Python at every start.
+
+`CLOCK_OFF` (seconds): its wall clock is off by so much. `POISON`: the transfer of a customer of this name kills its
+process, as a crash in a C library or the kernel's out-of-memory killer would.
+"""
+
+import os
+import signal
+import sys
+import time
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
+from typing import Any
+
+if offset := float(os.environ.get("CLOCK_OFF", "0")):
+    right = time.time
+    time.time = lambda: right() + offset
+
+if poison := os.environ.get("POISON"):
+
+    class Poisoned(MetaPathFinder):
+        """Doctors `tasks.customers` when it is imported."""
+
+        def find_spec(self, name: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
+            if name != "tasks.customers":
+                return None
+            spec = PathFinder.find_spec(name, path)
+            assert spec is not None
+            loader: Any = spec.loader
+            load = loader.exec_module
+
+            def doctored(module: Any) -> None:
+                load(module)
+                transfer = module.transfer_customer
+
+                def deadly(job: Any) -> Any:
+                    if job.event.customer.name == poison:
+                        os.kill(os.getpid(), signal.SIGKILL)
+                    return transfer(job)
+
+                module.transfer_customer = deadly
+
+            loader.exec_module = doctored
+            return spec
+
+    sys.meta_path.insert(0, Poisoned())

@@ -1,0 +1,157 @@
+"""Delivery through real processes when things go wrong: retries, kills, lost wake-ups, a full Redis, a wrong clock."""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from tests.acceptance.conftest import System
+from tests.unit.factories import customer_json
+from worker.assembly import create_app
+from worker.local import wait_until
+from worker.local.stack import Stack
+
+DOCTORED = Path(__file__).parent / "doctored"
+LEASE = 3.0
+
+
+@pytest.fixture
+def own_system(tmp_path: Path) -> Iterator[System]:
+    """A system whose worker the test starts, with a short lease."""
+    with Stack(tmp_path) as stack:
+        stack.start_services()
+        stack.environment["LEASE_SECONDS"] = str(LEASE)
+        yield System(stack, create_app(stack.settings))
+
+
+def fails(system: System, status: int, count: int = 1) -> None:
+    system.stack.sandbox.fault("fail_next", status=status, count=count, path="/3/", body="html")
+
+
+def test_an_event_that_fortnox_did_not_serve_is_retried_within_a_second_of_its_time(system: System) -> None:
+    system.connect("retried")
+    fails(system, 503)
+    started = time.monotonic()
+    system.publish(customer_json(company="retried"))
+    assert system.settled("retried", "e1").status == "done"
+    assert time.monotonic() - started < 5 * 1.25 + 1.5  # the first wait is 5 s, give or take a quarter
+    record = system.app.house.ordering.event("retried", "e1")
+    assert record is not None
+    assert record.attempts == 2
+
+
+def test_flower_is_told_retry_for_a_retried_attempt_and_failure_for_a_failed_one(system: System) -> None:
+    system.connect("shown")
+    seen: list[tuple[str, str]] = []
+    with system.app.connection() as connection:
+        receiver = system.app.events.Receiver(connection, handlers={"*": lambda event: note(seen, event)})
+        fails(system, 503)
+        system.publish(customer_json(company="shown"), customer_json(company="nobody2", event_id="lost"))
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and len({kind for kind, _ in seen}) < 3:
+            drain(receiver)
+    kinds = {kind for kind, _ in seen}
+    assert {"task-retried", "task-failed", "task-succeeded"} <= kinds
+
+
+def note(seen: list[tuple[str, str]], event: dict[str, Any]) -> None:
+    if event["type"] in ("task-retried", "task-failed", "task-succeeded"):
+        seen.append((event["type"], event.get("uuid", "")))
+
+
+def drain(receiver: Any) -> None:
+    with suppress(TimeoutError):
+        receiver.capture(limit=None, timeout=1, wakeup=False)
+
+
+def test_a_killed_workers_event_is_taken_up_within_its_lease_and_two_seconds(own_system: System) -> None:
+    system = own_system
+    first = system.stack.start_worker("first", concurrency=1)
+    system.connect("acme")
+    system.stack.sandbox.fault("delay", seconds=30.0, path="/3/customers")
+    system.publish(customer_json())
+    wait_until(lambda: system.app.house.ordering.counts("acme")["running"] == 1, what="the transfer to run", timeout=10)
+    system.stack.start_worker("second", concurrency=1)
+    first.kill()
+    killed = time.monotonic()
+    assert system.settled("acme", "e1", timeout=LEASE + 2 + 3).status == "done"
+    assert time.monotonic() - killed < LEASE + 2
+    (customer,) = system.ledger("acme")["customers"]
+    assert customer["CustomerNumber"] == "10001"
+
+
+def test_wakeups_that_the_broker_lost_are_repeated_within_ten_seconds(own_system: System) -> None:
+    system = own_system
+    system.publish(customer_json(company="nobody"))
+    with Redis.from_url(system.stack.environment["REDIS_URL"]) as redis:
+        assert redis.delete("transfers") == 1  # the broker's queue, with the wake-up in it
+    published = time.monotonic()
+    system.stack.start_worker(concurrency=1)
+    assert system.settled("nobody", "e1").status == "failed"
+    assert time.monotonic() - published < 10
+
+
+def test_an_event_that_kills_its_process_three_times_is_set_aside_and_its_key_goes_on(own_system: System) -> None:
+    system = own_system
+    system.stack.environment |= {"PYTHONPATH": str(DOCTORED), "POISON": "Poison AB"}
+    system.stack.start_worker(concurrency=1)
+    system.connect("acme")
+    system.publish(customer_json(event_id="deadly", name="Poison AB", sequence=1))
+    wait_until(lambda: system.app.house.ordering.counts("acme")["running"] == 1, what="the poison to run", timeout=10)
+    system.publish(customer_json(event_id="good", sequence=2))
+    failed = system.settled("acme", "deadly", timeout=3 * (LEASE + 2) + 10)
+    assert failed.status == "failed"
+    assert "died 3 times in a row" in failed.reason
+    assert system.settled("acme", "good").status == "done"
+
+
+def test_a_worker_whose_clock_is_off_by_five_minutes_changes_nothing(own_system: System) -> None:
+    system = own_system
+    system.stack.environment |= {"PYTHONPATH": str(DOCTORED), "CLOCK_OFF": "-300"}
+    system.stack.start_worker("late", concurrency=1)
+    system.stack.environment["CLOCK_OFF"] = "300"
+    system.stack.start_worker("early", concurrency=1)
+    system.connect("acme")
+    fails(system, 503, count=2)
+    started = time.monotonic()
+    system.publish(*(customer_json(event_id=f"c{n}", customer_number=str(n)) for n in range(20)))
+    wait_until(lambda: system.app.house.ordering.counts("acme")["done"] == 21, what="all events", timeout=30)
+    assert time.monotonic() - started < 15
+    assert all(sum(one["writes"].values()) == 1 for one in system.ledger("acme")["customers"])
+
+
+def test_a_full_redis_refuses_an_event_plainly_and_delivery_goes_on_when_there_is_room(own_system: System) -> None:
+    system = own_system
+    worker = system.stack.start_worker(concurrency=1)
+    system.connect("acme")
+    fails(system, 503)
+    system.publish(customer_json(event_id="before"))
+    counts = system.app.house.ordering.counts
+    wait_until(lambda: counts("acme")["retrying"] == 1, what="an event to wait for its next attempt", timeout=10)
+    redis = system.app.house.redis
+    redis.config_set("maxmemory", "1mb")
+    refused = system.run("publish", "-", stdin=json.dumps(customer_json()))
+    assert refused.returncode == 1
+    assert "error: Redis" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert system.run("health").returncode == 1
+    wait_until(
+        lambda: re.search("not_sent|waits_for_redis", worker.log_tail(1000)), what="the worker to say so", timeout=10
+    )
+    redis.config_set("maxmemory", "0")
+    system.publish(customer_json())
+    assert system.settled("acme", "e1").status == "done"
+    assert system.settled("acme", "before").status == "done"
+
+
+def test_a_worker_refuses_another_versions_state_with_what_to_do(own_system: System) -> None:
+    system = own_system
+    system.app.house.redis.set("mf:layout", "99")
+    with pytest.raises(Exception, match="layout version 99"):
+        system.stack.start_worker(concurrency=1)

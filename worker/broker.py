@@ -1,0 +1,33 @@
+"""A Celery worker that outlives a Redis that goes away, or takes no writes: two corrections to kombu's Redis transport.
+
+When Redis goes away, kombu closes its channels a second time, with messages still unacknowledged, and a transfer that
+ends later acknowledges on a channel that is closed. Both reach for the address of a connection that is gone and get an
+AttributeError, which nothing expects: the worker would end, with all that it runs. As a connection error like any other
+it is told in the log, the worker connects again, and the message comes back after its visibility timeout.
+
+A Redis that is full, read-only or without room on its disk answers writes with an error, which would end the worker
+too. It is waited for like one that is away.
+"""
+
+from typing import Any
+
+from kombu.transport import redis
+from redis.exceptions import ConnectionError as ConnectionLost
+from redis.exceptions import ResponseError
+
+
+class Channel(redis.Channel):  # type: ignore[misc]  # kombu ships no types for it
+    """A channel whose connection was closed says so."""
+
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+        if getattr(self.connection, "client", None) is None:
+            raise ConnectionLost("this channel's connection to Redis was closed")
+        params: dict[str, Any] = super()._connparams(asynchronous)
+        return params
+
+
+def outlive_connections() -> None:
+    """Has all Redis transports of this process use it. (Named in `broker_transport`, it would lose `rediss://`.)"""
+    redis.Transport.Channel = Channel
+    if ResponseError not in redis.Transport.connection_errors:
+        redis.Transport.connection_errors += (ResponseError,)
