@@ -16,13 +16,13 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import ResponseError
 
 
-class Channel(redis.Channel):  # type: ignore[misc]  # kombu ships no types for it
+class Channel(redis.Channel):
     """A channel whose connection was closed says so."""
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         if getattr(self.connection, "client", None) is None:
             raise ConnectionLost("this channel's connection to Redis was closed")
-        params: dict[str, Any] = super()._connparams(asynchronous)
+        params: dict[str, Any] = super()._connparams(asynchronous)  # type: ignore[misc]  # not in kombu's published types
         return params
 
 

@@ -3,6 +3,7 @@
 Connecting and disconnecting are events like those from Moment, so they stand in line with everything else.
 """
 
+import secrets
 import uuid
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -63,8 +64,13 @@ def show(company: CompanyArgument, json: Json = False) -> None:
 @companies.command()
 def connect(
     company: CompanyArgument,
-    code: Annotated[str, typer.Option(help="The one-time authorization code from Fortnox; it lives 10 minutes.")],
-    error_email: Annotated[str, typer.Option(help="Where failures are mailed to.")],
+    code: Annotated[
+        str | None,
+        typer.Option(
+            help="The one-time authorization code from Fortnox; it lives 10 minutes. None: tells how to get it."
+        ),
+    ] = None,
+    error_email: Annotated[str | None, typer.Option(help="Where failures are mailed to; needed with a code.")] = None,
     service_account: Annotated[
         bool, typer.Option("--service-account", help="The consent is a service account's.")
     ] = False,
@@ -73,7 +79,15 @@ def connect(
     ] = None,
     billable: Annotated[bool, typer.Option("--billable/--not-billable", help="Whether expenses are billable.")] = True,
 ) -> None:
-    """Connect a company with the one-time code that Fortnox gave when somebody consented."""
+    """Connect a company with the one-time code that Fortnox gave when somebody consented.
+
+    Without --code, prints the address at which a person of the company consents.
+    """
+    if code is None:
+        _tell_where_to_consent(company, service_account)
+        return
+    if error_email is None:
+        fail("--error-email: is missing", 2)
     accounts = [account.strip() for account in (expense_accounts or "").split(",") if account.strip()]
     integration = {
         "authorizationCode": code,
@@ -88,6 +102,22 @@ def connect(
     with connected() as app:
         record = _deliver(app, company, "integration.enabled", integration)
     _tell(record, f"{company} is connected")
+
+
+def _tell_where_to_consent(company: str, service_account: bool) -> None:
+    with connected() as app:
+        if app.settings.fortnox_redirect_uri is None:
+            fail("FORTNOX_REDIRECT_URI: set the redirect address that is registered with Fortnox", 2)
+        address = app.house.oauth.authorize_url(secrets.token_urlsafe(16), service_account=service_account)
+    out.print("A system administrator of the company opens this address and approves:\n")
+    out.print(f"  {address}\n", soft_wrap=True)
+    out.print(
+        "Fortnox then goes on to the redirect address with ?code=…; within ten minutes, run this again with it:\n"
+    )
+    service = " --service-account" if service_account else ""
+    out.print(
+        f"  moment-fortnox companies connect {company} --code CODE --error-email ADDRESS{service}", soft_wrap=True
+    )
 
 
 @companies.command()
