@@ -14,7 +14,7 @@ UV = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$($(PYTHON) -m pip config get globa
 	SSL_CERT_FILE="$${SSL_CERT_FILE:-$$PIP_CERT}" UV_PYTHON_DOWNLOADS=never $(BIN)/uv
 INSTALL = install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: help demo up test test-unit check lock clean
+.PHONY: help demo up test test-unit check bench chaos lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -36,6 +36,12 @@ check: $(READY) ## what CI runs: format, lint, types, tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+bench: $(READY) ## ours, plain Celery and lock-or-retry side by side (15 min); BENCH=--quick for a short one
+	$(BIN)/python -m bench $(BENCH)
+
+chaos: $(READY) ## workers and Redis killed while events are published, then each is looked for (5 min); SECONDS= SEED=
+	$(BIN)/python -m tests.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(CHAOS_ARGS)
 
 lock: $(READY) ## write the lock files anew from pyproject.toml; UPGRADE=1 takes newer releases
 	$(call compile,requirements-build.lock,--group build)

@@ -1,6 +1,7 @@
 """A transfer: one Celery task takes one event, delivers it and settles it. The same steps for every kind."""
 
 import random
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from typing import Any, Literal
 import structlog
 from celery import Task
 from celery.exceptions import Retry as ShownAsRetry
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from fortnox import Fortnox, FortnoxError
 from fortnox.errors import OutcomeUnknown
@@ -36,6 +39,7 @@ from worker.stores import Connection, LinkStore
 
 log = structlog.get_logger(__name__)
 
+WAIT_FOR_REDIS = 0.5  # seconds between two tries to settle
 NOT_TAKEN, IN_DOUBT, TAKEN = "", "?", "1"  # what is recorded for a step
 
 TELL = (Failed, Held, Pause)  # outcomes that a person is told of
@@ -125,7 +129,7 @@ class TransferTask(Task[Any, Any]):
         ):
             try:
                 outcome = run(claim, house, transfer)
-                wakeups = house.ordering.settle(claim, outcome)
+                wakeups = settle(claim, house, outcome)
             except LeaseLost:
                 log.warning("transfer.lease_lost")
                 return "lease lost"
@@ -150,6 +154,21 @@ class TransferTask(Task[Any, Any]):
                 raise TransferFailed(code)
             case _:
                 return type(outcome).__name__.lower()
+
+
+def settle(claim: Claim, house: House, outcome: Outcome) -> tuple[Wakeup, ...]:
+    """Says how a claimed event ended. A Redis that is away is waited for as long as the lease may hold: what was done
+    would else be looked up and gone through again. Raises `LeaseLost`.
+    """
+    deadline = time.monotonic() + house.ordering.lease.total_seconds() * 2 / 3  # renewed within the third before
+    while True:
+        try:
+            return house.ordering.settle(claim, outcome)
+        except (RedisConnectionError, RedisTimeoutError) as error:
+            if time.monotonic() > deadline:
+                raise
+            log.warning("transfer.waits_for_redis", error=type(error).__name__)
+            time.sleep(WAIT_FOR_REDIS)
 
 
 def run(claim: Claim, house: House, transfer: Deliver) -> Outcome:

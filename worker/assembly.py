@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 
 import structlog
 from celery import Celery, current_app, signals
-from redis import Redis
 
 from config import Settings, load_settings
 from config.celery import celery_options
 from config.logging import configure_logging
+from config.redis import redis_client
 from fortnox import Exchange, Fortnox, Http, Limiter, OAuth, Transport
 from moment.files import FileSource
 from tasks.house import House
@@ -81,8 +81,7 @@ def create_app(settings: Settings | None = None) -> App:
 def build_house(app: App) -> House:
     """Everything a task needs. Opens no connection yet."""
     settings = app.settings
-    redis_url = settings.redis_url.get_secret_value()
-    redis: Redis = Redis.from_url(redis_url, decode_responses=True, health_check_interval=30)
+    redis = redis_client(settings, decode_responses=True)
     vault = Vault(settings.encryption_keys)
     connections = ConnectionStore(redis, vault)
     http = Http(on_request=_log_request)
@@ -95,12 +94,12 @@ def build_house(app: App) -> House:
     )
     ordering = Ordering(redis, lease=settings.lease_seconds, release_limit=settings.company_release_limit)
     tokens = TokenKeeper(redis, connections, oauth)
-    limiter = Limiter(Redis.from_url(redis_url), settings.fortnox_rate_limit)
+    limiter = Limiter(redis_client(settings), settings.fortnox_rate_limit)
 
     def fortnox(hold: Hold) -> Fortnox:
         def before_request(company: str, leave: int) -> None:
-            hold.check()
             limiter.acquire(company, leave)
+            hold.check()  # last, so that as little time as can be lies between it and the request
 
         transport = Transport(settings.fortnox_api_url, tokens, http=http, before_request=before_request)
         return Fortnox(transport, hold.claim.company)

@@ -17,6 +17,7 @@ from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from config import Settings
+from config.redis import redis_client
 from tasks.house import house_of
 from worker.doors.receive import take
 
@@ -41,8 +42,7 @@ return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'EX', ARGV[2]) and 1 or 0
 
 def reading_client(settings: Settings) -> Redis:
     """A client that reads whatever a producer wrote: bytes that are no text are refused like any invalid event."""
-    url = settings.redis_url.get_secret_value()
-    return Redis.from_url(url, decode_responses=True, encoding_errors="replace", health_check_interval=30)
+    return redis_client(settings, decode_responses=True, encoding_errors="replace")
 
 
 class StreamReader:

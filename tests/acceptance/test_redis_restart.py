@@ -1,0 +1,41 @@
+"""Redis dies and comes back: workers and beat wait for it, and go on by themselves."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from config.celery import BEAT_LOOP_SECONDS
+from tests.acceptance.conftest import System
+from tests.unit.factories import customer_json
+from worker.assembly import create_app
+from worker.local import wait_until
+from worker.local.stack import Stack
+
+
+@pytest.fixture
+def own_system(tmp_path: Path) -> Iterator[System]:
+    with Stack(tmp_path) as stack:
+        stack.start_services()
+        yield System(stack, create_app(stack.settings))
+
+
+def test_a_worker_and_beat_that_lost_redis_go_on_when_it_is_back(own_system: System) -> None:
+    system, redis = own_system, own_system.stack._redis
+    beat = system.stack.start_beat()
+    worker = system.stack.start_worker(concurrency=2)
+    system.connect("acme")
+    wait_until(lambda: system.app.house.redis.exists("redbeat::lock"), what="beat to be the live one", timeout=20)
+    # One of two processes is busy: there is a message not yet acknowledged, and the worker waits for the next.
+    system.stack.sandbox.fault("delay", seconds=2.0)
+    system.publish(customer_json())
+    wait_until(lambda: system.app.house.ordering.counts("acme")["running"] == 1, what="the transfer to run", timeout=10)
+
+    redis.kill()
+    with pytest.raises(TimeoutError):  # long enough for beat to meet it too
+        wait_until(lambda: not (worker.is_running and beat.is_running), what="an end", timeout=BEAT_LOOP_SECONDS + 2)
+    redis.start()
+
+    assert system.settled("acme", "e1", timeout=40).status == "done"
+    assert worker.is_running, worker.log_tail()
+    assert beat.is_running, beat.log_tail()

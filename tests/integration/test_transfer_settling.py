@@ -1,0 +1,49 @@
+"""A transfer whose Redis goes away just before it is settled."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from config import load_settings
+from tasks.names import TRANSFERS
+from tasks.transfer import Job, TransferTask
+from tests.unit.factories import customer_json
+from worker.assembly import App, create_app
+from worker.doors.publish import publish
+from worker.local import EmbeddedRedis
+from worker.ordering import Done, Outcome
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[EmbeddedRedis]:
+    with EmbeddedRedis(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def app(server: EmbeddedRedis) -> Iterator[App]:
+    app = create_app(load_settings(None, fortnox_api_url="http://127.0.0.1:1", redis_url=server.url))
+    app.loader.import_default_modules()
+    yield app
+    app.close()
+
+
+def test_a_transfer_is_settled_when_redis_is_back(server: EmbeddedRedis, app: App) -> None:
+    publish(customer_json(), app=app)
+    task = cast(TransferTask, app.tasks[TRANSFERS["customer"]])
+    back = threading.Timer(0.7, server.start)
+
+    def done_as_redis_goes_away(job: Job) -> Outcome:
+        server.kill()
+        back.start()
+        return Done()
+
+    assert task.deliver("acme", "e1", done_as_redis_goes_away) == "done"
+
+    back.join()
+    record = app.house.ordering.event("acme", "e1")
+    assert record is not None
+    assert record.status == "done"
