@@ -130,6 +130,50 @@ def test_an_event_whose_holder_dies_three_times_is_set_aside_and_its_key_goes_on
     line.run("b")
 
 
+def test_an_earlier_event_that_was_retried_meanwhile_starts_when_the_later_one_is_held(line: Line) -> None:
+    line.publish("a", "invoice/1")
+    line.run("a", Failed("no"))
+    line.publish("b", "invoice/1", needs=["customer/1"])
+    later = line.claim("b")
+    line.ordering.retry("acme", "a")
+    line.settle(later, Held("acme/customer/1", "unknown customer"))
+    line.run("a")
+    line.publish("customer")
+    line.run("customer")
+    line.run("b")
+
+
+def test_an_older_snapshot_retried_while_a_newer_one_runs_is_not_applied_after_it(line: Line) -> None:
+    line.publish("a", snapshot=True)
+    line.run("a", Failed("no"))
+    line.publish("b", snapshot=True)
+    newer = line.claim("b")
+    line.ordering.retry("acme", "a")
+    line.settle(newer, Done())
+    assert line.status("a") == "superseded"
+
+
+def test_a_retried_snapshot_with_the_higher_sequence_runs_though_a_later_one_went_through(line: Line) -> None:
+    line.publish("a", snapshot=True, sequence=7)
+    line.run("a", Failed("no"))
+    line.publish("b", snapshot=True, sequence=6)
+    line.run("b")
+    assert line.ordering.retry("acme", "a")[0] == "ready"
+    line.run("a")
+
+
+def test_what_is_under_way_is_known_longer_than_what_is_remembered_of_its_key(line: Line, redis: Redis) -> None:
+    line.publish("a", "invoice/1")
+    line.run("a")
+    line.publish("b", "invoice/1")
+    for key in redis.scan_iter("mf:key:acme/invoice/1"):
+        redis.delete(key)  # as when its time is over, while the company is paused for months
+    line.publish("c", "invoice/1")
+    line.claim("b")
+    assert line.ordering.claim("acme", "c") is None
+    assert redis.pttl("mf:key:acme/invoice/1:active") == -1
+
+
 # 3. Nothing accepted is lost; nothing settled runs again; the same event id is accepted once.
 
 
@@ -178,6 +222,16 @@ def test_a_settled_event_is_forgotten_after_its_retention_but_a_failed_one_never
     line.run("b", Failed("no"))
     assert 0 < redis.pttl("mf:event:acme:a") <= timedelta(days=90).total_seconds() * 1000  # type: ignore[operator]
     assert redis.pttl("mf:event:acme:b") == redis.pttl("mf:body:acme:b") == -1
+
+
+def test_a_skipped_event_that_is_retried_goes_on_from_the_steps_it_took(line: Line) -> None:
+    line.publish("a", "invoice/1")
+    claim = line.claim("a")
+    line.ordering.record(claim, "created", "1001")
+    line.settle(claim, Retry(SECOND, "timeout"))
+    assert line.ordering.skip("acme", "a", "not now")[0]
+    line.ordering.retry("acme", "a")
+    assert line.claim("a").progress == {"created": "1001"}
 
 
 # 4. A prerequisite's earlier events are through, or the event waits; if one failed, it is held until that is mended.
@@ -251,6 +305,21 @@ def test_a_thousand_waiters_are_released_though_one_call_looks_at_two_hundred(li
     assert line.ordering.counts("acme")["ready"] == 1000
 
 
+def test_a_refused_event_is_not_tried_again_before_its_prerequisite_went_through(line: Line) -> None:
+    line.publish("invoice", "invoice/1", needs=["customer/1"])
+    line.run("invoice", Held("acme/customer/1", "unknown customer"))
+    line.publish("older", snapshot=True)
+    line.publish("newer", snapshot=True)  # supersedes the older one
+    assert line.status("invoice") == "held"
+    line.run("newer", Failed("bad name"))
+    assert line.status("invoice") == "held"
+    line.ordering.skip("acme", "newer", "not wanted")
+    assert line.status("invoice") == "held"
+    line.publish("newest", snapshot=True)
+    line.run("newest")
+    line.run("invoice")
+
+
 # 5. Only snapshots not yet started are superseded.
 
 
@@ -317,6 +386,18 @@ def test_retrying_a_failed_invoice_whose_newer_one_went_through_runs_it(line: Li
     line.run("b")
     assert line.ordering.retry("acme", "a")[0] == "ready"
     line.run("a")
+
+
+def test_a_newer_snapshot_does_not_overtake_what_it_needs_and_was_admitted_in_between(line: Line) -> None:
+    line.publish("disabled", "integration", control=True)
+    line.publish("a", snapshot=True, needs=["integration"])
+    line.publish("enabled", "integration", control=True)
+    line.publish("b", snapshot=True, needs=["integration"])
+    line.run("disabled")
+    line.run("a", Skipped("disabled"))
+    assert line.status("b") == "waiting"
+    line.run("enabled")
+    line.run("b")
 
 
 # 6. A company has at most `release_limit` transfers released; one that rests or is paused occupies no slot.
@@ -401,6 +482,20 @@ def test_troubles_of_one_event_alone_do_not_stop_the_company(line: Line) -> None
         line.passes(seconds=1)
         line.pump()
     assert not line.ordering.resting("acme")
+
+
+def test_a_stale_snapshot_that_sets_another_going_also_releases_it(line: Line) -> None:
+    line.publish("integration", "integration", control=True)
+    for number in range(201):  # one more than a call looks at: the last, `newer`, is put off
+        line.publish(f"p{number}", f"project/{number}", snapshot=True, needs=["integration"])
+    line.publish("newer", snapshot=True, sequence=7, needs=["integration"])
+    line.run("integration", Skipped("no"))
+    for number in range(200):
+        line.ordering.skip("acme", f"p{number}", "not wanted")
+    line.released()
+    line.publish("stale", snapshot=True, sequence=6, needs=["integration"])
+    assert line.status("stale") == "superseded"
+    assert line.released() == ["newer"]
 
 
 # What people do

@@ -24,6 +24,7 @@ local e = load(company, id)
 if ARGV[14] ~= '' then
   redis.call('HSET', hash, 'remedy', ARGV[15])
   finish(e, 'failed', ARGV[14])
+  release(company)
   return { 1, woken }
 end
 
@@ -51,13 +52,13 @@ local older = before and e.snapshot and load(company, before)
 if may_take_place_of(older) then
   if older.sequence and e.sequence and e.sequence < older.sequence then
     finish(e, 'superseded', 'stale: sequence ' .. int(e.sequence) .. ' came after ' .. int(older.sequence))
-    return { 1, woken }
+  else
+    e.place = older.place
+    redis.call('HSET', hash, 'place', int(e.place))
+    redis.call('ZADD', P .. 'key:' .. key .. ':line', e.place, id)
+    redis.call('ZREM', P .. 'key:' .. key .. ':line', older.id)
+    finish(older, 'superseded', 'superseded by ' .. id)
   end
-  e.place = older.place
-  redis.call('HSET', hash, 'place', int(e.place))
-  redis.call('ZADD', P .. 'key:' .. key .. ':line', e.place, id)
-  redis.call('ZREM', P .. 'key:' .. key .. ':line', older.id)
-  finish(older, 'superseded', 'superseded by ' .. id)
 else
   consider(e)
 end
