@@ -1,0 +1,427 @@
+"""What the engine promises, in plain Python: written from the promises, not from the scripts. Pure. No I/O.
+
+No waiting lists, no wake-ups, no counters that are kept up to date: after each action everything that follows
+from the promises is worked out anew from the bare facts (who was admitted when, who runs, who failed). That is
+slow and short, so that it can be read and believed. `checks.py` compares it with what Redis holds.
+"""
+
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from operator import attrgetter
+
+from worker.ordering import (
+    Done,
+    Failed,
+    Held,
+    Outcome,
+    Pause,
+    Retry,
+    Skipped,
+    Submission,
+    Superseded,
+    Trouble,
+    Yield,
+)
+
+IDLE = frozenset({"waiting", "held"})
+ACTIVE = frozenset({"ready", "running", "retrying"})
+OPEN = IDLE | ACTIVE
+FORGOTTEN = frozenset({"done", "superseded", "skipped"})  # after the retention; a failed event is kept
+
+SETTLED = FORGOTTEN | {"failed"}
+
+WAITING, HELD, READY = frozenset({"waiting"}), frozenset({"held"}), frozenset({"ready"})
+EITHER = WAITING | HELD
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The engine's settings, in ms where they are times."""
+
+    lease: int = 30_000
+    release_limit: int = 3
+    rewake: int = 8_000
+    crash_limit: int = 3
+    breaker_threshold: int = 3
+    first_rest: int = 5_000
+    longest_rest: int = 300_000
+
+
+@dataclass(slots=True, eq=False)
+class Event:
+    """An accepted event and what became of it. `place`: its ticket, or that of the snapshot whose place it took."""
+
+    company: str
+    id: str
+    key: str
+    needs: tuple[str, ...]
+    snapshot: bool
+    control: bool
+    sequence: int | None
+    body: str
+    accepted: int
+    place: int
+    status: str = "waiting"
+    blocker: str = ""  # the key it waits for or is held behind
+    refused_by: str = ""  # while held: the key for which the target refused it
+    refused_at: int = 0
+    broken: bool = False  # failed, and its key has not gone through since
+    started: bool = False
+    released: bool = False  # holds one of its company's slots
+    woken: int = 0  # when its last wake-up was sent
+    fence: int = 0
+    lease: int = 0  # good up to and including this ms
+    claimed: int = 0
+    due: int = 0
+    attempts: int = 0
+    crashes: int = 0
+    settled: int = 0
+    progress: dict[str, str] = field(default_factory=dict)
+    ref: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ref = f"{self.company}:{self.id}"
+
+
+@dataclass(slots=True)
+class Company:
+    """`counts`: every event ever accepted, by the status it is in or was in when it was forgotten."""
+
+    paused: str | None = None
+    rests: int | None = None
+    troubles: int = 0
+    troubled: str = ""
+    probing: bool = False
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Key:
+    """What is remembered of a key: the last place and sequence that went through, and when."""
+
+    through: int | None = None
+    sequence: int | None = None
+    done_at: int | None = None
+    events: list[Event] = field(default_factory=list)
+
+    def line(self) -> list[Event]:
+        """Those that are not settled, in the order in which they are to run."""
+        return sorted([e for e in self.events if e.status in OPEN], key=_by_place)
+
+
+class Model:
+    """The promises as a machine: one method per action, each followed by `settle_down`."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self.now = 0
+        self.tickets = 0
+        self.fences = 0
+        self.events: dict[str, Event] = {}
+        self.companies: dict[str, Company] = {}
+        self.keys: dict[str, Key] = {}
+        self.reports: dict[str, int] = {}
+
+    # Actions
+
+    def publish(self, event: Submission) -> bool:
+        """Whether it is new. A newer snapshot takes the place of one that has not started."""
+        if f"{event.company}:{event.id}" in self.events:
+            return False
+        self.tickets += 1
+        new = Event(
+            company=event.company,
+            id=event.id,
+            key=event.key,
+            needs=event.needs,
+            snapshot=event.snapshot,
+            control=event.control,
+            sequence=event.sequence,
+            body=event.body,
+            accepted=self.now,
+            place=self.tickets,
+        )
+        key = self.keys.setdefault(event.key, Key())
+        line = key.line()
+        self.events[new.ref] = new
+        self.companies.setdefault(event.company, Company())
+        key.events.append(new)
+        if event.refused:
+            self._finish(new, "failed")
+        elif line and self._may_take_place(new, line[-1], key):
+            older = line[-1]
+            if older.sequence is not None and new.sequence is not None and new.sequence < older.sequence:
+                self._finish(new, "superseded")
+            else:
+                new.place = older.place
+                self._finish(older, "superseded")
+        return True
+
+    def may_be_claimed(self, event: Event | None) -> bool:
+        """Only what was released, while its company may start something; one at a time when that is a probe."""
+        if event is None or event.status != "ready" or not event.released:
+            return False
+        company = self.companies[event.company]
+        alone = not any(o.released and o is not event for o in self.of_company(event.company))
+        return company.rests is None and (event.control or company.paused is None) and (alone or not company.probing)
+
+    def claim(self, event: Event | None, fence: int | None) -> None:
+        """`fence`: what the holder got, None where it got nothing; then the event gives its slot back."""
+        if event is None:
+            return
+        if fence is None:
+            event.released = event.released and event.status != "ready"
+            return
+        self.fences = event.fence = fence
+        event.status, event.claimed, event.lease, event.started = "running", self.now, self.now + self.rules.lease, True
+
+    def holds(self, ref: str, fence: int) -> bool:
+        """Whether who got this fencing token may still change anything."""
+        event = self.events.get(ref)
+        return event is not None and event.status == "running" and event.fence == fence and self.now <= event.lease
+
+    def renew(self, event: Event) -> None:
+        event.lease = self.now + self.rules.lease
+
+    def record(self, event: Event, step: str, value: str) -> None:
+        event.progress[step] = value
+
+    def settle(self, event: Event, outcome: Outcome) -> None:
+        company = self.companies[event.company]
+        event.crashes = 0
+        event.released = False
+        if not isinstance(outcome, Yield | Pause | Trouble):
+            event.attempts += 1
+            company.troubles, company.troubled, company.probing = 0, "", False
+        match outcome:
+            case Done(notice):
+                if notice:
+                    self.reports[event.ref] = self.now
+                self._finish(event, "done")
+            case Failed():
+                self._finish(event, "failed")
+            case Skipped():
+                self._finish(event, "skipped")
+            case Superseded():
+                self._finish(event, "superseded")
+            case Retry(after):
+                event.status, event.due = "retrying", self.now + ms(after)
+            case Held(key):
+                event.status = "waiting"
+                went_through = self.keys.get(key, Key()).done_at
+                if went_through is None or went_through < event.claimed:
+                    event.status, event.refused_by, event.refused_at = "held", key, self.now
+                    self.reports[event.ref] = self.now
+            case Trouble(after):
+                self._trouble(event, company)
+                event.status, event.due = "retrying", self.now + ms(after)
+            case Yield(rest):
+                event.status = "ready"
+                if rest is not None:
+                    self._rest(company, self.now + ms(rest))
+            case Pause(reason):
+                event.status = "ready"
+                if company.paused is None:
+                    company.paused = reason
+                    self.reports[f"{event.company}:"] = self.now
+
+    def pump(self, most: int) -> None:
+        """At most so many of each, the most overdue first."""
+        due = [e for e in self.events.values() if e.status == "retrying" and e.due <= self.now]
+        for event in sorted(due, key=lambda e: (e.due, e.ref))[:most]:
+            event.status = "ready"
+        lapsed = [e for e in self.events.values() if e.status == "running" and e.lease < self.now]
+        for event in sorted(lapsed, key=lambda e: (e.lease, e.ref))[:most]:
+            event.crashes += 1
+            event.released = False
+            event.status = "ready"
+            if event.crashes >= self.rules.crash_limit:
+                self._finish(event, "failed")
+        rested = [(c.rests, name) for name, c in self.companies.items() if c.rests is not None and c.rests <= self.now]
+        for _, name in sorted(rested)[:most]:
+            self.companies[name].rests = None
+
+    def pause(self, company: str, reason: str) -> None:
+        known = self.companies.setdefault(company, Company())
+        if known.paused is None:
+            known.paused = reason
+
+    def resume(self, company: str) -> None:
+        known = self.companies.setdefault(company, Company())
+        known.paused, known.rests, known.troubles, known.troubled, known.probing = None, None, 0, "", False
+
+    def retry(self, event: Event | None) -> bool:
+        """Whether a person's wish to run it again is granted. A failed or skipped one goes to its old place."""
+        if event is None:
+            return False
+        if event.status in ("failed", "skipped"):
+            event.status, event.broken, event.attempts, event.crashes = "waiting", False, 0, 0
+            self.reports.pop(event.ref, None)
+            return True
+        line = self.keys[event.key].line()
+        busy = any(o.status in ACTIVE for o in line if o is not event)
+        if event.status in ("retrying", "held") and line[0] is event and not busy:
+            event.status, event.refused_by = "ready", ""
+            return True
+        return False
+
+    def skip(self, event: Event | None) -> bool:
+        """Whether it could be given up: not once it runs or is settled, but a failed one."""
+        if event is None or event.status in ("running", "done", "superseded", "skipped"):
+            return False
+        self._finish(event, "skipped")
+        return True
+
+    def reported(self, ref: str) -> None:
+        self.reports.pop(ref, None)
+
+    def forget(self) -> None:
+        """The retention of everything that was settled has passed."""
+        for event in [e for e in self.events.values() if e.status in FORGOTTEN]:
+            counts = self.companies[event.company].counts
+            counts[event.status] = counts.get(event.status, 0) + 1
+            del self.events[event.ref]
+            self.keys[event.key].events.remove(event)
+        for key in self.keys.values():
+            key.through = key.sequence = key.done_at = None
+
+    # What follows from the facts
+
+    def settle_down(self, put_off: Container[str] = ()) -> None:
+        """Starts, or supersedes, every idle event that may go on; but those that the engine may put off looking at."""
+        for name in {event.key: None for event in self.events.values() if event.status in IDLE}:
+            key = self.keys[name]
+            while line := key.line():
+                head = line[0]
+                if head.status not in IDLE or head.ref in put_off:
+                    break
+                allowed = self.allowed(head)
+                if allowed == READY:
+                    head.status, head.refused_by = "ready", ""
+                elif allowed == {"superseded"}:
+                    self._finish(head, "superseded")
+                    continue
+                break
+
+    def allowed(self, event: Event) -> frozenset[str]:
+        """The statuses that an idle event may be in now.
+
+        Order (2): only the first of its key, while no other of it is under way. Prerequisites (4): it waits while
+        an earlier event of a key it needs is open, and is held while one has failed and that key has not gone
+        through since; and where it was refused for such a key, until that goes through.
+        """
+        key = self.keys[event.key]
+        line = key.line()
+        open_, broken = self.blockers(event)
+        if line[0] is not event or any(e.status in ACTIVE for e in line):
+            held = event.status == "held" and (event.refused_by or open_ or broken)
+            return EITHER if held else WAITING
+        if self._stale(event, key):
+            return frozenset({"superseded"})
+        if event.refused_by:
+            return HELD
+        if open_:
+            # Held, and what failed is being tried again: it is looked at when that has come to an end.
+            return EITHER if broken or event.status == "held" else WAITING
+        return HELD if broken else READY
+
+    def blockers(self, event: Event) -> tuple[list[str], list[str]]:
+        """The keys it needs that have an earlier open event, and those with an earlier failure not mended."""
+        open_, broken = [], []
+        for need in event.needs:
+            for other in self.keys[need].events if need in self.keys else ():
+                if other.place < event.place:
+                    if other.status in OPEN:
+                        open_.append(need)
+                    elif other.broken:
+                        broken.append(need)
+        return open_, broken
+
+    def of_company(self, company: str) -> Iterable[Event]:
+        return (e for e in self.events.values() if e.company == company)
+
+    def next_due(self, more_at_once: bool) -> int | None:
+        """In how many ms time alone will move something on."""
+        times = [self.now] if more_at_once else []
+        for event in self.events.values():
+            if event.status == "retrying":
+                times.append(event.due)
+            elif event.status == "running":
+                times.append(event.lease + 1)
+            elif event.status == "ready" and event.released:
+                times.append(event.woken + self.rules.rewake)
+        times += [c.rests for c in self.companies.values() if c.rests is not None]
+        return max(0, min(times) - self.now) if times else None
+
+    def _may_take_place(self, new: Event, older: Event, key: Key) -> bool:
+        """Superseding (5): only a snapshot that has not started, and only where the new one overtakes nothing.
+
+        Nothing it needs may have been admitted in between and be open or broken still, and no newer one of its
+        own key may have gone through.
+        """
+        if not (new.snapshot and older.snapshot) or older.started or older.needs != new.needs:
+            return False
+        if key.through is not None and key.through > older.place:
+            return False
+        others = (o for need in new.needs if need in self.keys for o in self.keys[need].events)
+        return not any(o.place > older.place and (o.status in OPEN or o.broken) for o in others)
+
+    @staticmethod
+    def _stale(event: Event, key: Key) -> bool:
+        """A snapshot is not applied after a newer one: by its sequence where both have one, else by its place."""
+        if not event.snapshot:
+            return False
+        if event.sequence is not None and key.sequence is not None:
+            return event.sequence < key.sequence
+        return key.through is not None and key.through > event.place
+
+    def _finish(self, event: Event, status: str) -> None:
+        event.status, event.settled = status, self.now
+        event.released, event.refused_by, event.blocker = False, "", ""
+        event.broken = status == "failed"
+        key = self.keys[event.key]
+        if status == "failed":
+            self.reports[event.ref] = self.now
+        elif status != "skipped":
+            event.progress.clear()
+        if status != "done":
+            return
+        key.done_at = self.now
+        key.through = max(event.place, key.through or 0)
+        if event.sequence is not None:
+            key.sequence = event.sequence
+        for other in key.events:
+            other.broken = False
+        for other in self.events.values():
+            if other.refused_by == event.key:
+                other.refused_by = ""
+
+    def _trouble(self, event: Event, company: Company) -> None:
+        """Several in a row, of more than one event, open the breaker; then one probe goes at a time.
+
+        What was under way when the company began to rest neither counts nor is charged; a probe is not charged.
+        """
+        if company.rests is not None:
+            return
+        if not company.probing:
+            event.attempts += 1
+            if company.troubled == event.id:
+                return
+        company.troubled = event.id
+        company.troubles += 1
+        over = company.troubles - self.rules.breaker_threshold
+        if over >= 0:
+            company.probing = True
+            self._rest(company, self.now + min(self.rules.first_rest * 2**over, self.rules.longest_rest))
+
+    def _rest(self, company: Company, till: int) -> None:
+        if till > self.now and till > (company.rests or 0):
+            company.rests = till
+
+
+_by_place = attrgetter("place")
+
+
+def ms(duration: timedelta) -> int:
+    return round(duration.total_seconds() * 1000)

@@ -1,0 +1,161 @@
+"""The engine broken on purpose, one promise at a time: the simulation has to catch every one of these."""
+
+from typing import Final, NamedTuple
+
+from tests.simulation.variants import Patch
+
+
+class Mutant(NamedTuple):
+    """`promise`: that of worker/ordering/__init__.py which it breaks."""
+
+    name: str
+    promise: int
+    patches: tuple[Patch, ...]
+
+
+def _mutant(name: str, promise: int, script: str, old: str, new: str = "") -> Mutant:
+    return Mutant(name, promise, (Patch(f"{script}.lua", old, new),))
+
+
+MUTANTS: Final = (
+    # 1. At most one live transfer per ordering key; a holder whose lease lapsed can change nothing.
+    _mutant("the fence is not checked", 1, "common", " or e.fence ~= fence"),
+    _mutant("the lease is not checked", 1, "common", "return lease ~= nil and lease >= NOW", "return lease ~= nil"),
+    _mutant(
+        "an event starts while another of its key is under way",
+        1,
+        "common",
+        "  if redis.call('EXISTS', P .. 'key:' .. e.key .. ':active') == 1 then return end\n",
+    ),
+    _mutant("a waiting event may be claimed", 1, "claim", "if e.status ~= 'ready' or", "if e.status ~= 'waiting' and"),
+    _mutant("a running event may be skipped", 1, "skip", "e.status == 'running' or "),
+    # 2. Order per key survives retries, back-off, crashes, redelivery and restarts.
+    _mutant(
+        "not only the first of its key is looked at",
+        2,
+        "common",
+        "  if lowest(P .. 'key:' .. e.key .. ':line') ~= e.id then return end\n",
+    ),
+    _mutant(
+        "the next of its key is not looked at",
+        2,
+        "common",
+        "  advance(e.key, e.company)\n  sweep(e.key)",
+        "  sweep(e.key)",
+    ),
+    _mutant(
+        "a held event leaves the first of its key waiting",
+        2,
+        "settle",
+        "    advance(e.key, company) -- to this one, or to an earlier one that was retried while it ran\n",
+    ),
+    _mutant("an event runs again before its time", 2, "settle", "NOW + delay, e.ref", "NOW + delay / 2, e.ref"),
+    _mutant("a stale sequence is applied", 2, "common", "return e.sequence < applied and", "return false and"),
+    _mutant(
+        "a snapshot is applied after a newer one",
+        2,
+        "common",
+        "return through and through > e.place and",
+        "return false and",
+    ),
+    # 3. Nothing accepted is lost; nothing settled runs again; the same event id is accepted once.
+    _mutant(
+        "a known id is accepted again", 3, "publish", "if redis.call('EXISTS', hash) == 1 then return { 0, woken } end"
+    ),
+    _mutant("due retries are dropped", 3, "pump", "for _, ref in ipairs(due('due')) do", "for _, ref in ipairs({}) do"),
+    _mutant(
+        "lost wake-ups are not repeated", 3, "pump", "for _, ref in ipairs(stale) do", "for _, ref in ipairs({}) do"
+    ),
+    _mutant("lapsed leases are not returned", 3, "pump", "'-inf', '(' .. int(NOW)", "'-inf', '(0'"),
+    _mutant("an event that kills its worker is tried for ever", 3, "pump", "if died >= crashes then", "if false then"),
+    _mutant("deaths are counted though it lived in between", 3, "settle", "redis.call('HDEL', e.hash, 'crashes')"),
+    _mutant("steps taken are not kept", 3, "record", "redis.call('HSET', P .. 'progress:' .. e.ref, ARGV[7], ARGV[8])"),
+    _mutant(
+        "a skipped event forgets its steps",
+        3,
+        "common",
+        "redis.call('PEXPIRE', P .. 'progress:' .. e.ref, KEEP)",
+        "redis.call('DEL', P .. 'progress:' .. e.ref)",
+    ),
+    _mutant("a retried event expires", 3, "retry", "  redis.call('PERSIST', e.hash)\n"),
+    _mutant("a settled event is kept for ever", 3, "common", "    redis.call('PEXPIRE', e.hash, KEEP)\n"),
+    _mutant("a failure is not told", 3, "common", "NOW, e.id)\n    report(e.ref)", "NOW, e.id)"),
+    _mutant("attempts are not counted", 3, "settle", "redis.call('HINCRBY', e.hash, 'attempts', 1)"),
+    # 4. A prerequisite's earlier events are through, or the event waits; if one failed, it is held until mended.
+    _mutant(
+        "prerequisites are not waited for",
+        4,
+        "common",
+        "    if place and place < e.place then return wait_for(e, key) end\n",
+    ),
+    _mutant(
+        "a failed prerequisite does not hold",
+        4,
+        "common",
+        "    if broken and broken < e.place then return hold(e, key) end\n",
+    ),
+    _mutant("what is held is not released", 4, "common", "local ref, place = lowest(held)", "local ref, place"),
+    _mutant("what was refused is not released", 4, "common", "local ref, since = lowest(refused)", "local ref, since"),
+    _mutant("what was refused is released too early", 4, "common", "if e.refused then return end"),
+    _mutant("success does not mend a key", 4, "common", "    redis.call('DEL', key .. ':failed')", "   "),
+    _mutant(
+        "waiters that a call could not look at are forgotten",
+        4,
+        "common",
+        "  if looks <= 0 then redis.call('SADD', P .. 'unblocked', key) end\n",
+    ),
+    _mutant(
+        "a snapshot overtakes what it needs",
+        4,
+        "publish",
+        "if last and tonumber(last) > older.place then return false end",
+    ),
+    # 5. Only snapshots not yet started are superseded.
+    _mutant("a started snapshot is superseded", 5, "publish", "or older.started or", "or"),
+    Mutant(
+        "an invoice is superseded",
+        5,
+        (
+            Patch("publish.lua", "if not (older and e.snapshot and older.snapshot)", "if not older"),
+            Patch("publish.lua", "before and e.snapshot and load", "before and load"),
+        ),
+    ),
+    _mutant("a snapshot does not inherit the place", 5, "publish", "    e.place = older.place\n"),
+    _mutant(
+        "an older sequence supersedes a newer",
+        5,
+        "publish",
+        "if older.sequence and e.sequence and e.sequence < older.sequence then",
+        "if false then",
+    ),
+    # 6. A company has at most `release_limit` transfers released; one that rests or is paused occupies no slot.
+    _mutant(
+        "the limit is not kept",
+        6,
+        "common",
+        "local free = cap - redis.call('SCARD', base .. ':released')",
+        "local free = cap",
+    ),
+    _mutant(
+        "the last of the ready goes first",
+        6,
+        "common",
+        "redis.call('ZPOPMIN', base .. ':ready')",
+        "redis.call('ZPOPMAX', base .. ':ready')",
+    ),
+    _mutant("a pause is ignored", 6, "common", "return not f[1] and (control or not f[2])", "return not f[1]"),
+    _mutant(
+        "a rest is ignored", 6, "common", "return not f[1] and (control or not f[2])", "return control or not f[2]"
+    ),
+    _mutant("a resting company keeps its slots", 6, "claim", "  ready(e) -- gives its slot back", "  --"),
+    _mutant("a pause stops control events too", 6, "common", "(control or not f[2])", "not f[2]"),
+    _mutant("the breaker never opens", 6, "settle", "  if over >= 0 then", "  if false then"),
+    _mutant(
+        "several probes go at a time",
+        6,
+        "claim",
+        "not may_start(company, e.control) or crowd",
+        "not may_start(company, e.control)",
+    ),
+    _mutant("a resumed company releases nothing", 6, "resume", "release(company)"),
+)
