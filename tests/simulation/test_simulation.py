@@ -12,7 +12,7 @@ from tests.simulation.runner import RESTARTED, Simulation, simulate_in_parallel
 from tests.simulation.variants import Patch, PatchDoesNotFit, write_variant
 from worker.ordering.engine import LUA
 
-SEEDS = 2_000
+SEEDS = 1_500
 CAUGHT_WITHIN = 1_000
 
 

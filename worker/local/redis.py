@@ -159,6 +159,7 @@ class EmbeddedRedis:
         # One try a look, as a mute stranger on the port must not use up the wait for our own server's words.
         with redis.Redis(host=LOOPBACK, port=port, socket_timeout=0.5, retry=NO_RETRY) as client:
             try:
+                client.ping()  # refused while it loads, which INFO is not
                 server = client.info("server")
             except (redis.ConnectionError, redis.TimeoutError):  # not listening yet, or loading its data
                 return False
