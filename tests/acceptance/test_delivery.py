@@ -146,8 +146,8 @@ def test_a_full_redis_refuses_an_event_plainly_and_delivery_goes_on_when_there_i
     )
     redis.config_set("maxmemory", "0")
     system.publish(customer_json())
-    assert system.settled("acme", "e1").status == "done"
-    assert system.settled("acme", "before").status == "done"
+    assert system.settled("acme", "e1", timeout=60).status == "done"
+    assert system.settled("acme", "before", timeout=60).status == "done"
 
 
 def test_a_worker_refuses_another_versions_state_with_what_to_do(own_system: System) -> None:
