@@ -1,0 +1,17 @@
+"""What a worker of the benchmark is told by whoever starts it, beside the house's own settings."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Contestant = Literal["celery", "defaults", "lock", "ordered"]
+
+
+class WorkerSettings(BaseSettings):
+    """From the environment: `BENCH_CONTESTANT`, `BENCH_RECORD`."""
+
+    model_config = SettingsConfigDict(env_prefix="BENCH_", frozen=True)
+
+    contestant: Contestant
+    record: Path

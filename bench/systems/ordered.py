@@ -1,0 +1,37 @@
+"""Ours: the production app, door, transfer task and pump; only what a transfer does is the benchmark's handler."""
+
+from datetime import timedelta
+from typing import Any
+
+from bench.handler import FirstAttemptFails, handle
+from bench.plan import RETRY_AFTER
+from bench.systems import Publish
+from config import Settings
+from tasks.names import TRANSFERS
+from tasks.transfer import Job, TransferTask
+from worker.assembly import App
+from worker.doors.publish import publish
+from worker.ordering import Done, Outcome, Retry
+
+
+def create_app(settings: Settings) -> App:
+    app = App(settings)
+    app.conf.imports = ()  # the real transfers stay away: the handler below takes the invoices' name
+    app.task(name=TRANSFERS["invoice"], base=TransferTask, bind=True)(transfer)
+    return app
+
+
+def transfer(task: TransferTask, company: str, event_id: str) -> Any:
+    return task.deliver(company, event_id, work)
+
+
+def work(job: Job) -> Outcome:
+    try:
+        handle(job.event, job.claim.attempts)
+    except FirstAttemptFails:
+        return Retry(timedelta(seconds=RETRY_AFTER), "The plan wants it.")
+    return Done()
+
+
+def publisher(app: App) -> Publish:
+    return lambda event: publish(event, app=app)

@@ -1,0 +1,10 @@
+"""Who runs: the contestants in the settings in which they are compared."""
+
+from bench.ground import Variant
+
+CELERY = Variant("plain Celery", "celery")
+CELERY_DEFAULTS = Variant("plain Celery, default options", "defaults")
+OURS = Variant("ours", "ordered")
+OURS_ALWAYS = Variant("ours, fsync always", "ordered", fsync="always")
+OURS_ONE = Variant("ours, one company, cap 1000", "ordered", companies=1, cap=1000)
+LOCK = Variant("lock-or-retry", "lock")

@@ -1,0 +1,7 @@
+"""A worker of the benchmark, an entry point: `celery -A bench.worker worker`."""
+
+from bench.settings import WorkerSettings
+from bench.systems import system
+from config import load_settings
+
+app = system(WorkerSettings().contestant).create_app(load_settings())  # type: ignore[call-arg]  # from the environment

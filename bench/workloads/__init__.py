@@ -1,0 +1,21 @@
+"""The workloads, in the order in which they run."""
+
+from collections.abc import Callable, Mapping
+
+from bench.result import Section
+from bench.rounds import Bench
+from bench.workloads import cost, drain, hot_key, kills, latency
+
+Workload = Callable[[Bench], list[Section]]
+
+WORKLOADS: Mapping[str, Workload] = {
+    "A": drain.no_op,
+    "B": drain.short_handler,
+    "C": drain.failing,
+    "D": kills.killed,
+    "E": hot_key.hot_key,
+    "K": drain.one_key,
+    "I": latency.idle,
+    "N": latency.neighbour,
+    "F": cost.flat,
+}

@@ -1,0 +1,85 @@
+"""From publish to start: when nothing else is there, and beside a company with a large backlog."""
+
+import random
+
+from bench import judge
+from bench.ground import Ground, Variant
+from bench.plan import Plan, at_random, spread
+from bench.result import Section, at_most
+from bench.rounds import Bench
+from bench.variants import CELERY, OURS, OURS_ALWAYS
+from bench.workloads.drain import SLOTS
+
+PATIENCE = 90.0  # s
+
+
+def singles(events: int, seed: int, name: str = "small") -> Plan:
+    """Single events at irregular times, so that they do not fall in step with any timer."""
+    return at_random(spread(events, keys=events, companies=1, name=name, seed=seed), 0.03, 0.09, random.Random(seed))
+
+
+def delay(ground: Ground, plan: Plan) -> judge.Spread:
+    ground.publish(plan)
+    ground.wait((event.id for event in plan), PATIENCE, ground.check)
+    ids = {event.id for event in plan}
+    published = {event_id: at for event_id, at in ground.published.items() if event_id in ids}
+    return judge.delays(ground.record.entries, published)
+
+
+def warm_up(ground: Ground, seed: int) -> None:
+    """Each process builds its clients with its first event."""
+    delay(ground, singles(4 * SLOTS, seed))
+
+
+def idle(bench: Bench) -> list[Section]:
+    events = bench.size(200, 60)
+
+    def run(variant: Variant) -> dict[str, float]:
+        with Ground(variant) as ground:
+            ground.start_worker(SLOTS)
+            warm_up(ground, seed=0)
+            found = delay(ground, singles(events, seed=1))
+            return {"p50 ms": found.p50, "p99 ms": found.p99}
+
+    rows = bench.compare(run, [CELERY, OURS, OURS_ALWAYS], seconds=50)
+    section = Section("I", f"publish to start when idle, {events} single events, 8 processes", rows)
+    return [
+        section.with_targets(
+            at_most("p50 < 15 ms", section.figure("ours", "p50 ms"), 15, " ms"),
+            at_most("p99 < 60 ms", section.figure("ours", "p99 ms"), 60, " ms"),
+            at_most("p50 < 15 ms with fsync always", section.figure(OURS_ALWAYS.name, "p50 ms"), 15, " ms"),
+            at_most("p99 < 60 ms with fsync always", section.figure(OURS_ALWAYS.name, "p99 ms"), 60, " ms"),
+        )
+    ]
+
+
+def neighbour(bench: Bench) -> list[Section]:
+    events, backlog = bench.size(150, 40), bench.size(20_000, 1_000)
+
+    def run(variant: Variant) -> dict[str, float]:
+        with Ground(variant) as ground:
+            worker = ground.start_worker(SLOTS)
+            warm_up(ground, seed=0)
+            alone = delay(ground, singles(events, seed=1))
+            worker.stop()
+            ground.publish(spread(backlog, keys=backlog // 10, companies=1, name="large"))
+            worker.start()
+            ground.wait_ready(worker)
+            warm_up(ground, seed=3)
+            beside = delay(ground, singles(events, seed=2))
+            return {
+                "alone p50 ms": alone.p50,
+                "alone p99 ms": alone.p99,
+                "beside p50 ms": beside.p50,
+                "beside p99 ms": beside.p99,
+                "added to p99, ms": beside.p99 - alone.p99,
+            }
+
+    rows = bench.compare(run, [CELERY, OURS], seconds=60)
+    title = f"one company's backlog of {backlog:,} no-op events beside single events of another, 8 processes"
+    section = Section("N", title, rows)
+    return [
+        section.with_targets(
+            at_most("adds < 100 ms to the other's p99", section.figure("ours", "added to p99, ms"), 100, " ms")
+        )
+    ]
