@@ -13,7 +13,7 @@ from moment.files import FileSource
 from tasks.leases import Hold, LeaseKeeper
 from tasks.tokens import TokenKeeper
 from worker.ordering import Ordering
-from worker.stores import ConnectionStore, LinkStore, Vault
+from worker.stores import CompanySettingsStore, ConnectionStore, LinkStore, Vault
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class House:
     ordering: Ordering
     vault: Vault
     connections: ConnectionStore
+    company_settings: CompanySettingsStore
     oauth: OAuth
     tokens: TokenKeeper
     leases: LeaseKeeper

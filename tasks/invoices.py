@@ -47,11 +47,10 @@ def transfer_invoice(job: Job) -> Outcome:
 
 
 def _options(job: Job, invoice: MomentInvoice) -> InvoiceOptions:
-    connection = job.connection
     foreign = invoice.currency_code != LEDGER_CURRENCY and invoice.currency_rate is None
     return InvoiceOptions(
-        rounding_account=connection.rounding_account,
-        swap_references=connection.swap_references,
+        rounding_account=job.settings.rounding_account,
+        swap_references=job.settings.swap_references,
         currency_rate=_registered_rate(job, invoice.currency_code) if foreign else None,
     )
 

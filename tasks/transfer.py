@@ -35,7 +35,7 @@ from worker.ordering import (
     Trouble,
     Wakeup,
 )
-from worker.stores import Connection, LinkStore
+from worker.stores import CompanySettings, Connection, LinkStore
 
 log = structlog.get_logger(__name__)
 
@@ -63,6 +63,11 @@ class Job:
     def connection(self) -> Connection:
         """The company's connection. Raises `NeverConnected`."""
         return self.house.connections.get(self.claim.company)
+
+    @cached_property
+    def settings(self) -> CompanySettings:
+        """What the company has set for itself."""
+        return self.house.company_settings.get(self.claim.company)
 
     @cached_property
     def fortnox(self) -> Fortnox:

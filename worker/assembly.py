@@ -25,7 +25,7 @@ from worker.doors.stream import StreamStep
 from worker.ordering import Ordering
 from worker.ordering.engine import UnknownLayout
 from worker.pump import PumpStep
-from worker.stores import ConnectionStore, LinkStore, Vault
+from worker.stores import CompanySettingsStore, ConnectionStore, LinkStore, Vault
 
 log = structlog.get_logger(__name__)
 
@@ -111,6 +111,7 @@ def build_house(app: App) -> House:
         ordering=ordering,
         vault=vault,
         connections=connections,
+        company_settings=CompanySettingsStore(redis),
         oauth=oauth,
         tokens=tokens,
         leases=LeaseKeeper(ordering, app.stopping),

@@ -35,6 +35,23 @@ def test_a_company_is_connected_and_disconnected_by_hand(system: System) -> None
     assert {"company": "byhand", "connection": "disabled"} in listed
 
 
+def test_a_company_has_settings_of_its_own(system: System) -> None:
+    shown = json.loads(system.run("companies", "settings", "chooser", "--json").stdout)
+    assert (shown["language"], shown["roundingAccount"]) == ("sv", "3740")
+    changed = system.run("companies", "settings", "chooser", "language=en", "roundingAccount=3741", "--json")
+    assert json.loads(changed.stdout) == shown | {"language": "en", "roundingAccount": "3741"}
+    wrong = system.run("companies", "settings", "chooser", "roundingAccount=", "language=de")
+    assert wrong.returncode == 2
+    assert "language: 'de'" in wrong.stderr
+    kept = json.loads(system.run("companies", "settings", "chooser", "--json").stdout)
+    assert kept == json.loads(changed.stdout)  # all of it, or nothing
+    back = json.loads(system.run("companies", "settings", "chooser", "language=", "--json").stdout)
+    assert back == shown | {"roundingAccount": "3741"}
+    unknown = system.run("companies", "settings", "chooser", "tongue=en")
+    assert unknown.returncode == 2
+    assert "there are language" in unknown.stderr
+
+
 def test_wrong_usage_ends_with_status_two(system: System) -> None:
     assert system.run("companies", "connect", "x", "--code", "1").returncode == 2
     assert system.run("publish", "/no/such/file").returncode == 2

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from rich.markup import escape
 from rich.table import Table
 
@@ -20,6 +22,7 @@ from worker.doors.publish import publish
 from worker.local import DeadlineExceeded, wait_until
 from worker.ordering import EventRecord
 from worker.ordering.engine import UNSETTLED
+from worker.stores import CompanySettings
 
 companies = typer.Typer(no_args_is_help=True, help="Connect companies to their Fortnox ledgers.")
 
@@ -131,6 +134,50 @@ def disconnect(company: CompanyArgument) -> None:
     _tell(record, f"{company} is disconnected")
     if connection.integration.service_account:
         out.print("The service account's consent itself is removed in Fortnox, under Connected services.")
+
+
+@companies.command()
+def settings(
+    company: CompanyArgument,
+    changes: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="What to change: language=en. An empty value goes back to the default.", metavar="NAME=VALUE"
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Show a company's settings, or change them."""
+    values = dict(_split(change) for change in changes or ())
+    with connected() as app:
+        store = app.house.company_settings
+        try:
+            found = store.change(company, values) if values else store.get(company)
+        except ValidationError as error:
+            fail("; ".join(map(_problem, error.errors(include_url=False))), 2)
+    fields = found.model_dump(mode="json", by_alias=True)
+    if json:
+        print_json(fields)
+        return
+    table = Table("setting", "value", "", box=None)
+    for name, field in CompanySettings.model_fields.items():
+        table.add_row(str(field.alias), escape(str(getattr(found, name))), f"[dim]{field.description}[/]")
+    out.print(table)
+
+
+def _problem(fault: ErrorDetails) -> str:
+    name = ".".join(map(str, fault["loc"]))
+    if fault["type"] == "extra_forbidden":
+        known = ", ".join(str(field.alias) for field in CompanySettings.model_fields.values())
+        return f"{name}: is no setting; there are {known}"
+    return f"{name}: {fault['input']!r}: {fault['msg']}"
+
+
+def _split(change: str) -> tuple[str, str]:
+    name, equals, value = change.partition("=")
+    if not equals:
+        fail(f"{change}: write NAME=VALUE", 2)
+    return name.strip(), value.strip()
 
 
 def _deliver(app: App, company: str, event_type: str, integration: dict[str, Any]) -> EventRecord | None:

@@ -1,7 +1,6 @@
 """A company's connection: its choices in clear, its tokens sealed. One hash a company: `connection:<company>`."""
 
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, SecretStr
@@ -50,9 +49,6 @@ class Connection(BaseModel):
     tenant_id: int | None = None
     integration: Integration
     connected_at: datetime
-    swap_references: bool = False
-    rounding_account: str = "3740"
-    rounding_limit: Decimal = Decimal("1.00")
 
 
 class ConnectionStore:

@@ -1,0 +1,53 @@
+"""What a company has set for itself beside its choices in Moment: one hash a company, `settings:<company>`.
+
+It belongs to the company, not to a connection: disconnecting does not forget it.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+from redis import Redis
+
+AccountNumber = Annotated[str, Field(pattern=r"^[1-9]\d{3}$")]
+
+
+class CompanySettings(BaseModel):
+    """Every setting has a default that suits most companies. Field descriptions are the command line's help."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+    language: Literal["sv", "en"] = Field("sv", description="The language of the company's mails.")
+    rounding_account: AccountNumber = Field("3740", description="Where a difference of at most 1.00 is booked.")
+    swap_references: bool = Field(False, description="Moment's your and their reference change places.")
+
+
+class CompanySettingsStore:
+    """Settings of all companies. What a company has not set has its default."""
+
+    def __init__(self, redis: Redis, prefix: str = "mf:") -> None:
+        self._redis = redis
+        self._prefix = prefix
+
+    def get(self, company: str) -> CompanySettings:
+        found: Any = self._redis.hgetall(self._key(company))
+        return CompanySettings.model_validate_strings(found, by_alias=True)
+
+    def change(self, company: str, values: dict[str, str]) -> CompanySettings:
+        """Sets these, given by their names in camel case; an empty value goes back to the default.
+
+        Raises `pydantic.ValidationError`, and then nothing was changed.
+        """
+        kept = self._redis.hgetall(self._key(company)) | values  # type: ignore[operator]  # not awaitable: no asyncio
+        settings = CompanySettings.model_validate_strings({k: v for k, v in kept.items() if v != ""}, by_alias=True)
+        pipeline = self._redis.pipeline()
+        for name, value in values.items():
+            if value == "":
+                pipeline.hdel(self._key(company), name)
+            else:
+                pipeline.hset(self._key(company), name, value)
+        pipeline.execute()
+        return settings
+
+    def _key(self, company: str) -> str:
+        return f"{self._prefix}settings:{company}"
