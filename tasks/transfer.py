@@ -21,6 +21,7 @@ from moment.events import Event, parse_event
 from tasks.house import House, house_of
 from tasks.leases import HandedBack, Hold
 from tasks.messages import ask_for_report, send_wakeups
+from tasks.processes import this_process
 from tasks.verdicts import verdict
 from worker.ordering import (
     Claim,
@@ -122,11 +123,12 @@ class TransferTask(Task[Any, Any]):
     """Base of the transfer tasks: `deliver` runs one with the event's lease kept."""
 
     abstract = True
+    Request = "tasks.processes:TransferRequest"
     throws = (TransferFailed,)  # an accountant's error: logged without a traceback
 
     def deliver(self, company: str, event_id: str, transfer: Deliver) -> str:
         house = house_of(self.app)
-        claim = house.ordering.claim(company, event_id)
+        claim = house.ordering.claim(company, event_id, this_process(self.request))
         if claim is None:
             return "not its turn"
         with structlog.contextvars.bound_contextvars(

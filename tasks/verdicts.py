@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import structlog
 from billiard.exceptions import SoftTimeLimitExceeded
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError as RedisLost
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError
+from redis.exceptions import TimeoutError as RedisTimeout
 
 from fortnox.codes import explain
 from fortnox.errors import FortnoxError, PrerequisiteMissing
@@ -20,6 +22,7 @@ from worker.stores.vault import Unsealable
 
 log = structlog.get_logger(__name__)
 
+WAIT_FOR_REDIS = timedelta(seconds=2)
 TRY_AGAIN = "Retry the event when Fortnox works again."
 TELL_OPERATOR = "Tell the operator: this needs a look at the integration itself. The event is kept whole."
 
@@ -40,6 +43,8 @@ def verdict(error: Exception, claim: Claim, needs: tuple[str, ...], chance: floa
             return Failed(str(error), "Connect the company, then retry the event.", "NeverConnected")
         case Unsealable():
             return Failed(str(error), TELL_OPERATOR, "Unsealable")
+        case RedisLost() | RedisTimeout() | OutOfMemoryError() | ReadOnlyError():  # not the event's doing
+            return Yield(WAIT_FOR_REDIS, f"Redis did not answer ({type(error).__name__}).")
         case RedisError() | SoftTimeLimitExceeded() | FileUnavailable():
             return _again(Retry, claim, chance, str(error) or type(error).__name__, type(error).__name__)
         case _:

@@ -99,16 +99,18 @@ def test_wakeups_that_the_broker_lost_are_repeated_within_ten_seconds(own_system
 
 def test_an_event_that_kills_its_process_three_times_is_set_aside_and_its_key_goes_on(own_system: System) -> None:
     system = own_system
-    system.stack.environment |= {"PYTHONPATH": str(DOCTORED), "POISON": "Poison AB"}
-    system.stack.start_worker(concurrency=1)
+    # The death of a process is seen within 5 s: with a lease of 30 s nothing can have waited for that.
+    system.stack.environment |= {"PYTHONPATH": str(DOCTORED), "POISON": "Poison AB", "LEASE_SECONDS": "30"}
+    worker = system.stack.start_worker(concurrency=1)
     system.connect("acme")
     system.publish(customer_json(event_id="deadly", name="Poison AB", sequence=1))
     wait_until(lambda: system.app.house.ordering.counts("acme")["running"] == 1, what="the poison to run", timeout=10)
     system.publish(customer_json(event_id="good", sequence=2))
-    failed = system.settled("acme", "deadly", timeout=3 * (LEASE + 2) + 10)
+    failed = system.settled("acme", "deadly", timeout=25)
     assert failed.status == "failed"
     assert "died 3 times in a row" in failed.reason
     assert system.settled("acme", "good").status == "done"
+    assert worker.log_tail(1000).count("transfer.process_died") == 3
 
 
 def test_a_worker_whose_clock_is_off_by_five_minutes_changes_nothing(own_system: System) -> None:

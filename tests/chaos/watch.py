@@ -97,8 +97,8 @@ class Watch(threading.Thread):
         self._take_note(now)
 
     def _take_note(self, now: float) -> None:
-        for ref, found in self._events(self._lapsed, ["fence", "claimed", "settled", "status", "crashes"]).items():
-            fence, claimed, settled, status, crashes = found
+        for ref, found in self._events(self._lapsed, ["fence", "claimed", "settled", "status", "lapses"]).items():
+            fence, claimed, settled, status, lapses = found
             lapse = self._lapsed[ref]
             if fence != lapse.hold.fence:
                 taken_up = float(claimed or now)
@@ -113,7 +113,7 @@ class Watch(threading.Thread):
             silent = taken_up - (lapse.hold.until - self._lease)
             self.recoveries.seconds.append((silent - lapse.rested) / 1000)
             self.recoveries.rests.append(lapse.rested / 1000)
-            self.recoveries.lapses[int(crashes or 0)] += 1
+            self.recoveries.lapses[int(lapses or 0)] += 1
 
     def _events(self, refs: Any, names: list[str]) -> dict[str, list[str | None]]:
         pipeline = self._redis.pipeline(transaction=False)

@@ -188,9 +188,20 @@ def crashes(world: World, mix: Mix) -> None:
     busy = [(worker, worker.claim) for worker in world.workers if worker.claim is not None]
     if busy:
         worker, claim = world.rng.choice(busy)
-        world.ghosts.append(claim)
         world.history.append(f"{worker.name} dies with {claim.id}")
         worker.claim = None
+        if world.rng.random() < 0.3:
+            world.died(worker, claim.company, claim.id)
+        else:
+            world.ghosts.append(claim)
+
+
+def is_seen_dying(world: World, mix: Mix) -> None:
+    """A process without work dies, with a message in hand for whatever event: another may hold that."""
+    idle = [worker for worker in world.workers if worker.claim is None]
+    if world.published and idle:
+        event = world.rng.choice(world.published)
+        world.died(world.rng.choice(idle), event.company, event.id)
 
 
 def haunts(world: World, mix: Mix) -> None:
@@ -360,6 +371,7 @@ ACTIONS: Final[tuple[tuple[Callable[[World, Mix], None], float], ...]] = (
     (works, 14),
     (crashes, 1),
     (haunts, 1.5),
+    (is_seen_dying, 0.3),
     (claims_blindly, 1),
     (pumps, 1.5),
     (time_passes, 5),
@@ -385,7 +397,9 @@ class Theme:
 THEMES: Final = (
     Theme({}),
     # an outage: a backlog, and hardly anything goes through
-    Theme({_trouble: 8, _done: 0.1, works: 1.5, time_passes: 1.5, resumes: 0.1, pauses: 0.1}, keys=(6,)),
+    Theme(
+        {_trouble: 8, _done: 0.1, works: 1.5, time_passes: 1.5, claims_blindly: 8, resumes: 0.1, pauses: 0.1}, keys=(6,)
+    ),
     # dying workers: the same few events again and again
     Theme(
         {crashes: 12, haunts: 6, publishes: 0.3, time_passes: 4, _retry: 4, _yield: 6, _done: 0.2},

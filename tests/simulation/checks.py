@@ -139,11 +139,11 @@ class Looks:
                 (controls_left if event.control else left).append(event)
                 continue
             released.discard(event.id)
+            if event.ref in told:
+                model.woke(event, again=event.released)
             if not event.released:
                 new.append(event)
                 event.released = True
-            if event.ref in told:
-                event.woken = model.now
         insist(not released, f"slots of {name} are held by what is neither ready nor running: {released}")
         for event in new:
             insist(event.ref in told, f"{event.ref} got a slot and no worker was told")

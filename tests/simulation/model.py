@@ -43,6 +43,7 @@ class Rules:
     release_limit: int = 3
     rewake: int = 8_000
     crash_limit: int = 3
+    lapse_limit: int = 3
     breaker_threshold: int = 3
     first_rest: int = 5_000
     longest_rest: int = 300_000
@@ -69,13 +70,16 @@ class Event:
     broken: bool = False  # failed, and its key has not gone through since
     started: bool = False
     released: bool = False  # holds one of its company's slots
-    woken: int = 0  # when its last wake-up was sent
+    woken: int = 0  # when its wake-up was sent; of a repeated one, later
+    wakes: int = 0  # how often it was repeated
     fence: int = 0
+    holder: str = ""
     lease: int = 0  # good up to and including this ms
     claimed: int = 0
     due: int = 0
     attempts: int = 0
     crashes: int = 0
+    lapses: int = 0
     settled: int = 0
     progress: dict[str, str] = field(default_factory=dict)
     ref: str = field(init=False)
@@ -166,13 +170,14 @@ class Model:
         alone = not any(o.released and o is not event for o in self.of_company(event.company))
         return company.rests is None and (event.control or company.paused is None) and (alone or not company.probing)
 
-    def claim(self, event: Event | None, fence: int | None) -> None:
+    def claim(self, event: Event | None, fence: int | None, holder: str) -> None:
         """`fence`: what the holder got, None where it got nothing; then the event gives its slot back."""
         if event is None:
             return
         if fence is None:
             event.released = event.released and event.status != "ready"
             return
+        event.holder = holder
         self.fences = event.fence = fence
         event.status, event.claimed, event.lease, event.started = "running", self.now, self.now + self.rules.lease, True
 
@@ -187,9 +192,26 @@ class Model:
     def record(self, event: Event, step: str, value: str) -> None:
         event.progress[step] = value
 
+    def died(self, event: Event | None, holder: str) -> None:
+        """The process is gone; it may not be the one that holds the event."""
+        if event is not None and event.status == "running" and event.holder == holder:
+            event.crashes += 1
+            self._orphan(event, event.crashes >= self.rules.crash_limit)
+
+    def _orphan(self, event: Event, set_aside: bool) -> None:
+        event.released = False
+        event.status = "ready"
+        if set_aside:
+            self._finish(event, "failed")
+
+    def woke(self, event: Event, again: bool) -> None:
+        """A wake-up was sent: when it is released, and then after twice as long each time."""
+        event.wakes = event.wakes + 1 if again else 0
+        event.woken = self.now + (self.rules.rewake * (2 ** min(event.wakes, 4) - 1) if again else 0)
+
     def settle(self, event: Event, outcome: Outcome) -> None:
         company = self.companies[event.company]
-        event.crashes = 0
+        event.crashes = event.lapses = 0
         event.released = False
         if not isinstance(outcome, Yield | Pause | Trouble):
             event.attempts += 1
@@ -233,11 +255,8 @@ class Model:
             event.status = "ready"
         lapsed = [e for e in self.events.values() if e.status == "running" and e.lease < self.now]
         for event in sorted(lapsed, key=lambda e: (e.lease, e.ref))[:most]:
-            event.crashes += 1
-            event.released = False
-            event.status = "ready"
-            if event.crashes >= self.rules.crash_limit:
-                self._finish(event, "failed")
+            event.lapses += 1
+            self._orphan(event, event.lapses >= self.rules.lapse_limit)
         rested = [(c.rests, name) for name, c in self.companies.items() if c.rests is not None and c.rests <= self.now]
         for _, name in sorted(rested)[:most]:
             self.companies[name].rests = None
@@ -256,13 +275,14 @@ class Model:
         if event is None:
             return False
         if event.status in ("failed", "skipped"):
-            event.status, event.broken, event.attempts, event.crashes = "waiting", False, 0, 0
+            event.status, event.broken, event.attempts, event.crashes, event.lapses = "waiting", False, 0, 0, 0
             self.reports.pop(event.ref, None)
             return True
         line = self.keys[event.key].line()
         busy = any(o.status in ACTIVE for o in line if o is not event)
         if event.status in ("retrying", "held") and line[0] is event and not busy:
             event.status, event.refused_by = "ready", ""
+            self.reports.pop(event.ref, None)
             return True
         return False
 
@@ -271,6 +291,7 @@ class Model:
         if event is None or event.status in ("running", "done", "superseded", "skipped"):
             return False
         self._finish(event, "skipped")
+        self.reports.pop(event.ref, None)
         return True
 
     def reported(self, ref: str) -> None:

@@ -67,8 +67,16 @@ MUTANTS: Final = (
         "lost wake-ups are not repeated", 3, "pump", "for _, ref in ipairs(stale) do", "for _, ref in ipairs({}) do"
     ),
     _mutant("lapsed leases are not returned", 3, "pump", "'-inf', '(' .. int(NOW)", "'-inf', '(0'"),
-    _mutant("an event that kills its worker is tried for ever", 3, "pump", "if died >= crashes then", "if false then"),
-    _mutant("deaths are counted though it lived in between", 3, "settle", "redis.call('HDEL', e.hash, 'crashes')"),
+    _mutant("an event that kills its worker is tried for ever", 3, "common", "if times >= most then", "if false then"),
+    _mutant(
+        "deaths are counted though it lived in between", 3, "settle", "redis.call('HDEL', e.hash, 'crashes', 'lapses')"
+    ),
+    _mutant(
+        "the death of any process frees an event", 1, "died", "redis.call('HGET', e.hash, 'holder') ~= ARGV[6]", "false"
+    ),
+    _mutant("a known death is not acted on", 3, "died", "release(e.company)"),
+    _mutant("wake-ups are repeated at the same pace", 6, "pump", "'wakes', 1), MOST_DOUBLINGS)", "'wakes', 0), 0)"),
+    _mutant("who is to be told of a skipped event is told", 3, "skip", "redis.call('ZREM', P .. 'reports', e.ref)"),
     _mutant("steps taken are not kept", 3, "record", "redis.call('HSET', P .. 'progress:' .. e.ref, ARGV[7], ARGV[8])"),
     _mutant(
         "a skipped event forgets its steps",

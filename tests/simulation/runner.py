@@ -19,10 +19,10 @@ from tests.simulation.world import REMEMBERED, Engine, World, build_engine
 RESTARTED: Final = 500  # every so manieth seed runs on a durable Redis that is killed now and then
 CHUNK: Final = 25  # seeds that a process takes at a time
 RULES: Final = (
-    Rules(release_limit=1, crash_limit=2),
+    Rules(release_limit=1, crash_limit=2, lapse_limit=2),
     Rules(release_limit=2, breaker_threshold=1),
     Rules(release_limit=3, breaker_threshold=1),
-    Rules(release_limit=8, breaker_threshold=2, crash_limit=2),
+    Rules(release_limit=8, breaker_threshold=2, crash_limit=2, lapse_limit=2),
 )
 
 

@@ -68,6 +68,7 @@ def build_engine(wire: Wire, rules: Rules, scripts: Path | None = None) -> Engin
             prefix=PREFIX,
             rewake=timedelta(milliseconds=rules.rewake),
             crash_limit=rules.crash_limit,
+            lapse_limit=rules.lapse_limit,
             breaker_threshold=rules.breaker_threshold,
             breaker_rest=(timedelta(milliseconds=rules.first_rest), timedelta(milliseconds=rules.longest_rest)),
             clock=clock,
@@ -135,13 +136,13 @@ class World:
         """Whether the worker got it."""
         event = self.model.events.get(f"{company}:{event_id}")
         expected = self.model.may_be_claimed(event)
-        claim = self.ordering.claim(company, event_id)
+        claim = self.ordering.claim(company, event_id, worker.name)
         self._step("%s claims %s: %s", worker.name, event_id, claim.fence if claim else "not now")
         insist((claim is not None) == expected, f"{event_id} may be claimed: {expected}; it was: {claim is not None}")
         if claim is not None and event is not None:
             self._compare_claim(claim, event)
             worker.claim = claim
-        self.model.claim(event, claim.fence if claim else None)
+        self.model.claim(event, claim.fence if claim else None, worker.name)
         self._told(())
         return claim is not None
 
@@ -177,6 +178,13 @@ class World:
             self.model.renew(self._event(claim))
         self._told(())
         return renewed
+
+    def died(self, worker: Worker, company: str, event_id: str) -> None:
+        """Its parent saw the process die and says so."""
+        wakeups = self.ordering.died(company, event_id, worker.name)
+        self._step("%s is seen to have died with %s", worker.name, event_id)
+        self.model.died(self.model.events.get(f"{company}:{event_id}"), worker.name)
+        self._told(wakeups)
 
     def settle(self, who: str, claim: Claim, outcome: Outcome) -> bool:
         holds = self._holds(claim)

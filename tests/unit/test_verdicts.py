@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError, ResponseError
 
 from fortnox import errors as e
 from mappers.errors import TotalsDiffer
@@ -45,7 +46,9 @@ def details(situation: str = "", **known: str) -> e.Details:
         (TotalsDiffer(Decimal(1), Decimal(2), "SEK", ()), Failed),
         (InvalidEvent((Problem("customer", "is missing", ""),)), Failed),
         (NeverConnected("acme"), Failed),
-        (RedisConnectionError("gone"), Retry),
+        (RedisConnectionError("gone"), Yield),  # not the event's doing: no attempt is charged
+        (OutOfMemoryError("OOM command not allowed"), Yield),
+        (ResponseError("WRONGTYPE"), Retry),
     ],
 )
 def test_each_kind_of_error_has_one_outcome(error: Exception, outcome: type[Outcome]) -> None:

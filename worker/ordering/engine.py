@@ -153,18 +153,24 @@ class Ordering:
         release_limit: int = 8,
         retention: timedelta = timedelta(days=90),
         prefix: str = "mf:",
-        rewake: timedelta = timedelta(seconds=8),
+        rewake: timedelta = timedelta(seconds=4),
         crash_limit: int = 3,
+        lapse_limit: int = 10,
         breaker_threshold: int = 3,
         breaker_rest: tuple[timedelta, timedelta] = (timedelta(seconds=5), timedelta(minutes=5)),
         clock: Callable[[], int] | None = None,
     ) -> None:
-        """`redis` must decode responses. `clock` (ms) replaces the server's, for tests with simulated time."""
+        """`redis` must decode responses. `clock` (ms) replaces the server's, for tests with simulated time.
+
+        An event is set aside after `crash_limit` deaths in a row of the process that held it, which `died` tells,
+        or after `lapse_limit` lapsed leases in a row: those may as well be the deaths of innocent machines.
+        """
         self.redis = redis
         self.lease = lease
         self.prefix = prefix
         self._rewake = rewake
         self._crash_limit = crash_limit
+        self._lapse_limit = lapse_limit
         self._breaker = (breaker_threshold, *map(_ms, breaker_rest))
         self._shared = (release_limit, _ms(retention))
         self._clock = clock
@@ -201,9 +207,9 @@ class Ordering:
         )
         return Admission(known=not accepted, wakeups=_wakeups(woken))
 
-    def claim(self, company: str, event_id: str) -> Claim | None:
-        """The event, if it may start now and no one else has it."""
-        answer = self._run("claim", company, event_id, _ms(self.lease))
+    def claim(self, company: str, event_id: str, holder: str = "") -> Claim | None:
+        """The event, if it may start now and no one else has it. `holder` names the process, for `died`."""
+        answer = self._run("claim", company, event_id, _ms(self.lease), holder)
         if answer[0] == 0:
             return None
         fence, type_, key, attempts, body, progress, accepted = answer
@@ -228,6 +234,10 @@ class Ordering:
         if not self._run("record", claim.company, claim.id, claim.fence, step, value):
             raise LeaseLost(claim.company, claim.id)
 
+    def died(self, company: str, event_id: str, holder: str) -> tuple[Wakeup, ...]:
+        """The process is gone: if it held the event, another may have it now. Wrong news breaks promise 1."""
+        return _wakeups(self._run("died", company, event_id, holder, self._crash_limit)[1])
+
     def settle(self, claim: Claim, outcome: Outcome) -> tuple[Wakeup, ...]:
         """Applies the outcome and returns what it released. Raises `LeaseLost`, and then nothing was changed."""
         settled, woken = self._run("settle", claim.company, claim.id, claim.fence, *self._arguments(outcome))
@@ -237,7 +247,7 @@ class Ordering:
 
     def pump(self, most: int = 100) -> Pumped:
         """Moves on what time alone moves. Call it when `next_due` has passed, from as many workers as there are."""
-        next_due, woken = self._run("pump", most, _ms(self._rewake), self._crash_limit)
+        next_due, woken = self._run("pump", most, _ms(self._rewake), self._lapse_limit)
         wait = None if next_due == "-1" else timedelta(milliseconds=int(next_due))
         return Pumped(next_due=wait, wakeups=_wakeups(woken))
 

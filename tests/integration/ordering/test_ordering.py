@@ -121,13 +121,32 @@ def test_steps_recorded_by_a_crashed_holder_are_given_to_the_next(line: Line) ->
 def test_an_event_whose_holder_dies_three_times_is_set_aside_and_its_key_goes_on(line: Line) -> None:
     line.publish("a")
     line.publish("b")
-    for _ in range(3):
+    for process in ("w1/11", "w1/12", "w2/11"):
+        assert line.ordering.claim("acme", "a", process) is not None
+        line.woken += line.ordering.died("acme", "a", process)
+    assert line.status("a") == "failed"
+    assert "died 3 times" in line.reason("a")
+    line.run("b")
+
+
+def test_the_death_of_another_process_frees_nothing(line: Line) -> None:
+    line.publish("a")
+    holder = line.ordering.claim("acme", "a", "w1/11")
+    assert holder is not None
+    assert line.ordering.died("acme", "a", "w1/12") == ()
+    assert line.ordering.claim("acme", "a", "w1/12") is None
+    line.settle(holder, Done())
+
+
+def test_leases_that_lapse_set_an_event_aside_later_as_the_machines_may_be_to_blame(line: Line) -> None:
+    line.publish("a")
+    for lapsed in range(10):
+        assert line.status("a") == "ready", lapsed
         line.claim("a")
         line.passes(seconds=31)
         line.pump()
     assert line.status("a") == "failed"
-    assert "died 3 times" in line.reason("a")
-    line.run("b")
+    assert "10 times" in line.reason("a")
 
 
 def test_an_earlier_event_that_was_retried_meanwhile_starts_when_the_later_one_is_held(line: Line) -> None:
@@ -199,10 +218,26 @@ def test_a_settled_event_is_not_claimed_again(line: Line) -> None:
 def test_a_wakeup_that_nobody_answered_is_repeated(line: Line) -> None:
     line.publish("a")
     assert line.released() == ["a"]
-    line.passes(seconds=7)
+    line.passes(seconds=3)
     line.pump()
     assert line.released() == []
     line.passes(seconds=1)
+    line.pump()
+    assert line.released() == ["a"]
+
+
+def test_a_wakeup_is_repeated_ever_less_often_as_it_may_stand_in_a_long_queue(line: Line) -> None:
+    line.publish("a")
+    assert line.released() == ["a"]
+    repeated = []
+    for second in range(200):
+        line.pump()
+        repeated += [second] * len(line.released())
+        line.passes(seconds=1)
+    assert repeated == [4, 12, 28, 60, 124, 188]
+    line.run("a", Yield())
+    assert line.released() == ["a"]
+    line.passes(seconds=4)
     line.pump()
     assert line.released() == ["a"]
 
@@ -467,7 +502,8 @@ def test_troubles_of_several_events_open_the_breaker_and_then_one_probe_goes(lin
     assert record.attempts == 0  # a probe's failure is not the event's
     line.passes(seconds=9)
     line.pump()
-    assert line.released() == []
+    assert line.ordering.claim("acme", "c3") is None
+    line.released()
     line.passes(seconds=1)
     line.pump()
     assert line.released() == ["c3"]

@@ -1,6 +1,6 @@
 -- A task takes its event: only one that is released, so the first of its key with all it needs through.
 --
--- ARGV[4] company   [5] id   [6] lease, ms
+-- ARGV[4] company   [5] id   [6] lease, ms   [7] the process that takes it, for died.lua
 -- returns { fence, type, key, attempts, body, progress as a flat list, accepted } or { 0, why, woken }
 
 local company, id = ARGV[4], ARGV[5]
@@ -12,6 +12,7 @@ end
 local base = P .. 'company:' .. company
 local crowd = redis.call('HEXISTS', base, 'probing') == 1 and redis.call('SCARD', base .. ':released') > 1
 if not may_start(company, e.control) or crowd then
+  redis.call('HDEL', e.hash, 'wakes')
   ready(e) -- gives its slot back: the company rests, or one probe goes at a time
   return { 0, 'resting', woken }
 end
@@ -20,7 +21,7 @@ local fence = redis.call('INCR', P .. 'fences')
 move(e, 'running')
 redis.call('SADD', P .. 'company:' .. company .. ':released', id)
 redis.call('ZADD', P .. 'leases', NOW + tonumber(ARGV[6]), e.ref)
-redis.call('HSET', e.hash, 'fence', fence, 'claimed', int(NOW), 'started', 1)
+redis.call('HSET', e.hash, 'fence', fence, 'claimed', int(NOW), 'started', 1, 'wakes', 0, 'holder', ARGV[7])
 local f = redis.call('HMGET', e.hash, 'attempts', 'accepted')
 return { fence, e.type, e.key, f[1] or '0', redis.call('GET', P .. 'body:' .. e.ref) or '',
   redis.call('HGETALL', P .. 'progress:' .. e.ref), f[2] }

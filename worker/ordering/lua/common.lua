@@ -10,7 +10,8 @@
 --   tickets, fences                  counters: admission order, fencing tokens
 --   companies                        set of company codes
 --   due, leases, woken, resting      sorted sets by time: retries, leases (ref); wake-ups sent and not yet
---                                    answered (ref); companies that may go on then
+--                                    answered (ref; of one repeated n times, the later the more); companies
+--                                    that may go on then
 --   unblocked                        set of ordering keys whose waiters are not all looked at yet
 --   reports                          sorted set by time: refs (or "company:") a person must be told of
 --   event:<ref>                      hash: see publish.lua;  body:<ref> its JSON;  progress:<ref> steps done
@@ -227,6 +228,17 @@ function finish(e, status, reason)
   end
   advance(e.key, e.company)
   sweep(e.key)
+end
+
+-- Whoever held the event is gone. `field` counts how often in a row; at `most` times the event is set aside.
+local function orphan(e, field, most, reason)
+  local times = redis.call('HINCRBY', e.hash, field, 1)
+  if times >= most then
+    redis.call('HSET', e.hash, 'remedy', 'This is a fault in the integration, not in your data.', 'code', 'crash')
+    finish(e, 'failed', string.format(reason, times))
+  else
+    ready(e)
+  end
 end
 
 -- A control event (one that may end a pause) starts while its company is paused, but not while it rests.

@@ -1,11 +1,12 @@
 -- What time alone brings about: due retries, lapsed leases, companies that rested, wake-ups nobody answered,
 -- waiters that one call could not finish with. Harmless in parallel and at any time.
 --
--- ARGV[4] how many of each at most   [5] after how long a wake-up is repeated, ms
+-- ARGV[4] how many of each at most   [5] after how long a wake-up is repeated, ms; then after twice as long, and so on
 -- ARGV[6] after how many lapsed leases in a row an event is set aside
 -- returns { ms until the next one is due (-1: nothing is), woken }
 
-local most, rewake, crashes = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local most, rewake, lapses = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local MOST_DOUBLINGS = 4
 local touched = {}
 
 local function due(set)
@@ -21,13 +22,7 @@ end
 -- A lease is good up to and including its last ms, as in holds().
 for _, ref in ipairs(redis.call('ZRANGEBYSCORE', P .. 'leases', '-inf', '(' .. int(NOW), 'LIMIT', 0, most)) do
   local e = load_ref(ref)
-  local died = redis.call('HINCRBY', e.hash, 'crashes', 1)
-  if died >= crashes then
-    redis.call('HSET', e.hash, 'remedy', 'This is a fault in the integration, not in your data.', 'code', 'crash')
-    finish(e, 'failed', 'The process that transferred it died ' .. died .. ' times in a row.')
-  else
-    ready(e)
-  end
+  orphan(e, 'lapses', lapses, 'The worker that transferred it was not heard of again, %d times in a row.')
   touched[e.company] = true
 end
 
@@ -48,10 +43,13 @@ end
 
 for company in pairs(touched) do release(company) end
 
+-- It may be lost, or stand in a long queue: to repeat it at the same pace for ever would make that longer.
 local stale = redis.call('ZRANGEBYSCORE', P .. 'woken', '-inf', NOW - rewake, 'LIMIT', 0, most)
 for _, ref in ipairs(stale) do
   local colon = string.find(ref, ':', 1, true)
   wake(string.sub(ref, 1, colon - 1), string.sub(ref, colon + 1))
+  local times = math.min(redis.call('HINCRBY', P .. 'event:' .. ref, 'wakes', 1), MOST_DOUBLINGS)
+  redis.call('ZADD', P .. 'woken', NOW + rewake * (2 ^ times - 1), ref)
 end
 
 local next_due = nil

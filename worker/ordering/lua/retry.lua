@@ -11,13 +11,14 @@ if e.status == 'retrying' or e.status == 'held' then
   local first = lowest(P .. 'key:' .. e.key .. ':line') == e.id
   local busy = e.status == 'held' and redis.call('EXISTS', P .. 'key:' .. e.key .. ':active') == 1
   if not first or busy then return { '', woken } end
+  redis.call('ZREM', P .. 'reports', e.ref)
   ready(e)
 elseif e.status == 'failed' or e.status == 'skipped' then
   redis.call('PERSIST', e.hash)
   redis.call('PERSIST', P .. 'body:' .. e.ref)
   redis.call('PERSIST', P .. 'progress:' .. e.ref)
   move(e, 'waiting')
-  redis.call('HDEL', e.hash, 'settled', 'attempts', 'crashes')
+  redis.call('HDEL', e.hash, 'settled', 'attempts', 'crashes', 'lapses', 'wakes')
   redis.call('ZREM', P .. 'reports', e.ref)
   redis.call('ZADD', P .. 'key:' .. e.key .. ':line', e.place, e.id)
   redis.call('ZADD', P .. 'company:' .. company .. ':open',

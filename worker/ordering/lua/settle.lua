@@ -37,7 +37,7 @@ local function trouble()
   end
 end
 
-redis.call('HDEL', e.hash, 'crashes')
+redis.call('HDEL', e.hash, 'crashes', 'lapses')
 redis.call('HSET', e.hash, 'reason', reason, 'remedy', ARGV[9], 'code', ARGV[10])
 if ARGV[13] == '1' then report(e.ref) end
 if outcome == 'trouble' then

@@ -8,5 +8,6 @@ if not e or e.status == 'running' or e.status == 'done' or e.status == 'supersed
   return { 0, woken }
 end
 finish(e, 'skipped', ARGV[6])
+redis.call('ZREM', P .. 'reports', e.ref) -- nobody need be told of it any more
 release(e.company)
 return { 1, woken }
