@@ -6,7 +6,7 @@ Fortnox allows 25 requests in any 5 seconds for a client and company
 """
 
 import time
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 import redis
 from limits import RateLimitItemPerSecond
@@ -25,17 +25,54 @@ class Room(NamedTuple):
     free_in: float  # seconds until the next request has room; 0 when it has
 
 
-class Limiter:
-    """At most `requests` in any `seconds` seconds for a company, over all processes that share this Redis.
+class RedisClock:
+    """The time by Redis' clock, in seconds since the epoch: a worker's own may be off by minutes.
 
-    Times are those of the workers' clocks; keep them synchronised (NTP): a skew shortens the window by as
-    much.
+    Redis is asked now and then; in between this process's monotonic clock goes on from there.
     """
+
+    ASKED_EVERY: Final = 30.0  # seconds
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self._redis = client
+        self._ahead = 0.0
+        self._good_until = float("-inf")
+
+    def __call__(self) -> float:
+        asked = time.monotonic()
+        if asked > self._good_until:
+            answer: Any = self._redis.time()
+            seconds, microseconds = answer
+            now = time.monotonic()
+            self._ahead = seconds + microseconds / 1e6 - (asked + now) / 2
+            self._good_until = now + self.ASKED_EVERY
+            return now + self._ahead
+        return asked + self._ahead
+
+
+class SharedStorage(RedisStorage):
+    """limits' storage in Redis, on Redis' clock: limits takes that of each process."""
+
+    def __init__(self, client: "redis.Redis") -> None:
+        super().__init__("redis://", client.connection_pool, key_prefix=PREFIX)
+        self.clock = RedisClock(client)
+
+    def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        return bool(self.lua_acquire_moving_window([self.prefixed_key(key)], [self.clock(), limit, expiry, amount]))
+
+    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
+        now = self.clock()
+        found = self.lua_moving_window([self.prefixed_key(key)], [now - expiry, limit])
+        return (float(found[0]), found[1]) if found else (now, 0)
+
+
+class Limiter:
+    """At most `requests` in any `seconds` seconds for a company, over all processes that share this Redis."""
 
     def __init__(self, client: "redis.Redis", limit: tuple[int, int] = (24, 5)) -> None:
         self._requests, self._seconds = limit
         self._item = RateLimitItemPerSecond(self._requests, self._seconds, namespace="company")
-        self._storage = RedisStorage("redis://", client.connection_pool, key_prefix=PREFIX)
+        self._storage = SharedStorage(client)
 
     def acquire(self, company: str, leave: int = 0) -> None:
         """Takes one slot of the company's window, or raises `WindowFull` with the seconds until there is one.
@@ -54,7 +91,7 @@ class Limiter:
         allowed = max(1, self._requests - leave)
         oldest, used = self._storage.get_moving_window(self._key(company), allowed, self._seconds)
         # When the window is full, `oldest` is the entry whose leaving makes room.
-        free_in = oldest + self._seconds - time.time() + SHORTEST_WAIT if used >= allowed else 0.0
+        free_in = oldest + self._seconds - self._storage.clock() + SHORTEST_WAIT if used >= allowed else 0.0
         return Room(used, max(free_in, 0.0))
 
     def _key(self, company: str) -> str:

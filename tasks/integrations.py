@@ -6,7 +6,6 @@ from typing import Any
 from celery import shared_task
 
 from moment.events import Integration
-from tasks.messages import send_wakeups
 from tasks.names import TRANSFERS
 from tasks.tokens import to_tokens
 from tasks.transfer import Job, TransferTask
@@ -56,7 +55,7 @@ def enable(job: Job) -> Outcome:
         )
         job.house.connections.save(connection)
         job.record("connected")
-    send_wakeups(job.house.app, job.house.ordering.resume(job.claim.company))
+    job.house.ordering.resume(job.claim.company)
     return Done()
 
 
@@ -74,7 +73,7 @@ def disable(job: Job) -> Outcome:
         job.house.oauth.revoke(tokens.refresh_token, company=job.claim.company)
     job.house.connections.forget_tokens(job.claim.company)
     job.house.connections.save(connection.model_copy(update={"state": "disabled"}))
-    send_wakeups(job.house.app, job.house.ordering.resume(job.claim.company))
+    job.house.ordering.resume(job.claim.company)
     return Done()
 
 

@@ -15,7 +15,6 @@ from celery.worker.request import Request
 from redis.exceptions import RedisError
 
 from tasks.house import house_of
-from tasks.messages import send_wakeups
 
 log = structlog.get_logger(__name__)
 
@@ -50,8 +49,6 @@ class TransferRequest(Request):
         process = f"{self.hostname}/{self.worker_pid}"
         log.warning("transfer.process_died", company=company, event_id=event_id, process=process)
         try:
-            wakeups = house_of(self.task.app).ordering.died(company, event_id, process)
+            house_of(self.task.app).ordering.died(company, event_id, process)
         except RedisError as error:
             log.warning("transfer.waits_for_its_lease", company=company, event_id=event_id, error=type(error).__name__)
-        else:
-            send_wakeups(self.task.app, wakeups)

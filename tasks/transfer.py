@@ -20,7 +20,7 @@ from fortnox.errors import OutcomeUnknown
 from moment.events import Event, parse_event
 from tasks.house import House, house_of
 from tasks.leases import HandedBack, Hold
-from tasks.messages import ask_for_report, send_wakeups
+from tasks.messages import ask_for_report
 from tasks.processes import this_process
 from tasks.verdicts import verdict
 from worker.ordering import (
@@ -34,7 +34,6 @@ from worker.ordering import (
     Retry,
     Skipped,
     Trouble,
-    Wakeup,
 )
 from worker.stores import CompanySettings, Connection, LinkStore
 
@@ -128,7 +127,11 @@ class TransferTask(Task[Any, Any]):
 
     def deliver(self, company: str, event_id: str, transfer: Deliver) -> str:
         house = house_of(self.app)
-        claim = house.ordering.claim(company, event_id, this_process(self.request))
+        try:
+            claim = house.ordering.claim(company, event_id, this_process(self.request))
+        except (RedisConnectionError, RedisTimeoutError) as error:  # the wake-up will be repeated
+            log.warning("transfer.waits_for_redis", company=company, event_id=event_id, error=type(error).__name__)
+            return "Redis is away"
         if claim is None:
             return "not its turn"
         with structlog.contextvars.bound_contextvars(
@@ -136,14 +139,13 @@ class TransferTask(Task[Any, Any]):
         ):
             try:
                 outcome = run(claim, house, transfer)
-                wakeups = settle(claim, house, outcome)
+                settle(claim, house, outcome)
             except LeaseLost:
                 log.warning("transfer.lease_lost")
                 return "lease lost"
-            return self._tell(outcome, wakeups)
+            return self._tell(outcome)
 
-    def _tell(self, outcome: Outcome, wakeups: tuple[Wakeup, ...]) -> str:
-        send_wakeups(self.app, wakeups)
+    def _tell(self, outcome: Outcome) -> str:
         log.info(
             "transfer.settled",
             outcome=type(outcome).__name__.lower(),
@@ -163,14 +165,15 @@ class TransferTask(Task[Any, Any]):
                 return type(outcome).__name__.lower()
 
 
-def settle(claim: Claim, house: House, outcome: Outcome) -> tuple[Wakeup, ...]:
+def settle(claim: Claim, house: House, outcome: Outcome) -> None:
     """Says how a claimed event ended. A Redis that is away is waited for as long as the lease may hold: what was done
     would else be looked up and gone through again. Raises `LeaseLost`.
     """
     deadline = time.monotonic() + house.ordering.lease.total_seconds() * 2 / 3  # renewed within the third before
     while True:
         try:
-            return house.ordering.settle(claim, outcome)
+            house.ordering.settle(claim, outcome)
+            return
         except (RedisConnectionError, RedisTimeoutError) as error:
             if time.monotonic() > deadline:
                 raise

@@ -17,6 +17,7 @@ from fortnox import Exchange, Fortnox, Http, Limiter, OAuth, Transport
 from moment.files import FileSource
 from tasks.house import House
 from tasks.leases import Hold, LeaseKeeper
+from tasks.messages import wakeup_sender
 from tasks.names import REPORT
 from tasks.stopping import Stopping
 from tasks.tokens import TokenKeeper
@@ -92,7 +93,9 @@ def build_house(app: App) -> House:
         redirect_uri=settings.fortnox_redirect_uri,
         http=http,
     )
-    ordering = Ordering(redis, lease=settings.lease_seconds, release_limit=settings.company_release_limit)
+    ordering = Ordering(
+        redis, lease=settings.lease_seconds, release_limit=settings.company_release_limit, sender=wakeup_sender()
+    )
     tokens = TokenKeeper(redis, connections, oauth)
     limiter = Limiter(redis_client(settings), settings.fortnox_rate_limit)
 

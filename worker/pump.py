@@ -12,7 +12,6 @@ from celery import Celery, bootsteps
 from redis.exceptions import RedisError
 
 from tasks.house import house_of
-from tasks.messages import send_wakeups
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +42,6 @@ class Pump(threading.Thread):
         except RedisError as error:
             log.warning("pump.waits_for_redis", error=type(error).__name__)
             return WAIT_FOR_REDIS
-        send_wakeups(self._app, pumped.wakeups)
         return LONGEST_WAIT if pumped.next_due is None else min(pumped.next_due, LONGEST_WAIT)
 
 

@@ -51,6 +51,23 @@ def test_companies_have_windows_of_their_own(redis_client: "redis.Redis") -> Non
     assert fill(limiter, "globex") == 24
 
 
+def test_a_worker_whose_clock_is_off_shares_the_same_window(
+    redis_client: "redis.Redis", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = time.time
+    monkeypatch.setattr(time, "time", lambda: right() + 300)
+    fast = Limiter(redis_client, WINDOW)
+    for _ in range(20):
+        fast.acquire("acme")
+    assert fast.room("acme").used == 20
+    monkeypatch.setattr(time, "time", lambda: right() - 300)
+    slow = Limiter(redis_client, WINDOW)
+    assert fill(slow, "acme") == 4
+    with pytest.raises(WindowFull) as caught:
+        slow.acquire("acme")
+    assert 0 < caught.value.retry_after <= WINDOW[1]
+
+
 def test_it_says_exactly_when_there_is_room(redis_client: "redis.Redis") -> None:
     limiter = Limiter(redis_client, SHORT)
     limiter.acquire("acme")

@@ -247,6 +247,8 @@ class Model:
                 if company.paused is None:
                     company.paused = reason
                     self.reports[f"{event.company}:"] = self.now
+                if event.control:
+                    self._finish(event, "failed")
 
     def pump(self, most: int) -> None:
         """At most so many of each, the most overdue first."""

@@ -88,7 +88,7 @@ MUTANTS: Final = (
     _mutant("a retried event expires", 3, "retry", "  redis.call('PERSIST', e.hash)\n"),
     _mutant("a settled event is kept for ever", 3, "common", "    redis.call('PEXPIRE', e.hash, KEEP)\n"),
     _mutant("a failure is not told", 3, "common", "NOW, e.id)\n    report(e.ref)", "NOW, e.id)"),
-    _mutant("attempts are not counted", 3, "settle", "redis.call('HINCRBY', e.hash, 'attempts', 1)"),
+    _mutant("attempts are not counted", 3, "settle", "e.attempts + 1", "e.attempts"),
     # 4. A prerequisite's earlier events are through, or the event waits; if one failed, it is held until mended.
     _mutant(
         "prerequisites are not waited for",
@@ -156,6 +156,7 @@ MUTANTS: Final = (
         "a rest is ignored", 6, "common", "return not f[1] and (control or not f[2])", "return control or not f[2]"
     ),
     _mutant("a resting company keeps its slots", 6, "claim", "  ready(e) -- gives its slot back", "  --"),
+    _mutant("a control event that pauses its company goes on", 6, "settle", "if e.control then", "if false then"),
     _mutant("a pause stops control events too", 6, "common", "(control or not f[2])", "not f[2]"),
     _mutant("the breaker never opens", 6, "settle", "  if over >= 0 then", "  if false then"),
     _mutant(

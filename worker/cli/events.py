@@ -9,7 +9,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from tasks.house import House
-from tasks.messages import send_wakeups
 from worker.cli.console import Json, connected, err, fail, out, print_json, styled
 from worker.ordering import EventRecord
 from worker.ordering.engine import STATUSES
@@ -116,8 +115,7 @@ def retry(
         )
         refused = 0
         for name, one in chosen:
-            became, wakeups = app.house.ordering.retry(name, one)
-            send_wakeups(app, wakeups)
+            became, _ = app.house.ordering.retry(name, one)
             if became in ("", "unknown"):
                 refused += 1
                 reason = "no such event" if became == "unknown" else "it has nothing to retry in its status"
@@ -140,8 +138,7 @@ def skip(
     """Give up an event that is not running; what waited for it goes on."""
     with connected() as app:
         who = f"{reason} ({getpass.getuser()})"
-        skipped, wakeups = app.house.ordering.skip(company, event_id, who)
-        send_wakeups(app, wakeups)
+        skipped, _ = app.house.ordering.skip(company, event_id, who)
     if not skipped:
         fail(f"{company} {event_id}: it is running, settled already, or unknown")
     out.print(f"{company} {event_id}: {styled('skipped')}")

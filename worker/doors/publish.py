@@ -8,7 +8,6 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from moment.events import Event, parse_event
-from tasks.messages import send_wakeups
 from worker.assembly import App, create_app
 from worker.doors.admission import admit
 
@@ -31,7 +30,6 @@ def publish(event: Event | Mapping[str, Any] | str | bytes, *, app: App | None =
     app = app or _default_app()
     parsed = parse_event(event) if isinstance(event, Mapping | str | bytes) else event
     admission = admit(parsed, app.house.ordering, app.house.vault)
-    send_wakeups(app, admission.wakeups)
     return Receipt(parsed.company, parsed.id, admission.known)
 
 

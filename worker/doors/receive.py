@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from moment.events import InvalidEvent, parse_event
 from tasks.house import house_of
-from tasks.messages import ask_for_report, send_wakeups
+from tasks.messages import ask_for_report
 from tasks.names import RECEIVE
 from worker.doors.admission import admit, admit_invalid
 
@@ -42,6 +42,5 @@ def take(app: Celery, event: Any) -> str:
         ask_for_report(app)
         return "known" if admission.known else "refused"
     admission = admit(parsed, house.ordering, house.vault)
-    send_wakeups(app, admission.wakeups)
     log.info("event.accepted", company=parsed.company, key=str(parsed.key), known=admission.known)
     return "known" if admission.known else "accepted"

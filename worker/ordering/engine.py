@@ -159,8 +159,13 @@ class Ordering:
         breaker_threshold: int = 3,
         breaker_rest: tuple[timedelta, timedelta] = (timedelta(seconds=5), timedelta(minutes=5)),
         clock: Callable[[], int] | None = None,
+        sender: str = "local send = nil",
     ) -> None:
         """`redis` must decode responses. `clock` (ms) replaces the server's, for tests with simulated time.
+
+        `sender`: Lua source of `send(company, id, type, key)`, which sends a wake-up from within the script that
+        releases the event, if the queue is in the same Redis. Without it, wake-ups are returned, to be sent by the
+        caller.
 
         An event is set aside after `crash_limit` deaths in a row of the process that held it, which `died` tells,
         or after `lapse_limit` lapsed leases in a row: those may as well be the deaths of innocent machines.
@@ -176,7 +181,7 @@ class Ordering:
         self._clock = clock
         common = (LUA / "common.lua").read_text()
         self._scripts: dict[str, Script] = {
-            path.stem: redis.register_script(f"{common}\n{path.read_text()}")
+            path.stem: redis.register_script("\n".join((sender, common, path.read_text())))
             for path in sorted(LUA.glob("*.lua"))
             if path.stem != "common"
         }
@@ -239,7 +244,10 @@ class Ordering:
         return _wakeups(self._run("died", company, event_id, holder, self._crash_limit)[1])
 
     def settle(self, claim: Claim, outcome: Outcome) -> tuple[Wakeup, ...]:
-        """Applies the outcome and returns what it released. Raises `LeaseLost`, and then nothing was changed."""
+        """Applies the outcome. Returns what it released and did not send itself.
+
+        Raises `LeaseLost`, and then nothing was changed.
+        """
         settled, woken = self._run("settle", claim.company, claim.id, claim.fence, *self._arguments(outcome))
         if not settled:
             raise LeaseLost(claim.company, claim.id)

@@ -72,7 +72,7 @@ class Yield:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Nothing of the company can go through until it is resumed; a person is told once."""
+    """Nothing of the company can go through until it is resumed; a person is told once. A control event fails."""
 
     reason: str
     remedy: str = ""

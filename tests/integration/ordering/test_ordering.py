@@ -464,6 +464,15 @@ def test_a_throttled_event_gives_its_slot_back_and_goes_on_first_when_there_is_r
     assert line.claim("c0").attempts == 0
 
 
+def test_a_control_event_that_finds_the_company_must_pause_fails_itself(line: Line) -> None:
+    line.publish("a")
+    line.publish("control", "integration", control=True)
+    line.run("control", Pause("the code is used"))
+    assert line.ordering.paused("acme") == "the code is used"
+    assert line.status("control") == "failed"
+    assert line.ordering.claim("acme", "a") is None
+
+
 def test_a_paused_company_accepts_but_releases_nothing_until_it_is_resumed(line: Line) -> None:
     line.publish("a")
     line.publish("b", "customer/2")

@@ -9,19 +9,17 @@ if not e then return { 0, 'unknown', woken } end
 if e.status ~= 'ready' or redis.call('SISMEMBER', P .. 'company:' .. company .. ':released', id) == 0 then
   return { 0, e.status, woken }
 end
-local base = P .. 'company:' .. company
-local crowd = redis.call('HEXISTS', base, 'probing') == 1 and redis.call('SCARD', base .. ':released') > 1
-if not may_start(company, e.control) or crowd then
+local now = state(company)
+local crowd = now.probing and redis.call('SCARD', P .. 'company:' .. company .. ':released') > 1
+if not may_start(now, e.control) or crowd then
   redis.call('HDEL', e.hash, 'wakes')
   ready(e) -- gives its slot back: the company rests, or one probe goes at a time
   return { 0, 'resting', woken }
 end
 
 local fence = redis.call('INCR', P .. 'fences')
-move(e, 'running')
-redis.call('SADD', P .. 'company:' .. company .. ':released', id)
+move(e, 'running', { 'fence', fence, 'claimed', int(NOW), 'started', 1, 'wakes', 0, 'holder', ARGV[7] })
 redis.call('ZADD', P .. 'leases', NOW + tonumber(ARGV[6]), e.ref)
-redis.call('HSET', e.hash, 'fence', fence, 'claimed', int(NOW), 'started', 1, 'wakes', 0, 'holder', ARGV[7])
 local f = redis.call('HMGET', e.hash, 'attempts', 'accepted')
 return { fence, e.type, e.key, f[1] or '0', redis.call('GET', P .. 'body:' .. e.ref) or '',
   redis.call('HGETALL', P .. 'progress:' .. e.ref), f[2] }

@@ -5,6 +5,7 @@
 -- ARGV[2]  how many transfers of a company may be released at a time
 -- ARGV[3]  how long a settled event is remembered, ms
 -- ARGV[4…] the transition's own
+-- send     how a wake-up is sent, if it is sent from here (see Ordering); else nil, and it is returned
 --
 -- Layout (one server, no cluster: key names are built here). `ref` is "company:id".
 --   tickets, fences                  counters: admission order, fencing tokens
@@ -34,7 +35,7 @@ end
 local CAP = tonumber(ARGV[2])
 local KEEP = ARGV[3]
 
-local woken = {}   -- what this call releases: flat company, id, type, key
+local woken = {}   -- what this call releases and has not sent: flat company, id, type, key
 local looks = 200  -- how many waiters one call looks at; the rest is the pump's
 
 local ACTIVE = { ready = true, running = true, retrying = true }
@@ -44,12 +45,12 @@ local function int(number) return string.format('%.0f', number) end
 local function load(company, id)
   local ref = company .. ':' .. id
   local f = redis.call('HMGET', P .. 'event:' .. ref, 'status', 'key', 'needs', 'place', 'snapshot',
-    'sequence', 'blocker', 'type', 'fence', 'control', 'claimed', 'started', 'refused')
+    'sequence', 'blocker', 'type', 'fence', 'control', 'claimed', 'started', 'refused', 'attempts')
   if not f[1] then return nil end
   return { company = company, id = id, ref = ref, hash = P .. 'event:' .. ref, status = f[1], key = f[2],
     needs = f[3], place = tonumber(f[4]), snapshot = f[5] == '1', sequence = tonumber(f[6] or ''),
     blocker = f[7], type = f[8], fence = f[9], control = f[10] == '1', claimed = tonumber(f[11] or ''),
-    started = f[12] == '1', refused = f[13] == '1' }
+    started = f[12] == '1', refused = f[13] == '1', attempts = tonumber(f[14] or '0') }
 end
 
 local function load_ref(ref)
@@ -57,17 +58,19 @@ local function load_ref(ref)
   return load(string.sub(ref, 1, colon - 1), string.sub(ref, colon + 1))
 end
 
--- Takes an event out of wherever its status put it, and gives it the new status.
-local function move(e, status)
+-- Takes an event out of wherever its status put it, and gives it the new status. `fields`: what else is set, flat.
+local function move(e, status, fields)
   local company = P .. 'company:' .. e.company
   if e.status == 'waiting' and e.blocker then
     redis.call('ZREM', P .. 'key:' .. e.blocker .. ':waiters', e.ref)
   elseif e.status == 'held' then
     redis.call('ZREM', P .. 'key:' .. e.blocker .. (e.refused and ':refused' or ':held'), e.ref)
   elseif e.status == 'ready' then
-    redis.call('ZREM', company .. (e.control and ':control' or ':ready'), e.id)
     redis.call('ZREM', P .. 'woken', e.ref)
-    redis.call('SREM', company .. ':released', e.id)
+    if status ~= 'running' then -- which keeps the slot
+      redis.call('ZREM', company .. (e.control and ':control' or ':ready'), e.id)
+      redis.call('SREM', company .. ':released', e.id)
+    end
   elseif e.status == 'running' then
     redis.call('ZREM', P .. 'leases', e.ref)
     redis.call('SREM', company .. ':released', e.id)
@@ -88,7 +91,7 @@ local function move(e, status)
   end
   redis.call('HINCRBY', company, 'n:' .. e.status, -1)
   redis.call('HINCRBY', company, 'n:' .. status, 1)
-  redis.call('HSET', e.hash, 'status', status)
+  redis.call('HSET', e.hash, 'status', status, unpack(fields or {}))
   e.status = status
 end
 
@@ -107,15 +110,15 @@ local function hold(e, key)
 end
 
 -- The target refused it for that key: it is released when that next goes through, not by what else ends there.
-local function hold_refused(e, key)
-  move(e, 'held')
+local function hold_refused(e, key, fields)
+  move(e, 'held', fields)
   e.blocker, e.refused = key, true
   redis.call('HSET', e.hash, 'blocker', key, 'refused', 1)
   redis.call('ZADD', P .. 'key:' .. key .. ':refused', NOW, e.ref)
 end
 
-local function ready(e)
-  move(e, 'ready')
+local function ready(e, fields)
+  move(e, 'ready', fields)
   redis.call('ZADD', P .. 'company:' .. e.company .. (e.control and ':control' or ':ready'), e.place, e.id)
 end
 
@@ -186,10 +189,11 @@ local function sweep(key)
     move(e, 'waiting')
     consider(e)
   end
-  local done_at = tonumber(redis.call('HGET', P .. 'key:' .. key, 'done_at') or '')
-  while looks > 0 and done_at do
+  local done_at
+  while looks > 0 do
     local ref, since = lowest(refused)
-    if not ref or since > done_at then break end
+    done_at = done_at or ref and tonumber(redis.call('HGET', P .. 'key:' .. key, 'done_at') or '')
+    if not ref or not done_at or since > done_at then break end
     looks = looks - 1
     local e = load_ref(ref)
     move(e, 'waiting')
@@ -199,12 +203,11 @@ local function sweep(key)
 end
 
 -- A last word on an event: done, failed, superseded or skipped. What waited for it is looked at.
-function finish(e, status, reason)
+function finish(e, status, reason, fields)
   local company, key = P .. 'company:' .. e.company, P .. 'key:' .. e.key
-  move(e, status)
+  move(e, status, { 'settled', int(NOW), 'reason', reason, unpack(fields or {}) })
   redis.call('ZREM', key .. ':line', e.id)
   redis.call('ZREM', company .. ':open', e.id)
-  redis.call('HSET', e.hash, 'settled', int(NOW), 'reason', reason)
   if status == 'failed' then
     redis.call('ZADD', key .. ':failed', e.place, e.id)
     redis.call('ZADD', company .. ':failed', NOW, e.id)
@@ -220,9 +223,8 @@ function finish(e, status, reason)
   end
   if status == 'done' then
     redis.call('DEL', key .. ':failed') -- the key is mended: what was held behind it goes on
-    redis.call('HSET', key, 'done_at', int(NOW))
-    local through = tonumber(redis.call('HGET', key, 'through') or '')
-    if not through or e.place > through then redis.call('HSET', key, 'through', int(e.place)) end
+    local through = math.max(e.place, tonumber(redis.call('HGET', key, 'through') or '') or 0)
+    redis.call('HSET', key, 'done_at', int(NOW), 'through', int(through))
     if e.sequence then redis.call('HSET', key, 'sequence', int(e.sequence)) end
     redis.call('PEXPIRE', key, KEEP)
   end
@@ -234,36 +236,39 @@ end
 local function orphan(e, field, most, reason)
   local times = redis.call('HINCRBY', e.hash, field, 1)
   if times >= most then
-    redis.call('HSET', e.hash, 'remedy', 'This is a fault in the integration, not in your data.', 'code', 'crash')
-    finish(e, 'failed', string.format(reason, times))
+    finish(e, 'failed', string.format(reason, times),
+      { 'remedy', 'This is a fault in the integration, not in your data.', 'code', 'crash' })
   else
     ready(e)
   end
 end
 
--- A control event (one that may end a pause) starts while its company is paused, but not while it rests.
-local function may_start(company, control)
-  local f = redis.call('HMGET', P .. 'company:' .. company, 'rests', 'paused')
-  return not f[1] and (control or not f[2])
+local function state(company)
+  local f = redis.call('HMGET', P .. 'company:' .. company, 'rests', 'paused', 'probing')
+  return { rests = f[1], paused = f[2], probing = f[3] }
 end
+
+-- A control event (one that may end a pause) starts while its company is paused, but not while it rests.
+local function may_start(company, control) return not company.rests and (control or not company.paused) end
 
 local function wake(company, id)
   local f = redis.call('HMGET', P .. 'event:' .. company .. ':' .. id, 'type', 'key')
   redis.call('SADD', P .. 'company:' .. company .. ':released', id)
   redis.call('ZADD', P .. 'woken', NOW, company .. ':' .. id)
+  if send then return send(company, id, f[1], f[2]) end
   for _, value in ipairs({ company, id, f[1], f[2] }) do woken[#woken + 1] = value end
 end
 
 -- Fills the company's free slots with the first of its ready events (invariant 6).
 local function release(company)
-  local base = P .. 'company:' .. company
-  while may_start(company, true) do
+  local base, now = P .. 'company:' .. company, state(company)
+  while may_start(now, true) do
     local popped = redis.call('ZPOPMIN', base .. ':control')
     if not popped[1] then break end
     wake(company, popped[1])
   end
-  if not may_start(company, false) then return end
-  local cap = redis.call('HEXISTS', base, 'probing') == 1 and 1 or CAP
+  if not may_start(now, false) then return end
+  local cap = now.probing and 1 or CAP
   local free = cap - redis.call('SCARD', base .. ':released')
   while free > 0 do
     local popped = redis.call('ZPOPMIN', base .. ':ready')

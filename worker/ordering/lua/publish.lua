@@ -22,8 +22,7 @@ redis.call('HINCRBY', P .. 'company:' .. company, 'n:waiting', 1)
 
 local e = load(company, id)
 if ARGV[14] ~= '' then
-  redis.call('HSET', hash, 'remedy', ARGV[15])
-  finish(e, 'failed', ARGV[14])
+  finish(e, 'failed', ARGV[14], { 'remedy', ARGV[15] })
   release(company)
   return { 1, woken }
 end

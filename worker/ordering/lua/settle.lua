@@ -12,10 +12,14 @@ local e = load(company, ARGV[5])
 if not holds(e, ARGV[6]) then return { 0, woken } end
 
 local base = P .. 'company:' .. company
-local function charge() redis.call('HINCRBY', e.hash, 'attempts', 1) end
+local why = { 'reason', reason, 'remedy', ARGV[9], 'code', ARGV[10] }
+
+local function charge()
+  for _, value in ipairs({ 'attempts', e.attempts + 1 }) do why[#why + 1] = value end
+end
 
 local function retry_in(delay)
-  move(e, 'retrying')
+  move(e, 'retrying', why)
   redis.call('ZADD', P .. 'due', NOW + delay, e.ref)
 end
 
@@ -38,16 +42,19 @@ local function trouble()
 end
 
 redis.call('HDEL', e.hash, 'crashes', 'lapses')
-redis.call('HSET', e.hash, 'reason', reason, 'remedy', ARGV[9], 'code', ARGV[10])
 if ARGV[13] == '1' then report(e.ref) end
 if outcome == 'trouble' then
   trouble()
 elseif outcome == 'yield' then
-  ready(e)
+  ready(e, why)
   if ARGV[11] ~= '' then rest(company, NOW + tonumber(ARGV[11])) end
 elseif outcome == 'pause' then
-  ready(e)
   if redis.call('HSETNX', base, 'paused', reason) == 1 then report(company .. ':') end
+  if e.control then -- it would run while its company is paused, again and again
+    finish(e, 'failed', reason, why)
+  else
+    ready(e, why)
+  end
 else
   charge()
   redis.call('HDEL', base, 'troubles', 'troubled', 'probing')
@@ -56,14 +63,14 @@ else
   elseif outcome == 'held' then
     local done_at = tonumber(redis.call('HGET', P .. 'key:' .. ARGV[12], 'done_at') or '')
     if done_at and done_at >= e.claimed then -- it went through meanwhile: nothing would release this one
-      move(e, 'waiting')
+      move(e, 'waiting', why)
     else
-      hold_refused(e, ARGV[12])
+      hold_refused(e, ARGV[12], why)
       report(e.ref)
     end
     advance(e.key, company) -- to this one, or to an earlier one that was retried while it ran
   else
-    finish(e, outcome, reason)
+    finish(e, outcome, reason, why)
   end
 end
 release(company)

@@ -1,0 +1,57 @@
+"""Wake-ups that the ordering engine's scripts put into Celery's queue are messages as Celery itself writes them."""
+
+from datetime import UTC, datetime
+
+import pytest
+import redis
+from kombu import Connection
+
+from config.celery import TRANSFERS_QUEUE
+from tasks.messages import wakeup_sender
+from worker.ordering import Done, Ordering, Submission
+
+
+@pytest.fixture
+def ordering(redis_url: str, redis_client: "redis.Redis") -> Ordering:
+    client = redis.Redis.from_url(redis_url, decode_responses=True)
+    return Ordering(client, release_limit=1, sender=wakeup_sender())
+
+
+def submit(ordering: Ordering, event_id: str, kind: str = "invoice") -> None:
+    event = Submission("acme", event_id, f"acme/{kind}/{event_id}", f"{kind}.finalized", "{}", datetime.now(UTC))
+    assert ordering.publish(event).wakeups == ()  # sent already
+
+
+@pytest.mark.parametrize("event_id", ["e1", 'a "quoted" one', "back\\slash", "åäö-✓", "100%s", "a/b", "]],{}"])
+def test_a_message_names_the_task_and_the_event(ordering: Ordering, redis_url: str, event_id: str) -> None:
+    submit(ordering, event_id)
+    with Connection(redis_url) as connection:
+        message = connection.SimpleQueue(TRANSFERS_QUEUE).get(block=True, timeout=5)
+        arguments, keywords, options = message.payload
+        assert arguments == ["acme", event_id]
+        assert (keywords, set(options.values())) == ({}, {None})
+        assert message.headers["task"] == "transfer.invoice"
+        assert message.headers["argsrepr"] == f"(acme invoice {event_id.replace('/', ' ')})"
+        assert message.properties["correlation_id"] == message.headers["id"]
+        message.ack()
+
+
+def test_each_message_has_an_id_of_its_own_also_when_it_repeats_one(ordering: Ordering, redis_url: str) -> None:
+    submit(ordering, "first")
+    submit(ordering, "second")  # the company may have one at a time
+    claim = ordering.claim("acme", "first")
+    assert claim is not None
+    assert ordering.settle(claim, Done()) == ()
+    with Connection(redis_url) as connection:
+        queue = connection.SimpleQueue(TRANSFERS_QUEUE)
+        messages = [queue.get(block=True, timeout=5) for _ in range(2)]
+        assert [message.payload[0] for message in messages] == [["acme", "first"], ["acme", "second"]]
+        assert len({message.headers["id"] for message in messages}) == 2
+        assert len({message.delivery_tag for message in messages}) == 2
+
+
+def test_an_event_of_no_known_type_goes_to_the_task_for_the_unreadable(ordering: Ordering, redis_url: str) -> None:
+    submit(ordering, "odd", kind="oddity")
+    with Connection(redis_url) as connection:
+        message = connection.SimpleQueue(TRANSFERS_QUEUE).get(block=True, timeout=5)
+        assert message.headers["task"] == "transfer.unreadable"
