@@ -236,7 +236,8 @@ def _superseded(world: World, worker: Worker, claim: Claim) -> Outcome:
 
 
 def _done(world: World, worker: Worker, claim: Claim) -> Outcome:
-    return Done("the rate was taken from the register" if world.rng.random() < 0.1 else "")
+    told = world.rng.random() < 0.2
+    return Done("a file is missing", "send it", again=world.rng.random() < 0.5) if told else Done()
 
 
 def _wait(world: World, worker: Worker, longest: int) -> timedelta:
@@ -315,7 +316,7 @@ def ages_pass(world: World, mix: Mix) -> None:
 
 
 def retries(world: World, mix: Mix) -> None:
-    event = _someones_choice(world, ("failed", "failed", "held", "retrying", "skipped"))
+    event = _someones_choice(world, ("failed", "failed", "held", "retrying", "skipped", "done"))
     world.retry(event.company, event.id) if event else None
 
 

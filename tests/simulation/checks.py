@@ -214,7 +214,8 @@ def _expected(model: Model) -> dict[str, Any]:
     for event in model.events.values():
         keys[f"event:{event.ref}"] = _expected_event(event)
         keys[f"progress:{event.ref}"] = dict(event.progress)
-        keys[f"body:{event.ref}"] = "" if event.status in ("done", "superseded") else event.body
+        over = event.status in ("done", "superseded") and not event.again
+        keys[f"body:{event.ref}"] = "" if over else event.body
     return {PREFIX + name: value for name, value in keys.items() if value}
 
 

@@ -67,6 +67,7 @@ class Event:
     blocker: str = ""  # the key it waits for or is held behind
     refused_by: str = ""  # while held: the key for which the target refused it
     refused_at: int = 0
+    again: bool = False  # done, but for something that was left out: a person may have it run again
     broken: bool = False  # failed, and its key has not gone through since
     started: bool = False
     released: bool = False  # holds one of its company's slots
@@ -217,10 +218,10 @@ class Model:
             event.attempts += 1
             company.troubles, company.troubled, company.probing = 0, "", False
         match outcome:
-            case Done(notice):
+            case Done(notice, _, again):
                 if notice:
                     self.reports[event.ref] = self.now
-                self._finish(event, "done")
+                self._finish(event, "done", again)
             case Failed():
                 self._finish(event, "failed")
             case Skipped():
@@ -273,10 +274,11 @@ class Model:
         known.paused, known.rests, known.troubles, known.troubled, known.probing = None, None, 0, "", False
 
     def retry(self, event: Event | None) -> bool:
-        """Whether a person's wish to run it again is granted. A failed or skipped one goes to its old place."""
+        """Whether a person's wish to run it again is granted. A settled one goes to its old place."""
         if event is None:
             return False
-        if event.status in ("failed", "skipped"):
+        if event.status in ("failed", "skipped") or event.again:
+            event.again = False
             event.status, event.broken, event.attempts, event.crashes, event.lapses = "waiting", False, 0, 0, 0
             self.reports.pop(event.ref, None)
             return True
@@ -399,14 +401,14 @@ class Model:
             return event.sequence < key.sequence
         return key.through is not None and key.through > event.place
 
-    def _finish(self, event: Event, status: str) -> None:
-        event.status, event.settled = status, self.now
+    def _finish(self, event: Event, status: str, again: bool = False) -> None:
+        event.status, event.settled, event.again = status, self.now, again
         event.released, event.refused_by, event.blocker = False, "", ""
         event.broken = status == "failed"
         key = self.keys[event.key]
         if status == "failed":
             self.reports[event.ref] = self.now
-        elif status != "skipped":
+        elif status != "skipped" and not again:
             event.progress.clear()
         if status != "done":
             return

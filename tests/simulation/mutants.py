@@ -58,7 +58,7 @@ MUTANTS: Final = (
         "return through and through > e.place and",
         "return false and",
     ),
-    # 3. Nothing accepted is lost; nothing settled runs again; the same event id is accepted once.
+    # 3. Nothing accepted is lost; nothing settled runs again by itself; the same event id is accepted once.
     _mutant(
         "a known id is accepted again", 3, "publish", "if redis.call('EXISTS', hash) == 1 then return { 0, woken } end"
     ),
@@ -84,6 +84,14 @@ MUTANTS: Final = (
         "common",
         "redis.call('PEXPIRE', P .. 'progress:' .. e.ref, KEEP)",
         "redis.call('DEL', P .. 'progress:' .. e.ref)",
+    ),
+    _mutant("what was left out of a done event is forgotten", 3, "common", " or e.again"),
+    _mutant(
+        "a done event with nothing left out runs again",
+        3,
+        "retry",
+        "(e.status == 'done' and redis.call('EXISTS', P .. 'body:' .. e.ref) == 1)",
+        "e.status == 'done'",
     ),
     _mutant("a retried event expires", 3, "retry", "  redis.call('PERSIST', e.hash)\n"),
     _mutant("a settled event is kept for ever", 3, "common", "    redis.call('PEXPIRE', e.hash, KEEP)\n"),

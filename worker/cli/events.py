@@ -104,7 +104,7 @@ def retry(
     event_id: Annotated[str | None, typer.Argument(help="The event's id.", metavar="ID")] = None,
     all_failed: Annotated[bool, typer.Option("--all-failed", help="Every failed event (of the company).")] = False,
 ) -> None:
-    """Run a failed, skipped, held or retrying event again, now."""
+    """Run a failed, skipped, held or retrying event again, now; or one that is done but for a missing file."""
     if all_failed == (event_id is not None) or (company is None and not all_failed):
         fail("give a company and an event id, or --all-failed", 2)
     with connected() as app:

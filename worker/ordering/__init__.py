@@ -13,7 +13,7 @@ random worlds, and that it notices when one does not hold; bench measures 7.
 
 1. At most one live transfer per ordering key; a holder whose lease lapsed can change nothing.
 2. Order per key survives retries, back-off, crashes, redelivery and restarts.
-3. Nothing accepted is lost; nothing settled runs again; the same event id is accepted once.
+3. Nothing accepted is lost; nothing settled runs again by itself; the same event id is accepted once.
 4. A prerequisite's earlier events are through, or the event waits; if one failed, it is held until that is mended.
 5. Only snapshots not yet started are superseded.
 6. A company has at most `release_limit` transfers released; one that rests or is paused occupies no slot.

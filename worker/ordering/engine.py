@@ -268,7 +268,10 @@ class Ordering:
         return _wakeups(self._run("resume", company)[1])
 
     def retry(self, company: str, event_id: str) -> tuple[str, tuple[Wakeup, ...]]:
-        """Runs a failed, skipped, held or retrying event again. Returns its new status: "" if it has no other."""
+        """Runs a failed, skipped, held or retrying event again, or one that is done but for something left out.
+
+        Returns its new status: "" if it has no other.
+        """
         status, woken = self._run("retry", company, event_id)
         return status, _wakeups(woken)
 
@@ -317,7 +320,7 @@ class Ordering:
         return _record(company, event_id, found) if found else None
 
     def body(self, company: str, event_id: str) -> str | None:
-        """The event's JSON, kept until it is done or superseded."""
+        """The event's JSON, kept until it is superseded, or done with nothing left out."""
         return self.redis.get(self._key("body", f"{company}:{event_id}"))  # type: ignore[return-value]
 
     def progress(self, company: str, event_id: str) -> dict[str, str]:
@@ -363,8 +366,8 @@ class Ordering:
         delay: int | str = ""
         reason = remedy = code = held = ""
         match outcome:
-            case Done(notice):
-                name, reason = "done", notice
+            case Done(reason, remedy):
+                name = "done"
             case Failed(reason, remedy, code):
                 name = "failed"
             case Held(held, reason, remedy, code):
@@ -382,7 +385,8 @@ class Ordering:
             case Pause(reason, remedy, code):
                 name = "pause"
         tell = isinstance(outcome, Done) and bool(outcome.notice)
-        return (name, reason, remedy, code, delay, held, int(tell), *self._breaker)
+        again = isinstance(outcome, Done) and outcome.again
+        return (name, reason, remedy, code, delay, held, int(tell), *self._breaker, int(again))
 
 
 def _ms(duration: timedelta) -> int:

@@ -6,9 +6,14 @@ from datetime import timedelta
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """It is through. With `notice`, a person is told something that did not stop it."""
+    """It is through. With `notice`, a person is told something that did not stop it, and by `remedy` what to do.
+
+    `again`: something was left out, so the event is kept whole and a person may have it run once more.
+    """
 
     notice: str = ""
+    remedy: str = ""
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

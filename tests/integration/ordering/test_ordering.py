@@ -269,6 +269,31 @@ def test_a_skipped_event_that_is_retried_goes_on_from_the_steps_it_took(line: Li
     assert line.claim("a").progress == {"created": "1001"}
 
 
+def test_a_done_event_with_something_left_out_is_kept_and_can_be_run_again_from_its_steps(
+    line: Line, redis: Redis
+) -> None:
+    line.publish("a", "invoice/1")
+    line.publish("credit", "invoice/2", needs=("invoice/1",))
+    claim = line.claim("a")
+    line.ordering.record(claim, "created", "1001")
+    line.settle(claim, Done("a file is missing", "send it", again=True))
+    assert line.status("credit") == "ready"
+    assert 0 < redis.pttl("mf:body:acme:a") <= timedelta(days=90).total_seconds() * 1000  # type: ignore[operator]
+    assert line.ordering.retry("acme", "a")[0] == "ready"
+    assert redis.pttl("mf:body:acme:a") == redis.pttl("mf:progress:acme:a") == -1
+    again = line.claim("a")
+    assert (again.progress, again.body) == ({"created": "1001"}, '{"id":"a"}')
+    line.settle(again, Done())
+    assert line.ordering.retry("acme", "a")[0] == ""
+    assert line.ordering.body("acme", "a") is None
+
+
+def test_a_done_event_with_only_a_remark_does_not_run_again(line: Line) -> None:
+    line.publish("a")
+    line.run("a", Done("the rate was taken from the register"))
+    assert line.ordering.retry("acme", "a")[0] == ""
+
+
 # 4. A prerequisite's earlier events are through, or the event waits; if one failed, it is held until that is mended.
 
 

@@ -214,7 +214,7 @@ function finish(e, status, reason, fields)
     report(e.ref)
   else
     redis.call('PEXPIRE', e.hash, KEEP)
-    if status == 'skipped' then -- it can be retried, and then goes on from the steps it took
+    if status == 'skipped' or e.again then -- it can be retried, and then goes on from the steps it took
       redis.call('PEXPIRE', P .. 'body:' .. e.ref, KEEP)
       redis.call('PEXPIRE', P .. 'progress:' .. e.ref, KEEP)
     else

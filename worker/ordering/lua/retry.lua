@@ -1,5 +1,6 @@
--- A person lets a failed or skipped event run again, at its old place; one that waits for its next attempt
--- runs now, and a held one is tried without what it waits for.
+-- A person lets a failed or skipped event run again, at its old place, or one that is done but for something that
+-- was left out (its body is still there); one that waits for its next attempt runs now, and a held one is tried
+-- without what it waits for.
 --
 -- ARGV[4] company   [5] id
 -- returns { what became of it | "" not in a status that can be retried | "unknown", woken }
@@ -13,7 +14,8 @@ if e.status == 'retrying' or e.status == 'held' then
   if not first or busy then return { '', woken } end
   redis.call('ZREM', P .. 'reports', e.ref)
   ready(e)
-elseif e.status == 'failed' or e.status == 'skipped' then
+elseif e.status == 'failed' or e.status == 'skipped'
+    or (e.status == 'done' and redis.call('EXISTS', P .. 'body:' .. e.ref) == 1) then
   redis.call('PERSIST', e.hash)
   redis.call('PERSIST', P .. 'body:' .. e.ref)
   redis.call('PERSIST', P .. 'progress:' .. e.ref)

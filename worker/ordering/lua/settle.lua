@@ -4,6 +4,7 @@
 -- ARGV[11] retry, trouble: in how many ms it is due; yield: for how many ms the company rests, or ""
 -- ARGV[12] held: the ordering key it waits for   [13] "1" when a person is to be told (a failure always is)
 -- ARGV[14] trouble: how many in a row open the breaker   [15] first rest, ms   [16] longest rest, ms
+-- ARGV[17] done: "1" when something was left out and a person may have it run again
 -- outcome: done | failed | skipped | superseded | retry | held | yield | trouble | pause
 -- returns { 1 settled | 0 not this holder's, woken }
 
@@ -70,6 +71,7 @@ else
     end
     advance(e.key, company) -- to this one, or to an earlier one that was retried while it ran
   else
+    e.again = ARGV[17] == '1'
     finish(e, outcome, reason, why)
   end
 end
