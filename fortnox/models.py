@@ -105,6 +105,7 @@ class Invoice(InvoiceListItem):
     """An invoice with its rows and its sums. `total` includes VAT and the rounding `round_off`."""
 
     customer_number: Number
+    customer_name: Text = None
     total: Decimal
     vat_included: Flag = Field(False, alias="VATIncluded")
     net: Amount = None

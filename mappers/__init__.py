@@ -3,6 +3,7 @@
 Arrows: only the models of `moment` and `fortnox` are used here. `docs/mapping.md` is the table in words.
 """
 
+from mappers.comparison import Comparison, Difference, compare
 from mappers.customer import to_customer
 from mappers.errors import (
     BadCreditNote,
@@ -22,6 +23,8 @@ __all__ = [
     "BadCreditNote",
     "BadDates",
     "BadNumber",
+    "Comparison",
+    "Difference",
     "InvoiceOptions",
     "Mapped",
     "NoCurrencyRate",
@@ -31,6 +34,7 @@ __all__ = [
     "TotalsDiffer",
     "Unmappable",
     "VatSum",
+    "compare",
     "expected_total",
     "to_customer",
     "to_invoice",

@@ -1,10 +1,10 @@
 """Invoices and credit notes: created in Fortnox, with their files, and posted. Each step is recorded before the next.
 
-Create → upload each file → attach all → post. A step that an earlier holder may have taken without recording it is
-looked up first.
+Create → compare → upload each file → link all → post. A step that an earlier holder may have taken without recording
+it is looked up first.
 """
 
-import hashlib
+import random
 from decimal import Decimal
 from typing import Any
 
@@ -13,17 +13,20 @@ from celery import shared_task
 
 from fortnox.errors import NotFound, Rejected
 from fortnox.models import Invoice
-from fortnox.payloads import AttachmentPayload, InvoicePayload
-from mappers import InvoiceOptions, expected_total, to_invoice
+from fortnox.payloads import InvoicePayload
+from mappers import InvoiceOptions, Mapped, compare, to_invoice
 from mappers.invoice import LEDGER_CURRENCY
-from moment.events import Attachment
 from moment.events import Invoice as MomentInvoice
-from moment.files import FileMissing
+from tasks.attachments import Left, transfer_files
 from tasks.names import TRANSFERS
-from tasks.transfer import Job, TransferTask
-from worker.ordering import Done, Failed, Outcome
+from tasks.transfer import IN_DOUBT, NOT_TAKEN, TAKEN, Job, TransferTask
+from worker.ordering import Done, Failed, Outcome, Retry
+from worker.ordering.backoff import backoff
 
 log = structlog.get_logger(__name__)
+
+FILE_TRIES = 10  # of a file whose host does not serve: 5 s doubling, so some 40 minutes after the invoice was posted
+WITHOUT_LINK = ("invoice-unknown", "request", "document-locked")  # what Fortnox may say of `CreditInvoiceReference`
 
 
 @shared_task(name=TRANSFERS["invoice"], base=TransferTask, bind=True)
@@ -37,13 +40,10 @@ def transfer_invoice(job: Job) -> Outcome:
         return off
     invoice: MomentInvoice = job.event.invoice
     mapped = to_invoice(invoice, _options(job, invoice))
-    found = _create(job, mapped.payload)
-    if found is not None and (fault := _fault(found, mapped.payload)):
+    if fault := _create(job, mapped.payload):
         return fault
-    missing = _attach(job, invoice)
-    _post(job, mapped.payload.document_number)
-    notices = [mapped.notice, *(f"A file was not transferred: {why}" for why in missing)]
-    return Done(notice=" ".join(filter(None, notices)))
+    left = transfer_files(job, invoice)
+    return _post(job, mapped.payload) or _ended(job, mapped, left)
 
 
 def _options(job: Job, invoice: MomentInvoice) -> InvoiceOptions:
@@ -63,22 +63,47 @@ def _registered_rate(job: Job, currency: str) -> Decimal | None:
         return None
 
 
-def _create(job: Job, payload: InvoicePayload) -> Invoice | None:
-    """Creates the invoice, or finds it. None when an earlier holder created and checked it."""
+def _create(job: Job, payload: InvoicePayload) -> Failed | None:
+    """Creates the invoice, or finds it, and compares it with what was billed: why it is not to be posted, if so."""
     if job.taken("created"):
         return None
+    invoice, found = _made_or_found(job, payload)
+    if fault := _fault(invoice, payload):
+        return fault
+    if found:  # another event of this invoice may have linked its files, and posted it
+        job.record("linking", IN_DOUBT)
+        job.record("posted", TAKEN if invoice.booked else NOT_TAKEN)
+    _check_credit_link(invoice, payload)
+    job.record("created")
+    return None
+
+
+def _made_or_found(job: Job, payload: InvoicePayload) -> tuple[Invoice, bool]:
+    """The invoice in Fortnox, and whether it was there already, as far as is known."""
     found = _look(job, payload) if job.in_doubt("created") else None
-    if found is None:
-        try:
-            with job.taking("created"):
-                found = job.fortnox.invoices.create(payload.for_create())
-        except Rejected as rejected:
-            found = _look(job, payload) if rejected.may_mean_taken else None
-            if found is None:
-                raise
-    if _fault(found, payload) is None:
-        job.record("created")
-    return found
+    if found is not None:
+        return found, True
+    try:
+        return _made(job, payload), False
+    except Rejected as rejected:
+        found = _look(job, payload) if rejected.may_mean_taken else None
+        if found is None:
+            raise
+        return found, True
+
+
+def _made(job: Job, payload: InvoicePayload) -> Invoice:
+    """Creates it. Where Fortnox refuses a credit note's link to its original, without the link."""
+    fields = payload.for_create()
+    try:
+        with job.taking("created"):
+            return job.fortnox.invoices.create(fields)
+    except Rejected as rejected:
+        if payload.credit_invoice_reference is None or rejected.situation not in WITHOUT_LINK:
+            raise
+    del fields["CreditInvoiceReference"]
+    with job.taking("created"):
+        return job.fortnox.invoices.create(fields)
 
 
 def _look(job: Job, payload: InvoicePayload) -> Invoice | None:
@@ -91,78 +116,80 @@ def _look(job: Job, payload: InvoicePayload) -> Invoice | None:
 def _fault(found: Invoice, payload: InvoicePayload) -> Failed | None:
     """Why the invoice in Fortnox is not the one that Moment billed, if it is not: it is then left as it is."""
     number = payload.document_number
-    if (found.external_invoice_reference1, found.customer_number) != (
-        payload.external_invoice_reference1,
-        payload.customer_number,
-    ):
+    if found.external_invoice_reference1 != payload.external_invoice_reference1:
+        whose = " ".join(filter(None, (found.customer_number, found.customer_name)))
         return Failed(
-            f"Number {number} is taken in Fortnox by another invoice, of customer {found.customer_number}.",
+            f"Number {number} is taken in Fortnox by another invoice, of customer {whose}.",
             "Give the invoice in Fortnox another number, or credit this one in Moment and bill it anew.",
             "NumberTaken",
         )
-    billed, booked = expected_total(payload).total, (found.total or Decimal(0)) - found.round_off
-    if booked != billed:
-        return Failed(
-            f"Fortnox made invoice {number} {booked} {payload.currency}, but {billed} was billed. It is not posted.",
-            "Check the VAT settings of its accounts in Fortnox, remove the unposted invoice there, and retry.",
-            "TotalsDiffer",
+    if found.cancelled:
+        return _cancelled(number)
+    comparison = compare(found, payload)
+    if comparison.equal:
+        return None
+    state = "is posted in Fortnox" if found.booked else "is in Fortnox, not posted,"
+    return Failed(
+        f"Invoice {number} {state} and is not what Moment billed:\n{comparison}",
+        "See why Fortnox reckons otherwise (VAT of the accounts, fees, rounding). Correct the invoice in Fortnox, "
+        "where it can be changed until it is posted, then retry the event: it is posted when the figures agree.",
+        "NotAsBilled",
+    )
+
+
+def _cancelled(number: int) -> Failed:
+    return Failed(
+        f"Invoice {number} has been cancelled (makulerad) in Fortnox, where its number cannot be used again.",
+        "If it was right to cancel it, credit it in Moment and skip this event. If not, bill it anew in Moment.",
+        "Cancelled",
+    )
+
+
+def _check_credit_link(found: Invoice, payload: InvoicePayload) -> None:
+    """Fortnox does not say what becomes of `CreditInvoiceReference` on a new document: the log does, for each."""
+    credited = payload.credit_invoice_reference
+    if credited is not None and credited not in (found.invoice_reference, found.credit_invoice_reference):
+        log.warning(
+            "invoice.credit_not_linked",
+            credited=credited,
+            invoice_reference=found.invoice_reference,
+            credit_invoice_reference=found.credit_invoice_reference,
         )
-    return None
 
 
-def _attach(job: Job, invoice: MomentInvoice) -> list[str]:
-    """Uploads the files and attaches them all in one request. Returns what could not be transferred, and why."""
-    if not invoice.attachments or job.taken("attached"):
-        return []
-    missing: list[str] = []
-    files: dict[str, AttachmentPayload] = {}
-    for attachment in invoice.attachments:
-        try:
-            archive_id = _upload(job, attachment)
-        except FileMissing as error:
-            log.warning("invoice.file_missing", why=error.why)
-            missing.append(str(error))
-        else:
-            sendable = attachment.content_type == "application/pdf"
-            files[archive_id] = AttachmentPayload(
-                entityId=invoice.invoice_number, fileId=archive_id, includeOnSend=sendable
-            )
-    if job.in_doubt("attached"):
-        for one in job.fortnox.attachments.list(invoice.invoice_number):
-            files.pop(one.file_id, None)
-    if files:
-        with job.taking("attached"):
-            job.fortnox.attachments.attach(list(files.values()))
-    if not missing:
-        job.record("attached")
-    return missing
-
-
-def _upload(job: Job, attachment: Attachment) -> str:
-    """The file's id in Fortnox's archive; uploaded once, however often it is on the invoice."""
-    step = f"file:{_identity(attachment)}"
-    archive_id = job.taken(step)
-    if archive_id is None:
-        with job.house.files.open(attachment) as file:
-            archive_id = job.fortnox.inbox.upload(attachment.file_name, file, attachment.content_type).archive_file_id
-        job.record(step, archive_id)
-    return archive_id
-
-
-def _identity(attachment: Attachment) -> str:
-    """What makes a file the same file within one invoice."""
-    source = attachment.url or attachment.content or ""
-    return hashlib.sha256(source.encode()).hexdigest()[:24]
-
-
-def _post(job: Job, number: int) -> None:
+def _post(job: Job, payload: InvoicePayload) -> Failed | None:
     """Posts the invoice once: whether it is posted is looked up where an earlier try may have done it."""
-    if job.in_doubt("posted") and job.fortnox.invoices.get(number).booked:
-        return
+    number = payload.document_number
+    if job.taken("posted") or (job.in_doubt("posted") and job.fortnox.invoices.get(number).booked):
+        return None
     try:
         with job.taking("posted"):
             job.fortnox.invoices.bookkeep(number)
     except Rejected:
         # Fortnox's answer to a second posting is not published either.
-        if not job.fortnox.invoices.get(number).booked:
+        found = job.fortnox.invoices.get(number)
+        if found.cancelled:
+            return _cancelled(number)
+        if not found.booked:
             raise
+        job.record("posted")
+    return None
+
+
+def _ended(job: Job, mapped: Mapped[InvoicePayload], left: Left) -> Outcome:
+    """How a posted invoice ends: done, or with files to come, or done but for files."""
+    tries = int(job.steps.get("file tries", 0)) + 1
+    after = backoff(tries, random.random())
+    if left.late and tries < FILE_TRIES and after is not None:
+        job.record("file tries", str(tries))
+        return Retry(after, f"The invoice is posted; a file is not there yet. {' '.join(left.late)}", "FileLate")
+    missing = (*left.missing, *left.late)
+    if not missing:
+        return Done(mapped.notice)
+    told = [mapped.notice, "The invoice is posted, but without these files:\n" + "\n".join(missing)]
+    return Done(
+        "\n".join(filter(None, told)),
+        "Attach them in Fortnox by hand. Or, when they can be fetched again, run "
+        f"`moment-fortnox events retry {job.claim.company} {job.claim.id}`: only what is missing is added.",
+        again=True,
+    )

@@ -13,7 +13,6 @@ from fortnox.errors import FortnoxError, PrerequisiteMissing
 from fortnox.errors import Outcome as Ending
 from mappers.errors import Unmappable
 from moment.events import InvalidEvent
-from moment.files import FileUnavailable
 from tasks.leases import HandedBack
 from worker.ordering import Claim, Failed, Held, Outcome, Pause, Retry, Trouble, Yield
 from worker.ordering.backoff import backoff
@@ -45,7 +44,7 @@ def verdict(error: Exception, claim: Claim, needs: tuple[str, ...], chance: floa
             return Failed(str(error), TELL_OPERATOR, "Unsealable")
         case RedisLost() | RedisTimeout() | OutOfMemoryError() | ReadOnlyError():  # not the event's doing
             return Yield(WAIT_FOR_REDIS, f"Redis did not answer ({type(error).__name__}).")
-        case RedisError() | SoftTimeLimitExceeded() | FileUnavailable():
+        case RedisError() | SoftTimeLimitExceeded():
             return _again(Retry, claim, chance, str(error) or type(error).__name__, type(error).__name__)
         case _:
             log.exception("transfer.bug", error=type(error).__name__)

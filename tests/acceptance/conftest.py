@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+import requests
 
 from config.environment import child_environment
+from fortnox import Fortnox, Transport
+from tasks.messages import send_wakeups
 from tests.unit import factories
 from worker.assembly import App, create_app
 from worker.doors.publish import publish
@@ -70,6 +74,37 @@ class System:
         found = wait_until(look, what=f"{company} {event_id} to settle", timeout=timeout)
         assert found is not None
         return found
+
+    def settled_at_once(self, company: str, event_id: str, timeout: float = 60) -> EventRecord:
+        """The same, with somebody who lets every retry run now: `events retry`, and no rest for the company."""
+        ordering = self.app.house.ordering
+
+        def look() -> EventRecord | None:
+            record = ordering.event(company, event_id)
+            if record is not None and record.status == "retrying":
+                send_wakeups(self.app, ordering.retry(company, event_id)[1])
+            if ordering.resting(company):
+                send_wakeups(self.app, ordering.resume(company))
+            return record if record is not None and record.status in SETTLED else None
+
+        found = wait_until(look, what=f"{company} {event_id} to settle", timeout=timeout, interval=0.1)
+        assert found is not None
+        return found
+
+    def fortnox(self, company: str) -> Fortnox:
+        """The company's ledger, as a person of the company works in it."""
+        return Fortnox(Transport(self.stack.settings.fortnox_api_url, self.app.house.tokens), company)
+
+    def file(self, company: str, **file: Any) -> dict[str, Any]:
+        """Puts a file on Moment's shelf; returns the attachment that names it."""
+        moment = self.stack.sandbox.moment
+        response = requests.post(f"{moment}/_sandbox/files", json={"company": company, **file}, timeout=5)
+        response.raise_for_status()
+        return {
+            "fileName": file["name"],
+            "contentType": file.get("content_type", "application/pdf"),
+            "url": moment + quote(response.json()["path"]),
+        }
 
     def ended(self, company: str) -> int:
         """How many of the company's events are settled."""

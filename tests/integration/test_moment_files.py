@@ -1,6 +1,8 @@
 """An invoice's files: fetched from Moment with its key, from listed hosts without, and never from anywhere else."""
 
 import base64
+import hashlib
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,7 +31,7 @@ class Shelf:
     def fetch(self, url: str, files: FileSource | None = None) -> bytes:
         attachment = Attachment(file_name="faktura.pdf", content_type="application/pdf", url=url)
         with (files or self.files).open(attachment) as file:
-            return file.read()
+            return file.stream.read()
 
     def _control(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
         response = requests.post(f"{self.origin}/_sandbox/{name}", json=body, timeout=5)
@@ -94,9 +96,33 @@ def test_a_file_over_the_size_limit_is_refused_while_it_is_read(shelf: Shelf) ->
 
 
 def test_a_file_inside_the_event_is_decoded(shelf: Shelf) -> None:
-    attachment = Attachment(file_name="a.pdf", content=base64.b64encode(b"inside").decode())
+    attachment = Attachment(file_name="a.txt", content=base64.b64encode(b"inside").decode())
     with shelf.files.open(attachment) as file:
-        assert file.read() == b"inside"
+        assert file.stream.read() == b"inside"
+        assert (file.size, file.sha256) == (6, hashlib.sha256(b"inside").hexdigest())
+
+
+def test_a_page_in_place_of_a_file_is_a_missing_file(shelf: Shelf) -> None:
+    page = base64.b64encode(b"<html>Log in</html>").decode()
+    with pytest.raises(FileMissing, match=r"sent a page \(text/html\) in place of it"):
+        shelf.fetch(shelf.put(content_base64=page, content_type="text/html; charset=utf-8"))
+
+
+def test_a_pdf_that_is_none_is_a_missing_file(shelf: Shelf) -> None:
+    with pytest.raises(FileMissing, match="is not a PDF"):
+        shelf.fetch(shelf.put(content_base64=base64.b64encode(b"MZ").decode(), content_type="application/octet-stream"))
+
+
+def test_a_host_that_sends_its_file_drop_by_drop_is_left_after_the_time_limit(shelf: Shelf) -> None:
+    impatient = FileSource(f"{shelf.origin}/api/1.0", SecretStr(MOMENT_KEY), (), seconds=0.5)
+    started = time.monotonic()
+    with pytest.raises(FileUnavailable, match="took longer than"):
+        shelf.fetch(shelf.put(size=60_000, trickle=20), impatient)
+    assert time.monotonic() - started < 5
+
+
+def test_a_large_file_comes_whole(shelf: Shelf) -> None:
+    assert len(shelf.fetch(shelf.put(size=3_000_000))) == 3_000_000
 
 
 def test_content_that_is_not_base64_is_a_missing_file(shelf: Shelf) -> None:

@@ -1,0 +1,204 @@
+"""Invoices through real processes: exact, posted, there once, and at what cost."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import requests
+
+from tests.acceptance.conftest import System
+from tests.unit.factories import a_line, customer_json, invoice_json, project_json
+from worker.local import wait_until
+from worker.ordering import EventRecord
+
+ORE_APART = [  # VAT for each row: 0.03 twice; for the rate: 0.05
+    a_line(account_number="3010", amount_excluding_vat="0.10"),
+    a_line(account_number="3020", amount_excluding_vat="0.10"),
+]
+
+
+def an_invoice_of(system: System, company: str, **invoice: Any) -> EventRecord:
+    """Connects the company, publishes a customer, a project and an invoice; returns the invoice's end."""
+    tenant = invoice.pop("tenant", {})
+    system.connect(company, **tenant)
+    system.publish(
+        customer_json(company=company),
+        project_json(company=company),
+        invoice_json(**{"company": company, "attachments": []} | invoice),
+    )
+    return system.settled(company, "e3")
+
+
+def the_invoice(system: System, company: str) -> dict[str, Any]:
+    (found,) = system.ledger(company)["invoices"]
+    return dict(found)
+
+
+def retried(system: System, company: str) -> EventRecord:
+    assert system.run("events", "retry", company, "e3").returncode == 0
+    return system.settled_at_once(company, "e3")
+
+
+def requests_to(system: System, company: str) -> list[str]:
+    return [one for one in system.stack.sandbox.requests(company) if " /oauth" not in one]
+
+
+def change(system: System, company: str, method: str, path: str, body: Any = None) -> None:
+    """What a person does in Fortnox."""
+    token = system.app.house.tokens.access_token(company)
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    requests.request(
+        method, system.stack.sandbox.fortnox + path, json=body, headers=headers, timeout=5
+    ).raise_for_status()
+
+
+@pytest.mark.parametrize("files", [0, 1, 3])
+def test_an_undisturbed_invoice_costs_two_requests_one_for_each_file_and_one_to_link_them(
+    system: System, files: int
+) -> None:
+    company = f"cost{files}"
+    system.connect(company)
+    system.publish(customer_json(company=company), project_json(company=company))
+    system.settled(company, "e2")
+    system.settled(company, "e1")
+    before = len(requests_to(system, company))
+    attachments = [system.file(company, name=f"{n}.pdf", size=2_000 + n) for n in range(files)]
+    system.publish(invoice_json(company=company, attachments=attachments))
+    assert system.settled(company, "e3").status == "done"
+    made = requests_to(system, company)[before:]
+    assert made == [
+        "POST /3/invoices",
+        *["POST /3/inbox"] * files,
+        *["POST /api/fileattachments/attachments-v1"] * bool(files),
+        "PUT /3/invoices/1001/bookkeep",
+    ]
+    assert len(the_invoice(system, company)["attachments"]) == files
+
+
+# Compared before it is posted
+
+
+def test_vat_that_fortnox_computes_otherwise_is_not_posted_and_the_mail_has_both_figures(system: System) -> None:
+    failed = an_invoice_of(
+        system, "vat", tenant={"vat_rounding": "per_row"}, lines=ORE_APART, total_including_vat="0.25"
+    )
+    assert (failed.status, failed.code) == ("failed", "NotAsBilled")
+    assert not the_invoice(system, "vat")["Booked"]
+    wait_until(lambda: system.mails_to("ekonomi@vat.example"), what="the mail", timeout=30)
+    (mail,) = system.mails_to("ekonomi@vat.example")
+    for told in (
+        "Total: 0.26 SEK in Fortnox, 0.25 SEK in Moment",
+        "VAT: 0.06 in Fortnox, 0.05 in Moment",
+        "Row 1: 0.10 on account 3010 with 25 % VAT in Fortnox, 0.10 on account 3010 with 25 % VAT in Moment",
+        "not posted",
+    ):
+        assert told in mail["text"]
+
+
+def test_once_a_person_has_set_it_right_in_fortnox_a_retry_posts_it(system: System) -> None:
+    an_invoice_of(system, "righted", tenant={"vat_rounding": "per_row"}, lines=ORE_APART, total_including_vat="0.25")
+    assert retried(system, "righted").code == "NotAsBilled"
+    system.stack.sandbox.tenant("righted", vat_rounding="per_rate")
+    change(system, "righted", "PUT", "/3/invoices/1001", {"Invoice": {"Comments": "sparad igen"}})
+    assert retried(system, "righted").status == "done"
+    assert the_invoice(system, "righted")["writes"] == {"POST": 1, "PUT": 1, "bookkeep": 1}
+
+
+def test_a_companys_own_rounding_to_whole_kronor_is_recognised(system: System) -> None:
+    done = an_invoice_of(
+        system,
+        "kronor",
+        tenant={"round_to_whole_kronor": True},
+        lines=[a_line(amount_excluding_vat="80.32")],
+        total_including_vat="100.40",
+    )
+    assert done.status == "done"
+    found = the_invoice(system, "kronor")
+    assert (found["Booked"], Decimal(str(found["RoundOff"]))) == (True, Decimal("-0.40"))
+
+
+def test_an_invoice_cancelled_in_fortnox_is_recognised_and_left_alone(system: System) -> None:
+    an_invoice_of(system, "makulerad", tenant={"vat_rounding": "per_row"}, lines=ORE_APART, total_including_vat="0.25")
+    change(system, "makulerad", "PUT", "/3/invoices/1001/cancel")
+    failed = retried(system, "makulerad")
+    assert (failed.status, failed.code) == ("failed", "Cancelled")
+    assert "cancelled (makulerad)" in failed.reason
+
+
+def test_an_invoice_cancelled_before_it_could_be_posted_is_told_so(system: System) -> None:
+    failed = an_invoice_of(system, "locked", tenant={"locked_until": "2026-11-30"})
+    assert "locked" in failed.reason
+    change(system, "locked", "PUT", "/3/invoices/1001/cancel")
+    assert retried(system, "locked").code == "Cancelled"
+
+
+def test_another_invoice_under_the_number_is_never_touched_and_its_customer_is_named(system: System) -> None:
+    system.connect("taken")
+    system.publish(customer_json(company="taken", event_id="c2", customer_number="77", name="Andra Bolaget AB"))
+    system.settled("taken", "c2")
+    other = {"DocumentNumber": "1001", "CustomerNumber": "77", "ExternalInvoiceReference1": "by hand"}
+    change(system, "taken", "POST", "/3/invoices", {"Invoice": other})
+    system.publish(
+        customer_json(company="taken"), project_json(company="taken"), invoice_json(company="taken", attachments=[])
+    )
+    failed = system.settled("taken", "e3")
+    assert (failed.status, failed.code) == ("failed", "NumberTaken")
+    assert "77 Andra Bolaget AB" in failed.reason
+    found = the_invoice(system, "taken")
+    assert (found["Booked"], found["CustomerNumber"], found["writes"]) == (False, "77", {"POST": 1})
+
+
+def test_the_same_invoice_in_a_second_event_is_found_complete_and_left_as_it_is(system: System) -> None:
+    attachments = [system.file("again", name=f"{n}.pdf", size=1_000 + n) for n in range(2)]
+    assert an_invoice_of(system, "again", attachments=attachments).status == "done"
+    before = the_invoice(system, "again")
+    system.publish(invoice_json(company="again", event_id="once-more", attachments=attachments))
+    assert system.settled("again", "once-more").status == "done"
+    assert the_invoice(system, "again") == before
+    assert system.ledger("again")["orphans"] == []
+
+
+# Resumed where it stopped
+
+STEPS = {
+    "POST": "/3/invoices",
+    "upload": "/3/inbox",
+    "link": "/api/fileattachments",
+    "post": "/3/invoices/1001/bookkeep",
+}
+FAULTS = {
+    "answer lost": {"kind": "drop_response_after_write"},
+    "error after the write": {"kind": "fail_after_write", "status": 500},
+    "cut before": {"kind": "drop_before"},
+    "gateway": {"kind": "fail_next", "status": 502, "body": "html"},
+    "throttled": {"kind": "fail_next", "status": 429, "body": "empty", "retry_after": 1},
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("step", STEPS)
+def test_an_invoice_goes_on_from_the_step_it_had_reached(system: System, step: str, fault: str) -> None:
+    company = f"{step}-{fault.replace(' ', '-')}"
+    system.connect(company)
+    system.publish(customer_json(company=company), project_json(company=company))
+    system.settled(company, "e1")
+    system.settled(company, "e2")
+    method = "PUT" if step == "post" else "POST"
+    system.stack.sandbox.post(
+        "faults", {"tenant": company, "method": method, "path": STEPS[step], "count": 2, **FAULTS[fault]}
+    )
+    attachments = [system.file(company, name=f"{n}.pdf", size=1_000 + n) for n in range(2)]
+    system.publish(invoice_json(company=company, attachments=attachments))
+    assert system.settled_at_once(company, "e3").status == "done"
+    ledger = system.ledger(company)
+    system.stack.sandbox.delete("faults")
+    (found,) = ledger["invoices"]
+    assert found["writes"] == {"POST": 1, "bookkeep": 1}
+    assert sorted(one["Name"] for one in found["attachments"]) == ["0.pdf", "1.pdf"]
+    counters = ledger["counters"]
+    assert counters.get("invoices.duplicates_refused", 0) == counters.get("invoices.bookkeep_repeated", 0) == 0
+    unanswered = 2 if step == "upload" and "after" in FAULTS[fault]["kind"] else 0  # type: ignore[operator]
+    log = (system.stack.logs / "worker.log").read_text()
+    logged = [line for line in log.splitlines() if "invoice.orphan_upload" in line and company in line]
+    assert len(ledger["orphans"]) == unanswered
+    assert all(any(one["sha256"] in line for line in logged) for one in ledger["orphans"])
