@@ -186,6 +186,7 @@ def _ended(job: Job, mapped: Mapped[InvoicePayload], left: Left) -> Outcome:
     missing = (*left.missing, *left.late)
     if not missing:
         return Done(mapped.notice)
+    job.record("linking", IN_DOUBT)  # a person may attach them by hand meanwhile
     told = [mapped.notice, "The invoice is posted, but without these files:\n" + "\n".join(missing)]
     return Done(
         "\n".join(filter(None, told)),

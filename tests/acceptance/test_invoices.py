@@ -1,55 +1,18 @@
 """Invoices through real processes: exact, posted, there once, and at what cost."""
 
 from decimal import Decimal
-from typing import Any
 
 import pytest
-import requests
 
 from tests.acceptance.conftest import System
+from tests.acceptance.invoices import an_invoice_of, change, requests_to, retried, the_invoice
 from tests.unit.factories import a_line, customer_json, invoice_json, project_json
 from worker.local import wait_until
-from worker.ordering import EventRecord
 
 ORE_APART = [  # VAT for each row: 0.03 twice; for the rate: 0.05
     a_line(account_number="3010", amount_excluding_vat="0.10"),
     a_line(account_number="3020", amount_excluding_vat="0.10"),
 ]
-
-
-def an_invoice_of(system: System, company: str, **invoice: Any) -> EventRecord:
-    """Connects the company, publishes a customer, a project and an invoice; returns the invoice's end."""
-    tenant = invoice.pop("tenant", {})
-    system.connect(company, **tenant)
-    system.publish(
-        customer_json(company=company),
-        project_json(company=company),
-        invoice_json(**{"company": company, "attachments": []} | invoice),
-    )
-    return system.settled(company, "e3")
-
-
-def the_invoice(system: System, company: str) -> dict[str, Any]:
-    (found,) = system.ledger(company)["invoices"]
-    return dict(found)
-
-
-def retried(system: System, company: str) -> EventRecord:
-    assert system.run("events", "retry", company, "e3").returncode == 0
-    return system.settled_at_once(company, "e3")
-
-
-def requests_to(system: System, company: str) -> list[str]:
-    return [one for one in system.stack.sandbox.requests(company) if " /oauth" not in one]
-
-
-def change(system: System, company: str, method: str, path: str, body: Any = None) -> None:
-    """What a person does in Fortnox."""
-    token = system.app.house.tokens.access_token(company)
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    requests.request(
-        method, system.stack.sandbox.fortnox + path, json=body, headers=headers, timeout=5
-    ).raise_for_status()
 
 
 @pytest.mark.parametrize("files", [0, 1, 3])

@@ -1,0 +1,173 @@
+"""An invoice's files through real processes: each there once, and none of them ever holds the invoice up."""
+
+import base64
+import io
+
+import requests
+
+from fortnox.payloads import AttachmentPayload
+from tasks.invoices import FILE_TRIES
+from tests.acceptance.conftest import System
+from tests.acceptance.invoices import an_invoice_of, requests_to, retried, the_invoice
+from tests.unit.factories import an_attachment, customer_json, invoice_json, project_json
+from worker.local import wait_until
+
+
+def attachments_of(system: System, company: str) -> list[str]:
+    return sorted(one["Name"] for one in the_invoice(system, company)["attachments"])
+
+
+def downloads(system: System, company: str) -> dict[str, int]:
+    state = requests.get(f"{system.stack.sandbox.moment}/_sandbox/state", params={"company": company}, timeout=5).json()
+    return dict(state["companies"][company]["files"])
+
+
+def test_a_file_that_is_gone_is_named_in_the_mail_and_added_by_a_later_retry(system: System) -> None:
+    here = system.file("gone", name="faktura.pdf", size=1_000)
+    later = system.file("gone", name="underlag.pdf", size=1_000, status=404)
+    done = an_invoice_of(system, "gone", attachments=[here, later])
+    assert done.status == "done"
+    assert the_invoice(system, "gone")["Booked"]
+    assert attachments_of(system, "gone") == ["faktura.pdf"]
+    wait_until(lambda: system.mails_to("ekonomi@gone.example"), what="the mail", timeout=30)
+    (mail,) = system.mails_to("ekonomi@gone.example")
+    assert "underlag.pdf: its host answered 404" in mail["text"]
+    assert "events retry gone e3" in " ".join(mail["text"].split())
+    system.file("gone", name="underlag.pdf", size=1_000)
+    before = len(requests_to(system, "gone"))
+    assert retried(system, "gone").reason == ""
+    assert attachments_of(system, "gone") == ["faktura.pdf", "underlag.pdf"]
+    assert the_invoice(system, "gone")["writes"] == {"POST": 1, "bookkeep": 1}
+    assert downloads(system, "gone")["faktura.pdf"] == 1
+    assert requests_to(system, "gone")[before:] == [
+        "GET /api/fileattachments/attachments-v1",
+        "POST /3/inbox",
+        "POST /api/fileattachments/attachments-v1",
+        "GET /3/invoices/1001",
+    ]
+
+
+def test_a_file_attached_by_hand_meanwhile_is_not_added_again(system: System) -> None:
+    gone = system.file("byhand", name="faktura.pdf", size=1_000, status=404)
+    assert an_invoice_of(system, "byhand", attachments=[gone]).status == "done"
+    fortnox = system.fortnox("byhand")
+    file = fortnox.inbox.upload("inskannad.pdf", io.BytesIO(b"%PDF by hand"), "application/pdf")
+    fortnox.attachments.attach([AttachmentPayload(entityId=1001, fileId=file.archive_file_id, includeOnSend=False)])
+    system.file("byhand", name="faktura.pdf", size=1_000)
+    assert retried(system, "byhand").reason == ""
+    assert attachments_of(system, "byhand") == ["inskannad.pdf"]
+
+
+def test_a_host_that_is_down_does_not_hold_the_invoice_up_and_the_file_follows(system: System) -> None:
+    company = "later"
+    files = [system.file(company, name="a.pdf", size=1_000), system.file(company, name="b.pdf", size=1_000, status=503)]
+    system.connect(company)
+    system.publish(
+        customer_json(company=company), project_json(company=company), invoice_json(company=company, attachments=files)
+    )
+    event = system.app.house.ordering.event
+    wait_until(lambda: (e := event(company, "e3")) and e.status == "retrying", what="the first try", timeout=20)
+    assert the_invoice(system, company)["Booked"]
+    assert attachments_of(system, company) == ["a.pdf"]
+    record = event(company, "e3")
+    assert record is not None
+    assert "posted; a file is not there yet. b.pdf: its host answered 503" in record.reason
+    system.file(company, name="b.pdf", size=1_000)
+    assert system.settled(company, "e3").status == "done"
+    assert attachments_of(system, company) == ["a.pdf", "b.pdf"]
+    assert the_invoice(system, company)["writes"] == {"POST": 1, "bookkeep": 1}
+
+
+def test_a_host_that_stays_down_is_given_up_after_ten_tries_and_the_file_named(system: System) -> None:
+    company = "stays-down"
+    file = system.file(company, name="b.pdf", size=1_000, status=503)
+    system.connect(company)
+    system.publish(
+        customer_json(company=company), project_json(company=company), invoice_json(company=company, attachments=[file])
+    )
+    done = system.settled_at_once(company, "e3")
+    assert done.status == "done"
+    assert "b.pdf: its host answered 503" in done.reason
+    assert downloads(system, company)["b.pdf"] == FILE_TRIES
+    assert the_invoice(system, company)["writes"] == {"POST": 1, "bookkeep": 1}
+
+
+def test_the_same_file_twice_is_uploaded_once_by_its_address_and_by_its_content(system: System) -> None:
+    same = {"content_base64": base64.b64encode(b"%PDF the same").decode()}
+    first = system.file("twins", name="a.pdf", **same)
+    second = system.file("twins", name="b.pdf", **same)
+    inside = an_attachment(file_name="c.pdf", url=None, content=same["content_base64"])
+    done = an_invoice_of(system, "twins", attachments=[first, first, second, inside, inside])
+    assert done.status == "done"
+    assert attachments_of(system, "twins") == ["a.pdf"]
+    assert requests_to(system, "twins").count("POST /3/inbox") == 1
+    assert system.ledger("twins")["orphans"] == []
+
+
+NAMES = ["Räkning från Åsa & Örjan.pdf", "  två  mellanslag .pdf", "å" * 196 + ".pdf", 'citat"tecken.pdf', "faktura"]
+
+
+def test_names_with_swedish_letters_spaces_and_200_characters_arrive(system: System) -> None:
+    files = [
+        an_attachment(file_name=name, url=None, content=base64.b64encode(b"%PDF" + name.encode()).decode())
+        for name in NAMES
+    ]
+    assert an_invoice_of(system, "names", attachments=files).status == "done"
+    assert attachments_of(system, "names") == sorted(name.replace('"', "%22") for name in NAMES)
+
+
+def test_a_file_from_elsewhere_or_behind_a_redirect_is_never_fetched(system: System) -> None:
+    moved = system.file("hosts", name="moved.pdf", redirect="http://169.254.169.254/latest")
+    elsewhere = an_attachment(file_name="x.pdf", url="https://evil.example/x.pdf")
+    done = an_invoice_of(system, "hosts", attachments=[moved, elsewhere])
+    assert done.status == "done"
+    assert the_invoice(system, "hosts")["Booked"]
+    assert "moved.pdf: its host answered 302" in done.reason
+    assert "x.pdf: evil.example is not Moment and not listed in ATTACHMENT_HOSTS" in done.reason
+
+
+def test_a_file_that_fortnox_refuses_is_left_out_and_the_others_are_linked(system: System) -> None:
+    large = system.file("refused", name="large.pdf", size=6_000_000)
+    small = [system.file("refused", name=f"{n}.pdf", size=1_000 + n) for n in range(2)]
+    done = an_invoice_of(system, "refused", attachments=[small[0], large, small[1]])
+    assert done.status == "done"
+    assert "large.pdf: " in done.reason
+    assert "0.pdf" not in done.reason
+    assert attachments_of(system, "refused") == ["0.pdf", "1.pdf"]
+    assert retried(system, "refused").status == "done"
+    assert attachments_of(system, "refused") == ["0.pdf", "1.pdf"]
+
+
+def test_an_upload_that_fortnox_refuses_is_left_out(system: System) -> None:
+    system.stack.sandbox.fault("fail_next", status=413, body="html", tenant="toolarge", path="/3/inbox")
+    files = [system.file("toolarge", name=f"{n}.pdf", size=1_000 + n) for n in range(2)]
+    done = an_invoice_of(system, "toolarge", attachments=files)
+    assert done.status == "done"
+    assert "0.pdf: " in done.reason
+    assert attachments_of(system, "toolarge") == ["1.pdf"]
+
+
+def test_pdfs_go_along_when_fortnox_sends_the_invoice_as_far_as_its_limits_reach(system: System) -> None:
+    text = system.file("sent", name="0.txt", size=10, content_type="text/plain")
+    pdfs = [system.file("sent", name=f"{n}.pdf", size=1_000 + n) for n in range(1, 8)]
+    system.connect("sent", include_on_send_overflow="refused")
+    system.publish(
+        customer_json(company="sent"),
+        project_json(company="sent"),
+        invoice_json(company="sent", attachments=[text, *pdfs]),
+    )
+    assert system.settled("sent", "e3").reason == ""
+    linked = the_invoice(system, "sent")["attachments"]
+    included = {one["Name"] for one in linked if one["includeOnSend"]}
+    assert len(linked) == 8
+    assert included == {f"{n}.pdf" for n in range(1, 6)}
+
+
+def test_a_missing_scope_is_not_taken_for_a_bad_file(system: System) -> None:
+    system.stack.sandbox.fault(
+        "fail_next", status=400, code=2000663, message="Har inte behörighet för scope", tenant="scope", path="/3/inbox"
+    )
+    failed = an_invoice_of(system, "scope", attachments=[system.file("scope", name="a.pdf", size=1_000)])
+    assert failed.status == "failed"
+    assert retried(system, "scope").status == "done"
+    assert attachments_of(system, "scope") == ["a.pdf"]
