@@ -14,7 +14,7 @@ UV = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$($(PYTHON) -m pip config get globa
 	SSL_CERT_FILE="$${SSL_CERT_FILE:-$$PIP_CERT}" UV_PYTHON_DOWNLOADS=never $(BIN)/uv
 INSTALL = install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: help demo up test test-unit check bench chaos simulate lock clean
+.PHONY: help demo up test test-unit check bench chaos simulate ledger lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -45,6 +45,9 @@ chaos: $(READY) ## workers and Redis killed while events are published, then eac
 
 simulate: $(READY) ## the ordering engine in random worlds, checked after every step; SEEDS=100000 takes about 20 min
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),10000)
+
+ledger: $(READY) ## random invoices while 30 % of the requests fail, then compared to the öre (5 min); COUNT=2000 SEED=
+	$(BIN)/python -m tests.ledger --count $(or $(COUNT),2000) $(if $(SEED),--seed $(SEED))
 
 lock: $(READY) ## write the lock files anew from pyproject.toml; UPGRADE=1 takes newer releases
 	$(call compile,requirements-build.lock,--group build)

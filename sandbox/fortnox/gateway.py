@@ -136,9 +136,11 @@ class Gateway:
         if isinstance(found, int):
             return self._noted(call, tenant, kind, _unknown_path(found))
         call.params = found.params
-        answer = await self._handled(found.target, self._tenants.ensure(tenant), access, call)
+        ledger = self._tenants.ensure(tenant)
+        answer = await self._handled(found.target, ledger, access, call)
         after = self._faults.after(call, tenant, answer.status)
         if after is not None:
+            ledger.counters[f"unanswered {kind}"] += 1
             return self._noted(call, tenant, kind, after[0], fault=after[1])
         return self._noted(call, tenant, kind, answer, fault=before.name)
 

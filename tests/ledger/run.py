@@ -1,0 +1,172 @@
+"""One run: a plan published to real workers, a Fortnox and a Moment that fail, and an operator without patience.
+
+Back-off and rest are as in production. What shortens them is what an operator can do: twice a second, each event that
+waits for its next attempt is retried (`moment-fortnox events retry`) and each resting company resumed. Steps, leases,
+looks and the rate limit are untouched.
+"""
+
+import base64
+import json
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tasks.messages import send_wakeups
+from tests.ledger import check
+from tests.ledger.plan import Company, documents, plan
+from tests.unit.factories import integration_json
+from worker.assembly import App, create_app
+from worker.doors.publish import publish
+from worker.local import wait_until
+from worker.local.stack import Stack
+
+# About 30 % of all requests, each with one of these. After a write: its answer is lost, or is an error.
+FORTNOX_RATES = {
+    "drop_before": 0.06,
+    "500": 0.04,
+    "502": 0.04,
+    "429": 0.03,
+    "401": 0.02,
+    "delay": {"rate": 0.03, "seconds": 0.3},
+    "drop_after": 0.09,
+    "fail_after": 0.06,
+}
+MOMENT_RATES = {"drop_before": 0.03, "503": 0.05, "drop_after": 0.02}
+FAULTY = ("401", "429", "500", "502", "dropped")
+GAVE_UP = "It was tried"  # after a day's worth of attempts; this operator lets them pass in minutes
+
+
+@dataclass
+class Report:
+    seed: int
+    invoices: int
+    credit_notes: int
+    companies: int
+    files: int
+    requests: int = 0
+    faulty_percent: float = 0.0
+    orphans: int = 0
+    orphans_logged: int = 0
+    retried_by_hand: int = 0
+    seconds: float = 0.0
+    broken: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        figures = asdict(self)
+        wrong = figures.pop("broken")
+        lines = [f"{name.replace('_', ' '):<18}{value:>12}" for name, value in figures.items()]
+        return "\n".join([*lines, "broken" if wrong else "nothing is broken", *wrong])
+
+
+def run(count: int, seed: int, directory: Path, *, say: Callable[[str], object] = lambda line: None) -> Report:
+    with Stack(directory) as stack:
+        stack.start_services()
+        stack.environment["LOG_FORMAT"] = "json"
+        companies = plan(count, seed, stack.sandbox.moment)
+        everything = [document for _, document in documents(companies)]
+        credit_notes = sum(document.total < 0 for document in everything)
+        files = sum(len(document.files) for document in everything)
+        report = Report(seed, count - credit_notes, credit_notes, len(companies), files)
+        app = create_app(stack.settings)
+        _prepare(stack, companies, seed)
+        stack.start_worker()
+        began = time.monotonic()
+        _publish(stack, app, companies)
+        _drain(app, companies, report, say, timeout=120 + count * 2)
+        report.seconds = round(time.monotonic() - began, 1)
+        _look(stack, app, companies, report)
+    return report
+
+
+def _prepare(stack: Stack, companies: list[Company], seed: int) -> None:
+    moment = f"{stack.sandbox.moment}/_sandbox"
+    with requests.Session() as session:
+        for company in companies:
+            for file in company.shelf:
+                content = base64.b64encode(file.content).decode()
+                body = {"company": company.name, "name": file.name, "content_base64": content}
+                session.post(
+                    f"{moment}/files", json=body | ({"status": 404} if file.gone else {}), timeout=10
+                ).raise_for_status()
+        session.post(f"{moment}/faults", json={"seed": seed, "rates": MOMENT_RATES}, timeout=10).raise_for_status()
+    stack.sandbox.post("faults", {"seed": seed, "rates": FORTNOX_RATES, "retry_after": 1})
+
+
+def _publish(stack: Stack, app: App, companies: list[Company]) -> None:
+    for company in companies:
+        stack.sandbox.tenant(company.name)
+        code = stack.sandbox.code(company.name)
+        enabled = integration_json(company=company.name, event_id="enabled", authorization_code=code)
+        for event in (enabled, *company.masters, *(document.event for document in company.documents)):
+            publish(event, app=app)
+
+
+def _drain(app: App, companies: list[Company], report: Report, say: Callable[[str], object], timeout: float) -> None:
+    ordering = app.house.ordering
+    open_ = {company.name for company in companies}
+
+    def nothing_left() -> bool:
+        for name in sorted(open_):
+            counts = ordering.counts(name)
+            left = sum(counts[status] for status in ("waiting", "ready", "running", "retrying", "held"))
+            _hurry(app, name, report, retrying=counts["retrying"], failed=counts["failed"])
+            if not left and not counts["failed"]:
+                open_.discard(name)
+        done = sum(ordering.counts(company.name)["done"] for company in companies)
+        say(f"{done} events done, {len(open_)} companies under way")
+        return not open_ or bool(report.broken)
+
+    wait_until(nothing_left, what="every event to be done", timeout=timeout, interval=0.5)
+
+
+def _hurry(app: App, name: str, report: Report, *, retrying: int, failed: int) -> None:
+    ordering = app.house.ordering
+    if ordering.resting(name):
+        send_wakeups(app, ordering.resume(name))
+    waiting = [event for event in ordering.unsettled(name) if event.status == "retrying"] if retrying else []
+    given_up = list(ordering.failed(name)) if failed else []
+    for event in (*waiting, *given_up):
+        if event.status == "failed" and GAVE_UP not in event.reason:
+            report.broken.append(f"{name} {event.id} failed: {event.reason}")
+            return
+        report.retried_by_hand += 1
+        send_wakeups(app, ordering.retry(name, event.id)[1])
+
+
+def _look(stack: Stack, app: App, companies: list[Company], report: Report) -> None:
+    logged = _lost_uploads(stack.logs / "worker.log")
+    for company in companies:
+        reasons = {}
+        for document in company.documents:
+            event = app.house.ordering.event(company.name, document.event["id"])
+            if event is not None and event.status == "done":
+                reasons[event.id] = event.reason
+        ledger = stack.sandbox.state(company.name)
+        report.orphans += len(ledger["orphans"])
+        report.broken += check.broken(company, ledger, reasons, logged[company.name])
+    report.orphans_logged = sum(map(len, logged.values()))
+    counted = stack.sandbox.get("requests/count", by="status")
+    report.requests = counted["total"]
+    faulty = sum(counted["counts"].get(status, 0) for status in FAULTY)
+    report.faulty_percent = round(100 * faulty / counted["total"], 1)
+
+
+def _lost_uploads(log: Path) -> dict[str, list[str]]:
+    """The digests that the log names, by company."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for line in log.read_text().splitlines():
+        if '"invoice.orphan_upload"' in line:
+            entry: dict[str, Any] = json.loads(line)
+            found[entry["company"]].append(entry["sha256"])
+    return found
+
+
+def to_stderr(line: str) -> None:
+    sys.stderr.write(f"\r\033[K{line}")
+    sys.stderr.flush()
