@@ -43,7 +43,7 @@ class Settings(Knobs):
     already_booked_code: int = errors.ALREADY_BOOKED
     locked_period_code: int = 2000401  # also seen: 2002141
     vat_rounding: VatRounding = "per_rate"
-    credit_reference_on_create: Literal["honoured", "ignored", "refused"] = "honoured"
+    credit_reference_on_create: Literal["honoured", "ignored", "refused", "once"] = "honoured"
     completed_project_refused: bool = False
     row_description_max: int = 255  # older documentation says 50
     max_rows: int = 500
