@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from bench.result import Section
 from bench.rounds import Bench
-from bench.workloads import cost, drain, hot_key, kills, latency
+from bench.workloads import cost, drain, hot_key, invoices, kills, latency
 
 Workload = Callable[[Bench], list[Section]]
 
@@ -18,4 +18,5 @@ WORKLOADS: Mapping[str, Workload] = {
     "I": latency.idle,
     "N": latency.neighbour,
     "F": cost.flat,
+    "R": invoices.at_the_rate_limit,
 }
