@@ -12,11 +12,11 @@ import structlog
 from pydantic import BaseModel
 
 from fortnox import explain
-from fortnox.errors import FileRefused, NotFound, Rejected, ValueRefused
+from fortnox.errors import FileRefused, NotFound, OutcomeUnknown, Rejected, ValueRefused
 from fortnox.payloads import AttachmentPayload
 from moment.events import Attachment, Invoice
-from moment.files import FileUnavailable, NoFile
-from tasks.transfer import Job
+from moment.files import File, FileUnavailable, NoFile
+from tasks.transfer import NOT_TAKEN, Job
 
 log = structlog.get_logger(__name__)
 
@@ -78,6 +78,7 @@ def _linked(job: Job, invoice: Invoice) -> set[str] | None:
     done = {uploaded.id for source in sources if (uploaded := _recorded(job, source))}
     if job.in_doubt("linking") and not (len(done) == len(sources) and done <= linked):
         linked |= {one.file_id for one in job.fortnox.attachments.list(invoice.invoice_number)}
+        job.record("linked", " ".join(sorted(linked)))  # the next request may end the doubt without having linked
         if len(linked) >= len(sources):
             return None
     return linked
@@ -92,17 +93,27 @@ def _upload(job: Job, attachment: Attachment, place: int) -> Uploaded:
     if known := _recorded(job, source):
         return known
     step = f"file:{source}"
+    if job.in_doubt(step):  # whoever uploaded it did not live to see the answer
+        log.warning("invoice.orphan_upload", place=place)
+        job.record(step, NOT_TAKEN)
     with job.house.files.open(attachment) as file:
-        if job.in_doubt(step):
-            # The answer to an upload was lost: that copy may lie in the inbox, linked to nothing.
-            log.warning("invoice.orphan_upload", place=place, bytes=file.size, sha256=file.sha256)
-        known = next((one for one in _all_recorded(job) if one.content == file.sha256), None)
-        if known is None:
-            with job.taking(step):
-                inbox = job.fortnox.inbox.upload(attachment.file_name, file.stream, attachment.content_type)
-            known = Uploaded(id=inbox.archive_file_id, content=file.sha256, size=file.size, pdf=file.is_pdf)
-    job.record(step, known.model_dump_json())
-    return known
+        uploaded = next((one for one in _all_recorded(job) if one.content == file.sha256), None)
+        if uploaded is None:
+            uploaded = _sent(job, attachment, file, step, place)
+    job.record(step, uploaded.model_dump_json())
+    return uploaded
+
+
+def _sent(job: Job, attachment: Attachment, file: File, step: str, place: int) -> Uploaded:
+    try:
+        with job.taking(step):
+            inbox = job.fortnox.inbox.upload(attachment.file_name, file.stream, attachment.content_type)
+    except OutcomeUnknown:
+        # It may lie in Fortnox's inbox, linked to nothing; it has no name of ours by which it could be found there.
+        log.warning("invoice.orphan_upload", place=place, bytes=file.size, sha256=file.sha256)
+        job.record(step, NOT_TAKEN)
+        raise
+    return Uploaded(id=inbox.archive_file_id, content=file.sha256, size=file.size, pdf=file.is_pdf)
 
 
 def _link(job: Job, payloads: Sequence[AttachmentPayload], linked: set[str]) -> dict[str, Rejected]:

@@ -178,16 +178,16 @@ def _post(job: Job, payload: InvoicePayload) -> Failed | None:
 
 def _ended(job: Job, mapped: Mapped[InvoicePayload], left: Left) -> Outcome:
     """How a posted invoice ends: done, or with files to come, or done but for files."""
+    if not left.missing and not left.late:
+        return Done(mapped.notice)
+    job.record("posted")
     tries = int(job.steps.get("file tries", 0)) + 1
     after = backoff(tries, random.random())
     if left.late and tries < FILE_TRIES and after is not None:
         job.record("file tries", str(tries))
         return Retry(after, f"The invoice is posted; a file is not there yet. {' '.join(left.late)}", "FileLate")
-    missing = (*left.missing, *left.late)
-    if not missing:
-        return Done(mapped.notice)
     job.record("linking", IN_DOUBT)  # a person may attach them by hand meanwhile
-    told = [mapped.notice, "The invoice is posted, but without these files:\n" + "\n".join(missing)]
+    told = [mapped.notice, "The invoice is posted, but without these files:", *left.missing, *left.late]
     return Done(
         "\n".join(filter(None, told)),
         "Attach them in Fortnox by hand. Or, when they can be fetched again, run "

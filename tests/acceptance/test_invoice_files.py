@@ -43,7 +43,6 @@ def test_a_file_that_is_gone_is_named_in_the_mail_and_added_by_a_later_retry(sys
         "GET /api/fileattachments/attachments-v1",
         "POST /3/inbox",
         "POST /api/fileattachments/attachments-v1",
-        "GET /3/invoices/1001",
     ]
 
 
@@ -171,3 +170,20 @@ def test_a_missing_scope_is_not_taken_for_a_bad_file(system: System) -> None:
     assert failed.status == "failed"
     assert retried(system, "scope").status == "done"
     assert attachments_of(system, "scope") == ["a.pdf"]
+
+
+def test_what_a_look_has_found_linked_is_not_forgotten_when_the_next_link_is_refused(system: System) -> None:
+    company, link = "looked", "/api/fileattachments"
+    files = [system.file(company, name=f"{name}.pdf", size=1_000 + n) for n, name in enumerate("ab")]
+    path = f"/api/1.0/companies/{company}/files/b.pdf"
+    late = {"kind": "fail_next", "status": 503, "path": path}
+    requests.post(f"{system.stack.sandbox.moment}/_sandbox/faults", json=late, timeout=5).raise_for_status()
+    system.stack.sandbox.fault("drop_response_after_write", tenant=company, path=link, method="POST")
+    system.stack.sandbox.fault("fail_next", status=429, retry_after=1, skip=1, tenant=company, path=link, method="POST")
+    system.connect(company)
+    system.publish(
+        customer_json(company=company), project_json(company=company), invoice_json(company=company, attachments=files)
+    )
+    assert system.settled_at_once(company, "e3").status == "done"
+    assert requests_to(system, company).count(f"POST {link}/attachments-v1") == 3
+    assert attachments_of(system, company) == ["a.pdf", "b.pdf"]
