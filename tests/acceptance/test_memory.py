@@ -1,5 +1,6 @@
-"""Files pass through a worker without piling up in its memory."""
+"""Files pass through a worker without piling up in its memory: 60 MB of them, or `FILES_MB=200`."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from worker.local import wait_until
 from worker.local.stack import Stack
 
 MB = 1_000_000
-FILE, FILES, COMPANIES = 19 * MB, 11, 3
+FILE, COMPANIES = 19 * MB, 3
+FILES = -(-int(os.environ.get("FILES_MB", "57")) * MB // FILE)
+ALLOWED = FILES * FILE / MB / 4  # of 200 MB, 50
 
 
 @pytest.fixture
@@ -23,7 +26,7 @@ def system(tmp_path: Path) -> Iterator[System]:
         yield System(stack, create_app(stack.settings))
 
 
-def test_200_mb_of_files_leave_less_than_50_mb_in_a_worker(system: System) -> None:
+def test_files_leave_less_than_a_quarter_of_their_size_in_a_worker(system: System) -> None:
     worker = system.stack.start_worker(concurrency=1)
     for n in range(COMPANIES):
         company = f"c{n}"
@@ -52,4 +55,4 @@ def test_200_mb_of_files_leave_less_than_50_mb_in_a_worker(system: System) -> No
     assert uploaded == [FILE] * FILES
     grown = (largest - before) / MB
     print(f"{sum(uploaded) / MB:.0f} MB transferred; the worker grew by {grown:.1f} MB")  # noqa: T201 - shown by -s
-    assert grown < 50
+    assert grown < ALLOWED

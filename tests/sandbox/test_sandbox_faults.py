@@ -59,6 +59,7 @@ class TestDrops:
             acme.customer()
         assert acme.get("/3/customers/10001").status_code == 200
         assert acme.state()["customers"][0]["writes"] == {"POST": 1}
+        assert acme.state()["counters"]["unanswered POST /3/customers"] == 1
 
     def test_a_refused_write_keeps_its_answer_and_the_fault_waits(self, sandbox: Sandbox, acme: Ledger) -> None:
         fault(sandbox, "drop_response_after_write")

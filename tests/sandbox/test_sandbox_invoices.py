@@ -320,6 +320,13 @@ class TestOtherActions:
         shop.settings(credit_reference_on_create="refused")
         assert code_of(shop.invoice(CreditInvoiceReference="1")) == 2001399
 
+    def test_a_second_credit_reference_to_one_invoice_can_be_refused(self, shop: Ledger) -> None:
+        shop.settings(credit_reference_on_create="once")
+        shop.invoice()
+        note = a_row(DeliveredQuantity="-1")
+        assert shop.invoice("1002", note, CreditInvoiceReference="1001").status_code == 201
+        assert code_of(shop.invoice("1003", note, CreditInvoiceReference="1001")) == 2999010
+
 
 class TestRowsOnPut:
     def rows(self, shop: Ledger) -> list[dict[str, Any]]:

@@ -1,0 +1,59 @@
+"""A worker killed in the middle of an invoice: the next goes on from the step that was reached."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import System
+from tests.acceptance.invoices import the_invoice
+from tests.unit.factories import customer_json, invoice_json, project_json
+from worker.assembly import create_app
+from worker.local import wait_until
+from worker.local.processes import ManagedProcess
+from worker.local.stack import Stack
+
+LEASE = 3.0
+ON_THE_WIRE = 1.0  # s; shorter than the lease: what was sent arrives before somebody else looks
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Iterator[System]:
+    with Stack(tmp_path) as stack:
+        stack.start_services()
+        stack.environment["LEASE_SECONDS"] = str(LEASE)
+        yield System(stack, create_app(stack.settings))
+
+
+def kill_during(system: System, worker: ManagedProcess, step: str) -> None:
+    """Kills the worker while the request of this step is on its way."""
+    progress = system.app.house.ordering.progress
+
+    def sent() -> bool:
+        return any(name.startswith(step) and value == "?" for name, value in progress("acme", "e3").items())
+
+    wait_until(sent, what=f"{step} to be on its way", timeout=30)
+    worker.kill()
+
+
+def test_an_invoice_whose_worker_is_killed_twice_is_there_once_with_its_file(system: System) -> None:
+    worker = system.stack.start_worker("first", concurrency=1)
+    system.connect("acme")
+    system.publish(customer_json(), project_json())
+    system.settled("acme", "e1")
+    system.settled("acme", "e2")
+    for path in ("/3/inbox", "/3/invoices/1001/bookkeep"):
+        system.stack.sandbox.fault("delay", seconds=ON_THE_WIRE, path=path)
+    system.publish(invoice_json(attachments=[system.file("acme", name="faktura.pdf", size=1_000)]))
+    kill_during(system, worker, "file:")
+    worker = system.stack.start_worker("second", concurrency=1)
+    kill_during(system, worker, "posted")
+    system.stack.start_worker("third", concurrency=1)
+    assert system.settled("acme", "e3", timeout=60).status == "done"
+    found = the_invoice(system, "acme")
+    assert found["writes"] == {"POST": 1, "bookkeep": 1}
+    assert [one["Name"] for one in found["attachments"]] == ["faktura.pdf"]
+    ledger = system.ledger("acme")
+    assert [one["Name"] for one in ledger["orphans"]] == ["faktura.pdf"]
+    assert "invoices.bookkeep_repeated" not in ledger["counters"]
+    assert (system.stack.logs / "second.log").read_text().count("invoice.orphan_upload") == 1
