@@ -260,10 +260,16 @@ def _yield(world: World, worker: Worker, claim: Claim) -> Outcome:
 
 
 def _held(world: World, worker: Worker, claim: Claim) -> Outcome:
-    """Refused for a customer or project, as the handler names one of those that the event needs."""
+    """Refused for a customer or project that the event needs, as the handler names it; or for a key without events."""
+    if world.rng.random() < 0.3:
+        return Held(_access(claim.company), "no licence", tell=world.rng.random() < 0.5)
     event = world.model.events.get(f"{claim.company}:{claim.id}")
     named = [key for key in event.needs if key.split("/")[1] in ("customer", "project")] if event else []
     return Held(world.rng.choice(named), "unknown") if named else Done()
+
+
+def _access(company: str) -> str:
+    return f"{company}/access/customers"
 
 
 OUTCOMES: Final[tuple[tuple[Callable[[World, Worker, Claim], Outcome], float], ...]] = (
@@ -347,6 +353,13 @@ def resumes(world: World, mix: Mix) -> None:
         world.resume(world.rng.choice(sorted(world.model.companies)))
 
 
+def reopens(world: World, mix: Mix) -> None:
+    """What was refused is allowed again; now and then nothing was refused for that key."""
+    if world.published:
+        event = world.rng.choice(world.published)
+        world.reopen(event.company, _access(event.company) if world.rng.random() < 0.8 else event.key)
+
+
 def is_told(world: World, mix: Mix) -> None:
     if world.model.reports:
         world.reported(min(world.model.reports, key=lambda ref: (world.model.reports[ref], ref)))
@@ -381,6 +394,7 @@ ACTIONS: Final[tuple[tuple[Callable[[World, Mix], None], float], ...]] = (
     (skips, 1),
     (pauses, 0.4),
     (resumes, 1),
+    (reopens, 1),
     (is_told, 0.3),
     (scripts_are_flushed, 0.03),
 )

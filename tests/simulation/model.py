@@ -230,12 +230,13 @@ class Model:
                 self._finish(event, "superseded")
             case Retry(after):
                 event.status, event.due = "retrying", self.now + ms(after)
-            case Held(key):
+            case Held(key, tell=tell):
                 event.status = "waiting"
                 went_through = self.keys.get(key, Key()).done_at
                 if went_through is None or went_through < event.claimed:
                     event.status, event.refused_by, event.refused_at = "held", key, self.now
-                    self.reports[event.ref] = self.now
+                    if tell:
+                        self.reports[event.ref] = self.now
             case Trouble(after):
                 self._trouble(event, company)
                 event.status, event.due = "retrying", self.now + ms(after)
@@ -272,6 +273,11 @@ class Model:
     def resume(self, company: str) -> None:
         known = self.companies.setdefault(company, Company())
         known.paused, known.rests, known.troubles, known.troubled, known.probing = None, None, 0, "", False
+
+    def reopen(self, key: str) -> None:
+        """What was refused for the key goes on."""
+        self.keys.setdefault(key, Key()).done_at = self.now
+        self._lift(key)
 
     def retry(self, event: Event | None) -> bool:
         """Whether a person's wish to run it again is granted. A settled one goes to its old place."""
@@ -418,8 +424,11 @@ class Model:
             key.sequence = event.sequence
         for other in key.events:
             other.broken = False
+        self._lift(event.key)
+
+    def _lift(self, key: str) -> None:
         for other in self.events.values():
-            if other.refused_by == event.key:
+            if other.refused_by == key:
                 other.refused_by = ""
 
     def _trouble(self, event: Event, company: Company) -> None:

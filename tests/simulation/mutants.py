@@ -112,6 +112,14 @@ MUTANTS: Final = (
     ),
     _mutant("what is held is not released", 4, "common", "local ref, place = lowest(held)", "local ref, place"),
     _mutant("what was refused is not released", 4, "common", "local ref, since = lowest(refused)", "local ref, since"),
+    _mutant("what was refused for a key stays so when it is reopened", 4, "reopen", "sweep(key)\n"),
+    _mutant(
+        "what was told is told again",
+        4,
+        "settle",
+        "      if ARGV[13] == '1' then report(e.ref) end\n",
+        "      report(e.ref)\n",
+    ),
     _mutant("what was refused is released too early", 4, "common", "if e.refused then return end"),
     _mutant("success does not mend a key", 4, "common", "    redis.call('DEL', key .. ':failed')", "   "),
     _mutant(

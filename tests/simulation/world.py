@@ -230,6 +230,12 @@ class World:
         self.model.resume(company)
         self._told(wakeups)
 
+    def reopen(self, company: str, key: str) -> None:
+        wakeups = self.ordering.reopen(company, key)
+        self._step("%s is reopened", key)
+        self.model.reopen(key)
+        self._told(wakeups)
+
     def retry(self, company: str, event_id: str) -> None:
         event = self.model.events.get(f"{company}:{event_id}")
         status, wakeups = self.ordering.retry(company, event_id)

@@ -267,6 +267,10 @@ class Ordering:
         """The company goes on, whether it was paused, resting or probing."""
         return _wakeups(self._run("resume", company)[1])
 
+    def reopen(self, company: str, key: str) -> tuple[Wakeup, ...]:
+        """What was refused for this key goes on, as if an event of the key had gone through. It may have none."""
+        return _wakeups(self._run("reopen", company, key)[1])
+
     def retry(self, company: str, event_id: str) -> tuple[str, tuple[Wakeup, ...]]:
         """Runs a failed, skipped, held or retrying event again, or one that is done but for something left out.
 
@@ -339,6 +343,10 @@ class Ordering:
         refs: Any = self.redis.zrange(f"{self.prefix}reports", 0, most - 1)
         return [(company, event_id) for company, _, event_id in (ref.partition(":") for ref in refs)]
 
+    def untold(self, company: str, event_id: str) -> bool:
+        """Whether a person has yet to be told of this event."""
+        return self.redis.zscore(f"{self.prefix}reports", f"{company}:{event_id}") is not None
+
     def reported(self, company: str, event_id: str) -> None:
         self.redis.zrem(f"{self.prefix}reports", f"{company}:{event_id}")
 
@@ -365,12 +373,13 @@ class Ordering:
         """ARGV[7…] of settle.lua."""
         delay: int | str = ""
         reason = remedy = code = held = ""
+        tell = False
         match outcome:
             case Done(reason, remedy):
-                name = "done"
+                name, tell = "done", bool(reason)
             case Failed(reason, remedy, code):
                 name = "failed"
-            case Held(held, reason, remedy, code):
+            case Held(held, reason, remedy, code, tell):
                 name = "held"
             case Skipped(reason):
                 name = "skipped"
@@ -384,7 +393,6 @@ class Ordering:
                 name, delay = "yield", "" if rest is None else _ms(rest)
             case Pause(reason, remedy, code):
                 name = "pause"
-        tell = isinstance(outcome, Done) and bool(outcome.notice)
         again = isinstance(outcome, Done) and outcome.again
         return (name, reason, remedy, code, delay, held, int(tell), *self._breaker, int(again))
 

@@ -27,12 +27,16 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Refused because of another key: a person is told, and it is tried again when that key next goes through."""
+    """Refused because of another key: tried again when that key next goes through, or is reopened.
+
+    A person is told, but for what was told already (`tell`).
+    """
 
     key: str
     reason: str
     remedy: str = ""
     code: str = ""
+    tell: bool = True
 
 
 @dataclass(frozen=True, slots=True)

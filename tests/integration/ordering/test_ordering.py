@@ -365,6 +365,41 @@ def test_a_thousand_waiters_are_released_though_one_call_looks_at_two_hundred(li
     assert line.ordering.counts("acme")["ready"] == 1000
 
 
+def test_what_is_refused_for_a_key_without_events_goes_on_in_order_when_that_is_reopened(line: Line) -> None:
+    for number in (1, 2, 3):
+        line.publish(f"c{number}", f"customer/{number}")
+        line.run(f"c{number}", Held("acme/access/customers", "no licence"))
+    line.publish("later", "customer/1")
+    line.publish("project", "project/1")
+    line.run("project")  # other kinds go on
+    assert [line.status(event) for event in ("c1", "c2", "c3", "later")] == ["held", "held", "held", "waiting"]
+    line.released()
+    line.woken += line.ordering.reopen("acme", "acme/access/customers")
+    assert line.released() == ["c1", "c2", "c3"]
+    line.run("c1")
+    assert line.released() == ["later"]
+
+
+def test_what_is_reopened_while_it_was_being_refused_is_tried_again_at_once(line: Line) -> None:
+    line.publish("c1")
+    claim = line.claim("c1")
+    line.passes(seconds=1)
+    line.ordering.reopen("acme", "acme/access/customers")
+    line.settle(claim, Held("acme/access/customers", "no licence"))
+    line.run("c1")
+
+
+def test_a_person_is_told_of_a_held_event_only_where_that_is_news(line: Line) -> None:
+    line.publish("c1")
+    line.run("c1", Held("acme/access/customers", "no licence", tell=False))
+    assert line.ordering.unreported() == []
+    assert not line.ordering.untold("acme", "c1")
+    line.publish("c2", "customer/2")
+    line.run("c2", Held("acme/access/customers", "no licence"))
+    assert line.ordering.unreported() == [("acme", "c2")]
+    assert line.ordering.untold("acme", "c2")
+
+
 def test_a_refused_event_is_not_tried_again_before_its_prerequisite_went_through(line: Line) -> None:
     line.publish("invoice", "invoice/1", needs=["customer/1"])
     line.run("invoice", Held("acme/customer/1", "unknown customer"))

@@ -2,7 +2,7 @@
 --
 -- ARGV[4] company   [5] id   [6] fence   [7] outcome   [8] reason   [9] remedy   [10] code
 -- ARGV[11] retry, trouble: in how many ms it is due; yield: for how many ms the company rests, or ""
--- ARGV[12] held: the ordering key it waits for   [13] "1" when a person is to be told (a failure always is)
+-- ARGV[12] held: the ordering key it waits for   [13] done, held: "1" when a person is to be told
 -- ARGV[14] trouble: how many in a row open the breaker   [15] first rest, ms   [16] longest rest, ms
 -- ARGV[17] done: "1" when something was left out and a person may have it run again
 -- outcome: done | failed | skipped | superseded | retry | held | yield | trouble | pause
@@ -43,7 +43,7 @@ local function trouble()
 end
 
 redis.call('HDEL', e.hash, 'crashes', 'lapses')
-if ARGV[13] == '1' then report(e.ref) end
+if ARGV[13] == '1' and outcome == 'done' then report(e.ref) end
 if outcome == 'trouble' then
   trouble()
 elseif outcome == 'yield' then
@@ -67,7 +67,7 @@ else
       move(e, 'waiting', why)
     else
       hold_refused(e, ARGV[12], why)
-      report(e.ref)
+      if ARGV[13] == '1' then report(e.ref) end
     end
     advance(e.key, company) -- to this one, or to an earlier one that was retried while it ran
   else
