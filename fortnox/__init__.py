@@ -4,10 +4,11 @@ Nothing here retries, sleeps or stores; the type of an error says what happens n
 """
 
 from fortnox.client import Fortnox
-from fortnox.codes import Explanation, explain
+from fortnox.codes import explain
 from fortnox.errors import FortnoxError, Outcome
 from fortnox.limiter import Limiter
 from fortnox.oauth import SCOPES, Grant, OAuth
+from fortnox.situations import Explanation
 from fortnox.transport import Exchange, Http, Timeouts, TokenSource, Transport
 from fortnox.upsert import Done, LinkRecord, Links, create_or_update
 

@@ -19,9 +19,10 @@
     │   ├── FileRefused              too large, too many, of the wrong type
     │   ├── ConfigurationNeeded      something to set up in Fortnox
     │   │   ├── PeriodLocked
-    │   │   └── AccessMissing        for one resource; the grant itself lives
+    │   │   └── AccessMissing        one part is closed: held until it opens; the grant itself lives
     │   │       ├── MissingScope
-    │   │       └── MissingLicence
+    │   │       ├── MissingLicence
+    │   │       └── StillClosed      our own memory said so, or told a person before
     │   ├── CodeRefused              an authorization code that is used, expired or wrong
     │   └── RequestRefused           a malformed request: a bug of ours
     ├── GrantDead                    nobody but the company can mend it: connect again
@@ -199,8 +200,18 @@ class PeriodLocked(ConfigurationNeeded):
     """The bookkeeping is locked for that date."""
 
 
+EVERYTHING = "everything"  # the part that is closed where the company has no licence for integrations
+
+
 class AccessMissing(ConfigurationNeeded):
-    """One resource is closed to us. The grant lives, and other transfers go on."""
+    """One part of Fortnox is closed to us. The grant lives, and other transfers go on."""
+
+    outcome = Outcome.HOLD
+
+    @property
+    def part(self) -> str:
+        """What is closed: `customers`, `inbox`, …; "" where a token was asked for."""
+        return EVERYTHING if self.situation == "api-licence" else part_of(self.details.path)
 
 
 class MissingScope(AccessMissing):
@@ -209,6 +220,10 @@ class MissingScope(AccessMissing):
 
 class MissingLicence(AccessMissing):
     """The company has no licence for that module, or for the API."""
+
+
+class StillClosed(AccessMissing):
+    """The part was found closed before; a person was told then."""
 
 
 class CodeRefused(Rejected):
@@ -230,3 +245,13 @@ class OutcomeUnknown(FortnoxError):
 
     outcome = Outcome.UNKNOWN
     suggests_outage = True
+
+
+def part_of(path: str) -> str:
+    """`/3/customers/{number}` → `customers`; `/api/fileattachments/attachments-v1` → `attachments`; else ""."""
+    match path.split("/"):
+        case ["", "3", part, *_]:
+            return part
+        case ["", "api", "fileattachments", *_]:
+            return "attachments"
+    return ""

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import simplejson
 
 from fortnox import errors as e
-from fortnox.codes import SITUATIONS, situation_of
+from fortnox.codes import situation_of
 from fortnox.redaction import redact
+from fortnox.situations import SITUATIONS
 
 Json = Any  # objects, arrays, text, whole numbers and Decimal: never float
 

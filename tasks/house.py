@@ -10,6 +10,7 @@ from redis import Redis
 from config import Settings
 from fortnox import Fortnox, OAuth
 from moment.files import FileSource
+from tasks.doors import Doors
 from tasks.leases import Hold, LeaseKeeper
 from tasks.tokens import TokenKeeper
 from worker.ordering import Ordering
@@ -30,6 +31,7 @@ class House:
     oauth: OAuth
     tokens: TokenKeeper
     leases: LeaseKeeper
+    doors: Doors
     fortnox: Callable[[Hold], Fortnox]
     files: FileSource
     links: Callable[[str], LinkStore]

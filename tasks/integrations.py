@@ -19,14 +19,17 @@ def transfer(task: TransferTask, company: str, event_id: str) -> Any:
 
 
 def transfer_integration(job: Job) -> Outcome:
-    """Connects, changes or disconnects the company."""
+    """Connects, changes or disconnects the company. What was closed to it may be open afterwards."""
     match job.event.type:
         case "integration.enabled":
-            return enable(job)
+            outcome = enable(job)
         case "integration.updated":
-            return update(job)
+            outcome = update(job)
         case _:
-            return disable(job)
+            outcome = disable(job)
+    if isinstance(outcome, Done):
+        job.house.doors.reopen(job.claim.company)
+    return outcome
 
 
 def enable(job: Job) -> Outcome:

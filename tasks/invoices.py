@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from celery import shared_task
 
-from fortnox.errors import NotFound, Rejected
+from fortnox.errors import AccessMissing, NotFound, Rejected
 from fortnox.models import Invoice
 from fortnox.payloads import InvoicePayload
 from mappers import InvoiceOptions, Mapped, compare, to_invoice
@@ -42,7 +42,13 @@ def transfer_invoice(job: Job) -> Outcome:
     mapped = to_invoice(invoice, _options(job, invoice))
     if fault := _create(job, mapped.payload):
         return fault
-    left = transfer_files(job, invoice)
+    try:
+        left = transfer_files(job, invoice)
+    except AccessMissing:  # the files wait until that part of Fortnox is open; the books need not
+        if fault := _post(job, mapped.payload):
+            return fault
+        job.record("posted")
+        raise
     return _post(job, mapped.payload) or _ended(job, mapped, left)
 
 
@@ -165,6 +171,7 @@ def _post(job: Job, payload: InvoicePayload) -> Failed | None:
     try:
         with job.taking("posted"):
             job.fortnox.invoices.bookkeep(number)
+        job.record("posted")
     except Rejected:
         # Fortnox's answer to a second posting is not published either.
         found = job.fortnox.invoices.get(number)

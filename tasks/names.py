@@ -4,6 +4,7 @@ from typing import Final
 
 RECEIVE: Final = "events.receive"
 REPORT: Final = "mail.report"
+PROBE: Final = "access.probe"
 
 TRANSFERS: Final = {
     "customer": "transfer.customer",

@@ -16,7 +16,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from fortnox import Fortnox, FortnoxError
-from fortnox.errors import OutcomeUnknown
+from fortnox.errors import OutcomeUnknown, PrerequisiteMissing
 from moment.events import Event, parse_event
 from tasks.house import House, house_of
 from tasks.leases import HandedBack, Hold
@@ -192,4 +192,13 @@ def run(claim: Claim, house: House, transfer: Deliver) -> Outcome:
     except LeaseLost:
         raise
     except Exception as error:  # noqa: BLE001 - `verdict` tells the errors apart, and a bug fails loudly
-        return verdict(error, claim, needs, chance=random.random())
+        outcome = verdict(error, claim, needs, chance=random.random())
+        if isinstance(error, PrerequisiteMissing) and isinstance(outcome, Held):
+            _doubt(house, outcome.key)
+        return outcome
+
+
+def _doubt(house: House, key: str) -> None:
+    """Fortnox does not have this customer or project as it was written: the next event of it writes it anew."""
+    company, kind, number = key.split("/", 2)
+    house.links(company).forget(kind, number)

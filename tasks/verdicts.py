@@ -1,5 +1,6 @@
 """Decides from an error what happens to its event: the one place where an error becomes an outcome. Pure."""
 
+import re
 from datetime import timedelta
 
 import structlog
@@ -8,11 +9,12 @@ from redis.exceptions import ConnectionError as RedisLost
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeout
 
-from fortnox.codes import explain
-from fortnox.errors import FortnoxError, PrerequisiteMissing
+from fortnox.codes import explain, label
+from fortnox.errors import AccessMissing, FortnoxError, PrerequisiteMissing, StillClosed
 from fortnox.errors import Outcome as Ending
 from mappers.errors import Unmappable
 from moment.events import InvalidEvent
+from tasks.doors import about_connection, key_of
 from tasks.leases import HandedBack
 from worker.ordering import Claim, Failed, Held, Outcome, Pause, Retry, Trouble, Yield
 from worker.ordering.backoff import backoff
@@ -59,14 +61,24 @@ def _of_fortnox(error: FortnoxError, claim: Claim, needs: tuple[str, ...], chanc
             return Yield(rest, reason)
         case Ending.RETRY | Ending.UNKNOWN:
             kind = Trouble if error.suggests_outage else Retry
-            return _again(kind, claim, chance, reason, error.code)
+            return _again(kind, claim, chance, reason, label(error))
         case Ending.RECONNECT:
-            return Pause(reason, remedy, error.code)
+            return Pause(reason, remedy, label(error))
         case Ending.HOLD if isinstance(error, PrerequisiteMissing):
-            behind = next((key for key in needs if key.split("/")[1] == error.kind), None)
+            behind = _named(error, needs)
             if behind is not None:
-                return Held(behind, reason, remedy, error.code)
-    return Failed(reason, remedy, error.code or error.situation)
+                return Held(behind, reason, remedy, label(error))
+        case Ending.HOLD if isinstance(error, AccessMissing) and error.part and not about_connection(claim):
+            key = key_of(claim.company, error.part)
+            return Held(key, reason, remedy, label(error), tell=not isinstance(error, StillClosed))
+    return Failed(reason, remedy, label(error))
+
+
+def _named(error: PrerequisiteMissing, needs: tuple[str, ...]) -> str | None:
+    """The key that the refusal is about: where there are several of its kind, the one that Fortnox's text names."""
+    keys = [key for key in needs if key.split("/")[1] == error.kind]
+    words = re.findall(r"[\w+-]+", error.message)
+    return next((key for key in keys if key.split("/", 2)[2] in words), keys[0] if keys else None)
 
 
 def _again(kind: type[Retry] | type[Trouble], claim: Claim, chance: float, reason: str, code: str) -> Outcome:

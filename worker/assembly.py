@@ -13,12 +13,13 @@ from config import Settings, load_settings
 from config.celery import celery_options
 from config.logging import configure_logging
 from config.redis import redis_client
-from fortnox import Exchange, Fortnox, Http, Limiter, OAuth, Transport
+from fortnox import Exchange, Fortnox, Http, Limiter, OAuth
 from moment.files import FileSource
+from tasks.doors import Doors, GuardedTransport
 from tasks.house import House
 from tasks.leases import Hold, LeaseKeeper
 from tasks.messages import wakeup_sender
-from tasks.names import REPORT
+from tasks.names import PROBE, REPORT
 from tasks.stopping import Stopping
 from tasks.tokens import TokenKeeper
 from worker.broker import outlive_connections
@@ -36,13 +37,17 @@ TASK_MODULES = (
     "tasks.invoices",
     "tasks.integrations",
     "tasks.unreadable",
+    "tasks.probing",
     "worker.doors.receive",
     "worker.failures",
 )
 REPORT_SCHEDULE = "report"
+PROBE_SCHEDULE = "probe"
 BEAT_SCHEDULE = {
     # Failures ask to be told at once; this is for what a lost message or a dead SMTP server left untold.
     REPORT_SCHEDULE: {"task": REPORT, "schedule": 10.0, "options": {"expires": 10}},
+    # A licence that was bought or a permission that was given makes no event.
+    PROBE_SCHEDULE: {"task": PROBE, "schedule": 600.0, "options": {"expires": 600}},
 }
 
 
@@ -97,6 +102,7 @@ def build_house(app: App) -> House:
         redis, lease=settings.lease_seconds, release_limit=settings.company_release_limit, sender=wakeup_sender()
     )
     tokens = TokenKeeper(redis, connections, oauth)
+    doors = Doors(redis, ordering)
     limiter = Limiter(redis_client(settings), settings.fortnox_rate_limit)
 
     def fortnox(hold: Hold) -> Fortnox:
@@ -104,7 +110,9 @@ def build_house(app: App) -> House:
             limiter.acquire(company, leave)
             hold.check()  # last, so that as little time as can be lies between it and the request
 
-        transport = Transport(settings.fortnox_api_url, tokens, http=http, before_request=before_request)
+        transport = GuardedTransport(
+            doors, hold.claim, settings.fortnox_api_url, tokens, http=http, before_request=before_request
+        )
         return Fortnox(transport, hold.claim.company)
 
     return House(
@@ -118,6 +126,7 @@ def build_house(app: App) -> House:
         oauth=oauth,
         tokens=tokens,
         leases=LeaseKeeper(ordering, app.stopping),
+        doors=doors,
         fortnox=fortnox,
         files=FileSource(settings.moment_api_url, settings.moment_api_key, settings.attachment_hosts),
         links=partial(LinkStore, redis),

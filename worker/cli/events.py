@@ -115,6 +115,10 @@ def retry(
         )
         refused = 0
         for name, one in chosen:
+            record = app.house.ordering.event(name, one)
+            if record is not None and app.house.doors.opened_for(record):
+                out.print(f"{name} {one}: {styled('ready')} (with all that waits for the same part of Fortnox)")
+                continue
             became, _ = app.house.ordering.retry(name, one)
             if became in ("", "unknown"):
                 refused += 1
