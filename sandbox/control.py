@@ -14,6 +14,7 @@ from typing import Final
 from sandbox.clock import Clock
 from sandbox.faults import Faults
 from sandbox.fortnox import customers, files, invoices, projects, supplier_invoices
+from sandbox.fortnox.errors import Refused
 from sandbox.fortnox.ledger import Account, Currency, FinancialYear, Invoice, Ledger, Record, StoredFile
 from sandbox.fortnox.oauth import SCOPES, OAuth
 from sandbox.fortnox.options import Options
@@ -68,10 +69,14 @@ class Controls:
             ("POST", "accounts", self._change_account),
             ("DELETE", "accounts/{number}", self._remove_account),
             ("POST", "currencies", self._change_currency),
+            ("DELETE", "currencies/{code}", self._remove_currency),
             ("POST", "registers", self._change_registers),
             ("POST", "financialyears", self._change_years),
             ("POST", "lock", self._lock),
             ("DELETE", "customers/{number}", self._delete_customer),
+            ("DELETE", "projects/{number}", self._delete_project),
+            ("POST", "projects/{number}", self._change_project),
+            ("POST", "invoices/{number}/{action}", self._act_on_invoice),
             ("POST", "supplierinvoices", self._enter_supplier_invoice),
             ("POST", "supplierinvoices/{number}/{action}", self._act_on_supplier_invoice),
             ("GET", "clock", lambda _: self._time()),
@@ -176,8 +181,9 @@ class Controls:
     def _change_account(self, call: Call) -> Answer:
         given = _given(call)
         ledger, number = self._ledger(given.pop("tenant")), int(given.pop("number"))
-        if given.get("project_settings", "ALLOWED") not in ACCOUNT_SETTINGS:
-            raise ValueError(f"project_settings is one of {', '.join(ACCOUNT_SETTINGS)}")
+        for name in ("project_settings", "cost_center_settings"):
+            if given.get(name, "ALLOWED") not in ACCOUNT_SETTINGS:
+                raise ValueError(f"{name} is one of {', '.join(ACCOUNT_SETTINGS)}")
         account = ledger.accounts.get(number) or Account(number, str(number))
         changed = Account(
             number,
@@ -185,6 +191,7 @@ class Controls:
             given.pop("active", account.active),
             given.pop("vat_code", account.vat_code),
             given.pop("project_settings", account.project_settings),
+            given.pop("cost_center_settings", account.cost_center_settings),
         )
         _refuse_rest(given)
         ledger.accounts[number] = changed
@@ -203,6 +210,10 @@ class Controls:
         _refuse_rest(given)
         ledger.currencies[code] = Currency(code, code, rate, rate, unit)
         return answer_json({"code": code, "rate": rate, "unit": unit}, 201)
+
+    def _remove_currency(self, call: Call) -> Answer:
+        ledger = self._ledger(call.argument("tenant") or "")
+        return answer_json({"removed": ledger.currencies.pop(call.params["code"], None) is not None})
 
     def _change_registers(self, call: Call) -> Answer:
         given = _given(call)
@@ -233,6 +244,25 @@ class Controls:
     def _delete_customer(self, call: Call) -> Answer:
         customers.remove(self._ledger(call.argument("tenant") or ""), call.params["number"])
         return answer_json({"deleted": call.params["number"]})
+
+    def _delete_project(self, call: Call) -> Answer:
+        del self._ledger(call.argument("tenant") or "").projects[call.params["number"]]
+        return answer_json({"deleted": call.params["number"]})
+
+    def _change_project(self, call: Call) -> Answer:
+        given = _given(call)
+        ledger = self._ledger(given.pop("tenant"))
+        projects.change(ledger, ledger.projects[call.params["number"]], given)
+        return answer_json(projects.shown(ledger.projects[call.params["number"]]))
+
+    def _act_on_invoice(self, call: Call) -> Answer:
+        ledger = self._ledger(_given(call)["tenant"])
+        invoice = ledger.invoices[call.params["number"]]
+        {"complete": invoices.complete, "book": invoices.book, "cancel": invoices.make_void}[call.params["action"]](
+            ledger, invoice
+        )
+        invoice.modified = ledger.clock.minute()
+        return answer_json({"DocumentNumber": invoice.number, "booked": invoice.booked, "cancelled": invoice.cancelled})
 
     def _enter_supplier_invoice(self, call: Call) -> Answer:
         given = _given(call)
@@ -341,7 +371,7 @@ def _guarded(handler: Handler) -> Handler:
             return handler(call)
         except KeyError as error:
             return answer_error(400, f"missing or unknown: {error}")
-        except (ValueError, TypeError, ArithmeticError) as error:
+        except (ValueError, TypeError, ArithmeticError, Refused) as error:
             return answer_error(400, f"{type(error).__name__}: {error}")
 
     return guarded

@@ -21,9 +21,15 @@ def refuse_if_stopped(ledger: Ledger, invoice: Invoice) -> None:
         raise Refused(settings.already_booked_code, f"Fakturanummer {invoice.number} är redan bokförd.")
     if settings.accounting_method == "CASH":
         raise _stopped(invoice, "Bokföringsmetoden är kontantmetoden.")
+    if settings.posting_stopped:
+        raise _stopped(invoice, settings.posting_stopped)
+    if settings.warehouse_module and settings.warehouse_migrating:
+        raise _stopped(invoice, "Migrering till lagermodulen pågår.", 2003241)
     if invoice.header["NotCompleted"] or (settings.warehouse_module and not invoice.warehouse_ready):
         raise _stopped(invoice, "Faktura som bokförs måste vara klarmarkerad.", 2003498)
     _check_period(ledger, invoice)
+    if settings.invoice_voucher_series is None:
+        raise _stopped(invoice, "Ogiltig verifikationsserie.", 2001939)
     _check_rows(ledger, invoice)
     _check_fees(ledger, invoice)
 
@@ -58,6 +64,8 @@ def _check_rows(ledger: Ledger, invoice: Invoice) -> None:
             raise _stopped(invoice, f"Projekt är obligatoriskt på konto {account.number}.")
         if account.project_settings == "NOTALLOWED" and has_project:
             raise _stopped(invoice, f"Projekt är inte tillåtet på konto {account.number}.")
+        if account.cost_center_settings == "MANDATORY" and not (row["CostCenter"] or invoice.header["CostCenter"]):
+            raise _stopped(invoice, f"Kostnadsställe är obligatoriskt på konto {account.number}.")
 
 
 def _projects(invoice: Invoice) -> Iterator[str]:
@@ -75,7 +83,8 @@ def _check_project(ledger: Ledger, invoice: Invoice, number: str) -> None:
         raise _stopped(invoice, "Kan inte hitta projektet.", 2001161)
     day = invoice.header["InvoiceDate"]
     first, last = record.fields["StartDate"], record.fields["EndDate"]
-    if (first and day < first) or (last and day > last):
+    startless = not first and ledger.settings.project_without_start_refused
+    if startless or (first and day < first) or (last and day > last):
         raise _stopped(invoice, f"Projektredovisningsperioden är inte aktiv för projekt {number}.")
     if record.fields["Status"] == "COMPLETED" and ledger.settings.completed_project_refused:
         raise _stopped(invoice, f"Projekt {number} är avslutat.")

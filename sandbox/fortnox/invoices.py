@@ -15,7 +15,6 @@ from sandbox.fortnox.validation import check, envelope
 from sandbox.http import Answer, Call, Json, answer_json
 
 DATES: Final = ("DeliveryDate", "DueDate", "InvoiceDate", "OutboundDate")
-VOUCHER_SERIES: Final = "B"  # the series recorded responses show for customer invoices
 
 
 def create(ledger: Ledger, call: Call) -> Answer:
@@ -69,24 +68,47 @@ def bookkeep(ledger: Ledger, call: Call) -> Answer:
     if invoice.booked:
         ledger.counters["invoices.bookkeep_repeated"] += 1
     bookkeeping.refuse_if_stopped(ledger, invoice)
-    year = ledger.year_of(date.fromisoformat(invoice.header["InvoiceDate"]))
-    if year is None:
+    post(ledger, invoice)
+    return _written(ledger, invoice, "bookkeep")
+
+
+def post(ledger: Ledger, invoice: Invoice) -> None:
+    year, series = (
+        ledger.year_of(date.fromisoformat(invoice.header["InvoiceDate"])),
+        ledger.settings.invoice_voucher_series,
+    )
+    if year is None or series is None:
         raise errors.invalid_parameter()
     invoice.booked = True
-    invoice.voucher = ledger.next_voucher(VOUCHER_SERIES, year)
+    invoice.voucher = ledger.next_voucher(series, year)
     ledger.counters["invoices.booked"] += 1
-    return _written(ledger, invoice, "bookkeep")
+
+
+def book(ledger: Ledger, invoice: Invoice) -> None:
+    """A person posts it on the screen: the same rules."""
+    bookkeeping.refuse_if_stopped(ledger, invoice)
+    post(ledger, invoice)
+
+
+def complete(_ledger: Ledger, invoice: Invoice) -> None:
+    """A person completes it ("klarmarkera")."""
+    invoice.warehouse_ready = True
+    invoice.header["NotCompleted"] = False
 
 
 def cancel(ledger: Ledger, call: Call) -> Answer:
     invoice = _find(ledger, call)
+    make_void(ledger, invoice)
+    return _written(ledger, invoice, "cancel")
+
+
+def make_void(ledger: Ledger, invoice: Invoice) -> None:
     if invoice.booked:
         raise Refused(errors.DOCUMENT_LOCKED, "En bokförd faktura kan inte makuleras.")
     if invoice.cancelled:
         raise Refused(errors.DOCUMENT_LOCKED, "Fakturan är redan makulerad.")
     invoice.cancelled = True
     ledger.counters["invoices.cancelled"] += 1
-    return _written(ledger, invoice, "cancel")
 
 
 def credit(ledger: Ledger, call: Call) -> Answer:

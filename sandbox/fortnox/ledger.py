@@ -46,6 +46,7 @@ class Account:
     active: bool = True
     vat_code: str = ""
     project_settings: str = "ALLOWED"
+    cost_center_settings: str = "ALLOWED"
 
 
 @dataclass(slots=True)

@@ -230,6 +230,8 @@ class OAuth:
         return self._pair(token.grant, token)
 
     def _client_credentials(self, client: str, form: dict[str, str], tenant_id: str) -> Answer:
+        if not self._options.service_accounts_allowed:  # RFC 6749, 5.2
+            raise OAuthRefused("unauthorized_client", "Client does not allow service account")
         ledger = self._tenants.by_database_number(tenant_id)
         consents = [
             grant

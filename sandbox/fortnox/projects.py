@@ -35,16 +35,20 @@ def create(ledger: Ledger, call: Call) -> Answer:
 
 def update(ledger: Ledger, call: Call) -> Answer:
     record = _find(ledger, call)
-    given = check(envelope(call.body, "Project"), fields.PROJECT)
+    change(ledger, record, envelope(call.body, "Project"))
+    record.writes["PUT"] += 1
+    ledger.counters["projects.updated"] += 1
+    return answer_json({"Project": shown(record)})
+
+
+def change(ledger: Ledger, record: Record, payload: dict[str, Json]) -> None:
+    given = check(payload, fields.PROJECT)
     if given.get("ProjectNumber", record.fields["ProjectNumber"]) != record.fields["ProjectNumber"]:
         raise Refused(errors.NUMBER_FIXED, "Projektnummer kan inte ändras.")
     if given.get("Description", "x") == "":
         raise errors.missing("Description")
     record.fields.update(given)
     record.modified = ledger.clock.minute()
-    record.writes["PUT"] += 1
-    ledger.counters["projects.updated"] += 1
-    return answer_json({"Project": shown(record)})
 
 
 def read(ledger: Ledger, call: Call) -> Answer:

@@ -59,7 +59,7 @@ def _account(_ledger: Ledger, account: Account) -> Json:
         "Active": account.active,
         "BalanceBroughtForward": 0,
         "CostCenter": None,
-        "CostCenterSettings": "ALLOWED",
+        "CostCenterSettings": account.cost_center_settings,
         "Description": account.description,
         "Number": account.number,
         "Project": None,

@@ -18,6 +18,7 @@ class Settings(Knobs):
     accounting_method: Literal["ACCRUAL", "CASH"] = "ACCRUAL"
     project_module: bool = True
     warehouse_module: bool = False
+    warehouse_migrating: bool = False  # the module is being set up
     api_licence: bool = True
     unlicensed_scopes: list[str] = field(default_factory=list)
     denied_resources: list[str] = field(default_factory=list)  # what the consenting user may not touch
@@ -30,6 +31,7 @@ class Settings(Knobs):
     administration_fee_account: int | None = 3540
     freight_account: int | None = 3520
     default_sales_account: int = 3001
+    invoice_voucher_series: str | None = "B"  # the one recorded responses show; null: none is chosen
     default_vat: Decimal = Decimal(25)
     default_terms_of_payment: str = "30"
     next_document_number: int = 1
@@ -45,6 +47,8 @@ class Settings(Knobs):
     vat_rounding: VatRounding = "per_rate"
     credit_reference_on_create: Literal["honoured", "ignored", "refused", "once"] = "honoured"
     completed_project_refused: bool = False
+    project_without_start_refused: bool = False
+    posting_stopped: str = ""  # a reason to refuse all posting, in words that nobody has published
     row_description_max: int = 255  # older documentation says 50
     max_rows: int = 500
     lastmodified_inclusive: bool = True
