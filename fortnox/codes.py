@@ -162,19 +162,15 @@ def situation_of(code: str, message: str, path: str = "") -> str:
 def explain(error: e.FortnoxError, language: Language = "en") -> Explanation:
     """Why it did not go through and what to do, for the company's accountant.
 
-    With what Fortnox itself says, which names the account or the date; that alone where the situation is unknown. Not
-    for a log: it may repeat a value.
+    Fortnox's own message where the situation is unknown. Not for a log: it may repeat a value.
     """
     situation = SITUATIONS.get(error.situation)
-    own = _POSTING.sub("", error.message).strip() if isinstance(error, e.Rejected) else ""
     if situation is not None:
-        reason, remedy = situation.en if language == "en" else situation.sv
-        quoted = f" {_SAYS[language]}: {own}" if own and not isinstance(error, e.AccessMissing) else ""
-        return Explanation(reason + quoted, remedy)
-    if own:
+        return situation.en if language == "en" else situation.sv
+    if error.message and isinstance(error, e.Rejected):
         said, remedy = _FALLBACK[language]
         number = f" ({error.code})" if error.code else ""
-        return Explanation(f"{said}: {own}{number}", remedy)
+        return Explanation(f"{said}: {error.message}{number}", remedy)
     return _GENERAL[language].get(error.outcome) or _GENERAL[language][e.Outcome.FAIL]
 
 
@@ -188,8 +184,6 @@ def labelled(code: str) -> str:
     return name if (name := code.partition(" ")[0]) in SITUATIONS else ""
 
 
-_POSTING = re.compile(r"^Kunde inte bokföra faktura\w*\s+\d+\.?(?=\s+\S)")  # equal causes read alike
-_SAYS: dict[Language, str] = {"en": "Fortnox says", "sv": "Fortnox säger"}
 _FALLBACK: dict[Language, tuple[str, str]] = {
     "en": ("Fortnox refused it and says", "Set right what Fortnox names, then retry."),
     "sv": ("Fortnox nekade och säger", "Rätta det som Fortnox anger och försök igen."),

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from fortnox import Fortnox, FortnoxError, Http, OAuth, Transport
+from fortnox import Fortnox, FortnoxError, Http, OAuth, Transport, explain
 from fortnox.payloads import AttachmentPayload
 from fortnox.situations import SITUATIONS
 from tasks.verdicts import verdict
@@ -376,7 +376,7 @@ def test_a_situation_comes_about_and_ends_as_the_table_says(world: World, name: 
     outcome = verdict(caught.value, a_claim(), NEEDS, chance=0.5)
 
     assert isinstance(outcome, ENDINGS[situation.ending])
-    assert outcome.reason.startswith(situation.en.reason)
+    assert outcome.reason == situation.en.reason
     if isinstance(outcome, Held):
         assert outcome.key.split("/")[1] in KINDS[situation.ending]
     if isinstance(outcome, Failed | Held | Pause):
@@ -426,9 +426,13 @@ def test_an_account_that_goes_after_the_invoice_was_made_is_found_at_posting(wor
     assert caught.value.situation == {"deleted": "account-unknown", "inactive": "account-inactive"}[account]
 
 
-def test_what_fortnox_says_itself_is_quoted_without_the_invoices_number(world: World) -> None:
+def test_a_refusal_that_nobody_has_described_is_told_in_fortnoxs_own_words(world: World) -> None:
+    """An answer given on purpose: what is not known has no state."""
+    world.sandbox.fault("fail_next", status=400, code=4711, message="Månen är i vägen.", path="/3/customers")
     with pytest.raises(FortnoxError) as caught:
-        period_locked(world)
+        world.customer()
     outcome = verdict(caught.value, a_claim(), NEEDS, chance=0.5)
     assert isinstance(outcome, Failed)
-    assert outcome.reason.endswith("Fortnox says: acme har låst perioden t.o.m. 2026-11-30.")
+    assert outcome.reason == "Fortnox refused it and says: Månen är i vägen. (4711)"
+    assert explain(caught.value, "sv").reason == "Fortnox nekade och säger: Månen är i vägen. (4711)"
+    assert outcome.code == "4711"

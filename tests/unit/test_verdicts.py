@@ -61,6 +61,43 @@ def test_a_rejection_that_names_a_prerequisite_is_held_behind_that_key() -> None
     assert held.key == "acme/project/1"
 
 
+def test_of_several_projects_the_one_that_fortnox_names_is_waited_for() -> None:
+    error = e.UnknownProject(details("project-period", message="… är inte aktiv för projekt 20."))
+    held = verdict(error, a_claim(), (*NEEDS, "acme/project/2", "acme/project/20"), chance=0.5)
+    assert isinstance(held, Held)
+    assert held.key == "acme/project/20"
+
+
+@pytest.mark.parametrize(
+    ("path", "situation", "key"),
+    [
+        ("/3/customers/{number}", "licence", "acme/access/customers"),
+        ("/3/projects", "project-module-off", "acme/access/projects"),
+        ("/3/inbox", "scope", "acme/access/inbox"),
+        ("/api/fileattachments/attachments-v1", "scope", "acme/access/attachments"),
+        ("/3/invoices/{number}/bookkeep", "api-licence", "acme/access/everything"),
+    ],
+)
+def test_what_a_closed_part_refuses_waits_behind_that_part(path: str, situation: str, key: str) -> None:
+    held = decided(e.MissingLicence(e.Details("POST", path, 403, "2001101", situation=situation)))
+    assert isinstance(held, Held)
+    assert (held.key, held.tell, held.code) == (key, True, f"{situation} 2001101")
+
+
+def test_a_part_known_to_be_closed_is_not_told_again() -> None:
+    held = decided(e.StillClosed(e.Details(path="/3/customers", situation="licence")))
+    assert isinstance(held, Held)
+    assert not held.tell
+
+
+def test_a_scope_refused_at_the_token_endpoint_or_to_the_connections_own_event_fails() -> None:
+    at_login = e.MissingScope(e.Details("POST", "/oauth-v1/token", 400, "invalid_scope", situation="scope"))
+    assert isinstance(decided(at_login), Failed)
+    refused = e.MissingScope(e.Details("GET", "/3/accounts/{number}", 403, situation="scope"))
+    claim = Claim("acme", "on", 1, "integration.enabled", "acme/integration", 0, "{}", {}, datetime.now(UTC))
+    assert isinstance(verdict(refused, claim, (), chance=0.5), Failed)
+
+
 def test_a_full_window_rests_the_company_for_as_long_as_the_limiter_says() -> None:
     decision = decided(e.WindowFull(details(), 2.5))
     assert isinstance(decision, Yield)
