@@ -27,10 +27,10 @@ FORGET = "if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then return redis.c
 
 
 class Closure(NamedTuple):
-    """Who found a part closed, at which attempt, and why it is."""
+    """Who found a part closed, whether that was told, and why it is closed."""
 
     event_id: str
-    attempts: int
+    told: bool
     situation: str
     code: str
 
@@ -60,7 +60,8 @@ class Doors:
         try:
             yield
         except AccessMissing as refused:
-            if self._close(claim, refused):
+            self._open(claim.company, [part for part in closed if part != refused.part])
+            if not refused.part or self._close(claim, refused):
                 raise
             raise StillClosed(refused.details) from None
         except Rejected:  # of its own account: the part is open
@@ -86,7 +87,8 @@ class Doors:
             waits_here = record is not None and record.blocker == key_of(company, part)
             if record is None or record.status not in UNSETTLED or (record.status == "held" and not waits_here):
                 self._open(company, [part])  # the next one to come is the probe
-            elif record.status == "held" and not self._ordering.untold(company, record.id):
+            elif record.status == "held" and closure and not self._ordering.untold(company, record.id):
+                self._redis.hset(self._key, f"{company}/{part}", json.dumps(closure._replace(told=True)))
                 self._ordering.retry(company, record.id)
 
     def _closed(self, company: str, *parts: str) -> dict[str, Closure]:
@@ -98,9 +100,9 @@ class Doors:
         return [(*name.split("/", 1), _read(text)) for name, text in sorted(found.items())]
 
     def _close(self, claim: Claim, refused: AccessMissing) -> bool:
-        """Whether a person is to be told: by the first that is refused, and again should it die before it settles."""
+        """Whether a person is to be told: by the first that is refused, also if it must come again to be settled."""
         name = f"{claim.company}/{refused.part}"
-        closure = Closure(claim.id, claim.attempts, refused.situation, refused.code)
+        closure = Closure(claim.id, False, refused.situation, refused.code)
         text = json.dumps(closure)
         if self._redis.hsetnx(self._key, name, text):
             log.warning("access.closed", company=claim.company, part=refused.part, error_code=refused.code)
@@ -108,7 +110,7 @@ class Doors:
         known = _read(self._redis.hget(self._key, name))  # type: ignore[arg-type]  # not awaitable: no asyncio
         if known is None:  # being opened
             self._redis.hset(self._key, name, text)
-        return known is None or (known.event_id, known.attempts) == (claim.id, claim.attempts)
+        return known is None or (known.event_id == claim.id and not known.told)
 
     def _open(self, company: str, parts: Iterable[str]) -> None:
         """Marked first and forgotten last: one that dies in between leaves the rest to the next probe."""

@@ -132,6 +132,33 @@ def test_one_that_dies_before_it_is_settled_is_still_told(company: Company) -> N
     assert company.told() == ["a"]
 
 
+def test_days_of_probing_use_up_no_attempts(company: Company) -> None:
+    company.publish("a")
+    for _ in range(40):
+        company.run("a")
+        company.told()
+        company.doors.probe()
+    assert company.claim("a").attempts == 0
+
+
+def test_a_part_that_opens_while_another_is_closed_is_open(company: Company) -> None:
+    company.publish("a", "b")
+    everything = MissingLicence(Details("PUT", CUSTOMERS, 403, "2001103", situation="api-licence"))
+    claim = company.claim("a")
+    with pytest.raises(MissingLicence):
+        company.request(claim, everything)
+    with pytest.raises(MissingLicence):
+        company.request(claim)  # the licence for integrations is there, that for customers is not
+    assert list(company.redis.hgetall("mf:closed")) == ["acme/customers"]
+
+
+def test_a_refusal_at_the_token_endpoint_closes_nothing(company: Company) -> None:
+    company.publish("a")
+    with pytest.raises(MissingLicence):
+        company.request(company.claim("a"), MissingLicence(Details("POST", "/oauth-v1/token", 400)))
+    assert company.redis.hgetall("mf:closed") == {}
+
+
 def test_a_refusal_of_another_kind_opens_the_part(company: Company) -> None:
     company.publish("a", "b")
     company.run("a")

@@ -291,7 +291,7 @@ class Model:
         line = self.keys[event.key].line()
         busy = any(o.status in ACTIVE for o in line if o is not event)
         if event.status in ("retrying", "held") and line[0] is event and not busy:
-            event.status, event.refused_by = "ready", ""
+            event.status, event.refused_by, event.attempts = "ready", "", 0
             self.reports.pop(event.ref, None)
             return True
         return False

@@ -1,6 +1,6 @@
 -- A person lets a failed or skipped event run again, at its old place, or one that is done but for something that
 -- was left out (its body is still there); one that waits for its next attempt runs now, and a held one is tried
--- without what it waits for.
+-- without what it waits for. Its attempts are counted anew.
 --
 -- ARGV[4] company   [5] id
 -- returns { what became of it | "" not in a status that can be retried | "unknown", woken }
@@ -13,6 +13,7 @@ if e.status == 'retrying' or e.status == 'held' then
   local busy = e.status == 'held' and redis.call('EXISTS', P .. 'key:' .. e.key .. ':active') == 1
   if not first or busy then return { '', woken } end
   redis.call('ZREM', P .. 'reports', e.ref)
+  redis.call('HDEL', e.hash, 'attempts')
   ready(e)
 elseif e.status == 'failed' or e.status == 'skipped'
     or (e.status == 'done' and redis.call('EXISTS', P .. 'body:' .. e.ref) == 1) then
