@@ -117,6 +117,10 @@ class Register(Generic[M]):
         """Raises `NotFound`."""
         return self._access.get(self._decode, self._path + "/{number}", number)
 
+    def readable(self) -> None:
+        """One request that shows whether the register is open to us. Raises the `Rejected` that says why not."""
+        self._access.get(lambda _: None, self._path, params={"limit": "1"})
+
     def create(self, fields: Fields) -> M:
         return self._access.call(self._decode, "POST", self._path, body={self._envelope: dict(fields)})
 
@@ -251,6 +255,15 @@ class Accounts:
     def get(self, number: int | str) -> m.AccountInformation:
         """One account of the current financial year. Raises `NotFound`."""
         return self._access.get(one("Account", m.AccountInformation), "/3/accounts/{number}", number)
+
+    def list(self) -> Iterator[m.AccountInformation]:
+        """The chart of accounts of the current financial year, a request for each 500."""
+        for number in range(1, LARGEST_PAGE):
+            params = {"limit": str(PAGE_SIZE), "page": str(number)}
+            page = self._access.get(many("Accounts", m.AccountInformation), "/3/accounts", params=params)
+            yield from page
+            if len(page) < PAGE_SIZE:
+                return
 
 
 class Currencies:

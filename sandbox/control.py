@@ -59,6 +59,7 @@ class Controls:
             ("POST", "grants", self._grant),
             ("POST", "grants/revoke", self._revoke_grants),
             ("POST", "tokens/expire", self._expire_tokens),
+            ("GET", "tokens/refresh", self._refresh_tokens),
             ("GET", "faults", lambda _: answer_json(self._faults.as_json())),
             ("POST", "faults", self._add_faults),
             ("DELETE", "faults", self._clear_faults),
@@ -145,6 +146,9 @@ class Controls:
             given.get("tenant"), access=given.get("access", True), refresh=given.get("refresh", False)
         )
         return answer_json({"expired": expired})
+
+    def _refresh_tokens(self, call: Call) -> Answer:
+        return answer_json({"tokens": self._oauth.refreshes(call.argument("tenant") or "")})
 
     # -- faults and the request log ---------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """What every task finds at hand, built once per process (`worker.assembly`) and carried by the Celery app."""
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, cast
@@ -14,7 +15,7 @@ from tasks.doors import Doors
 from tasks.leases import Hold, LeaseKeeper
 from tasks.tokens import TokenKeeper
 from worker.ordering import Ordering
-from worker.stores import CompanySettingsStore, ConnectionStore, LinkStore, Vault
+from worker.stores import CompanySettingsStore, ConnectionStore, LinkStore, UsedAccounts, Vault
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,15 @@ class House:
     fortnox: Callable[[Hold], Fortnox]
     files: FileSource
     links: Callable[[str], LinkStore]
+    used_accounts: Callable[[str], UsedAccounts]
+
+    def consent_address(self, company: str) -> str | None:
+        """Where a person of the company consents (again); None where no redirect address is set."""
+        if self.settings.fortnox_redirect_uri is None:
+            return None
+        connection = self.connections.find(company)
+        service = connection is not None and connection.integration.service_account
+        return self.oauth.authorize_url(f"{company}.{secrets.token_urlsafe(12)}", service_account=service)
 
 
 class HasHouse(Protocol):

@@ -27,7 +27,7 @@ from worker.doors.stream import StreamStep
 from worker.ordering import Ordering
 from worker.ordering.engine import UnknownLayout
 from worker.pump import PumpStep
-from worker.stores import CompanySettingsStore, ConnectionStore, LinkStore, Vault
+from worker.stores import CompanySettingsStore, ConnectionStore, LinkStore, UsedAccounts, Vault
 
 log = structlog.get_logger(__name__)
 
@@ -101,7 +101,11 @@ def build_house(app: App) -> House:
     ordering = Ordering(
         redis, lease=settings.lease_seconds, release_limit=settings.company_release_limit, sender=wakeup_sender()
     )
-    tokens = TokenKeeper(redis, connections, oauth)
+
+    def revived(company: str) -> None:
+        ordering.resume(company)
+
+    tokens = TokenKeeper(redis, connections, oauth, revived=revived)
     doors = Doors(redis, ordering)
     limiter = Limiter(redis_client(settings), settings.fortnox_rate_limit)
 
@@ -130,6 +134,7 @@ def build_house(app: App) -> House:
         fortnox=fortnox,
         files=FileSource(settings.moment_api_url, settings.moment_api_key, settings.attachment_hosts),
         links=partial(LinkStore, redis),
+        used_accounts=partial(UsedAccounts, redis),
     )
 
 

@@ -19,7 +19,7 @@ from sandbox.clock import Clock, elapsed
 from sandbox.fortnox.ledger import Ledger
 from sandbox.fortnox.options import Options
 from sandbox.fortnox.tenants import Tenants
-from sandbox.http import Answer, Call, Handler, answer_html, answer_json, dump
+from sandbox.http import Answer, Call, Handler, Json, answer_html, answer_json, dump
 
 SCOPES: Final = frozenset(
     str.split(
@@ -64,6 +64,7 @@ class RefreshToken:
     grant: Grant
     expires: datetime
     used_at: float | None = None  # real time, for the race
+    shown: int = 0  # how often it was sent in, whatever the answer
     void: bool = False
     issued: list["AccessToken | RefreshToken"] = field(default_factory=list)  # in exchange for this one
 
@@ -155,6 +156,20 @@ class OAuth:
             token.expires = self._clock.now()
         return len(live)
 
+    def refreshes(self, tenant: str) -> Json:
+        """Each refresh token of a tenant, oldest first, by a fingerprint: how often it was sent in, and whether it
+        would be taken now."""
+        now = self._clock.now()
+        return [
+            {
+                "token": hashlib.sha256(value.encode()).hexdigest()[:12],
+                "shown": token.shown,
+                "usable": token.used_at is None and not (token.void or token.grant.revoked) and token.expires > now,
+            }
+            for value, token in self.refresh_tokens.items()
+            if token.grant.tenant == tenant
+        ]
+
     def tenant_of(self, call: Call) -> str | None:
         """Whose token a request at this server is about, for the log and for faults."""
         form = _form(call)
@@ -216,6 +231,8 @@ class OAuth:
         pair works."""
         token = self.refresh_tokens.get(form.get("refresh_token", ""))
         refused = OAuthRefused("invalid_grant", "Invalid refresh token")
+        if token is not None:
+            token.shown += 1
         if token is None or token.void or token.grant.revoked or token.grant.client != client:
             raise refused
         if token.expires <= self._clock.now():

@@ -1,7 +1,8 @@
 """What is remembered in Redis beside the queue: connections (with their tokens), companies' settings and links."""
 
-from worker.stores.connections import Connection, ConnectionStore, NeverConnected, Tokens
+from worker.stores.connections import Connection, ConnectionStore, Held, NeverConnected, Problem, Tokens
 from worker.stores.links import LinkStore
+from worker.stores.rows import UsedAccount, UsedAccounts
 from worker.stores.settings import CompanySettings, CompanySettingsStore
 from worker.stores.vault import Vault
 
@@ -10,8 +11,12 @@ __all__ = [
     "CompanySettingsStore",
     "Connection",
     "ConnectionStore",
+    "Held",
     "LinkStore",
     "NeverConnected",
+    "Problem",
     "Tokens",
+    "UsedAccount",
+    "UsedAccounts",
     "Vault",
 ]

@@ -1,15 +1,28 @@
-"""A company's connection: its choices in clear, its tokens sealed. One hash a company: `connection:<company>`."""
+"""A company's connection: its choices in clear, its tokens sealed. One hash a company: `connection:<company>`.
 
-from datetime import UTC, datetime
-from typing import Any, Literal
+A pair of tokens has a version: the grant it belongs to, and how often that was renewed. Every change of tokens names
+the version that it is based on, so whoever comes late changes nothing (`lua/`, one transition each). Instants are by
+Redis's clock: workers' own may differ.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 from redis import Redis
+from redis.commands.core import Script
 
 from moment.events import Integration
 from worker.stores.vault import Vault
 
 State = Literal["connected", "paused", "disabled"]
+Kept = Literal["kept", "revived", "spare", "gone"]
+
+AHEAD = timedelta(minutes=2)  # renewed this long before it expires, so that no request meets the end of it
+LUA = Path(__file__).parent / "lua"
 
 
 class NeverConnected(RuntimeError):
@@ -32,11 +45,40 @@ class Tokens(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     access_token: SecretStr
-    expires_at: datetime
     refresh_token: SecretStr | None = None
+    lifetime: timedelta  # of the access token, from when it was stored
 
-    def expired(self, now: datetime) -> bool:
-        return now >= self.expires_at
+
+class Version(NamedTuple):
+    """`grant` counts consents and their ends, `generation` the renewals of one."""
+
+    grant: int
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The tokens of a company as they are stored."""
+
+    tokens: Tokens
+    version: Version
+    due: bool  # to be renewed, ahead of its end
+    over: bool  # it has expired
+    dead: bool  # Fortnox said that the grant has ended
+    spare: bool  # another pair is kept aside
+
+
+class Problem(BaseModel):
+    """Something that was found when the company connected, and what to do about it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    what: str
+    remedy: str
+    stops: tuple[str, ...] = ()  # what cannot be transferred because of it; nothing for a mere warning
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.remedy}"
 
 
 class Connection(BaseModel):
@@ -49,6 +91,11 @@ class Connection(BaseModel):
     tenant_id: int | None = None
     integration: Integration
     connected_at: datetime
+    enabled_by: str = ""  # the event's id
+    code_digest: str = ""  # of the code that was used up for it
+    scopes: tuple[str, ...] = ()
+    ledger: str = ""  # the company's name and organisation number in Fortnox
+    problems: tuple[Problem, ...] = ()
 
 
 class ConnectionStore:
@@ -58,6 +105,10 @@ class ConnectionStore:
         self._redis = redis
         self._vault = vault
         self._prefix = prefix
+        self._refreshed = f"{prefix}refreshed"
+        self._scripts: dict[str, Script] = {
+            path.stem: redis.register_script(path.read_text()) for path in sorted(LUA.glob("*.lua"))
+        }
 
     def get(self, company: str) -> Connection:
         """Raises `NeverConnected`."""
@@ -73,30 +124,97 @@ class ConnectionStore:
             return None
 
     def save(self, connection: Connection) -> None:
+        """Changes what is known of the connection; its tokens stay."""
         self._redis.hset(self._key(connection.company), "connection", connection.model_dump_json(by_alias=True))
 
-    def tokens(self, company: str) -> Tokens | None:
-        found: Any = self._redis.hmget(self._key(company), ["access", "expires", "refresh"])
-        access, expires, refresh = found
-        if access is None:
+    def begin(self, connection: Connection, tokens: Tokens) -> None:
+        """A new consent. Connection and tokens are there both or not at all."""
+        document = connection.model_dump_json(by_alias=True)
+        self._run("begin", connection.company, connection.company, document, *self._arguments(tokens))
+
+    def held(self, company: str) -> Held | None:
+        """The company's tokens; None when it has none. One round trip."""
+        pipeline = self._redis.pipeline(transaction=False)
+        names = ["tokens", "grant", "generation", "renew_at", "expires_at", "dead", "spare"]
+        pipeline.hmget(self._key(company), names)
+        pipeline.time()
+        (sealed, grant, generation, renew_at, expires_at, dead, spare), (seconds, microseconds) = pipeline.execute()
+        if sealed is None:
             return None
-        return Tokens(
-            access_token=SecretStr(self._vault.open(access)),
-            expires_at=datetime.fromtimestamp(float(expires), UTC),
-            refresh_token=SecretStr(self._vault.open(refresh)) if refresh else None,
+        now = seconds * 1000 + microseconds // 1000
+        return Held(
+            tokens=_opened(self._vault.open(sealed)),
+            version=Version(int(grant), int(generation)),
+            due=now >= int(renew_at),
+            over=now >= int(expires_at),
+            dead=dead is not None,
+            spare=spare is not None,
         )
 
-    def save_tokens(self, company: str, tokens: Tokens) -> None:
-        """Stores a new pair, before its first use."""
-        fields: dict[Any, Any] = {
-            "access": self._vault.seal(tokens.access_token.get_secret_value()),
-            "expires": str(tokens.expires_at.timestamp()),
-            "refresh": self._vault.seal(tokens.refresh_token.get_secret_value()) if tokens.refresh_token else "",
-        }
-        self._redis.hset(self._key(company), mapping=fields)
+    def renewed(self, company: str, version: Version, tokens: Tokens) -> Kept:
+        """Stores the pair that this version was exchanged for, before its first use."""
+        return cast(Kept, self._run("renewed", company, company, *version, *self._arguments(tokens)))
+
+    def promote_spare(self, company: str, version: Version) -> bool:
+        """Puts the pair that was kept aside in the place of this version, which Fortnox refused."""
+        return bool(self._run("promote", company, *version))
+
+    def mark_dead(self, company: str, version: Version) -> bool:
+        """False when the version is another by now: then nothing is known of that."""
+        return bool(self._run("dead", company, company, *version))
 
     def forget_tokens(self, company: str) -> None:
-        self._redis.hdel(self._key(company), "access", "expires", "refresh")
+        """Also what a renewal that is under way may bring."""
+        with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.hincrby(self._key(company), "grant", 1)
+            pipeline.hdel(self._key(company), "tokens", "spare", "dead", "generation", "renew_at", "expires_at")
+            pipeline.zrem(self._refreshed, company)
+            pipeline.execute()
+
+    # Refresh tokens lapse when they are not used.
+
+    def unused_since(self, moment: datetime, most: int) -> list[str]:
+        """Companies whose refresh token was last exchanged before the moment, longest ago first."""
+        found: Any = self._redis.zrange(
+            self._refreshed, "-inf", int(moment.timestamp() * 1000), byscore=True, offset=0, num=most
+        )
+        return list(found)
+
+    def look_again(self, company: str, moment: datetime) -> None:
+        """Puts the company where `unused_since` finds it at that moment; nothing where it has no refresh token."""
+        self._redis.zadd(self._refreshed, {company: int(moment.timestamp() * 1000)}, xx=True)
+
+    def last_refreshed(self, company: str) -> datetime | None:
+        """When the refresh token was last exchanged; None where there is none."""
+        score: Any = self._redis.zscore(self._refreshed, company)
+        return None if score is None else datetime.fromtimestamp(float(score) / 1000).astimezone()
+
+    def _arguments(self, tokens: Tokens) -> Iterable[object]:
+        lifetime = tokens.lifetime
+        ahead = min(AHEAD, lifetime / 5)
+        sealed = self._vault.seal(_written(tokens))
+        return (sealed, _ms(lifetime), _ms(ahead), int(tokens.refresh_token is not None))
+
+    def _run(self, script: str, company: str, *arguments: object) -> Any:
+        return self._scripts[script](keys=[self._key(company), self._refreshed], args=arguments)  # type: ignore[arg-type]
 
     def _key(self, company: str) -> str:
         return f"{self._prefix}connection:{company}"
+
+
+def _ms(duration: timedelta) -> int:
+    return round(duration.total_seconds() * 1000)
+
+
+def _written(tokens: Tokens) -> str:
+    refresh = tokens.refresh_token.get_secret_value() if tokens.refresh_token else ""
+    return f"{tokens.lifetime.total_seconds()}\n{tokens.access_token.get_secret_value()}\n{refresh}"
+
+
+def _opened(text: str) -> Tokens:
+    lifetime, access, refresh = text.split("\n")
+    return Tokens(
+        access_token=SecretStr(access),
+        refresh_token=SecretStr(refresh) if refresh else None,
+        lifetime=timedelta(seconds=float(lifetime)),
+    )

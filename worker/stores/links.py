@@ -29,3 +29,7 @@ class LinkStore:
     def forget(self, kind: str, number: str) -> None:
         """Whoever comes next looks in Fortnox before writing."""
         self._redis.hdel(f"{self._key}:{kind}", number)
+
+    def forget_all(self) -> None:
+        """As in a ledger that was never written to."""
+        self._redis.delete(*(f"{self._key}:{kind}" for kind in ("customer", "project")))

@@ -1,0 +1,240 @@
+"""What is looked at when a company connects, in one go: `look` reads, `problems` decides (pure).
+
+A problem says what it stops. Where something that the company chose can still be transferred, they are warnings;
+where nothing can, the connection is an error.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from itertools import islice
+from typing import TypeVar
+
+from fortnox import SCOPES
+from fortnox import errors as e
+from fortnox.client import STOCKHOLM
+from fortnox.codes import explain
+from fortnox.models import AccountInformation, CompanyInformation, FinancialYear
+from mappers.email import mail_address
+from moment.events import Integration, InvalidEvent, InvoiceEvent, parse_event
+from tasks.transfer import Job
+from worker.stores import Connection, Problem, UsedAccount
+
+T = TypeVar("T")
+
+WAITING_LOOKED_AT = 200  # invoices in line whose accounts are checked
+NAMED = 10  # accounts named in one problem; the rest is counted
+
+# What each scope is needed for. The rest of `SCOPES` is needed for a part of it: a warning.
+NEEDED_FOR = {
+    "customer": ("customers",),
+    "project": ("projects",),
+    "invoice": ("invoices",),
+    "supplierinvoice": ("expenses",),
+}
+# Fortnox's VAT codes of sales within Sweden. Other codes carry no Swedish VAT, or say nothing of its rate.
+RATES = {"MP1": Decimal(25), "MP2": Decimal(12), "MP3": Decimal(6)}
+USUAL_RATES = frozenset(map(Decimal, (25, 12, 6, 0)))
+CONNECT_AGAIN = "Connect again and approve everything that Fortnox lists."
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was read. None: Fortnox did not let us look; `refused` says why, by what was asked for."""
+
+    scopes: frozenset[str] = frozenset()  # empty: Fortnox did not say
+    rotating: bool = False  # a refresh token is in use
+    ledger: CompanyInformation | None = None
+    years: tuple[FinancialYear, ...] | None = None
+    accounts: Mapping[int, AccountInformation] | None = None
+    used: frozenset[UsedAccount] = frozenset()
+    refused: Mapping[str, e.Rejected] = field(default_factory=dict)
+
+
+def look(job: Job, connection: Connection) -> Found:
+    """Reads what is to be checked: 4 to 7 requests. Raises a `FortnoxError` that is not a refusal."""
+    refused: dict[str, e.Rejected] = {}
+
+    def ask(what: str, read: Callable[[], T]) -> T | None:
+        try:
+            return read()
+        except e.Rejected as refusal:
+            refused[what] = refusal
+            return None
+
+    fortnox = job.fortnox
+    held = job.house.connections.held(connection.company)
+    today = datetime.now(STOCKHOLM).date()
+    accounts = ask("accounts", lambda: {account.number: account for account in fortnox.accounts.list()})
+    if connection.integration.transfers.projects:
+        ask("projects", fortnox.projects.readable)
+    return Found(
+        scopes=frozenset(connection.scopes),
+        rotating=held is not None and held.tokens.refresh_token is not None,
+        ledger=ask("company", fortnox.company_information),
+        years=ask("years", lambda: fortnox.financial_years(today)),
+        accounts=accounts,
+        used=frozenset(job.house.used_accounts(connection.company).recent() | set(_waiting(job))),
+        refused=refused,
+    )
+
+
+def _waiting(job: Job) -> Iterator[UsedAccount]:
+    """The accounts of invoices that wait for this connection."""
+    company, ordering = job.claim.company, job.house.ordering
+    records = (record for record in ordering.unsettled(company) if record.type.startswith("invoice."))
+    for record in islice(records, WAITING_LOOKED_AT):
+        try:
+            event = parse_event(ordering.body(company, record.id) or "")
+        except InvalidEvent:
+            continue
+        if isinstance(event, InvoiceEvent):
+            yield from (UsedAccount(int(line.account_number), line.vat_percentage) for line in event.invoice.lines)
+
+
+def problems(chosen: Integration, found: Found) -> tuple[Problem, ...]:
+    """Everything that is not as it should be, what stops most first. Pure."""
+    listed = [
+        *_access(chosen, found),
+        *_bookkeeping(chosen, found),
+        *_expense_accounts(chosen, found),
+        *_used_accounts(chosen, found),
+        *_address(chosen),
+    ]
+    return tuple(sorted(listed, key=lambda problem: -len(problem.stops)))
+
+
+def stopped(chosen: Integration, listed: Iterable[Problem]) -> bool:
+    """Whether nothing of what the company chose can be transferred. Pure."""
+    wanted = _wanted(chosen)
+    return bool(wanted) and wanted <= {kind for problem in listed for kind in problem.stops}
+
+
+def _wanted(chosen: Integration) -> set[str]:
+    kinds = {kind for kind in ("customers", "projects", "invoices") if getattr(chosen.transfers, kind)}
+    return kinds | ({"expenses"} if chosen.expenses.enabled else set())
+
+
+def _access(chosen: Integration, found: Found) -> Iterator[Problem]:
+    wanted = _wanted(chosen)
+    licence = found.refused.get("company")
+    if isinstance(licence, e.MissingLicence):
+        yield Problem(what=explain(licence).reason, remedy=explain(licence).remedy, stops=tuple(sorted(wanted)))
+    missing = [scope for scope in SCOPES if found.scopes and scope not in found.scopes]
+    for scope in missing:
+        needed = tuple(kind for kind in NEEDED_FOR.get(scope, ()) if kind in wanted)
+        if needed or scope not in NEEDED_FOR:
+            yield Problem(
+                what=f"The consent lacks {scope}: it is needed to {SCOPES[scope]}.", remedy=CONNECT_AGAIN, stops=needed
+            )
+    if (refusal := found.refused.get("projects")) and "project" not in missing:
+        why = explain(refusal)
+        yield Problem(what=f"Projects cannot be read: {why.reason}", remedy=why.remedy, stops=("projects",))
+    if chosen.service_account and found.rotating:
+        yield Problem(
+            what="The consent is not a service account's, so its tokens are renewed with a refresh token.",
+            remedy="It works. To change it, a system administrator connects again and approves a service account.",
+        )
+
+
+def _bookkeeping(chosen: Integration, found: Found) -> Iterator[Problem]:
+    if not chosen.transfers.invoices or found.years is None:
+        return
+    if not found.years:
+        yield Problem(
+            what="Fortnox has no financial year for today's date: invoices dated today cannot be posted.",
+            remedy="Create the financial year in Fortnox.",
+        )
+    for year in found.years:
+        if year.accounting_method == "CASH":
+            yield Problem(
+                what="The accounting method in Fortnox is the cash method, with which invoices cannot be posted.",
+                remedy="Change it to the invoicing method (ACCRUAL) in Fortnox's settings of the financial year.",
+                stops=("invoices",),
+            )
+
+
+def _expense_accounts(chosen: Integration, found: Found) -> Iterator[Problem]:
+    if not chosen.expenses.enabled or found.accounts is None:
+        return
+    if not chosen.expenses.account_numbers:
+        yield Problem(
+            what="Expenses are switched on, but no account number is chosen.",
+            remedy="Choose the accounts whose supplier invoices are brought back.",
+            stops=("expenses",),
+        )
+        return
+    active = {number for number, account in found.accounts.items() if account.active}
+    missing = [one for one in map(str, chosen.expenses.account_numbers) if not any(_covers(one, n) for n in active)]
+    if missing:
+        none_left = len(missing) == len(chosen.expenses.account_numbers)
+        yield Problem(
+            what=f"Expense accounts that Fortnox does not have, or not as active: {_named(missing)}.",
+            remedy="Open them in Fortnox's chart of accounts, or choose others.",
+            stops=("expenses",) if none_left else (),
+        )
+
+
+def _covers(numbers: str, account: int) -> bool:
+    first, _, last = numbers.partition("-")
+    return int(first) <= account <= int(last or first)
+
+
+def _used_accounts(chosen: Integration, found: Found) -> Iterator[Problem]:
+    if not chosen.transfers.invoices or found.accounts is None:
+        return
+    unknown = {one.number for one in found.used if one.number not in found.accounts}
+    inactive = {one.number for one in found.used if one.number not in unknown and not found.accounts[one.number].active}
+    if unknown:
+        yield Problem(
+            what=f"Accounts of recent invoices that Fortnox does not have: {_named(unknown)}.",
+            remedy="Open them in Fortnox's chart of accounts: invoices on them are refused.",
+        )
+    if inactive:
+        yield Problem(
+            what=f"Accounts of recent invoices that are not active in Fortnox: {_named(inactive)}.",
+            remedy="Activate them in Fortnox's chart of accounts: invoices on them are refused.",
+        )
+    unusual = {one.vat for one in found.used} - USUAL_RATES
+    if unusual:
+        rates = _named(f"{rate.normalize():f} %" for rate in unusual)
+        yield Problem(
+            what=f"VAT rates of recent invoices that are not Swedish ones: {rates}.",
+            remedy="Fortnox takes a rate only if it is set up there: compare the VAT settings of both.",
+        )
+    other = [f"{one.number} ({one.vat.normalize():f} %)" for one in sorted(found.used) if _differs(one, found)]
+    if other:
+        yield Problem(
+            what=f"Accounts of recent invoices whose VAT code in Fortnox says another rate: {_named(other)}.",
+            remedy="Make account and VAT code the same in Moment and in Fortnox.",
+        )
+
+
+def _differs(used: UsedAccount, found: Found) -> bool:
+    account = (found.accounts or {}).get(used.number)
+    rate = RATES.get(account.vat_code or "") if account else None
+    return rate is not None and rate != used.vat
+
+
+def _address(chosen: Integration) -> Iterator[Problem]:
+    if chosen.error_email is None or mail_address(chosen.error_email) is None:
+        given = "There is no address" if chosen.error_email is None else f"{chosen.error_email!r} is no address"
+        yield Problem(
+            what=f"{given} for failures to be mailed to: the operator gets them.",
+            remedy="Set the error e-mail in Moment's integration settings.",
+        )
+
+
+def _named(things: Iterable[object]) -> str:
+    texts = sorted(map(str, things))
+    more = f" and {len(texts) - NAMED} more" if len(texts) > NAMED else ""
+    return ", ".join(texts[:NAMED]) + more
+
+
+def ledger_of(found: Found) -> str:
+    """Whose ledger it is, for a person to recognise."""
+    if found.ledger is None or not found.ledger.company_name:
+        return ""
+    number = found.ledger.organization_number
+    return found.ledger.company_name + (f" ({number})" if number else "")

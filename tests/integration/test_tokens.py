@@ -1,0 +1,386 @@
+"""Tokens that work once, and what threatens them: races, stopped holders, lost answers, a Redis that is away."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
+
+from fortnox import OAuth
+from fortnox import errors as e
+from moment.events import Integration
+from tasks.tokens import TokenKeeper, to_tokens
+from tests.services import CLIENT_ID, CLIENT_SECRET, Sandbox
+from worker.local import EmbeddedRedis, wait_until
+from worker.stores import Connection, ConnectionStore, NeverConnected, Tokens, Vault
+
+COMPANY = "acme"
+KEY = SecretStr(Fernet.generate_key().decode())
+REFRESH = "/oauth-v1/token"
+
+
+@pytest.fixture
+def redis_decoded(redis_url: str) -> Iterator["redis.Redis"]:
+    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        client.flushdb()
+        yield client
+
+
+@pytest.fixture
+def store(redis_decoded: "redis.Redis") -> ConnectionStore:
+    return ConnectionStore(redis_decoded, Vault([KEY]))
+
+
+@pytest.fixture
+def keeper(redis_decoded: "redis.Redis", store: ConnectionStore, oauth: OAuth) -> TokenKeeper:
+    return TokenKeeper(redis_decoded, store, oauth, lease=timedelta(seconds=1))
+
+
+@pytest.fixture
+def connect(
+    sandbox: Sandbox, store: ConnectionStore, oauth: OAuth, redis_decoded: "redis.Redis"
+) -> Callable[..., None]:
+    """Connects the company with a refresh token, or as a service account."""
+
+    def connected(*, service: bool = False, seconds: float = 3600, expired: bool = False) -> None:
+        sandbox.tenant(COMPANY)
+        sandbox.post("options", {"access_token_seconds": seconds})
+        grant = oauth.exchange_code(sandbox.code(COMPANY, service=service))
+        connection = Connection(
+            company=COMPANY,
+            state="connected",
+            tenant_id=grant.tenant_id,
+            integration=Integration(service_account=service),
+            connected_at=datetime.now(UTC),
+        )
+        tokens = to_tokens(grant)
+        store.begin(connection, tokens.model_copy(update={"refresh_token": None}) if service else tokens)
+        if expired:
+            redis_decoded.hset(f"mf:connection:{COMPANY}", mapping={"renew_at": 0, "expires_at": 0})
+
+    return connected
+
+
+def shown(sandbox: Sandbox) -> list[int]:
+    """How often each refresh token was sent to Fortnox, the newest last."""
+    return [token["shown"] for token in sandbox.get("tokens/refresh", tenant=COMPANY)["tokens"]]
+
+
+def in_threads(work: Callable[[], Any], count: int = 8) -> list[Any]:
+    results: list[Any] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except Exception as error:  # noqa: BLE001 - a result like any other
+            results.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    return results
+
+
+def test_a_token_that_is_good_for_a_while_is_given_out_without_asking(
+    connect: Callable[..., None], keeper: TokenKeeper, sandbox: Sandbox
+) -> None:
+    connect()
+    assert keeper.access_token(COMPANY) == keeper.access_token(COMPANY)
+    assert shown(sandbox) == [0]
+
+
+def test_an_expired_token_is_renewed_once_however_many_ask(
+    connect: Callable[..., None], keeper: TokenKeeper, sandbox: Sandbox
+) -> None:
+    connect(expired=True)
+    sandbox.post("options", {"refresh_seconds": 0.3})
+    tokens = in_threads(lambda: keeper.access_token(COMPANY))
+    assert len(set(tokens)) == 1
+    assert isinstance(tokens[0], str)
+    assert shown(sandbox) == [1, 0]
+
+
+def test_a_refused_token_is_renewed_once_however_many_were_refused(
+    connect: Callable[..., None], keeper: TokenKeeper, sandbox: Sandbox
+) -> None:
+    connect()
+    refused = keeper.access_token(COMPANY)
+    tokens = in_threads(lambda: keeper.renew(COMPANY, refused))
+    assert len(set(tokens)) == 1
+    assert tokens[0] != refused
+    assert shown(sandbox) == [1, 0]
+
+
+def test_a_token_is_renewed_ahead_of_its_end_and_serves_while_somebody_is_at_it(
+    connect: Callable[..., None], keeper: TokenKeeper, store: ConnectionStore, redis_decoded: "redis.Redis"
+) -> None:
+    connect(seconds=3600)
+    before = keeper.access_token(COMPANY)
+    redis_decoded.hset(f"mf:connection:{COMPANY}", "renew_at", 0)
+    with redis_decoded.lock(f"mf:renewing:{COMPANY}", timeout=30):
+        assert keeper.access_token(COMPANY) == before
+    assert keeper.access_token(COMPANY) != before
+
+
+def test_ahead_is_a_fifth_of_a_short_life(connect: Callable[..., None], redis_decoded: "redis.Redis") -> None:
+    for seconds, ahead in ((3600, 120), (10, 2)):
+        connect(seconds=seconds)
+        found: Any = redis_decoded.hmget(f"mf:connection:{COMPANY}", ["expires_at", "renew_at"])
+        assert (int(found[0]) - int(found[1])) / 1000 == pytest.approx(ahead, abs=0.5)
+
+
+def test_a_transfer_that_finds_no_token_for_long_gives_its_slot_back(
+    connect: Callable[..., None], store: ConnectionStore, oauth: OAuth, redis_decoded: "redis.Redis"
+) -> None:
+    connect(expired=True)
+    keeper = TokenKeeper(redis_decoded, store, oauth, patience=timedelta(seconds=0.1))
+    with redis_decoded.lock(f"mf:renewing:{COMPANY}", timeout=30), pytest.raises(e.Throttled):
+        keeper.access_token(COMPANY)
+
+
+def test_a_lost_answer_is_asked_for_again_at_once(
+    connect: Callable[..., None], keeper: TokenKeeper, store: ConnectionStore, sandbox: Sandbox
+) -> None:
+    connect(expired=True)
+    sandbox.post("options", {"refresh_race_window": 5.0})
+    sandbox.fault("drop_response_after_write", path=REFRESH)
+    keeper.access_token(COMPANY)
+    sandbox.post("options", {"refresh_race_window": 0.0})
+    keeper.keep_alive(COMPANY)  # the pair that was kept is the one that works
+    held = store.held(COMPANY)
+    assert held is not None
+    assert held.version.generation == 2
+
+
+def test_an_answer_that_is_no_answer_is_a_trouble_and_not_an_unknown_write(
+    connect: Callable[..., None], keeper: TokenKeeper, sandbox: Sandbox
+) -> None:
+    connect(expired=True)
+    sandbox.fault("fail_next", status=503, path=REFRESH, body="html")
+    with pytest.raises(e.Unavailable):
+        keeper.access_token(COMPANY)
+    assert keeper.access_token(COMPANY)
+
+
+def test_invalid_grant_is_not_believed_when_somebody_else_has_renewed(
+    connect: Callable[..., None], keeper: TokenKeeper, store: ConnectionStore, oauth: OAuth, sandbox: Sandbox
+) -> None:
+    connect()
+    held = store.held(COMPANY)
+    assert held is not None
+    assert held.tokens.refresh_token is not None
+    sandbox.post("options", {"refresh_race_window": 0.0})
+    newer = to_tokens(oauth.refresh(held.tokens.refresh_token))
+
+    class Late(OAuth):
+        """Stopped before it asked; meanwhile another stores its pair."""
+
+        def refresh(self, refresh_token: SecretStr, *, company: str = "") -> Any:
+            assert store.renewed(COMPANY, held.version, newer) == "kept"
+            return super().refresh(refresh_token, company=company)
+
+    late = TokenKeeper(
+        keeper._redis, store, Late(sandbox.fortnox, CLIENT_ID, SecretStr(CLIENT_SECRET)), lease=timedelta(seconds=1)
+    )
+    assert late.renew(COMPANY, held.tokens.access_token.get_secret_value()) == newer.access_token.get_secret_value()
+
+
+def test_a_holder_that_was_stopped_overwrites_nothing_newer(
+    connect: Callable[..., None], store: ConnectionStore
+) -> None:
+    connect()
+    held = store.held(COMPANY)
+    assert held is not None
+    newer = held.tokens.model_copy(update={"access_token": SecretStr("newer")})
+    older = held.tokens.model_copy(update={"access_token": SecretStr("late")})
+    assert store.renewed(COMPANY, held.version, newer) == "kept"
+    assert store.renewed(COMPANY, held.version, older) == "spare"
+    found = store.held(COMPANY)
+    assert found is not None
+    assert found.tokens.access_token.get_secret_value() == "newer"
+
+
+def test_of_two_simultaneous_refreshes_the_pair_that_works_is_found_though_it_came_late(
+    connect: Callable[..., None], keeper: TokenKeeper, store: ConnectionStore, oauth: OAuth, sandbox: Sandbox
+) -> None:
+    connect()
+    sandbox.post("options", {"refresh_race_window": 5.0})
+    held = store.held(COMPANY)
+    assert held is not None
+    assert held.tokens.refresh_token is not None
+    void, works = (to_tokens(oauth.refresh(held.tokens.refresh_token)) for _ in range(2))
+    assert store.renewed(COMPANY, held.version, void) == "kept"
+    assert store.renewed(COMPANY, held.version, works) == "spare"
+    assert keeper.renew(COMPANY, void.access_token.get_secret_value())
+    found = store.held(COMPANY)
+    assert found is not None
+    assert not found.dead
+
+
+def test_a_late_pair_revives_a_grant_that_was_believed_dead(
+    connect: Callable[..., None], store: ConnectionStore, oauth: OAuth, redis_decoded: "redis.Redis", sandbox: Sandbox
+) -> None:
+    connect()
+    held = store.held(COMPANY)
+    assert held is not None
+    told: list[str] = []
+
+    class Slow(OAuth):
+        """Gets its answer, and is stopped for so long that another asks in vain."""
+
+        def refresh(self, refresh_token: SecretStr, *, company: str = "") -> Any:
+            grant = super().refresh(refresh_token, company=company)
+            assert store.mark_dead(COMPANY, held.version)
+            return grant
+
+    slow = Slow(sandbox.fortnox, CLIENT_ID, SecretStr(CLIENT_SECRET))
+    keeper = TokenKeeper(redis_decoded, store, slow, revived=told.append)
+    assert keeper.renew(COMPANY, held.tokens.access_token.get_secret_value())
+    assert told == [COMPANY]
+
+
+def test_a_dead_grant_is_told_once_and_fortnox_is_not_asked_again(
+    connect: Callable[..., None], keeper: TokenKeeper, sandbox: Sandbox
+) -> None:
+    connect(expired=True)
+    sandbox.post("grants/revoke", {"tenant": COMPANY})
+    for _ in range(3):
+        with pytest.raises(e.GrantDead):
+            keeper.access_token(COMPANY)
+    assert shown(sandbox) == [1]
+
+
+def test_a_renewal_survives_a_time_limit_that_ends_the_task(
+    connect: Callable[..., None], keeper: TokenKeeper, store: ConnectionStore, sandbox: Sandbox
+) -> None:
+    """Celery's soft limit is an exception in the task's own thread, at any instruction."""
+    connect(expired=True)
+    sandbox.post("options", {"refresh_seconds": 0.5})
+
+    class SoftLimit(Exception):
+        pass
+
+    def interrupt(*_: Any) -> None:
+        raise SoftLimit
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with pytest.raises(SoftLimit):
+            keeper.access_token(COMPANY)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+    def renewed() -> bool:
+        held = store.held(COMPANY)
+        return held is not None and held.version.generation == 1
+
+    wait_until(renewed, what="the renewal to be stored", timeout=10)
+    assert keeper.access_token(COMPANY)
+    assert shown(sandbox) == [1, 0]
+
+
+def test_a_pair_that_comes_while_redis_is_away_is_stored_when_it_is_back(
+    sandbox: Sandbox, oauth: OAuth, tmp_path: Path, connect: Callable[..., None], store: ConnectionStore
+) -> None:
+    connect()
+    held = store.held(COMPANY)
+    assert held is not None
+    with EmbeddedRedis(tmp_path) as server, redis.Redis.from_url(server.url, decode_responses=True) as client:
+        own = ConnectionStore(client, Vault([KEY]))
+        own.begin(store.get(COMPANY), held.tokens)
+
+        class Away(OAuth):
+            def refresh(self, refresh_token: SecretStr, *, company: str = "") -> Any:
+                grant = super().refresh(refresh_token, company=company)
+                server.kill()
+                threading.Timer(0.7, server.start).start()
+                return grant
+
+        keeper = TokenKeeper(client, own, Away(sandbox.fortnox, CLIENT_ID, SecretStr(CLIENT_SECRET)))
+        keeper.keep_alive(COMPANY)
+        found = own.held(COMPANY)
+        assert found is not None
+        assert found.version.generation == 1
+
+
+def test_a_service_account_has_no_refresh_token_to_lose(
+    connect: Callable[..., None], keeper: TokenKeeper, sandbox: Sandbox
+) -> None:
+    connect(service=True, expired=True)
+    assert keeper.access_token(COMPANY)
+    assert shown(sandbox) == [0]
+
+
+def test_an_end_forgets_the_tokens_and_what_a_renewal_under_way_brings(
+    connect: Callable[..., None], keeper: TokenKeeper, store: ConnectionStore
+) -> None:
+    connect()
+    held = store.held(COMPANY)
+    assert held is not None
+    keeper.end(COMPANY)
+    assert store.renewed(COMPANY, held.version, held.tokens) == "gone"
+    with pytest.raises(NeverConnected):
+        keeper.access_token(COMPANY)
+
+
+def test_an_end_waits_for_a_renewal_so_that_the_token_it_revokes_is_the_last(
+    connect: Callable[..., None], keeper: TokenKeeper, sandbox: Sandbox
+) -> None:
+    connect(expired=True)
+    sandbox.post("options", {"refresh_seconds": 0.5})
+    renewal = threading.Thread(target=in_threads, args=(lambda: keeper.access_token(COMPANY), 1))
+    renewal.start()
+    wait_until(lambda: keeper._redis.exists(f"mf:renewing:{COMPANY}"), what="the renewal to begin", timeout=5)
+    keeper.end(COMPANY)
+    renewal.join(timeout=10)
+    assert not any(token["usable"] for token in sandbox.get("tokens/refresh", tenant=COMPANY)["tokens"])
+
+
+def test_a_new_consent_is_not_touched_by_a_renewal_of_the_old_one(
+    connect: Callable[..., None], store: ConnectionStore
+) -> None:
+    connect()
+    old = store.held(COMPANY)
+    assert old is not None
+    connect()
+    assert store.renewed(COMPANY, old.version, old.tokens) == "gone"
+    found = store.held(COMPANY)
+    assert found is not None
+    assert not found.spare
+
+
+def test_a_clock_that_is_wrong_by_an_hour_renews_nothing_early(
+    connect: Callable[..., None], store: ConnectionStore
+) -> None:
+    """Whether a token is due is asked of Redis: no worker's clock is in it."""
+    connect()
+    held = store.held(COMPANY)
+    assert held is not None
+    late = Tokens(access_token=SecretStr("a"), refresh_token=SecretStr("r"), lifetime=timedelta(hours=1))
+    store.renewed(COMPANY, held.version, late)
+    found = store.held(COMPANY)
+    assert found is not None
+    assert not found.due
+
+
+def test_tokens_are_sealed_at_rest(connect: Callable[..., None], store: ConnectionStore, redis_url: str) -> None:
+    connect()
+    held = store.held(COMPANY)
+    assert held is not None
+    assert held.tokens.refresh_token is not None
+    with redis.Redis.from_url(redis_url) as raw:
+        stored: Any = raw.hgetall(f"mf:connection:{COMPANY}")
+    dump = b"".join(stored.values())
+    for secret in (held.tokens.access_token, held.tokens.refresh_token):
+        assert secret.get_secret_value().encode() not in dump
+        assert secret.get_secret_value() not in repr(held)

@@ -1,0 +1,41 @@
+"""Which accounts a company's invoices use, with which VAT rate: `rows:<company>`, by when each was last seen.
+
+What a connection is checked against. A memory, not the truth: it is small, and may be lost.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from redis import Redis
+
+REMEMBERED = timedelta(days=90)
+
+
+class UsedAccount(NamedTuple):
+    """An account of invoice rows, and the VAT rate of those rows in percent."""
+
+    number: int
+    vat: Decimal
+
+
+class UsedAccounts:
+    """Of one company."""
+
+    def __init__(self, redis: Redis, company: str, prefix: str = "mf:") -> None:
+        self._redis = redis
+        self._key = f"{prefix}rows:{company}"
+
+    def note(self, used: Iterable[UsedAccount]) -> None:
+        """They are in use now."""
+        now = datetime.now(UTC).timestamp()
+        seen = {f"{account.number}/{account.vat.normalize():f}": now for account in used}
+        if seen:
+            self._redis.zadd(self._key, seen)
+
+    def recent(self) -> set[UsedAccount]:
+        """Those of the last 90 days."""
+        since = (datetime.now(UTC) - REMEMBERED).timestamp()
+        found: Any = self._redis.zrange(self._key, int(since), "+inf", byscore=True)
+        return {UsedAccount(int(number), Decimal(vat)) for number, _, vat in (one.partition("/") for one in found)}
