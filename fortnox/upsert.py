@@ -21,6 +21,10 @@ M_co = TypeVar("M_co", covariant=True)
 M = TypeVar("M")
 
 
+class HeldByAnother(Exception):
+    """`check` raises it: what Fortnox holds under the number is something else, and stays as it is."""
+
+
 class LinkRecord(NamedTuple):
     """The digest of what Fortnox was last given, or `CREATING` or `UPDATING`; opaque to a store."""
 
@@ -78,8 +82,8 @@ def create_or_update(
 ) -> Done:
     """Makes the number's entry in Fortnox what the payload says. Raises `FortnoxError`.
 
-    `check` is shown what Fortnox holds under a number that we have not written before; it raises to leave
-    that alone. Requests: unchanged none; known one PUT; new one POST; a number that Fortnox already has POST,
+    `check` is shown what Fortnox holds under a number that we have not written before; it raises `HeldByAnother`
+    to leave that alone. Requests: unchanged none; known one PUT; new one POST; a number that Fortnox already has POST,
     GET, PUT.
     """
     fields = payload.for_update()
@@ -101,6 +105,9 @@ def create_or_update(
             except e.NotFound:  # deleted in Fortnox since
                 before = None
                 done = _create(register, payload)
+    except HeldByAnother:
+        _restore(links, register.kind, number, before)
+        raise
     except e.FortnoxError as error:
         if not _may_have_written(error, before):
             _restore(links, register.kind, number, before)

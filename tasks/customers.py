@@ -4,11 +4,11 @@ from typing import Any
 
 from celery import shared_task
 
-from fortnox import create_or_update
 from mappers import to_customer
+from tasks.existing import customer_identity, transfer_snapshot
 from tasks.names import TRANSFERS
 from tasks.transfer import Job, TransferTask
-from worker.ordering import Done, Outcome
+from worker.ordering import Outcome
 
 
 @shared_task(name=TRANSFERS["customer"], base=TransferTask, bind=True)
@@ -20,6 +20,4 @@ def transfer_customer(job: Job) -> Outcome:
     """Creates or updates the customer: one request when something changed, none when not."""
     if off := job.switched_off("customers"):
         return off
-    mapped = to_customer(job.event.customer)
-    create_or_update(job.fortnox.customers, job.links, mapped.payload)
-    return Done(notice=mapped.notice)
+    return transfer_snapshot(job, job.fortnox.customers, to_customer(job.event.customer), customer_identity)

@@ -22,6 +22,7 @@ from tasks.names import TRANSFERS
 from tasks.transfer import IN_DOUBT, NOT_TAKEN, TAKEN, Job, TransferTask
 from worker.ordering import Done, Failed, Outcome, Retry
 from worker.ordering.backoff import backoff
+from worker.stores import UsedAccount
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +41,8 @@ def transfer_invoice(job: Job) -> Outcome:
         return off
     invoice: MomentInvoice = job.event.invoice
     mapped = to_invoice(invoice, _options(job, invoice))
+    used = (UsedAccount(int(line.account_number), line.vat_percentage) for line in invoice.lines)
+    job.house.used_accounts(job.claim.company).note(used)  # what the next connection is checked against
     if fault := _create(job, mapped.payload):
         return fault
     try:

@@ -4,11 +4,11 @@ from typing import Any
 
 from celery import shared_task
 
-from fortnox import create_or_update
 from mappers import to_project
+from tasks.existing import project_identity, transfer_snapshot
 from tasks.names import TRANSFERS
 from tasks.transfer import Job, TransferTask
-from worker.ordering import Done, Outcome
+from worker.ordering import Outcome
 
 
 @shared_task(name=TRANSFERS["project"], base=TransferTask, bind=True)
@@ -20,6 +20,4 @@ def transfer_project(job: Job) -> Outcome:
     """Creates or updates the project: one request when something changed, none when not."""
     if off := job.switched_off("projects"):
         return off
-    mapped = to_project(job.event.project)
-    create_or_update(job.fortnox.projects, job.links, mapped.payload)
-    return Done(notice=mapped.notice)
+    return transfer_snapshot(job, job.fortnox.projects, to_project(job.event.project), project_identity)

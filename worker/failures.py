@@ -15,6 +15,7 @@ from celery import Task, shared_task
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from redis.exceptions import LockError
 
+from mappers.email import mail_address
 from moment.events import CustomerEvent, Event, InvalidEvent, InvoiceEvent, ProjectEvent, parse_event
 from tasks.house import House, house_of
 from tasks.names import REPORT
@@ -141,6 +142,6 @@ def _send(house: House, mailer: Mailer, company: str, subject: str, text: str) -
 def _recipients(house: House, company: str) -> Iterable[str]:
     """The company's own address; the operator's where it has none or is nobody's."""
     connection = house.connections.find(company)
-    address = connection.integration.error_email if connection else None
+    address = mail_address(connection.integration.error_email or "") if connection else None
     if address or house.settings.alerts_to:
         yield address or str(house.settings.alerts_to)

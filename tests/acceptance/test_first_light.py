@@ -209,17 +209,3 @@ def test_wait_and_status_tell_programs_how_things_stand(system: System) -> None:
         "superseded",
         "skipped",
     }
-
-
-def test_no_secret_lies_in_redis_in_clear(system: System) -> None:
-    system.stack.sandbox.tenant("sealed")
-    code = system.stack.sandbox.code("sealed", service=False)
-    system.publish(integration_json(company="sealed", authorization_code=code, service_account=False))
-    assert system.settled("sealed", "e4").status == "done"
-    tokens = system.app.house.connections.tokens("sealed")
-    assert tokens is not None
-    assert tokens.refresh_token is not None
-    log = b"".join(path.read_bytes() for path in system.stack.redis_directory.rglob("*") if path.is_file())
-    assert b"sealed-enabled" in log or b"integration.enabled" in log
-    for secret in (code, tokens.access_token.get_secret_value(), tokens.refresh_token.get_secret_value()):
-        assert secret.encode() not in log

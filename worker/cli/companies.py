@@ -22,7 +22,7 @@ from worker.doors.publish import publish
 from worker.local import DeadlineExceeded, wait_until
 from worker.ordering import EventRecord
 from worker.ordering.engine import UNSETTLED
-from worker.stores import CompanySettings
+from worker.stores import CompanySettings, Connection
 
 companies = typer.Typer(no_args_is_help=True, help="Connect companies to their Fortnox ledgers.")
 
@@ -51,17 +51,27 @@ def show(company: CompanyArgument, json: Json = False) -> None:
     with connected() as app:
         connection = app.house.connections.find(company)
         paused = app.house.ordering.paused(company)
+        refreshed = app.house.connections.last_refreshed(company)
     if connection is None:
         fail(f"{company} is not connected")
-    fields = connection.model_dump(mode="json", by_alias=True, exclude={"integration": {"authorization_code"}})
-    fields |= {"paused": paused}
+    hidden = {"integration": {"authorization_code"}, "code_digest": True}
+    fields = connection.model_dump(mode="json", by_alias=True, exclude=hidden)  # type: ignore[arg-type]
+    fields |= {"paused": paused, "refreshTokenUsedAt": refreshed and refreshed.isoformat(timespec="seconds")}
     if json:
         print_json(fields)
         return
+    del fields["problems"]
     table = Table(show_header=False, box=None)
     for name, value in fields.items():
         table.add_row(f"[dim]{name}[/]", escape(str(value)))
     out.print(table)
+    _tell_problems(connection)
+
+
+def _tell_problems(connection: Connection | None) -> None:
+    for problem in connection.problems if connection else ():
+        stops = f" [dim](stops {', '.join(problem.stops)})[/]" if problem.stops else ""
+        out.print(f"\n[yellow]![/] {escape(problem.what)}{stops}\n  {escape(problem.remedy)}", soft_wrap=True)
 
 
 @companies.command()
@@ -104,7 +114,10 @@ def connect(
     }
     with connected() as app:
         record = _deliver(app, company, "integration.enabled", integration)
-    _tell(record, f"{company} is connected")
+        connection = app.house.connections.find(company)
+    ledger = f" to {connection.ledger}" if connection and connection.ledger else ""
+    _tell(record, f"{company} is connected{ledger}")
+    _tell_problems(connection)
 
 
 def _tell_where_to_consent(company: str, service_account: bool) -> None:
@@ -211,4 +224,4 @@ def _tell(record: EventRecord | None, success: str) -> None:
         fail(f"no worker has done it within {SETTLES_WITHIN:.0f} s; it is kept and goes on when one runs")
     if record.status != "done":
         fail(f"{record.reason} {record.remedy}".strip())
-    out.print(styled("done", success))
+    out.print(styled("done", escape(success)))

@@ -8,6 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from tasks.existing import ACCEPTED
 from tasks.house import House
 from worker.cli.console import Json, connected, err, fail, out, print_json, styled
 from worker.ordering import EventRecord
@@ -103,8 +104,14 @@ def retry(
     company: Annotated[str | None, typer.Argument(help="The company's code.")] = None,
     event_id: Annotated[str | None, typer.Argument(help="The event's id.", metavar="ID")] = None,
     all_failed: Annotated[bool, typer.Option("--all-failed", help="Every failed event (of the company).")] = False,
+    accept_existing: Annotated[
+        bool,
+        typer.Option("--accept-existing", help="Take over what Fortnox has under the number, though it looks another."),
+    ] = False,
 ) -> None:
     """Run a failed, skipped, held or retrying event again, now; or one that is done but for a missing file."""
+    if all_failed and accept_existing:
+        fail("--accept-existing is for one event: give a company and an event id", 2)
     if all_failed == (event_id is not None) or (company is None and not all_failed):
         fail("give a company and an event id, or --all-failed", 2)
     with connected() as app:
@@ -119,7 +126,7 @@ def retry(
             if record is not None and app.house.doors.opened_for(record):
                 out.print(f"{name} {one}: {styled('ready')} (with all that waits for the same part of Fortnox)")
                 continue
-            became, _ = app.house.ordering.retry(name, one)
+            became, _ = app.house.ordering.retry(name, one, mark=ACCEPTED if accept_existing else "")
             if became in ("", "unknown"):
                 refused += 1
                 reason = "no such event" if became == "unknown" else "it has nothing to retry in its status"

@@ -271,12 +271,13 @@ class Ordering:
         """What was refused for this key goes on, as if an event of the key had gone through. It may have none."""
         return _wakeups(self._run("reopen", company, key)[1])
 
-    def retry(self, company: str, event_id: str) -> tuple[str, tuple[Wakeup, ...]]:
+    def retry(self, company: str, event_id: str, *, mark: str = "") -> tuple[str, tuple[Wakeup, ...]]:
         """Runs a failed, skipped, held or retrying event again, or one that is done but for something left out.
 
-        Returns its new status: "" if it has no other.
+        `mark` is recorded like a step taken: a person's word for whoever delivers it. Returns the event's new status:
+        "" if it has no other.
         """
-        status, woken = self._run("retry", company, event_id)
+        status, woken = self._run("retry", company, event_id, mark)
         return status, _wakeups(woken)
 
     def skip(self, company: str, event_id: str, reason: str) -> tuple[bool, tuple[Wakeup, ...]]:

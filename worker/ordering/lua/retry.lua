@@ -2,24 +2,29 @@
 -- was left out (its body is still there); one that waits for its next attempt runs now, and a held one is tried
 -- without what it waits for. Its attempts are counted anew.
 --
--- ARGV[4] company   [5] id
+-- ARGV[4] company   [5] id   [6] a step to record as taken, or ""
 -- returns { what became of it | "" not in a status that can be retried | "unknown", woken }
 
 local company = ARGV[4]
 local e = load(company, ARGV[5])
 if not e then return { 'unknown', woken } end
+local function mark()
+  if ARGV[6] ~= '' then redis.call('HSET', P .. 'progress:' .. e.ref, ARGV[6], 1) end
+end
 if e.status == 'retrying' or e.status == 'held' then
   local first = lowest(P .. 'key:' .. e.key .. ':line') == e.id
   local busy = e.status == 'held' and redis.call('EXISTS', P .. 'key:' .. e.key .. ':active') == 1
   if not first or busy then return { '', woken } end
   redis.call('ZREM', P .. 'reports', e.ref)
   redis.call('HDEL', e.hash, 'attempts')
+  mark()
   ready(e)
 elseif e.status == 'failed' or e.status == 'skipped'
     or (e.status == 'done' and redis.call('EXISTS', P .. 'body:' .. e.ref) == 1) then
   redis.call('PERSIST', e.hash)
   redis.call('PERSIST', P .. 'body:' .. e.ref)
   redis.call('PERSIST', P .. 'progress:' .. e.ref)
+  mark()
   move(e, 'waiting')
   redis.call('HDEL', e.hash, 'settled', 'attempts', 'crashes', 'lapses', 'wakes')
   redis.call('ZREM', P .. 'reports', e.ref)
