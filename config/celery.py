@@ -27,6 +27,7 @@ ROUTES: dict[str, dict[str, str]] = {
     "events.*": {"queue": EVENTS_QUEUE},
     "mail.*": {"queue": MAIL_QUEUE},
     "polls.*": {"queue": POLLS_QUEUE},
+    "connections.*": {"queue": POLLS_QUEUE},
 }
 
 VISIBILITY_TIMEOUT = 120  # seconds until a dead worker's message is delivered again

@@ -4,6 +4,7 @@ Raises `pydantic.ValidationError` naming each bad setting. `.env.example` lists 
 (`tests/unit/test_conventions.py` compares them).
 """
 
+from base64 import urlsafe_b64decode
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self
@@ -24,6 +25,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 # Where the stand-ins are: this machine, or the compose file's service of that name (no host of the internet has it).
 SANDBOX_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "sandbox"})
 PLACEHOLDERS = frozenset({"", "changeme", "change-me", "secret", "sandbox-client", "sandbox-secret", "sandbox-key"})
+
+
+LEAST_VARIED_KEY = 16  # different bytes among a key's 32: a random one has about 30, a written one few
 
 
 class RateLimit(NamedTuple):
@@ -139,8 +143,8 @@ class Settings(BaseSettings):
                 Fernet(key.get_secret_value())
             except ValueError:
                 raise ValueError(
-                    f"key {position} is not a Fernet key (32 bytes, url-safe base64); make one with `python "
-                    '-c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"`'
+                    f"key {position} is not a Fernet key (32 bytes, url-safe base64); make one with "
+                    "`moment-fortnox keys new`"
                 ) from None
         return keys
 
@@ -158,6 +162,16 @@ class Settings(BaseSettings):
             )
             if value.strip().lower() in PLACEHOLDERS
         ]
+        weak = [
+            position
+            for position, key in enumerate(self.encryption_keys, start=1)
+            if len(set(urlsafe_b64decode(key.get_secret_value()))) < LEAST_VARIED_KEY
+        ]
+        if weak:
+            raise ValueError(
+                f"ENCRYPTION_KEYS: key {weak[0]} is a placeholder, not a random key; make one with "
+                "`moment-fortnox keys new`"
+            )
         if missing:
             raise ValueError(
                 f"{', '.join(missing)}: missing or a placeholder. Set them in the environment or .env; only "

@@ -5,6 +5,7 @@ from typing import Final
 RECEIVE: Final = "events.receive"
 REPORT: Final = "mail.report"
 PROBE: Final = "access.probe"
+KEEP_ALIVE: Final = "connections.keep_alive"
 
 TRANSFERS: Final = {
     "customer": "transfer.customer",

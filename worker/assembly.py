@@ -19,7 +19,7 @@ from tasks.doors import Doors, GuardedTransport
 from tasks.house import House
 from tasks.leases import Hold, LeaseKeeper
 from tasks.messages import wakeup_sender
-from tasks.names import PROBE, REPORT
+from tasks.names import KEEP_ALIVE, PROBE, REPORT
 from tasks.stopping import Stopping
 from tasks.tokens import TokenKeeper
 from worker.broker import outlive_connections
@@ -36,16 +36,19 @@ TASK_MODULES = (
     "tasks.projects",
     "tasks.invoices",
     "tasks.integrations",
+    "tasks.keep_alive",
     "tasks.unreadable",
     "tasks.probing",
     "worker.doors.receive",
     "worker.failures",
 )
 REPORT_SCHEDULE = "report"
+KEEP_ALIVE_SCHEDULE = "keep-alive"
 PROBE_SCHEDULE = "probe"
 BEAT_SCHEDULE = {
     # Failures ask to be told at once; this is for what a lost message or a dead SMTP server left untold.
     REPORT_SCHEDULE: {"task": REPORT, "schedule": 10.0, "options": {"expires": 10}},
+    KEEP_ALIVE_SCHEDULE: {"task": KEEP_ALIVE, "schedule": 60.0, "options": {"expires": 60}},
     # A licence that was bought or a permission that was given makes no event.
     PROBE_SCHEDULE: {"task": PROBE, "schedule": 600.0, "options": {"expires": 600}},
 }

@@ -269,6 +269,7 @@ class Model:
         known = self.companies.setdefault(company, Company())
         if known.paused is None:
             known.paused = reason
+            self.reports[f"{company}:"] = self.now
 
     def resume(self, company: str) -> None:
         known = self.companies.setdefault(company, Company())

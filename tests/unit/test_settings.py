@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from config import Settings
 from config.settings import RateLimit, settings_problems
+from worker.stores.vault import SANDBOX_KEY
 
 KEY = Fernet.generate_key().decode()
 REAL = {
@@ -77,6 +78,12 @@ def test_a_missing_or_placeholder_secret_is_refused_outside_the_sandbox(name: st
     assert name.upper() in problems(**{**REAL, name: ""})
     if name != "encryption_keys":
         assert name.upper() in problems(**{**REAL, name: "changeme"})
+
+
+@pytest.mark.parametrize("placeholder", [SANDBOX_KEY, "A" * 43 + "=", f"{KEY},{SANDBOX_KEY}"])
+def test_an_encryption_key_that_is_not_random_is_refused_outside_the_sandbox(placeholder: str) -> None:
+    assert "placeholder" in problems(**{**REAL, "encryption_keys": placeholder})
+    assert settings(fortnox_api_url="http://127.0.0.1:8701", encryption_keys=placeholder)
 
 
 def test_the_sandbox_runs_without_secrets() -> None:

@@ -5,6 +5,7 @@ import typer
 from worker.cli.companies import companies
 from worker.cli.events import events
 from worker.cli.health import health
+from worker.cli.keys import keys
 from worker.cli.local import demo, sandbox, up
 from worker.cli.publish import publish
 from worker.cli.status import status, wait
@@ -20,6 +21,7 @@ for command in (demo, up, sandbox, publish, status, wait, health):
     cli.command()(command)
 cli.add_typer(events, name="events")
 cli.add_typer(companies, name="companies")
+cli.add_typer(keys, name="keys")
 
 
 def main() -> None:

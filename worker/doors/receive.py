@@ -20,8 +20,15 @@ from worker.doors.admission import admit, admit_invalid
 log = structlog.get_logger(__name__)
 
 
-@shared_task(name=RECEIVE, bind=True)
-def receive(task: Task[Any, Any], event: Any) -> str:
+class Door(Task[Any, Any]):
+    """Its messages come from elsewhere, so what they show of themselves is not passed on."""
+
+    abstract = True
+    Request = "worker.doors.unshown:Unshown"
+
+
+@shared_task(name=RECEIVE, base=Door, bind=True)
+def receive(task: Door, event: Any) -> str:
     """Admits one event. Returns what became of it, for the log."""
     try:
         return take(task.app, event)

@@ -260,7 +260,7 @@ class Ordering:
         return Pumped(next_due=wait, wakeups=_wakeups(woken))
 
     def pause(self, company: str, reason: str) -> None:
-        """The company's events wait until `resume`; accepting goes on, and control events run."""
+        """The company's events wait until `resume`, and a person is told; accepting goes on, and control events run."""
         self._run("pause", company, reason)
 
     def resume(self, company: str) -> tuple[Wakeup, ...]:

@@ -24,7 +24,8 @@ class Vault:
 
     def __init__(self, keys: Sequence[SecretStr]) -> None:
         secrets = [key.get_secret_value() for key in keys] or [SANDBOX_KEY]
-        self._fernet = MultiFernet([Fernet(secret) for secret in secrets])
+        fernets = [Fernet(secret) for secret in secrets]
+        self._fernet, self._first = MultiFernet(fernets), fernets[0]
 
     def seal(self, secret: str) -> str:
         return self._fernet.encrypt(secret.encode()).decode()
@@ -35,3 +36,11 @@ class Vault:
             return self._fernet.decrypt(sealed.encode()).decode()
         except InvalidToken:
             raise Unsealable from None
+
+    def reseal(self, sealed: str) -> str:
+        """The same secret sealed with the first key; unchanged where it is already. Raises `Unsealable`."""
+        try:
+            self._first.decrypt(sealed.encode())
+        except InvalidToken:
+            return self.seal(self.open(sealed))
+        return sealed

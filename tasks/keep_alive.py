@@ -1,0 +1,50 @@
+"""Keeps idle companies connected: a refresh token that nobody uses lapses after 45 days.
+
+A sorted set has every refresh token's company by when it was last exchanged, so a tick looks at those that are due and
+at no others. A few a minute: ten thousand companies that connected on one day are through in a day.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+from celery import Task, shared_task
+
+from fortnox import errors as e
+from fortnox.codes import explain
+from tasks.house import House, house_of
+from tasks.messages import ask_for_report
+from tasks.names import KEEP_ALIVE
+from worker.stores import NeverConnected
+
+log = structlog.get_logger(__name__)
+
+UNUSED = timedelta(days=30)  # leaves two weeks for whatever keeps Fortnox or us from it
+MOST = 10  # in one tick; each takes about 0.7 s
+AGAIN = timedelta(hours=1)  # after a failure that passes
+
+
+@shared_task(name=KEEP_ALIVE, bind=True)
+def keep_alive(task: Task[Any, Any]) -> int:
+    """Exchanges the refresh tokens that were not used for long. Returns how many."""
+    return exchange_unused(house_of(task.app), datetime.now(UTC))
+
+
+def exchange_unused(house: House, now: datetime) -> int:
+    """Exchanges up to `MOST` of them, the longest unused first."""
+    exchanged = 0
+    for company in house.connections.unused_since(now - UNUSED, MOST):
+        try:
+            house.tokens.keep_alive(company)
+        except e.GrantDead as dead:
+            log.warning("connection.dead", company=company)
+            house.ordering.pause(company, explain(dead).reason)
+            ask_for_report(house.app)
+        except NeverConnected:
+            log.info("connection.gone", company=company)  # disconnected a moment ago
+        except e.FortnoxError as error:
+            log.warning("connection.not_kept_alive", company=company, error=type(error).__name__)
+            house.connections.look_again(company, now - UNUSED + AGAIN)
+        else:
+            exchanged += 1
+    return exchanged
