@@ -14,7 +14,7 @@ UV = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$($(PYTHON) -m pip config get globa
 	SSL_CERT_FILE="$${SSL_CERT_FILE:-$$PIP_CERT}" UV_PYTHON_DOWNLOADS=never $(BIN)/uv
 INSTALL = install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: help demo up test test-unit check bench chaos simulate ledger lock clean
+.PHONY: help demo up test test-unit check bench chaos simulate ledger connections lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -48,6 +48,9 @@ simulate: $(READY) ## the ordering engine in random worlds, checked after every 
 
 ledger: $(READY) ## random invoices while 30 % of the requests fail, then compared to the öre (5 min); COUNT=2000 SEED=
 	$(BIN)/python -m tests.ledger --count $(or $(COUNT),2000) $(if $(SEED),--seed $(SEED))
+
+connections: $(READY) ## tokens that work once under load and under SIGKILL, and 10,000 companies connected (5 min)
+	$(BIN)/python -m tests.connections
 
 lock: $(READY) ## write the lock files anew from pyproject.toml; UPGRADE=1 takes newer releases
 	$(call compile,requirements-build.lock,--group build)

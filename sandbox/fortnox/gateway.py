@@ -111,10 +111,12 @@ class Gateway:
             return self._noted(call, tenant, "unknown", _unknown_path(found))
         kind = f"{call.method} {found.template}"
         before = self._faults.before(call, tenant)
-        await _pause(before.delay + (self._options.refresh_seconds if b"refresh_token" in call.body else 0))
+        refreshes = b"refresh_token" in call.body
+        await _pause(before.delay + (self._options.refresh_seconds if refreshes else 0))
         if before.outcome is not None:
             return self._noted(call, tenant, kind, before.outcome, fault=before.name)
         answer = found.target(call)
+        await _pause(self._options.refresh_answer_seconds if refreshes else 0)
         after = self._faults.after(call, tenant, answer.status)
         if after is not None:
             return self._noted(call, tenant, kind, after[0], fault=after[1])

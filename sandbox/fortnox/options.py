@@ -14,6 +14,7 @@ class Options(Knobs):
     access_token_seconds: float = 3600.0  # documented: 1 hour
     refresh_token_days: float = 45.0  # documented: 45 days
     refresh_race_window: float = 0.2  # refreshes this close count as simultaneous
+    refresh_answer_seconds: float = 0.0  # from the exchange of a refresh token until its answer arrives
     refresh_seconds: float = 0.0  # how long a refresh takes; measured at the real one: about 0.7
     rate_limit_enabled: bool = True
     rate_limit: int = 25  # documented: 300 a minute in a sliding window of 5 s

@@ -13,7 +13,6 @@ import requests
 
 from config.environment import child_environment
 from fortnox import Fortnox, Transport
-from tasks.messages import send_wakeups
 from tests.unit import factories
 from worker.assembly import App, create_app
 from worker.doors.publish import publish
@@ -82,9 +81,9 @@ class System:
         def look() -> EventRecord | None:
             record = ordering.event(company, event_id)
             if record is not None and record.status == "retrying":
-                send_wakeups(self.app, ordering.retry(company, event_id)[1])
+                ordering.retry(company, event_id)
             if ordering.resting(company):
-                send_wakeups(self.app, ordering.resume(company))
+                ordering.resume(company)
             return record if record is not None and record.status in SETTLED else None
 
         found = wait_until(look, what=f"{company} {event_id} to settle", timeout=timeout, interval=0.1)

@@ -17,7 +17,6 @@ from typing import Any
 
 import requests
 
-from tasks.messages import send_wakeups
 from tests.ledger import check
 from tests.ledger.plan import Company, documents, plan
 from tests.unit.factories import integration_json
@@ -128,7 +127,7 @@ def _drain(app: App, companies: list[Company], report: Report, say: Callable[[st
 def _hurry(app: App, name: str, report: Report, *, retrying: int, failed: int) -> None:
     ordering = app.house.ordering
     if ordering.resting(name):
-        send_wakeups(app, ordering.resume(name))
+        ordering.resume(name)
     waiting = [event for event in ordering.unsettled(name) if event.status == "retrying"] if retrying else []
     given_up = list(ordering.failed(name)) if failed else []
     for event in (*waiting, *given_up):
@@ -136,7 +135,7 @@ def _hurry(app: App, name: str, report: Report, *, retrying: int, failed: int) -
             report.broken.append(f"{name} {event.id} failed: {event.reason}")
             return
         report.retried_by_hand += 1
-        send_wakeups(app, ordering.retry(name, event.id)[1])
+        ordering.retry(name, event.id)
 
 
 def _look(stack: Stack, app: App, companies: list[Company], report: Report) -> None:
