@@ -13,6 +13,7 @@ from worker.ordering.outcomes import (
     Done,
     Failed,
     Held,
+    Later,
     Outcome,
     Pause,
     Retry,
@@ -67,7 +68,11 @@ class UnknownLayout(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """An event as the engine sees it. `needs` are the ordering keys that must be through first."""
+    """An event as the engine sees it. `needs` are the ordering keys that must be through first.
+
+    A `recurring` event comes again and again under one id: while it is open or failed, the id is known; once it is
+    through, it is forgotten, and the id is accepted anew.
+    """
 
     company: str
     id: str
@@ -81,6 +86,7 @@ class Submission:
     sequence: int | None = None
     refused: str = ""
     refused_remedy: str = ""
+    recurring: bool = False
 
 
 class Wakeup(NamedTuple):
@@ -209,6 +215,7 @@ class Ordering:
             event.body,
             event.refused,
             event.refused_remedy,
+            int(event.recurring),
         )
         return Admission(known=not accepted, wakeups=_wakeups(woken))
 
@@ -392,6 +399,8 @@ class Ordering:
                 name, delay = "trouble", _ms(after)
             case Yield(rest, reason):
                 name, delay = "yield", "" if rest is None else _ms(rest)
+            case Later(after, reason):
+                name, delay = "later", _ms(after)
             case Pause(reason, remedy, code):
                 name = "pause"
         again = isinstance(outcome, Done) and outcome.again

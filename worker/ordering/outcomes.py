@@ -80,6 +80,17 @@ class Yield:
 
 
 @dataclass(frozen=True, slots=True)
+class Later:
+    """It went well so far, and goes on after this long; the company's other events go on meanwhile.
+
+    No attempt: those before are forgotten.
+    """
+
+    after: timedelta
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """Nothing of the company can go through until it is resumed; a person is told once. A control event fails."""
 
@@ -88,4 +99,4 @@ class Pause:
     code: str = ""
 
 
-Outcome = Done | Failed | Held | Skipped | Superseded | Retry | Trouble | Yield | Pause
+Outcome = Done | Failed | Held | Skipped | Superseded | Retry | Trouble | Yield | Later | Pause

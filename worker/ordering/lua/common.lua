@@ -45,12 +45,12 @@ local function int(number) return string.format('%.0f', number) end
 local function load(company, id)
   local ref = company .. ':' .. id
   local f = redis.call('HMGET', P .. 'event:' .. ref, 'status', 'key', 'needs', 'place', 'snapshot',
-    'sequence', 'blocker', 'type', 'fence', 'control', 'claimed', 'started', 'refused', 'attempts')
+    'sequence', 'blocker', 'type', 'fence', 'control', 'claimed', 'started', 'refused', 'attempts', 'recurring')
   if not f[1] then return nil end
   return { company = company, id = id, ref = ref, hash = P .. 'event:' .. ref, status = f[1], key = f[2],
     needs = f[3], place = tonumber(f[4]), snapshot = f[5] == '1', sequence = tonumber(f[6] or ''),
     blocker = f[7], type = f[8], fence = f[9], control = f[10] == '1', claimed = tonumber(f[11] or ''),
-    started = f[12] == '1', refused = f[13] == '1', attempts = tonumber(f[14] or '0') }
+    started = f[12] == '1', refused = f[13] == '1', attempts = tonumber(f[14] or '0'), recurring = f[15] == '1' }
 end
 
 local function load_ref(ref)
@@ -212,6 +212,9 @@ function finish(e, status, reason, fields)
     redis.call('ZADD', key .. ':failed', e.place, e.id)
     redis.call('ZADD', company .. ':failed', NOW, e.id)
     report(e.ref)
+  elseif e.recurring then -- its id comes again: neither remembered nor counted
+    redis.call('HINCRBY', company, 'n:' .. status, -1)
+    redis.call('DEL', e.hash, P .. 'body:' .. e.ref, P .. 'progress:' .. e.ref)
   else
     redis.call('PEXPIRE', e.hash, KEEP)
     if status == 'skipped' or e.again then -- it can be retried, and then goes on from the steps it took

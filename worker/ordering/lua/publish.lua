@@ -3,6 +3,7 @@
 -- ARGV[4] company   [5] id   [6] ordering key   [7] keys it needs, separated by spaces   [8] type
 -- ARGV[9] "1" for a snapshot   [10] "1" for a control event   [11] sequence or ""
 -- ARGV[12] occurred, ms   [13] body   [14] reason why it is refused, or ""   [15] what to do then
+-- ARGV[16] "1" for a recurring event: one whose id may come again when it is through
 -- returns { 1 accepted | 0 known, woken }
 
 local company, id, key = ARGV[4], ARGV[5], ARGV[6]
@@ -17,6 +18,7 @@ redis.call('HSET', hash, 'status', 'waiting', 'key', key, 'needs', ARGV[7], 'typ
   'accepted', int(NOW), 'occurred', ARGV[12])
 if ARGV[9] == '1' then redis.call('HSET', hash, 'snapshot', 1) end
 if ARGV[10] == '1' then redis.call('HSET', hash, 'control', 1) end
+if ARGV[16] == '1' then redis.call('HSET', hash, 'recurring', 1) end
 if ARGV[11] ~= '' then redis.call('HSET', hash, 'sequence', ARGV[11]) end
 redis.call('HINCRBY', P .. 'company:' .. company, 'n:waiting', 1)
 

@@ -1,11 +1,11 @@
 -- The holder says how its transfer ended. Whatever becomes ready by that is released.
 --
 -- ARGV[4] company   [5] id   [6] fence   [7] outcome   [8] reason   [9] remedy   [10] code
--- ARGV[11] retry, trouble: in how many ms it is due; yield: for how many ms the company rests, or ""
+-- ARGV[11] retry, trouble, later: in how many ms it is due; yield: for how many ms the company rests, or ""
 -- ARGV[12] held: the ordering key it waits for   [13] done, held: "1" when a person is to be told
 -- ARGV[14] trouble: how many in a row open the breaker   [15] first rest, ms   [16] longest rest, ms
 -- ARGV[17] done: "1" when something was left out and a person may have it run again
--- outcome: done | failed | skipped | superseded | retry | held | yield | trouble | pause
+-- outcome: done | failed | skipped | superseded | retry | held | yield | later | trouble | pause
 -- returns { 1 settled | 0 not this holder's, woken }
 
 local company, outcome, reason = ARGV[4], ARGV[7], ARGV[8]
@@ -49,6 +49,9 @@ if outcome == 'trouble' then
 elseif outcome == 'yield' then
   ready(e, why)
   if ARGV[11] ~= '' then rest(company, NOW + tonumber(ARGV[11])) end
+elseif outcome == 'later' then
+  redis.call('HDEL', e.hash, 'attempts')
+  retry_in(tonumber(ARGV[11]))
 elseif outcome == 'pause' then
   if redis.call('HSETNX', base, 'paused', reason) == 1 then report(company .. ':') end
   if e.control then -- it would run while its company is paused, again and again
