@@ -28,14 +28,13 @@ ROUTES: dict[str, dict[str, str]] = {
     "mail.*": {"queue": MAIL_QUEUE},
     "polls.*": {"queue": POLLS_QUEUE},
     "connections.*": {"queue": POLLS_QUEUE},
+    "schedule.*": {"queue": EVENTS_QUEUE},  # says what is due: quick, and must not stand behind what it asks for
 }
 
 VISIBILITY_TIMEOUT = 120  # seconds until a dead worker's message is delivered again
 TASK_TIME_LIMIT = 110  # below VISIBILITY_TIMEOUT: no message comes back while its task still runs
 TASK_SOFT_TIME_LIMIT = 100
 SOFT_SHUTDOWN_SECONDS = 15
-BEAT_LOCK_SECONDS = 30
-BEAT_LOOP_SECONDS = 5
 
 
 def celery_options(settings: Settings) -> dict[str, object]:
@@ -113,8 +112,8 @@ def celery_options(settings: Settings) -> dict[str, object]:
         # One live beat among several. Its lock lapses this long after it died (default 25 min), and another
         # looks each loop: fail-over within 35 s. A live one renews each loop, six times per lapse.
         "beat_scheduler": "redbeat.RedBeatScheduler",
-        "beat_max_loop_interval": BEAT_LOOP_SECONDS,
-        "redbeat_lock_timeout": BEAT_LOCK_SECONDS,
+        "beat_max_loop_interval": settings.beat_lock_seconds / 6,
+        "redbeat_lock_timeout": settings.beat_lock_seconds,
         "redbeat_redis_url": redis_url,
         "redbeat_key_prefix": "redbeat:",
         # retry_period: how long a beat that lost Redis tries again before it ends; -1 is for ever. RedBeat leaves out

@@ -107,6 +107,8 @@ class Settings(BaseSettings):
     fortnox_rate_limit: Annotated[RateLimit, NoDecode, BeforeValidator(_rate_limit)] = RateLimit(24, 5)
     lease_seconds: Seconds = timedelta(seconds=30)
     expense_poll_interval: Seconds = timedelta(seconds=600)
+    expense_reconciliation_days: int = Field(35, ge=1, le=400)
+    beat_lock_seconds: int = Field(30, ge=3, le=45)
     company_release_limit: int = Field(8, ge=1, le=1000)
 
     # E-mail
@@ -125,6 +127,13 @@ class Settings(BaseSettings):
         if not timedelta(seconds=1) <= lease <= timedelta(seconds=30):
             raise ValueError("must be 1 to 30 seconds: a killed worker's event waits this long")
         return lease
+
+    @field_validator("expense_poll_interval")
+    @classmethod
+    def _interval_is_sensible(cls, interval: timedelta) -> timedelta:
+        if not timedelta(seconds=1) <= interval <= timedelta(days=1):
+            raise ValueError("must be 1 to 86400 seconds")
+        return interval
 
     @field_validator("fortnox_rate_limit")
     @classmethod

@@ -10,7 +10,7 @@ Endpoints: https://api.fortnox.se/apidocs.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import IO, Any, Generic, TypeVar
+from typing import IO, Any, Generic, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from fortnox import models as m
@@ -38,6 +38,7 @@ class Fortnox:
     def __init__(self, transport: Transport, company: str, *, leave: int = 0) -> None:
         access = Access(transport, company, leave)
         self.company = company
+        self._transport = transport
         self.customers = Register(access, "customer", "/3/customers", "Customer", "CustomerNumber", m.Customer)
         self.projects = Register(access, "project", "/3/projects", "Project", "ProjectNumber", m.Project)
         self.invoices = Invoices(access)
@@ -47,6 +48,11 @@ class Fortnox:
         self.accounts = Accounts(access)
         self.currencies = Currencies(access)
         self._access = access
+
+    @property
+    def now(self) -> datetime:
+        """The time by Fortnox's own clock, as far as its answers told it."""
+        return self._transport.now
 
     def company_information(self) -> m.CompanyInformation:
         return self._access.get(one("CompanyInformation", m.CompanyInformation), "/3/companyinformation")
@@ -211,21 +217,37 @@ class SupplierInvoices:
         Lists are no snapshots: when the number of invoices changes on the way, rows may have moved to a page
         already read, so the list is walked again and yields what is new.
         """
-        params = {"limit": str(page_size)}
+        seen: set[str] = set()
+        for _ in range(WALKS):
+            totals: set[int | None] = set()
+            for number in range(1, LARGEST_PAGE):
+                page = self.page(number, modified_since=modified_since, only=only, page_size=page_size)
+                totals.add(page.total)
+                fresh = [item for item in page.items if item.given_number not in seen]
+                seen.update(item.given_number for item in fresh)
+                yield from fresh
+                if page.is_last:
+                    break
+            if len(totals) <= 1:
+                return
+
+    def page(
+        self,
+        number: int,
+        *,
+        modified_since: datetime | None = None,
+        only: str | None = None,
+        page_size: int = PAGE_SIZE,
+    ) -> "SupplierInvoicePage":
+        """One page of the list, for who has to go on with it another time. Pages are counted from 1."""
+        params = {"limit": str(page_size), "page": str(number)}
         if modified_since is not None:
             params["lastmodified"] = fortnox_minute(modified_since)
         if only is not None:
             params["filter"] = only
-        seen: set[str] = set()
-        for _ in range(WALKS):
-            totals: set[int | None] = set()
-            for items, total in self._pages(params, page_size):
-                totals.add(total)
-                fresh = [item for item in items if item.given_number not in seen]
-                seen.update(item.given_number for item in fresh)
-                yield from fresh
-            if len(totals) <= 1:
-                return
+        return self._access.get(
+            lambda document: _supplier_invoice_page(document, number, page_size), "/3/supplierinvoices", params=params
+        )
 
     def get(self, given_number: str) -> m.SupplierInvoice:
         """With its rows. Raises `NotFound`."""
@@ -234,18 +256,6 @@ class SupplierInvoices:
     def pending_approval(self) -> frozenset[str]:
         """The given numbers of all that wait for somebody's approval."""
         return frozenset(item.given_number for item in self.list(only="authorizepending"))
-
-    def _pages(
-        self, params: Mapping[str, str], page_size: int
-    ) -> Iterator[tuple[tuple[m.SupplierInvoiceListItem, ...], int | None]]:
-        for number in range(1, LARGEST_PAGE):
-            page = self._access.get(
-                _supplier_invoice_page, "/3/supplierinvoices", params={**params, "page": str(number)}
-            )
-            yield page.items, page.total
-            # `MetaInformation` can be missing; then a page that is not full is the last.
-            if number >= page.pages if page.pages is not None else len(page.items) < page_size:
-                return
 
 
 class Accounts:
@@ -275,12 +285,13 @@ class Currencies:
         return self._access.get(one("Currency", m.Currency), "/3/currencies/{number}", code)
 
 
-class _Page:
-    def __init__(self, document: Json) -> None:
-        meta = document.get("MetaInformation") or {}
-        self.items = many("SupplierInvoices", m.SupplierInvoiceListItem)(document)
-        self.total: int | None = _whole(meta.get("@TotalResources"))
-        self.pages: int | None = _whole(meta.get("@TotalPages"))
+class SupplierInvoicePage(NamedTuple):
+    """`total` counts the invoices of all pages, `pages` the pages; None where Fortnox does not say."""
+
+    items: tuple[m.SupplierInvoiceListItem, ...]
+    total: int | None
+    pages: int | None
+    is_last: bool
 
 
 def fortnox_minute(moment: datetime) -> str:
@@ -331,8 +342,13 @@ def _attachments(document: Json) -> tuple[m.Attachment, ...]:
     return _all(m.Attachment, [] if document is None else document)
 
 
-def _supplier_invoice_page(document: Json) -> _Page:
-    return _Page(document if isinstance(document, dict) else {})
+def _supplier_invoice_page(document: Json, number: int, page_size: int) -> SupplierInvoicePage:
+    items = many("SupplierInvoices", m.SupplierInvoiceListItem)(document)
+    meta = document.get("MetaInformation") or {}
+    pages = _whole(meta.get("@TotalPages"))
+    # `MetaInformation` can be missing; then a page that is not full is the last.
+    is_last = number >= pages if pages is not None else len(items) < page_size
+    return SupplierInvoicePage(items, _whole(meta.get("@TotalResources")), pages, is_last)
 
 
 def _whole(value: Json) -> int | None:

@@ -14,7 +14,8 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import NamedTuple, Protocol, TypeVar
 from urllib.parse import quote
 
@@ -167,6 +168,12 @@ class Transport:
         self._tokens = tokens
         self._http = http or Http()
         self._before_request = before_request
+        self._ahead = timedelta(0)
+
+    @property
+    def now(self) -> datetime:
+        """The time at Fortnox, by the `Date` of its last answer: what it calls modified is by that clock, not ours."""
+        return datetime.now(UTC) + self._ahead
 
     def call(
         self,
@@ -208,6 +215,7 @@ class Transport:
             reply = self._http.send(
                 company, request, url, auth=_Bearer(token), headers=headers, params=params, body=content
             )
+            self._compare_clocks(reply)
             try:
                 document = read(request, reply)
             except e.TokenRefused:
@@ -217,6 +225,11 @@ class Transport:
             else:
                 return _decoded(request, reply.status, document, decode)
         raise AssertionError("unreachable")
+
+    def _compare_clocks(self, reply: Reply) -> None:
+        told = _date(reply.headers.get("Date"))
+        if told is not None:
+            self._ahead = told - datetime.now(UTC)
 
 
 class _Bearer(AuthBase):
@@ -233,6 +246,13 @@ class _Bearer(AuthBase):
 def written(document: Json) -> bytes:
     """JSON with `Decimal` written digit by digit and dates in ISO 8601."""
     return simplejson.dumps(document, use_decimal=True, allow_nan=False, ensure_ascii=False, default=_iso).encode()
+
+
+def _date(header: str | None) -> datetime | None:
+    try:
+        return parsedate_to_datetime(header).astimezone(UTC) if header else None
+    except ValueError:
+        return None
 
 
 def _decoded(call: Call, status: int, document: Json, decode: Callable[[Json], T]) -> T:

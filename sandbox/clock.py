@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from zoneinfo import ZoneInfo
 
 STOCKHOLM = ZoneInfo("Europe/Stockholm")  # the time zone Fortnox's servers answer in
@@ -20,6 +21,9 @@ class Clock:
     def minute(self) -> str:
         """Local time as `lastmodified` speaks it: `2026-11-22 09:00`, minute resolution."""
         return self.local().strftime("%Y-%m-%d %H:%M")
+
+    def http_date(self) -> str:
+        return format_datetime(self.now(), usegmt=True)
 
     def today(self) -> str:
         return self.local().date().isoformat()

@@ -78,6 +78,7 @@ class Controls:
             ("DELETE", "projects/{number}", self._delete_project),
             ("POST", "projects/{number}", self._change_project),
             ("POST", "invoices/{number}/{action}", self._act_on_invoice),
+            ("POST", "projects", self._enter_project),
             ("POST", "supplierinvoices", self._enter_supplier_invoice),
             ("POST", "supplierinvoices/{number}/{action}", self._act_on_supplier_invoice),
             ("GET", "clock", lambda _: self._time()),
@@ -258,6 +259,13 @@ class Controls:
         ledger = self._ledger(given.pop("tenant"))
         projects.change(ledger, ledger.projects[call.params["number"]], given)
         return answer_json(projects.shown(ledger.projects[call.params["number"]]))
+
+    def _enter_project(self, call: Call) -> Answer:
+        """A person makes or changes a project in Fortnox itself; with no start date if they like."""
+        given = _given(call)
+        ledger = self._ledger(given.pop("tenant"))
+        record = projects.enter(ledger, str(given.pop("number")), given)
+        return answer_json({"Project": projects.shown(record)}, 201)
 
     def _act_on_invoice(self, call: Call) -> Answer:
         ledger = self._ledger(_given(call)["tenant"])

@@ -184,6 +184,7 @@ class Moment:
         elif isinstance(answer, File):
             await _send_file(answer, scope, receive, send)
         else:
+            answer.headers["Date"] = self._clock.http_date()
             await send_answer(answer, send)
 
     async def _answer(self, call: Call) -> Answer | File | Dropped:

@@ -56,7 +56,7 @@ class HttpServer:
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                date_header=True,
+                date_header=False,  # the applications' own: by the sandbox's clock
                 timeout_keep_alive=75,  # longer than any client's pool keeps an idle connection in a test
                 timeout_graceful_shutdown=1,
             )

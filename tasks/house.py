@@ -10,17 +10,34 @@ from redis import Redis
 
 from config import Settings
 from fortnox import Fortnox, OAuth
+from moment.api import MomentApi
 from moment.files import FileSource
 from tasks.doors import Doors
 from tasks.leases import Hold, LeaseKeeper
 from tasks.tokens import TokenKeeper
 from worker.ordering import Ordering
-from worker.stores import CompanySettingsStore, ConnectionStore, LinkStore, UsedAccounts, Vault
+from worker.stores import (
+    CompanySettingsStore,
+    ConnectionStore,
+    ExpenseStore,
+    LinkStore,
+    Timetable,
+    UsedAccounts,
+    Vault,
+)
+
+
+class OpenLedger(Protocol):
+    def __call__(self, hold: Hold, leave: int = 0) -> Fortnox:
+        """`leave` keeps that many slots of the rate limit free for more urgent work."""
 
 
 @dataclass(frozen=True)
 class House:
-    """Clients, stores and the engine. `fortnox(hold)` is the company's ledger as this holder may use it."""
+    """Clients, stores and the engine. `fortnox(hold)` is the company's ledger as this holder may use it.
+
+    `reading(company)` is the ledger for a person's question: nobody holds anything then.
+    """
 
     app: Celery
     settings: Settings
@@ -33,10 +50,15 @@ class House:
     tokens: TokenKeeper
     leases: LeaseKeeper
     doors: Doors
-    fortnox: Callable[[Hold], Fortnox]
+    fortnox: OpenLedger
+    reading: Callable[[str], Fortnox]
+    moment: MomentApi
     files: FileSource
     links: Callable[[str], LinkStore]
     used_accounts: Callable[[str], UsedAccounts]
+    expenses: Callable[[str], ExpenseStore]
+    polls: Timetable
+    nights: Timetable
 
     def consent_address(self, company: str) -> str | None:
         """Where a person of the company consents (again); None where no redirect address is set."""

@@ -13,6 +13,7 @@ from fortnox.oauth import Grant
 from moment.events import Integration
 from tasks.checks import Found, ledger_of, look, problems, stopped
 from tasks.names import TRANSFERS
+from tasks.schedule import follow
 from tasks.tokens import to_tokens
 from tasks.transfer import Job, TransferTask
 from worker.ordering import Done, Failed, Outcome, Skipped
@@ -49,13 +50,16 @@ def enable(job: Job) -> Outcome:
             return refused
         job.record("connected")
     job.house.ordering.resume(job.claim.company)
+    follow(job.house, job.house.connections.get(job.claim.company))
     return check(job)
 
 
 def update(job: Job) -> Outcome:
     """Takes over the company's new choices, and checks them. Raises `NeverConnected`."""
     connection = job.house.connections.get(job.claim.company)
-    job.house.connections.save(connection.model_copy(update={"integration": without_code(job.event.integration)}))
+    connection = connection.model_copy(update={"integration": without_code(job.event.integration)})
+    job.house.connections.save(connection)
+    follow(job.house, connection)
     return check(job) if connection.state == "connected" else Done()
 
 
@@ -65,7 +69,9 @@ def disable(job: Job) -> Outcome:
     connection = connections.find(company)
     if connection is None:
         return Skipped("The company was not connected.")
-    connections.save(connection.model_copy(update={"state": "disabled", "problems": ()}))
+    disabled = connection.model_copy(update={"state": "disabled", "problems": ()})
+    connections.save(disabled)
+    follow(job.house, disabled)
     job.house.tokens.end(company)
     job.house.ordering.resume(company)
     return Done()

@@ -8,19 +8,18 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from config.celery import TRANSFERS_QUEUE
-from tasks.names import REPORT, TRANSFERS, UNREADABLE
+from config.celery import POLLS_QUEUE, TRANSFERS_QUEUE
+from tasks.names import EXPENSES, POLL, REPORT, TRANSFERS, UNREADABLE
 
 log = structlog.get_logger(__name__)
 
 
 def wakeup_sender(prefix: str = "mf:") -> str:
     """How the ordering engine sends wake-ups: the source of a Lua function (see `Ordering`)."""
-    names = {"tasks": json.dumps(TRANSFERS), "otherwise": UNREADABLE, "queue": TRANSFERS_QUEUE, "prefix": prefix}
+    tasks = {kind: (task, TRANSFERS_QUEUE) for kind, task in (*TRANSFERS.items(), ("otherwise", UNREADABLE))}
+    tasks[EXPENSES] = (POLL, POLLS_QUEUE)
     source = (Path(__file__).parent / "wakeup.lua").read_text()
-    for name, value in names.items():
-        source = source.replace(f"@{name}@", value)
-    return source
+    return source.replace("@tasks@", json.dumps(tasks)).replace("@prefix@", prefix)
 
 
 def ask_for_report(app: Celery) -> None:

@@ -7,15 +7,15 @@ REPORT: Final = "mail.report"
 PROBE: Final = "access.probe"
 KEEP_ALIVE: Final = "connections.keep_alive"
 
+POLL: Final = "polls.expenses"
+SCHEDULE_POLLS: Final = "schedule.polls"
+SCHEDULE_NIGHT: Final = "schedule.reconciliations"
+
 TRANSFERS: Final = {
     "customer": "transfer.customer",
     "project": "transfer.project",
     "invoice": "transfer.invoice",
     "integration": "transfer.integration",
 }
+EXPENSES: Final = "expenses"  # events of the kind `expenses.…` are made here, not by Moment
 UNREADABLE: Final = "transfer.unreadable"
-
-
-def task_for(event_type: str) -> str:
-    """The task that transfers events of this type: `customer.updated` → `transfer.customer`."""
-    return TRANSFERS.get(event_type.partition(".")[0], UNREADABLE)

@@ -17,7 +17,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from fortnox import Fortnox, FortnoxError
 from fortnox.errors import OutcomeUnknown, PrerequisiteMissing
-from moment.events import Event, parse_event
+from moment.events import parse_event
 from tasks.house import House, house_of
 from tasks.leases import HandedBack, Hold
 from tasks.messages import ask_for_report
@@ -116,6 +116,7 @@ class Job:
 
 
 Deliver = Callable[[Job], Outcome]
+Read = Callable[[str], Any]  # an event's body → the event, which names its prerequisites
 
 
 class TransferTask(Task[Any, Any]):
@@ -125,7 +126,7 @@ class TransferTask(Task[Any, Any]):
     Request = "tasks.processes:TransferRequest"
     throws = (TransferFailed,)  # an accountant's error: logged without a traceback
 
-    def deliver(self, company: str, event_id: str, transfer: Deliver) -> str:
+    def deliver(self, company: str, event_id: str, transfer: Deliver, read: Read = parse_event) -> str:
         house = house_of(self.app)
         try:
             claim = house.ordering.claim(company, event_id, this_process(self.request))
@@ -138,7 +139,7 @@ class TransferTask(Task[Any, Any]):
             company=company, key=claim.key, event_id=event_id, attempt=claim.attempts + 1
         ):
             try:
-                outcome = run(claim, house, transfer)
+                outcome = run(claim, house, transfer, read)
                 settle(claim, house, outcome)
             except LeaseLost:
                 log.warning("transfer.lease_lost")
@@ -181,11 +182,11 @@ def settle(claim: Claim, house: House, outcome: Outcome) -> None:
             time.sleep(WAIT_FOR_REDIS)
 
 
-def run(claim: Claim, house: House, transfer: Deliver) -> Outcome:
+def run(claim: Claim, house: House, transfer: Deliver, read: Read = parse_event) -> Outcome:
     """Delivers a claimed event and says how that ended. Raises `LeaseLost` when it is no longer ours to say."""
     needs: tuple[str, ...] = ()
     try:
-        event: Event = parse_event(claim.body)
+        event = read(claim.body)
         needs = tuple(map(str, event.prerequisites))
         with house.leases.keep(claim) as hold:
             return transfer(Job(event, claim, hold, house, dict(claim.progress)))

@@ -13,6 +13,7 @@ from fortnox.codes import explain, label
 from fortnox.errors import AccessMissing, FortnoxError, PrerequisiteMissing, StillClosed
 from fortnox.errors import Outcome as Ending
 from mappers.errors import Unmappable
+from moment.errors import MomentError, MomentRefused
 from moment.events import InvalidEvent
 from tasks.doors import about_connection, key_of
 from tasks.leases import HandedBack
@@ -38,6 +39,10 @@ def verdict(error: Exception, claim: Claim, needs: tuple[str, ...], chance: floa
             return Yield(reason="The worker was stopped; another goes on.")
         case FortnoxError():
             return _of_fortnox(error, claim, needs, chance)
+        case MomentRefused():
+            return Failed(error.reason, TELL_OPERATOR, type(error).__name__)
+        case MomentError():
+            return _again(Retry, claim, chance, error.reason, type(error).__name__)
         case Unmappable() | InvalidEvent():
             return Failed(str(error), getattr(error, "remedy", ""), type(error).__name__)
         case NeverConnected():

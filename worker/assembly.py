@@ -13,13 +13,15 @@ from config import Settings, load_settings
 from config.celery import celery_options
 from config.logging import configure_logging
 from config.redis import redis_client
-from fortnox import Exchange, Fortnox, Http, Limiter, OAuth
+from fortnox import Exchange, Fortnox, Http, Limiter, OAuth, Transport
+from moment.api import MomentApi
 from moment.files import FileSource
 from tasks.doors import Doors, GuardedTransport
 from tasks.house import House
 from tasks.leases import Hold, LeaseKeeper
 from tasks.messages import wakeup_sender
-from tasks.names import KEEP_ALIVE, PROBE, REPORT
+from tasks.names import KEEP_ALIVE, PROBE, REPORT, SCHEDULE_NIGHT, SCHEDULE_POLLS
+from tasks.schedule import poll_tick
 from tasks.stopping import Stopping
 from tasks.tokens import TokenKeeper
 from worker.broker import outlive_connections
@@ -27,7 +29,16 @@ from worker.doors.stream import StreamStep
 from worker.ordering import Ordering
 from worker.ordering.engine import UnknownLayout
 from worker.pump import PumpStep
-from worker.stores import CompanySettingsStore, ConnectionStore, LinkStore, UsedAccounts, Vault
+from worker.stores import (
+    CompanySettingsStore,
+    ConnectionStore,
+    ExpenseStore,
+    LinkStore,
+    Timetable,
+    UsedAccounts,
+    Vault,
+)
+from worker.stores.timetable import every, nightly
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +48,8 @@ TASK_MODULES = (
     "tasks.invoices",
     "tasks.integrations",
     "tasks.keep_alive",
+    "tasks.expenses",
+    "tasks.schedule",
     "tasks.unreadable",
     "tasks.probing",
     "worker.doors.receive",
@@ -45,13 +58,20 @@ TASK_MODULES = (
 REPORT_SCHEDULE = "report"
 KEEP_ALIVE_SCHEDULE = "keep-alive"
 PROBE_SCHEDULE = "probe"
-BEAT_SCHEDULE = {
-    # Failures ask to be told at once; this is for what a lost message or a dead SMTP server left untold.
-    REPORT_SCHEDULE: {"task": REPORT, "schedule": 10.0, "options": {"expires": 10}},
-    KEEP_ALIVE_SCHEDULE: {"task": KEEP_ALIVE, "schedule": 60.0, "options": {"expires": 60}},
-    # A licence that was bought or a permission that was given makes no event.
-    PROBE_SCHEDULE: {"task": PROBE, "schedule": 600.0, "options": {"expires": 600}},
-}
+
+
+def beat_schedule(settings: Settings) -> dict[str, dict[str, object]]:
+    """What beat sends. Each message stands for a look at what is due, so a late one is of no use."""
+    tick = poll_tick(settings.expense_poll_interval).total_seconds()
+    return {
+        # Failures ask to be told at once; this is for what a lost message or a dead SMTP server left untold.
+        REPORT_SCHEDULE: {"task": REPORT, "schedule": 10.0, "options": {"expires": 10}},
+        KEEP_ALIVE_SCHEDULE: {"task": KEEP_ALIVE, "schedule": 60.0, "options": {"expires": 60}},
+        # A licence that was bought or a permission that was given makes no event.
+        PROBE_SCHEDULE: {"task": PROBE, "schedule": 600.0, "options": {"expires": 600}},
+        "polls": {"task": SCHEDULE_POLLS, "schedule": tick, "options": {"expires": 30}},
+        "reconciliations": {"task": SCHEDULE_NIGHT, "schedule": 60.0, "options": {"expires": 60}},
+    }
 
 
 class App(Celery):
@@ -62,7 +82,7 @@ class App(Celery):
         outlive_connections()
         self.settings = settings
         self.stopping = Stopping()  # made before the pool's processes are forked, so that they share it
-        self.conf.update(celery_options(settings), imports=TASK_MODULES, beat_schedule=BEAT_SCHEDULE)
+        self.conf.update(celery_options(settings), imports=TASK_MODULES, beat_schedule=beat_schedule(settings))
         self.steps["consumer"].update((PumpStep, StreamStep))
         self._house: House | None = None
         self._house_pid = 0
@@ -112,7 +132,7 @@ def build_house(app: App) -> House:
     doors = Doors(redis, ordering)
     limiter = Limiter(redis_client(settings), settings.fortnox_rate_limit)
 
-    def fortnox(hold: Hold) -> Fortnox:
+    def fortnox(hold: Hold, leave: int = 0) -> Fortnox:
         def before_request(company: str, leave: int) -> None:
             limiter.acquire(company, leave)
             hold.check()  # last, so that as little time as can be lies between it and the request
@@ -120,7 +140,11 @@ def build_house(app: App) -> House:
         transport = GuardedTransport(
             doors, hold.claim, settings.fortnox_api_url, tokens, http=http, before_request=before_request
         )
-        return Fortnox(transport, hold.claim.company)
+        return Fortnox(transport, hold.claim.company, leave=leave)
+
+    def reading(company: str) -> Fortnox:
+        transport = Transport(settings.fortnox_api_url, tokens, http=http, before_request=limiter.acquire)
+        return Fortnox(transport, company)
 
     return House(
         app=app,
@@ -135,9 +159,14 @@ def build_house(app: App) -> House:
         leases=LeaseKeeper(ordering, app.stopping),
         doors=doors,
         fortnox=fortnox,
+        reading=reading,
+        moment=MomentApi(settings.moment_api_url, settings.moment_api_key),
         files=FileSource(settings.moment_api_url, settings.moment_api_key, settings.attachment_hosts),
         links=partial(LinkStore, redis),
         used_accounts=partial(UsedAccounts, redis),
+        expenses=partial(ExpenseStore, redis),
+        polls=Timetable(redis, "polls", every(settings.expense_poll_interval)),
+        nights=Timetable(redis, "nights", nightly),
     )
 
 

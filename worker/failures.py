@@ -4,6 +4,7 @@ The engine keeps what nobody was told of yet (`unreported`); a mail is taken off
 has it, so none is lost while the server is down. Equal failures that are waiting go out in one mail.
 """
 
+import json
 import smtplib
 from collections.abc import Iterable
 from itertools import groupby
@@ -18,7 +19,7 @@ from redis.exceptions import LockError
 from mappers.email import mail_address
 from moment.events import CustomerEvent, Event, InvalidEvent, InvoiceEvent, ProjectEvent, parse_event
 from tasks.house import House, house_of
-from tasks.names import REPORT
+from tasks.names import EXPENSES, REPORT
 from worker.mailer import Mailer
 from worker.ordering import EventRecord
 
@@ -91,6 +92,8 @@ def _collect(house: House) -> tuple[list[str], list[Report]]:
 
 def describe(record: EventRecord, body: str | None) -> str:
     """What the event is about, as its reader calls it: by number, and with the amount of an invoice."""
+    if record.type.startswith(f"{EXPENSES}.") and body:
+        return str(json.loads(body).get("about") or "incoming expenses")
     words = " ".join(record.key.split("/")[1:])
     try:
         event: Event | None = parse_event(body) if body else None

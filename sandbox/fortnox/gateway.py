@@ -89,6 +89,7 @@ class Gateway:
         if isinstance(answer, Dropped):
             await cut_connection(scope, receive)
         else:
+            answer.headers["Date"] = self._clock.http_date()
             await send_answer(answer, send)
 
     async def _answer(self, call: Call) -> Answer | Dropped:

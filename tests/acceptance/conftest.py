@@ -30,8 +30,8 @@ class System:
     stack: Stack
     app: App
 
-    def connect(self, company: str, **tenant: Any) -> None:
-        """A company with a ledger, connected as it would be from Moment."""
+    def connect(self, company: str, *, expenses: dict[str, Any] | None = None, **tenant: Any) -> None:
+        """A company with a ledger, connected as it would be from Moment; expenses come back only where chosen."""
         self.stack.sandbox.tenant(company, **tenant)
         code = self.stack.sandbox.code(company)
         self.publish(
@@ -40,6 +40,7 @@ class System:
                 company=company,
                 authorization_code=code,
                 error_email=f"ekonomi@{company}.example",
+                expenses={"enabled": expenses is not None, **(expenses or {})},
             )
         )
         assert self.settled(company, f"{company}-enabled").status == "done"

@@ -58,7 +58,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "moment": ("moment", "config"),
     "fortnox": ("fortnox", "config"),
     # Pure: the models of both sides and nothing that could do I/O.
-    "mappers": ("mappers", "moment.events", "fortnox.payloads", "fortnox.models"),
+    "mappers": ("mappers", "moment.events", "moment.expenses", "fortnox.payloads", "fortnox.models"),
     "tasks": ("tasks", "mappers", "moment", "fortnox", "config", "worker.ordering", "worker.stores"),
     "worker": ("worker", "tasks", "mappers", "moment", "fortnox", "config"),
     "sandbox": ("sandbox",),

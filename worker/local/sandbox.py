@@ -86,8 +86,34 @@ class Sandbox:
         else:
             self.post("smtp", {"refuse": how})
 
+    # Moment's side
+
+    def moment_project(self, company: str, number: str, **fields: Any) -> None:
+        self.in_moment("POST", "projects", {"company": company, "projectNumber": number, **fields})
+
+    def expenses(self, company: str) -> dict[str, dict[str, Any]]:
+        """Moment's expenses by their external ids."""
+        found = self.in_moment("GET", f"expenses?company={company}")
+        return {one["externalId"]: one for one in found}
+
+    def in_moment(self, method: str, control: str, body: Any = None) -> Any:
+        return self._sent(method, f"{self.moment}/_sandbox/{control}", **({} if body is None else {"json": body}))
+
+    # Supplier invoices, as people enter them in Fortnox
+
+    def supplier_invoice(self, tenant: str, *rows: dict[str, Any], **more: Any) -> str:
+        """Enters one, posted and approved unless told otherwise, or changes it. Returns its number."""
+        invoice: dict[str, Any] = {"SupplierName": "Virke AB", "InvoiceNumber": "F-7", "InvoiceDate": "2026-11-02"}
+        invoice |= {"SupplierInvoiceRows": list(rows)} if rows else {}
+        invoice |= more.pop("invoice", {})
+        answer = self.post("supplierinvoices", {"tenant": tenant, "booked": True, "invoice": invoice, **more})
+        return str(answer["GivenNumber"])
+
     def _control(self, method: str, control: str, **options: Any) -> Any:
-        response = self._session.request(method, f"{self.fortnox}/_sandbox/{control}", timeout=10, **options)
+        return self._sent(method, f"{self.fortnox}/_sandbox/{control}", **options)
+
+    def _sent(self, method: str, address: str, **options: Any) -> Any:
+        response = self._session.request(method, address, timeout=10, **options)
         if not response.ok:
-            raise RuntimeError(f"sandbox {control}: {response.status_code} {response.text}")
+            raise RuntimeError(f"{address}: {response.status_code} {response.text}")
         return response.json()

@@ -2,6 +2,7 @@
 
 import secrets
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,12 +25,19 @@ class Stack:
     """Starts everything in order, each on a free port unless told otherwise, and stops it in reverse."""
 
     def __init__(
-        self, directory: Path, *, ports: tuple[int, int, int] = (0, 0, 0), redis_port: int | None = None
+        self,
+        directory: Path,
+        *,
+        ports: tuple[int, int, int] = (0, 0, 0),
+        redis_port: int | None = None,
+        options: Mapping[str, str] | None = None,
     ) -> None:
+        """`options` are settings by their names in the environment, over those that the stack makes itself."""
         self.redis_directory = directory / "redis"
         self._redis = EmbeddedRedis(self.redis_directory, port=redis_port)
         self._processes = Processes(directory / "logs")
         self._ports = ports
+        self._options = options or {}
         self.logs = directory / "logs"
         self.sandbox: Sandbox
         self.settings: Settings
@@ -61,6 +69,7 @@ class Stack:
             "ALERTS_FROM": "moment-fortnox@integration.example",
             "ALERTS_TO": "drift@integration.example",
             "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+            **self._options,
         }
         self.settings = load_settings(None, **{name.lower(): value for name, value in self.environment.items()})
 
@@ -78,8 +87,9 @@ class Stack:
         process = self._celery(name, "worker", *options)
         return process.wait_ready(lambda: " ready." in process.log_tail(), timeout=60)
 
-    def start_beat(self) -> ManagedProcess:
-        return self._celery("beat", "beat", "--loglevel", LOG_LEVEL)
+    def start_beat(self, name: str = "beat") -> ManagedProcess:
+        """Several may run: one is live."""
+        return self._celery(name, "beat", "--loglevel", LOG_LEVEL)
 
     def start_flower(self, port: int | None = None) -> tuple[str, str]:
         """Flower's address and its one-time `user:password`."""

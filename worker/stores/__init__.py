@@ -1,9 +1,11 @@
 """What is remembered in Redis beside the queue: connections (with their tokens), companies' settings and links."""
 
 from worker.stores.connections import Connection, ConnectionStore, Held, NeverConnected, Problem, Tokens
+from worker.stores.expenses import ExpenseStore
 from worker.stores.links import LinkStore
 from worker.stores.rows import UsedAccount, UsedAccounts
 from worker.stores.settings import CompanySettings, CompanySettingsStore
+from worker.stores.timetable import Timetable
 from worker.stores.vault import Vault
 
 __all__ = [
@@ -11,10 +13,12 @@ __all__ = [
     "CompanySettingsStore",
     "Connection",
     "ConnectionStore",
+    "ExpenseStore",
     "Held",
     "LinkStore",
     "NeverConnected",
     "Problem",
+    "Timetable",
     "Tokens",
     "UsedAccount",
     "UsedAccounts",

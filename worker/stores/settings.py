@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from redis import Redis
 
+from mappers.expense import Requires
+
 AccountNumber = Annotated[str, Field(pattern=r"^[1-9]\d{3}$")]
 
 
@@ -19,6 +21,16 @@ class CompanySettings(BaseModel):
 
     language: Literal["sv", "en"] = Field("sv", description="The language of the company's mails.")
     rounding_account: AccountNumber = Field("3740", description="Where a difference of at most 1.00 is booked.")
+    expense_requires: Requires = Field(
+        "postedAndApproved",
+        description="When supplier invoices come back: this, or posted or approved alone.",
+    )
+    cost_accounts: str = Field(
+        "4000-7999",
+        pattern=r"^[1-9]\d{3}(-[1-9]\d{3})?(,[1-9]\d{3}(-[1-9]\d{3})?)*$",
+        description="What counts as a cost where no accounts were chosen for expenses: 4000-4999,6540.",
+    )
+    ledger_currency: str = Field("SEK", pattern=r"^[A-Z]{3}$", description="The ledger's own currency.")
     swap_references: bool = Field(False, description="Moment's your and their reference change places.")
 
 

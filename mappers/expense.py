@@ -1,0 +1,185 @@
+"""A Fortnox supplier invoice as expenses in Moment: which rows count, and why the others do not. Pure. No I/O.
+
+docs/expenses.md is the table in words; the two are to be read side by side.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Literal, NamedTuple
+
+from fortnox.models import SupplierInvoice, SupplierInvoiceListItem, SupplierInvoiceRow
+from moment.expenses import Expense
+
+Requires = Literal["postedAndApproved", "posted", "approved"]
+
+# The BAS chart of accounts, which nearly every Swedish ledger follows: https://www.bas.se
+SUPPLIER_DEBTS = range(2440, 2450)
+VAT = range(2610, 2660)
+PAYABLE_CODE, VAT_CODE = "TOT", "VAT"  # SupplierInvoiceRow.Code in Fortnox's OpenAPI document
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a company chose. `accounts` are numbers or ranges, `4010` or `5000-5999`; none of them: every cost."""
+
+    accounts: tuple[str, ...]
+    cost_accounts: tuple[str, ...] = ("4000-7999",)
+    billable: bool = True
+    from_date: date | None = None
+    requires: Requires = "postedAndApproved"
+    currency: str = "SEK"
+
+    @property
+    def needs_approval(self) -> bool:
+        return self.requires != "posted"
+
+    @property
+    def needs_posting(self) -> bool:
+        return self.requires != "approved"
+
+
+class ProjectState(NamedTuple):
+    """What is known of a project: both must be so."""
+
+    in_moment: bool
+    starts: bool  # has a start date in Fortnox
+
+
+class Row(NamedTuple):
+    """A row and what becomes of it: an expense, or the reason why not."""
+
+    number: int  # counted from 1, over all rows
+    account: int | None
+    project: str | None
+    amount: Decimal
+    expense: Expense | None
+    reason: str
+
+
+def to_expenses(
+    invoice: SupplierInvoice, rules: Rules, *, pending: bool, projects: Mapping[str, ProjectState]
+) -> tuple[Row, ...]:
+    """Each row of the invoice with its expense, or with the reason why it has none.
+
+    `pending`: it waits for somebody's approval. `projects` holds those that `projects_needed` names.
+    """
+    return tuple(
+        _row(number, row, invoice, rules, pending, projects)
+        for number, row in enumerate(invoice.supplier_invoice_rows, start=1)
+    )
+
+
+def projects_needed(invoice: SupplierInvoice, rules: Rules, *, pending: bool) -> tuple[str, ...]:
+    """The projects on which it depends whether rows count."""
+    rows = invoice.supplier_invoice_rows
+    counting = (row for row in rows if not _not_counting(row, invoice, rules, pending))
+    return tuple(dict.fromkeys(number for row in counting if (number := row.project or invoice.project)))
+
+
+def refused(invoice: SupplierInvoiceListItem, rules: Rules) -> str:
+    """Why no row of it counts, by what already a list shows; empty where rows may count."""
+    if invoice.cancelled:
+        return "The supplier invoice is cancelled."
+    if rules.needs_posting and not invoice.booked:
+        return "The supplier invoice is not posted."
+    if invoice.invoice_date is None:
+        return "The supplier invoice has no date."
+    if rules.from_date is not None and invoice.invoice_date < rules.from_date:
+        return f"It is dated {invoice.invoice_date}, before {rules.from_date}, from which expenses are brought back."
+    return ""
+
+
+def external_id(given_number: str, row: int) -> str:
+    return f"fortnox:{given_number}:{row}"
+
+
+def within(account: int, accounts: Collection[str]) -> bool:
+    """Whether the account is one of these numbers or in one of these ranges."""
+    bounds = (text.partition("-") for text in accounts)
+    return any(int(first) <= account <= int(last or first) for first, _, last in bounds)
+
+
+def _row(
+    number: int,
+    row: SupplierInvoiceRow,
+    invoice: SupplierInvoice,
+    rules: Rules,
+    pending: bool,
+    projects: Mapping[str, ProjectState],
+) -> Row:
+    project = row.project or invoice.project
+    reason = _not_counting(row, invoice, rules, pending) or _no_project(project, projects)
+    expense = None if reason else _expense(number, row, invoice, rules, str(project))
+    return Row(number, row.account, project, _amount(row, invoice), expense, reason)
+
+
+def _not_counting(row: SupplierInvoiceRow, invoice: SupplierInvoice, rules: Rules, pending: bool) -> str:
+    if why_not := refused(invoice, rules):
+        return why_not
+    if pending and rules.needs_approval:
+        return "The supplier invoice waits for approval."
+    return _not_a_chosen_cost(row, _amount(row, invoice), rules)
+
+
+def _not_a_chosen_cost(row: SupplierInvoiceRow, amount: Decimal, rules: Rules) -> str:
+    if row.account is None:
+        return "The row has no account."
+    if row.code == PAYABLE_CODE or row.account in SUPPLIER_DEBTS:
+        return "The row is what is owed to the supplier."
+    if row.code == VAT_CODE or row.account in VAT:
+        return "The row is VAT."
+    if not within(row.account, rules.accounts or rules.cost_accounts):
+        chosen = ", ".join(rules.accounts) or f"{', '.join(rules.cost_accounts)}, as none are chosen"
+        return f"Account {row.account} is not among the chosen accounts ({chosen})."
+    return "" if amount else "The row's amount is 0."
+
+
+def _no_project(number: str | None, projects: Mapping[str, ProjectState]) -> str:
+    if number is None:
+        return "Neither the row nor the supplier invoice has a project."
+    state = projects[number]
+    if not state.in_moment:
+        return f"Project {number} does not exist in Moment."
+    return "" if state.starts else f"Project {number} has no start date in Fortnox."
+
+
+def _expense(number: int, row: SupplierInvoiceRow, invoice: SupplierInvoice, rules: Rules, project: str) -> Expense:
+    assert invoice.invoice_date is not None  # `refused` lets none through without
+    return Expense(
+        external_id=external_id(invoice.given_number, number),
+        project_number=project,
+        date=invoice.invoice_date,
+        description=_description(row, invoice) + _original(row, invoice, rules),
+        supplier_name=invoice.supplier_name,
+        supplier_invoice_number=invoice.invoice_number,
+        account_number=str(row.account),
+        amount_excluding_vat=_amount(row, invoice),
+        currency_code=rules.currency,
+        billable=rules.billable,
+    )
+
+
+def _description(row: SupplierInvoiceRow, invoice: SupplierInvoice) -> str:
+    """The row's own text, else the supplier and its invoice number."""
+    text = row.item_description or row.transaction_information
+    supplier = " ".join(part for part in (invoice.supplier_name, invoice.invoice_number) if part)
+    return " ".join((text or supplier or f"Leverantörsfaktura {invoice.given_number}").split())
+
+
+def _original(row: SupplierInvoiceRow, invoice: SupplierInvoice, rules: Rules) -> str:
+    """The amount in the supplier's currency, where that is another: Moment's endpoint has no field for it."""
+    currency, amount = invoice.currency, _sign(invoice) * (row.debit_currency - row.credit_currency)
+    return f" ({amount:.2f} {currency})" if currency not in (None, rules.currency) and amount else ""
+
+
+def _amount(row: SupplierInvoiceRow, invoice: SupplierInvoice) -> Decimal:
+    """In the ledger's own currency."""
+    return _sign(invoice) * (row.debit - row.credit)
+
+
+def _sign(invoice: SupplierInvoice) -> int:
+    """-1 for a credit note whose amounts are written as an invoice's, which its payable row gives away."""
+    payable = sum((r.credit - r.debit for r in invoice.supplier_invoice_rows if r.code == PAYABLE_CODE), Decimal(0))
+    return -1 if invoice.credit and payable > 0 else 1

@@ -1,0 +1,139 @@
+"""Moment's API as far as it is used: which projects exist, and the expenses that come back from Fortnox.
+
+The one small adapter for an endpoint that Moment does not document publicly; docs/expenses.md lists what is assumed.
+One request a method, explicit time-outs, no retries: an expense has an id of ours, so twice is the same as once.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import requests
+import simplejson
+from pydantic import SecretStr
+
+from moment import errors as e
+from moment.expenses import Expense
+
+CONNECT, READ = 5.0, 30.0  # seconds
+LARGEST_ANSWER = 8_000_000  # bytes
+PAGE_SIZE = 100
+MOST_PAGES = 100
+EXPENSES = "/companies/{company}/projectExpenses"
+INVOICED = frozenset({409, 423})  # what a change to an invoiced expense is assumed to answer
+
+
+class MomentApi:
+    """Moment, with one key for all companies: it reaches every company that the key's user can reach."""
+
+    def __init__(self, api_url: str, api_key: SecretStr) -> None:
+        self._url = api_url.rstrip("/")
+        self._key = api_key
+        self._session: requests.Session | None = None
+        self._pid = 0
+
+    def has_project(self, company: str, number: str) -> bool:
+        """Whether the project exists. Filters may be ignored silently, so answers are compared, page by page."""
+        for page in range(MOST_PAGES):
+            params = {"projectNumber": number, "page": str(page), "size": str(PAGE_SIZE)}
+            document = self._call("GET", "/companies/{company}/projects", company, params=params)
+            found = document.get("content") if isinstance(document, Mapping) else None
+            if not isinstance(found, list):
+                raise e.MomentUnavailable("GET", "/companies/{company}/projects", 200, "not a list")
+            if any(isinstance(one, Mapping) and one.get("projectNumber") == number for one in found):
+                return True
+            if page + 1 >= _pages(document):
+                return False
+        return False
+
+    def expense(self, company: str, external_id: str) -> Mapping[str, Any]:
+        """The expense as it now is. Raises `NotThere`."""
+        document = self._call("GET", EXPENSES + "/{id}", company, external_id)
+        return document if isinstance(document, Mapping) else {}
+
+    def create(self, company: str, expense: Expense) -> None:
+        """Raises `ExpenseExists` and `UnknownProject`."""
+        self._call("POST", EXPENSES, company, body=expense)
+
+    def correct(self, company: str, expense: Expense) -> None:
+        """Raises `NotThere`, `ExpenseInvoiced` and `UnknownProject`."""
+        self._call("PUT", EXPENSES + "/{id}", company, expense.external_id, body=expense)
+
+    def withdraw(self, company: str, external_id: str) -> None:
+        """Raises `NotThere` and `ExpenseInvoiced`."""
+        self._call("DELETE", EXPENSES + "/{id}", company, external_id)
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        company: str,
+        external_id: str = "",
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Expense | None = None,
+    ) -> Any:
+        filled = path.format(company=quote(company, safe=""), id=quote(external_id, safe=""))
+        try:
+            with self._for_this_process().request(
+                method,
+                self._url + filled,
+                params=params,
+                json=None if body is None else body.fields(),
+                auth=("apikey", self._key.get_secret_value()),
+                timeout=(CONNECT, READ),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                content = response.raw.read(LARGEST_ANSWER, decode_content=True)
+                return _read(method, path, response.status_code, content)
+        except (requests.RequestException, OSError) as error:
+            raise e.MomentUnavailable(method, path, None, type(error).__name__) from None
+
+    def _for_this_process(self) -> requests.Session:
+        if self._session is None or self._pid != os.getpid():
+            self._session, self._pid = requests.Session(), os.getpid()
+            self._session.trust_env = False  # no proxy or .netrc of the machine's comes between
+            self._session.headers["User-Agent"] = "moment-fortnox"
+        return self._session
+
+
+def _read(method: str, path: str, status: int, content: bytes) -> Any:
+    """The JSON of a good answer. Raises the `MomentError` of any other."""
+    try:
+        document = simplejson.loads(content, use_decimal=True) if content else None
+    except ValueError:
+        document = ...
+    if status in range(200, 300):
+        if document is ...:
+            raise e.MomentUnavailable(method, path, status, "not JSON")
+        return document
+    told = document if isinstance(document, Mapping) else {}
+    message, field = str(told.get("message") or "")[:500], str(told.get("field") or "")[:100]
+    raise _error(method, status, field)(method, path, status, message, field)
+
+
+def _error(method: str, status: int, field: str) -> type[e.MomentError]:
+    match method, status:
+        case _, 401 | 403:
+            return e.KeyRefused
+        case _, 408 | 425 | 429:
+            return e.MomentUnavailable
+        case _ if status >= 500 or status < 400:
+            return e.MomentUnavailable
+        case "POST", 409:
+            return e.ExpenseExists
+        case "PUT" | "DELETE", _ if status in INVOICED:
+            return e.ExpenseInvoiced
+        case "POST" | "PUT", 404 if method == "POST" or field == "projectNumber":
+            return e.UnknownProject
+        case _, 404 | 410:
+            return e.NotThere
+    return e.MomentRefused
+
+
+def _pages(document: Mapping[str, Any]) -> int:
+    page = document.get("page")
+    pages = page.get("totalPages") if isinstance(page, Mapping) else None
+    return int(pages) if isinstance(pages, int) else 1

@@ -1,0 +1,71 @@
+"""What can go wrong with Moment's API, as one tree: the type says what happens next.
+
+    MomentError
+    ├── MomentUnavailable     no connection, a timeout, 429, 5xx, an answer that is not JSON: try again later
+    ├── KeyRefused            MOMENT_API_KEY is wrong or expired: the operator's; tried again until it is mended
+    └── MomentRefused         understood and refused: a person is needed
+        ├── NotThere          what the path names does not exist
+        ├── UnknownProject    the expense's project does not exist (any more)
+        ├── ExpenseExists     an expense with this externalId exists: compare it
+        └── ExpenseInvoiced   it was invoiced to the customer already, and is not changed
+
+`str()` of an error may be logged: it names no value of the company's. `message` is Moment's own sentence, for the mail.
+"""
+
+
+class MomentError(Exception):
+    """Base of all. `status` None: no answer came."""
+
+    def __init__(self, method: str, path: str, status: int | None, message: str = "", field: str = "") -> None:
+        super().__init__(method, path, status, message, field)
+        self.method = method
+        self.path = path  # the kind of path, never the number
+        self.status = status
+        self.message = message
+        self.field = field
+
+    @property
+    def reason(self) -> str:
+        """For a person, in a sentence."""
+        said = ": ".join(part for part in (self.field, self.message) if part)
+        return f"Moment refused it ({said or f'status {self.status}'})."
+
+    def __str__(self) -> str:
+        answer = "no answer" if self.status is None else f"status {self.status}"
+        return f"{type(self).__name__}: {self.method} {self.path}: {answer}" + (f", {self.field}" if self.field else "")
+
+
+class MomentUnavailable(MomentError):
+    """It may well go through later. A repeated write does no harm: an expense has an id of ours."""
+
+    @property
+    def reason(self) -> str:
+        return "Moment did not answer" + ("." if self.status is None else f" as it should (status {self.status}).")
+
+
+class KeyRefused(MomentError):
+    """Moment refuses our API key."""
+
+    @property
+    def reason(self) -> str:
+        return f"Moment refused the integration's API key (status {self.status})."
+
+
+class MomentRefused(MomentError):
+    """Moment understood and refused. Nothing was changed."""
+
+
+class NotThere(MomentRefused):
+    """What the path names does not exist."""
+
+
+class UnknownProject(MomentRefused):
+    """The expense's project does not exist in Moment."""
+
+
+class ExpenseExists(MomentRefused):
+    """An expense with this externalId exists."""
+
+
+class ExpenseInvoiced(MomentRefused):
+    """The expense was invoiced to the customer: it stays as it is."""

@@ -1,0 +1,281 @@
+"""A company's supplier invoices on their way to Moment: lists what changed, looks at each, makes Moment agree.
+
+What is found is on a list in Redis before anything counts as listed, and leaves it when Moment has it: whoever is
+killed in between, another goes on. A supplier invoice that fails stays on the list and stands in nobody's way.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+
+from fortnox import Fortnox
+from fortnox.errors import NotFound, WindowFull
+from fortnox.models import SupplierInvoice, SupplierInvoiceListItem
+from mappers.expense import ProjectState, Row, Rules, external_id, projects_needed, refused, to_expenses
+from mappers.expense_changes import IN_DOUBT, WITHDRAWN, Action, Change, Sent, changes
+from moment.api import MomentApi
+from moment.errors import ExpenseExists, ExpenseInvoiced, MomentRefused, NotThere, UnknownProject
+from moment.expenses import Expense
+from tasks.leases import HandedBack
+from worker.stores.expenses import ExpenseStore, Kind, Listing
+
+log = structlog.get_logger(__name__)
+
+OVERLAP = timedelta(minutes=1)  # `lastmodified` has minutes, and a change may show a moment after its time
+AGAIN = timedelta(minutes=1)  # until one that was not come to an end with is taken up again
+REFUSED_AGAIN = timedelta(hours=6)
+PENDING_GOOD_FOR = timedelta(minutes=1)
+WALKS = 3  # how often a list whose total changes while it is read is read
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a person is needed for a supplier invoice, and what to do."""
+
+    reason: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a look at a supplier invoice found. `standing`: a person was told before, and it is still so."""
+
+    number: str
+    invoice: SupplierInvoice | None  # None: it is not in Fortnox any more
+    rows: tuple[Row, ...] = ()
+    pending: bool = False  # nothing but approval is missing
+    problems: tuple[Problem, ...] = ()
+    standing: bool = False
+
+
+@dataclass(frozen=True)
+class Desk:
+    """One company's. `check` is called before every request to Moment; it raises when somebody else goes on."""
+
+    company: str
+    fortnox: Fortnox
+    moment: MomentApi
+    store: ExpenseStore
+    rules: Rules
+    check: Callable[[], None]
+
+    # Listing
+
+    def list_on(self, kind: Kind, deadline: float) -> bool:
+        """Puts what is listed on the list of what is to be looked at. False: the time is up, and it goes on later."""
+        listing = self.store.listing(kind)
+        if listing is None:
+            if kind == "import":
+                return True
+            cursor = self.store.cursor
+            listing = Listing(since=cursor - OVERLAP if cursor else None)
+        elif listing.days is not None and listing.since is None:
+            listing = replace(listing, since=self.fortnox.now - timedelta(days=listing.days))
+        while time.monotonic() < deadline:
+            following = self._list_page(kind, listing)
+            if following is None:
+                return True
+            listing = following
+        return False
+
+    def _list_page(self, kind: Kind, listing: Listing) -> Listing | None:
+        """Reads one page; the listing as it goes on, None when it is through."""
+        page = self.fortnox.supplier_invoices.page(listing.page, modified_since=listing.since)
+        started = listing.started or self.fortnox.now
+        behind = kind == "import" or listing.since is None
+        self.store.add(self._worth_a_look(page.items), datetime.now(UTC), behind=behind)
+        moved = listing.moved or listing.total not in (None, page.total)
+        if not page.is_last:
+            following = replace(listing, page=listing.page + 1, moved=moved)
+        elif moved and listing.walks + 1 < WALKS:
+            following = replace(listing, page=1, moved=False, walks=listing.walks + 1)
+        else:
+            self.store.listed(kind, started if kind == "changes" else None)
+            return None
+        following = replace(following, started=started, total=page.total, pages=page.pages)
+        self.store.list_on(kind, following)
+        return following
+
+    def _worth_a_look(self, items: Iterable[SupplierInvoiceListItem]) -> list[str]:
+        """Those that may count, and those of which Moment has something: the others cost no request."""
+        known = self.store.known([item.given_number for item in items])
+        return [i.given_number for i in items if i.given_number in known or not refused(i, self.rules)]
+
+    def list_approved(self) -> None:
+        """Those that only waited for approval, which `lastmodified` need not show, and now have it."""
+        if waiting := self.store.awaiting():
+            self.store.add((n for n in waiting if not self._is_pending(n)), datetime.now(UTC))
+
+    # Looking
+
+    def work(self, deadline: float) -> Iterator[Looked]:
+        """Looks at what is on the list, one after the other, until nothing is or the time is up.
+
+        What is yielded leaves the list when the next is asked for, so that nothing is lost that should be told of it.
+        """
+        while time.monotonic() < deadline and (number := self.store.take(datetime.now(UTC), AGAIN)) is not None:
+            try:
+                looked = self.look(number)
+            except (WindowFull, HandedBack):
+                self.store.postpone(number, datetime.now(UTC))  # nothing is wrong with it
+                raise
+            yield looked
+            if looked.problems:
+                self.store.postpone(number, datetime.now(UTC) + REFUSED_AGAIN)
+            else:
+                self.store.looked_at(number)
+
+    def look(self, number: str) -> Looked:
+        """Reads the supplier invoice and makes Moment agree with it."""
+        looked = self.read(number)
+        sent = self.store.sent(number)
+        wanted = {row.number: row.expense for row in looked.rows if row.expense is not None}
+        problems = tuple(p for change in changes(wanted, sent) if (p := self._apply(looked, change, sent)) is not None)
+        self._forget_settled(number, wanted, sent)
+        if looked.pending:
+            self.store.await_approval(number)
+        else:
+            self.store.approved(number)
+        return replace(looked, problems=problems, standing=_standing(wanted, sent))
+
+    def read(self, number: str) -> Looked:
+        """The supplier invoice and what becomes of each of its rows. Changes nothing."""
+        try:
+            invoice = self.fortnox.supplier_invoices.get(number)
+        except NotFound:
+            return Looked(number, None)
+        asks = self.rules.needs_approval and not refused(invoice, self.rules)
+        pending = asks and self._is_pending(number)
+        projects = {n: self._project(n) for n in projects_needed(invoice, self.rules, pending=pending)}
+        rows = to_expenses(invoice, self.rules, pending=pending, projects=projects)
+        return Looked(number, invoice, rows, pending)
+
+    def _is_pending(self, number: str) -> bool:
+        found = self.store.pending(number)
+        if found is None:
+            everyone = self.fortnox.supplier_invoices.pending_approval()
+            self.store.set_pending(everyone, PENDING_GOOD_FOR)
+            found = number in everyone
+        return found
+
+    def _project(self, number: str) -> ProjectState:
+        known = self.store.project(number)
+        if known is None:
+            in_moment = self.moment.has_project(self.company, number)
+            known = ProjectState(in_moment, in_moment and self._starts(number))
+            self.store.know_project(number, known)
+        return known
+
+    def _starts(self, number: str) -> bool:
+        try:
+            return self.fortnox.projects.get(number).start_date is not None
+        except NotFound:
+            return False
+
+    # Acting
+
+    def _apply(self, looked: Looked, change: Change, sent: dict[int, Sent]) -> Problem | None:
+        """Does one thing in Moment and notes it. It is in doubt from before until it is known to be done."""
+        before = sent.get(change.row)
+        self._note(looked.number, sent, change.row, Sent(IN_DOUBT))
+        self.check()
+        try:
+            self._act(looked.number, change)
+        except ExpenseInvoiced:
+            return self._stays(looked.number, change, before, sent)
+        except MomentRefused as error:
+            self._note(looked.number, sent, change.row, before)
+            if isinstance(error, UnknownProject) and change.expense is not None:
+                self.store.forget_project(change.expense.project_number)
+            return Problem(
+                f"Row {change.row} ({described(change.expense)}): {error.reason}",
+                "Mend the cause in Moment or in the supplier invoice; it is tried again when that changes, "
+                "every six hours, and when you retry this event.",
+            )
+        after = None if change.expense is None else Sent(change.expense.digest)
+        self._note(looked.number, sent, change.row, after)
+        self.store.count(DONE[change.action])
+        log.info("expense.sent", given_number=looked.number, row=change.row, action=str(change.action))
+        return None
+
+    def _act(self, number: str, change: Change) -> None:
+        match change.action, change.expense:
+            case Action.CREATE, Expense() as expense:
+                try:
+                    self.moment.create(self.company, expense)
+                except ExpenseExists:
+                    self._correct(expense, or_create=False)
+            case Action.CORRECT, Expense() as expense:
+                self._correct(expense, or_create=True)
+            case _:
+                self._withdraw(external_id(number, change.row))
+
+    def _correct(self, expense: Expense, *, or_create: bool) -> None:
+        """Whether it is billable is a person's to say in Moment, and stays as it is there."""
+        try:
+            found = self.moment.expense(self.company, expense.external_id)
+        except NotThere:
+            if not or_create:
+                raise
+            return self.moment.create(self.company, expense)
+        if not expense.as_found(found):
+            billable = found.get("billable", expense.billable)
+            self.moment.correct(self.company, expense.model_copy(update={"billable": billable}))
+
+    def _withdraw(self, expense_id: str) -> None:
+        try:
+            self.moment.withdraw(self.company, expense_id)
+        except NotThere:
+            return  # a person, or somebody before us, was quicker
+
+    def _stays(self, number: str, change: Change, before: Sent | None, sent: dict[int, Sent]) -> Problem:
+        """The expense is invoiced to the customer already: it stays, and a person is told what changed."""
+        told = WITHDRAWN if change.expense is None else change.expense.digest
+        there = self.moment.expense(self.company, external_id(number, change.row))
+        self._note(number, sent, change.row, Sent(before.digest if before else IN_DOUBT, told))
+        return Problem(
+            f"Row {change.row}: the expense is already invoiced to the customer in Moment, so it stays as it is there "
+            f"({_as_there(there)}). In Fortnox it is now: {described(change.expense)}.",
+            "Settle the difference with the customer if need be, then skip this event.",
+        )
+
+    def _forget_settled(self, number: str, wanted: Mapping[int, Expense], sent: dict[int, Sent]) -> None:
+        """What a person was told of is over where Fortnox says again what Moment has."""
+        for row, one in tuple(sent.items()):
+            if one.told and row in wanted and wanted[row].digest == one.digest:
+                self._note(number, sent, row, Sent(one.digest))
+
+    def _note(self, number: str, sent: dict[int, Sent], row: int, one: Sent | None) -> None:
+        if one is None:
+            sent.pop(row, None)
+        else:
+            sent[row] = one
+        self.store.send(number, sent)
+
+
+def _standing(wanted: Mapping[int, Expense], sent: Mapping[int, Sent]) -> bool:
+    """Whether an invoiced expense still differs in the way that a person was told of."""
+    should_be = {row: wanted[row].digest if row in wanted else WITHDRAWN for row in sent}
+    return any(one.told and one.told == should_be[row] for row, one in sent.items())
+
+
+DONE = {Action.CREATE: "created", Action.CORRECT: "corrected", Action.WITHDRAW: "withdrawn"}
+
+
+def described(expense: Expense | None) -> str:
+    """The expense in a few words, for a person."""
+    if expense is None:
+        return "no expense any more"
+    amount = f"{expense.amount_excluding_vat:.2f} {expense.currency_code}"
+    return f"{amount} on account {expense.account_number}, project {expense.project_number}"
+
+
+def _as_there(document: Mapping[str, Any]) -> str:
+    try:
+        return described(Expense.model_validate(document))
+    except ValueError:
+        return "unreadable"

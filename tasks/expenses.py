@@ -1,0 +1,180 @@
+"""Incoming expenses: a company's supplier invoices in Fortnox, as expenses in Moment. One poll at a time for a company.
+
+A poll works in slices: when its time is up, or Fortnox's rate limit has no room beside the company's invoices, it gives
+its slot back and goes on later, from the list in `worker.stores.expenses`.
+"""
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+from celery import shared_task
+
+from fortnox.errors import WindowFull
+from mappers.expense import Rules
+from tasks.expense_desk import Desk, Looked
+from tasks.house import House
+from tasks.messages import ask_for_report
+from tasks.names import EXPENSES, POLL
+from tasks.schedule import expenses_key
+from tasks.transfer import Job, TransferTask
+from worker.ordering import Done, Failed, Later, Outcome, Skipped, Submission, Yield
+from worker.stores import CompanySettings, Connection
+
+log = structlog.get_logger(__name__)
+
+LEAVE = 6  # requests of the rate limit's window that a poll leaves to the company's transfers; an invoice takes four
+SLICE = 5.0  # seconds after which others have their turn
+LISTED = "listed"
+FAILURE_TYPE = f"{EXPENSES}.supplierInvoice"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a poll is asked for: all there is to do or, when a person retries a failure, one supplier invoice."""
+
+    given_number: str | None = None
+    prerequisites: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, body: str) -> "Order":
+        return cls(json.loads(body).get("givenNumber"))
+
+
+@shared_task(name=POLL, base=TransferTask, bind=True)
+def transfer(task: TransferTask, company: str, event_id: str) -> Any:
+    return task.deliver(company, event_id, poll, Order.read)
+
+
+def poll(job: Job) -> Outcome:
+    """Brings back what changed, as far as one slice goes."""
+    if off := switched_off(job.connection):
+        return off
+    desk = desk_for(job)
+    try:
+        if job.event.given_number is not None:
+            return _again(job, desk.look(job.event.given_number))
+        return _poll(job, desk)
+    except WindowFull as full:
+        return Later(timedelta(seconds=full.retry_after), "The company's transfers go first.")
+
+
+def switched_off(connection: Connection) -> Skipped | None:
+    if connection.state == "disabled":
+        return Skipped("The integration is disabled for this company.")
+    if not connection.integration.expenses.enabled:
+        return Skipped("Incoming expenses are switched off for this company.")
+    return None
+
+
+def desk_for(job: Job) -> Desk:
+    return Desk(
+        company=job.claim.company,
+        fortnox=job.house.fortnox(job.hold, LEAVE),
+        moment=job.house.moment,
+        store=job.house.expenses(job.claim.company),
+        rules=rules_of(job.connection, job.settings),
+        check=job.hold.check,
+    )
+
+
+def rules_of(connection: Connection, settings: CompanySettings) -> Rules:
+    chosen = connection.integration.expenses
+    return Rules(
+        accounts=chosen.account_numbers,
+        cost_accounts=tuple(settings.cost_accounts.split(",")),
+        billable=chosen.billable_by_default,
+        from_date=chosen.from_date,
+        requires=settings.expense_requires,
+        currency=settings.ledger_currency,
+    )
+
+
+def _poll(job: Job, desk: Desk) -> Outcome:
+    deadline = time.monotonic() + SLICE
+    if _listing_is_due(job):
+        if not desk.list_on("changes", deadline):
+            return Yield(reason="Goes on with the list.")
+        desk.list_approved()
+        desk.store.note_poll(datetime.now(UTC))
+        job.record(LISTED, datetime.now(UTC).isoformat())
+    if not desk.list_on("import", deadline):
+        return Yield(reason="Goes on with the list.")
+    for looked in desk.work(deadline):
+        tell(job.house, job.claim.company, looked)
+    return Yield(reason="Others have their turn.") if time.monotonic() >= deadline else Done()
+
+
+def _listing_is_due(job: Job) -> bool:
+    """A poll lists what changed at its start and, when it is a long one, again each interval."""
+    last = job.taken(LISTED)
+    interval = job.house.settings.expense_poll_interval
+    return last is None or datetime.now(UTC) - datetime.fromisoformat(last) >= interval
+
+
+def _again(job: Job, looked: Looked) -> Outcome:
+    """How a person's retry of one supplier invoice ended."""
+    if looked.problems:
+        return Failed(*told(looked))
+    if looked.standing:
+        record = job.house.ordering.event(job.claim.company, job.claim.id)
+        return Failed(record.reason, record.remedy, "Invoiced") if record else Done()
+    job.house.expenses(job.claim.company).set_failure(looked.number, None)
+    return Done()
+
+
+def tell(house: House, company: str, looked: Looked) -> None:
+    """Makes a failed event of a supplier invoice that needs a person, so that it is mailed, listed and can be retried.
+
+    The same failure is told once; when it is over, its event is skipped.
+    """
+    store = house.expenses(company)
+    before = store.failure(looked.number)
+    if looked.standing and not looked.problems:
+        return
+    event_id = None
+    if looked.problems:
+        reason, remedy = told(looked)
+        digest = hashlib.sha256(reason.encode()).hexdigest()[:8]
+        event_id = f"supplierinvoice-{looked.number}-{digest}"
+        if event_id != before:
+            _fail(house, company, looked, event_id, reason, remedy)
+    if before is not None and event_id != before:
+        house.ordering.skip(company, before, "It went through since." if event_id is None else "It failed anew.")
+    if event_id != before:
+        store.set_failure(looked.number, event_id)
+
+
+def told(looked: Looked) -> tuple[str, str]:
+    """What a person reads: each reason, and each thing to do once."""
+    reasons = " ".join(problem.reason for problem in looked.problems)
+    return reasons, " ".join(dict.fromkeys(problem.remedy for problem in looked.problems))
+
+
+def _fail(house: House, company: str, looked: Looked, event_id: str, reason: str, remedy: str) -> None:
+    about = {"company": company, "givenNumber": looked.number, "about": _name(looked)}
+    house.ordering.publish(
+        Submission(
+            company=company,
+            id=event_id,
+            key=expenses_key(company),
+            type=FAILURE_TYPE,
+            body=json.dumps(about, ensure_ascii=False),
+            occurred_at=datetime.now(UTC),
+            refused=reason,
+            refused_remedy=remedy,
+        )
+    )
+    house.expenses(company).count("failed")
+    ask_for_report(house.app)
+
+
+def _name(looked: Looked) -> str:
+    invoice = looked.invoice
+    parts = (invoice.supplier_name, invoice.invoice_number) if invoice else ()
+    supplier = " ".join(part for part in parts if part)
+    return f"supplier invoice {looked.number}" + (f" ({supplier})" if supplier else "")

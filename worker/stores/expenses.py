@@ -1,0 +1,235 @@
+"""What is known of a company's supplier invoices: where listing stands, which are to be looked at, what Moment got.
+
+Keys, each for one company, `mf:expenses:<company>:…`
+  state      hash: how far changes are listed, listings under way, counts of what was done
+  todo       sorted set: supplier invoices to look at, by the time from which
+  backlog    sorted set: those of an import, in their order; looked at when nothing else is to be
+  sent       hash: supplier invoice → what Moment last got of each of its rows; some 40 bytes an invoice
+  awaiting   set: would count, but wait for approval, which `lastmodified` need not show
+  pending    set: all that wait for approval, as they did a moment ago
+  failed     hash: supplier invoice → id of the failed event that tells of it
+and `project:<number>`, which expires.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from redis import Redis
+
+from mappers.expense import ProjectState
+from mappers.expense_changes import Sent
+
+Kind = Literal["changes", "import"]
+PROJECT_KNOWN, PROJECT_UNKNOWN = timedelta(days=1), timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A list that is being read, page by page. `total`: of all pages, None before the first.
+
+    `days`: how far an import reaches back, until its first page makes it a moment of Fortnox's clock.
+    """
+
+    since: datetime | None
+    days: int | None = None
+    started: datetime | None = None  # by Fortnox's clock, when its first page was read
+    page: int = 1
+    pages: int | None = None
+    total: int | None = None
+    walks: int = 0
+    moved: bool = False  # the total changed on the way, so rows may have moved to a page already read
+
+    def to_json(self) -> str:
+        return json.dumps({name: _text(value) for name, value in asdict(self).items()})
+
+    @classmethod
+    def from_json(cls, text: str) -> "Listing":
+        fields = json.loads(text)
+        return cls(**{**fields, "since": _moment(fields["since"]), "started": _moment(fields["started"])})
+
+
+class ExpenseStore:
+    """One company's memory of its supplier invoices. All of it can be found out again from Fortnox and Moment."""
+
+    def __init__(self, redis: Redis, company: str, prefix: str = "mf:") -> None:
+        self._redis: Any = redis
+        self._base = f"{prefix}expenses:{company}"
+        self._state = f"{self._base}:state"
+        self._todo, self._backlog = f"{self._base}:todo", f"{self._base}:backlog"
+        self._sent, self._awaiting = f"{self._base}:sent", f"{self._base}:awaiting"
+        self._pending, self._failed = f"{self._base}:pending", f"{self._base}:failed"
+
+    # Listing
+
+    @property
+    def cursor(self) -> datetime | None:
+        """Everything that changed before is listed. None: nothing was ever listed."""
+        return _moment(self._redis.hget(self._state, "cursor"))
+
+    def listing(self, kind: Kind) -> Listing | None:
+        found = self._redis.hget(self._state, f"listing:{kind}")
+        return Listing.from_json(found) if found else None
+
+    def list_on(self, kind: Kind, listing: Listing) -> None:
+        self._redis.hset(self._state, f"listing:{kind}", listing.to_json())
+
+    def listed(self, kind: Kind, cursor: datetime | None = None) -> None:
+        """The listing is through; with `cursor`, everything that changed before it is listed now."""
+        pipeline = self._redis.pipeline()
+        pipeline.hdel(self._state, f"listing:{kind}")
+        if cursor is not None:
+            pipeline.hset(self._state, "cursor", cursor.isoformat())
+        pipeline.execute()
+
+    def ask_import(self, days: int) -> None:
+        """Has all looked at that changed within so many days; one under way that reaches less far starts over."""
+        under_way = self.listing("import")
+        if under_way is None or (under_way.days or 0) < days:
+            self.list_on("import", Listing(since=None, days=days))
+
+    # What is to be looked at
+
+    def add(self, numbers: Iterable[str], now: datetime, *, behind: bool = False) -> None:
+        """To be looked at; `behind` all that changed. What is on the list already keeps its place, or moves forward."""
+        places = {number: now.timestamp() for number in numbers}
+        if places and behind:
+            self._redis.zadd(self._backlog, places, nx=True)
+        elif places:
+            self._redis.zadd(self._todo, places, lt=True)
+
+    def take(self, now: datetime, again: timedelta) -> str | None:
+        """The next one to look at. Whoever does not come to an end with it leaves it on the list, due `again` later."""
+        found = self._redis.zrangebyscore(self._todo, "-inf", now.timestamp(), start=0, num=1)
+        found = found or self._redis.zrange(self._backlog, 0, 0)
+        if not found:
+            return None
+        number = str(found[0])
+        self.postpone(number, now + again)
+        return number
+
+    def postpone(self, number: str, until: datetime) -> None:
+        pipeline = self._redis.pipeline()
+        pipeline.zadd(self._todo, {number: until.timestamp()})
+        pipeline.zrem(self._backlog, number)
+        pipeline.execute()
+
+    def looked_at(self, number: str) -> None:
+        self._redis.zrem(self._todo, number)
+
+    def to_look_at(self) -> int:
+        return int(self._redis.zcard(self._todo)) + int(self._redis.zcard(self._backlog))
+
+    # What Moment got
+
+    def sent(self, number: str) -> dict[int, Sent]:
+        found = self._redis.hget(self._sent, number)
+        return {int(row): Sent.read(text) for row, text in json.loads(found).items()} if found else {}
+
+    def send(self, number: str, sent: Mapping[int, Sent]) -> None:
+        """Notes what Moment has of the supplier invoice from now on."""
+        if sent:
+            self._redis.hset(self._sent, number, json.dumps({row: str(one) for row, one in sorted(sent.items())}))
+        else:
+            self._redis.hdel(self._sent, number)
+
+    def known(self, numbers: list[str]) -> frozenset[str]:
+        """Those of which Moment has something, or that failed: they are looked at even where nothing counts now."""
+        if not numbers:
+            return frozenset()
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.hmget(self._sent, numbers)
+        pipeline.hmget(self._failed, numbers)
+        sent, failed = pipeline.execute()
+        return frozenset(n for n, one, other in zip(numbers, sent, failed, strict=True) if one or other)
+
+    # Approval
+
+    def await_approval(self, number: str) -> None:
+        self._redis.sadd(self._awaiting, number)
+
+    def approved(self, number: str) -> None:
+        self._redis.srem(self._awaiting, number)
+
+    def awaiting(self) -> frozenset[str]:
+        return frozenset(self._redis.smembers(self._awaiting))
+
+    def set_pending(self, numbers: frozenset[str], good_for: timedelta) -> None:
+        """All that wait for approval; `pending` knows it for that long."""
+        pipeline = self._redis.pipeline()
+        pipeline.delete(self._pending)
+        pipeline.sadd(self._pending, "", *numbers)  # "" is no number: an empty set would not be there
+        pipeline.pexpire(self._pending, good_for)
+        pipeline.execute()
+
+    def pending(self, number: str) -> bool | None:
+        """Whether it waits for approval; None when that was not asked lately."""
+        pipeline = self._redis.pipeline()
+        pipeline.exists(self._pending)
+        pipeline.sismember(self._pending, number)
+        known, waits = pipeline.execute()
+        return bool(waits) if known else None
+
+    # Failures a person was told of
+
+    def failure(self, number: str) -> str | None:
+        """The id of the failed event that tells of this supplier invoice."""
+        return self._redis.hget(self._failed, number)  # type: ignore[no-any-return]
+
+    def set_failure(self, number: str, event_id: str | None) -> None:
+        if event_id is None:
+            self._redis.hdel(self._failed, number)
+        else:
+            self._redis.hset(self._failed, number, event_id)
+
+    # Projects
+
+    def project(self, number: str) -> ProjectState | None:
+        found = self._redis.get(f"{self._base}:project:{number}")
+        return ProjectState(found[0] == "1", found[1] == "1") if found else None
+
+    def know_project(self, number: str, state: ProjectState) -> None:
+        """Long where it can have expenses; briefly where not, as a person may be mending it."""
+        known = f"{int(state.in_moment)}{int(state.starts)}"
+        self._redis.set(f"{self._base}:project:{number}", known, px=PROJECT_KNOWN if all(state) else PROJECT_UNKNOWN)
+
+    def forget_project(self, number: str) -> None:
+        self._redis.delete(f"{self._base}:project:{number}")
+
+    # Counts, for people
+
+    def count(self, what: str, by: int = 1) -> None:
+        self._redis.hincrby(self._state, f"n:{what}", by)
+
+    def note_poll(self, when: datetime) -> None:
+        self._redis.hset(self._state, "polled", when.isoformat())
+
+    def summary(self) -> dict[str, Any]:
+        """How things stand, as `expenses status --json` prints it."""
+        state = self._redis.hgetall(self._state)
+        counts = {name.removeprefix("n:"): int(n) for name, n in sorted(state.items()) if name.startswith("n:")}
+        return {
+            "lastPoll": state.get("polled"),
+            "listedUntil": state.get("cursor"),
+            "listing": [_shown(state[name]) for name in ("listing:changes", "listing:import") if name in state],
+            "toLookAt": self.to_look_at(),
+            "awaitingApproval": int(self._redis.scard(self._awaiting)),
+            "failed": int(self._redis.hlen(self._failed)),
+            "supplierInvoicesSent": int(self._redis.hlen(self._sent)),
+            "counts": counts,
+        }
+
+
+def _shown(listing: str) -> dict[str, Any]:
+    one = Listing.from_json(listing)
+    return {"since": _text(one.since), "page": one.page, "pages": one.pages}
+
+
+def _text(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text).astimezone(UTC) if text else None
