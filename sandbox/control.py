@@ -281,13 +281,15 @@ class Controls:
         ledger = self._ledger(given.pop("tenant"))
         marks = {name: given.pop(name) for name in ("approved", "booked", "cancelled") if name in given}
         uploads = given.pop("files", [])
-        invoice = supplier_invoices.enter(
-            ledger,
-            given.pop("invoice"),
-            vat=Decimal(given.pop("vat", 0)),
-            raw_rows=given.pop("raw_rows", False),
-        )
+        copies, like = int(given.pop("copies", 0)), given.pop("invoice")
+        how = {"vat": Decimal(given.pop("vat", 0)), "raw_rows": given.pop("raw_rows", False)}
         _refuse_rest(given)
+        for _ in range(copies):
+            copy = supplier_invoices.enter(ledger, like, **how)
+            copy.approved = marks.get("approved", True)
+            if marks.get("booked"):
+                supplier_invoices.book(ledger, copy)
+        invoice = supplier_invoices.enter(ledger, like, **how)
         invoice.approved = marks.get("approved", invoice.approved)
         invoice.cancelled = marks.get("cancelled", invoice.cancelled)
         if marks.get("booked"):

@@ -140,6 +140,8 @@ class Desk:
             self.store.await_approval(number)
         else:
             self.store.approved(number)
+        self.store.count("looked")
+        self.store.count("skipped", sum(row.expense is None for row in looked.rows))
         return replace(looked, problems=problems, standing=_standing(wanted, sent))
 
     def read(self, number: str) -> Looked:

@@ -143,7 +143,8 @@ def build_house(app: App) -> House:
         return Fortnox(transport, hold.claim.company, leave=leave)
 
     def reading(company: str) -> Fortnox:
-        transport = Transport(settings.fortnox_api_url, tokens, http=http, before_request=limiter.acquire)
+        # A person's question is answered on the terminal: no log comes between.
+        transport = Transport(settings.fortnox_api_url, tokens, before_request=limiter.acquire)
         return Fortnox(transport, company)
 
     return House(

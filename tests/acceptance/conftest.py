@@ -120,7 +120,8 @@ class System:
 
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    with Stack(Path(tmp_path_factory.mktemp("stack"))) as stack:
+    options = {"EXPENSE_POLL_INTERVAL": "1"}
+    with Stack(Path(tmp_path_factory.mktemp("stack")), options=options) as stack:
         stack.start_services()
         stack.start_beat()
         stack.start_worker()

@@ -1,28 +1,19 @@
 """Supplier invoices come back as expenses, through real processes: a worker, beat and the stand-ins."""
 
-from collections.abc import Iterator
+import json
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pytest
-
+from tasks.schedule import POLL_ID
 from tests.acceptance.conftest import System
+from tests.unit import factories
 from worker.assembly import create_app
 from worker.local import wait_until
 from worker.local.stack import Stack
 
 ROW = {"Account": 4010, "Debit": "1000.00", "Project": "1", "ItemDescription": "Reglar"}
-
-
-@pytest.fixture(scope="module")
-def polled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """The whole system, polling every two seconds."""
-    with Stack(Path(tmp_path_factory.mktemp("polled")), options={"EXPENSE_POLL_INTERVAL": "2"}) as stack:
-        stack.start_services()
-        stack.start_beat()
-        stack.start_worker()
-        yield System(stack, create_app(stack.settings))
 
 
 def follow(system: System, company: str, **chosen: Any) -> None:
@@ -48,11 +39,11 @@ def expense(system: System, company: str, external_id: str, timeout: float = 30,
     return found
 
 
-def test_a_posted_supplier_invoice_becomes_an_expense_by_itself(polled: System) -> None:
-    follow(polled, "light")
-    number = polled.stack.sandbox.supplier_invoice("light", ROW, vat="250.00")
+def test_a_posted_supplier_invoice_becomes_an_expense_by_itself(system: System) -> None:
+    follow(system, "light")
+    number = system.stack.sandbox.supplier_invoice("light", ROW, vat="250.00")
 
-    found = expense(polled, "light", f"fortnox:{number}:3")
+    found = expense(system, "light", f"fortnox:{number}:3")
 
     assert Decimal(found["amountExcludingVat"]) == Decimal("1000.00")
     assert {name: found[name] for name in ("projectNumber", "date", "description", "supplierName")} == {
@@ -63,3 +54,128 @@ def test_a_posted_supplier_invoice_becomes_an_expense_by_itself(polled: System) 
     }
     assert (found["accountNumber"], found["currencyCode"], found["billable"]) == ("4010", "SEK", True)
     assert found["writes"] == {"POST": 1, "PUT": 0}
+
+
+def test_a_correction_and_a_cancellation_are_followed(system: System) -> None:
+    follow(system, "follows")
+    sandbox = system.stack.sandbox
+    number = sandbox.supplier_invoice("follows", ROW)
+    name = f"fortnox:{number}:2"
+    expense(system, "follows", name)
+    sandbox.supplier_invoice("follows", {**ROW, "Debit": "1200.00"}, invoice={"GivenNumber": number})
+    expense(system, "follows", name, amountExcludingVat="1200.00")
+    sandbox.post(f"supplierinvoices/{number}/cancel", {"tenant": "follows"})
+    wait_until(lambda: not sandbox.expenses("follows"), what="the expense to be withdrawn", timeout=30)
+    assert system.app.house.ordering.counts("follows")["failed"] == 0
+    assert system.ended("follows") == 1  # polls are not counted, only that the integration was enabled
+
+
+def test_a_refused_expense_is_mailed_once_and_goes_through_when_a_person_retries_it(system: System) -> None:
+    sandbox = system.stack.sandbox
+    follow(system, "refused")
+    refusal = {"kind": "fail_next", "status": 400, "body": "attachment", "message": "The period is closed", "count": 50}
+    sandbox.in_moment("POST", "faults", {**refusal, "tenant": "refused", "method": "POST"})
+    number = sandbox.supplier_invoice("refused", ROW)
+
+    (mail,) = wait_until(lambda: system.mails_to("ekonomi@refused.example"), what="the mail", timeout=40, interval=0.2)
+    assert f"supplier invoice {number} (Virke AB F-7)" in mail["subject"]
+    assert "The period is closed" in mail["text"]
+    assert "1000.00 SEK on account 4010, project 1" in mail["text"]
+    (failed,) = system.app.house.ordering.failed("refused")
+    assert system.run("expenses", "explain", "refused", number).stdout.count(failed.id) == 1
+
+    sandbox.in_moment("DELETE", "faults")
+    assert system.run("events", "retry", "refused", failed.id).returncode == 0
+    expense(system, "refused", f"fortnox:{number}:2")
+    assert system.settled("refused", failed.id).status in ("done", "skipped")
+    assert len(system.mails_to("ekonomi@refused.example")) == 1
+
+
+def test_an_invoiced_expense_that_changes_is_told_and_left_as_it_is(system: System) -> None:
+    sandbox = system.stack.sandbox
+    follow(system, "invoiced")
+    number = sandbox.supplier_invoice("invoiced", ROW)
+    name = f"fortnox:{number}:2"
+    expense(system, "invoiced", name)
+    sandbox.in_moment("POST", "expenses", {"company": "invoiced", "externalId": name, "invoiced": True})
+    sandbox.supplier_invoice("invoiced", {**ROW, "Debit": "1200.00"}, invoice={"GivenNumber": number})
+
+    (mail,) = wait_until(lambda: system.mails_to("ekonomi@invoiced.example"), what="the mail", timeout=40, interval=0.2)
+
+    assert "1000.00 SEK" in mail["text"]
+    assert "1200.00 SEK" in mail["text"]
+    assert sandbox.expenses("invoiced")[name]["writes"] == {"POST": 1, "PUT": 0}
+
+
+def test_a_company_that_is_disabled_or_switched_off_costs_nothing(system: System) -> None:
+    sandbox = system.stack.sandbox
+    follow(system, "leaving")
+    expense(system, "leaving", f"fortnox:{sandbox.supplier_invoice('leaving', ROW)}:2")
+    system.publish(factories.integration_json(company="leaving", event_id="off", type="integration.disabled"))
+    assert system.settled("leaving", "off").status == "done"
+    house = system.app.house
+    wait_until(lambda: house.ordering.event("leaving", POLL_ID) is None, what="the last poll to end", timeout=20)
+    asked = len(sandbox.requests("leaving"))
+    follow(system, "staying")
+    for _ in range(3):  # three more polls of another company
+        before = house.expenses("staying").summary()["lastPoll"]
+        wait_until(
+            lambda before=before: house.expenses("staying").summary()["lastPoll"] != before,  # type: ignore[misc]
+            what="a poll", timeout=30,
+        )  # fmt: skip
+    assert len(sandbox.requests("leaving")) == asked
+    assert house.polls.next("leaving") is None
+    assert "disabled" in system.run("expenses", "import", "leaving", "--days-back", "3").stderr
+
+
+def test_an_import_by_hand_shows_what_it_did(system: System) -> None:
+    sandbox = system.stack.sandbox
+    follow(system, "byhand")
+    number = sandbox.supplier_invoice("byhand", {**ROW, "Project": "8"}, ROW)
+    expense(system, "byhand", f"fortnox:{number}:3")
+    with_project(system, "byhand", "8")
+    system.app.house.expenses("byhand").forget_project("8")
+
+    done = system.run("expenses", "import", "byhand", "--days-back", "30", "--json", "--timeout", "60")
+
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["looked"] >= 1
+    assert told["left"] == 0
+    expense(system, "byhand", f"fortnox:{number}:2")
+    explained = json.loads(system.run("expenses", "explain", "byhand", number, "--json").stdout)
+    assert [row["state"] for row in explained["rows"]] == ["not sent", "sent", "sent"]
+    assert explained["rows"][0]["reason"] == "The row is what is owed to the supplier."
+    (standing,) = [
+        json.loads(line) for line in system.run("expenses", "status", "byhand", "--json").stdout.splitlines()
+    ]
+    assert standing["supplierInvoicesSent"] == 1
+    assert standing["nextPoll"] is not None
+
+
+def test_an_unknown_supplier_invoice_or_company_is_named(system: System) -> None:
+    follow(system, "asked")
+    unknown = system.run("expenses", "explain", "asked", "4711")
+    assert (unknown.returncode, "4711" in unknown.stderr) == (1, True)
+    nobody = system.run("expenses", "explain", "nobody-at-all", "1")
+    assert (nobody.returncode, "not connected" in nobody.stderr) == (2, True)
+
+
+def test_polls_go_on_when_the_live_one_of_two_beats_is_killed(tmp_path: Path) -> None:
+    options = {"EXPENSE_POLL_INTERVAL": "2", "BEAT_LOCK_SECONDS": "4"}
+    with Stack(tmp_path, options=options) as stack:
+        stack.start_services()
+        live = stack.start_beat("beat-one")
+        stack.start_worker(concurrency=2)
+        system = System(stack, create_app(stack.settings))
+        follow(system, "beaten")
+        expense(system, "beaten", f"fortnox:{stack.sandbox.supplier_invoice('beaten', ROW)}:2")
+        other = stack.start_beat("beat-two")
+        wait_until(lambda: "is starting" in other.log_tail(), what="the second beat to start", timeout=30)
+
+        live.kill()
+
+        killed = time.monotonic()
+        expense(system, "beaten", f"fortnox:{stack.sandbox.supplier_invoice('beaten', ROW)}:2", timeout=60)
+        assert time.monotonic() - killed < 60
+        other.check()

@@ -119,6 +119,11 @@ class ExpenseStore:
     def looked_at(self, number: str) -> None:
         self._redis.zrem(self._todo, number)
 
+    def due(self, now: datetime | None = None) -> int:
+        """How many there are to look at now: without those that are tried again later."""
+        until = (now or datetime.now(UTC)).timestamp()
+        return int(self._redis.zcount(self._todo, "-inf", until)) + int(self._redis.zcard(self._backlog))
+
     def to_look_at(self) -> int:
         return int(self._redis.zcard(self._todo)) + int(self._redis.zcard(self._backlog))
 

@@ -1,0 +1,220 @@
+"""`moment-fortnox expenses`: how the way back stands, an import by hand, and why a supplier invoice is what it is."""
+
+import time
+from collections import Counter
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.progress import Progress, TaskID
+from rich.table import Table
+
+from fortnox.errors import FortnoxError
+from moment.errors import MomentError
+from tasks.expense_desk import Desk, Looked
+from tasks.expenses import rules_of, switched_off
+from tasks.house import House
+from tasks.messages import send_wakeups
+from tasks.schedule import POLL_ID, poll_asked
+from worker.cli.companies import CompanyArgument
+from worker.cli.console import Json, connected, err, fail, out, print_json
+from worker.cli.status import POLL, progress
+from worker.ordering.engine import UNSETTLED
+
+expenses = typer.Typer(no_args_is_help=True, help="Supplier invoices that come back to Moment as expenses.")
+
+ASKED_AGAIN = 5.0  # seconds: a poll that ends just as it is asked for does not notice
+
+
+@expenses.command("status")
+def show_status(
+    company: Annotated[str | None, typer.Argument(help="Only this company.", metavar="[COMPANY]")] = None,
+    json: Json = False,
+) -> None:
+    """Show when each company is polled, what is still to be looked at, and what Moment got."""
+    with connected() as app:
+        names = sorted(app.house.polls.companies()) if company is None else [company]
+        found = {name: standing(app.house, name) for name in names}
+    if json:
+        for one in found.values():
+            print_json(one)
+        return
+    table = Table("company", "next poll", "to look at", "awaiting approval", "failed", "sent", "listing", box=None)
+    for name, one in found.items():
+        listing = ", ".join(f"page {each['page']} of {each['pages'] or '?'}" for each in one["listing"])
+        numbers = (one[field] for field in ("toLookAt", "awaitingApproval", "failed", "supplierInvoicesSent"))
+        table.add_row(name, one["nextPoll"] or "[dim]off[/]", *map(str, numbers), listing)
+    out.print(table if found else "no company has its expenses brought back")
+
+
+def standing(house: House, company: str) -> dict[str, Any]:
+    """What `expenses status --json` prints of a company."""
+    next_poll, poll = house.polls.next(company), house.ordering.event(company, POLL_ID)
+    return {
+        "company": company,
+        "nextPoll": next_poll.isoformat(timespec="seconds") if next_poll else None,
+        "poll": {"status": poll.status, "reason": poll.reason} if poll else None,
+        **house.expenses(company).summary(),
+    }
+
+
+@expenses.command("import")
+def import_expenses(
+    company: CompanyArgument,
+    days_back: Annotated[int, typer.Option(help="Look at all that changed in Fortnox within so many days.", min=1)],
+    timeout: Annotated[float | None, typer.Option(help="Stop watching after this many seconds; status 1 then.")] = None,
+    json: Json = False,
+) -> None:
+    """Look again at every supplier invoice that changed lately, and make Moment agree.
+
+    A worker does it, so it goes on when this command is stopped.
+    """
+    with connected() as app:
+        house = app.house
+        _follows(house, company)
+        before = Counter(house.expenses(company).summary()["counts"])
+        house.expenses(company).ask_import(days_back)
+        left = _watch(house, company, timeout)
+        after = Counter(house.expenses(company).summary()["counts"])
+        failed = house.expenses(company).summary()["failed"]
+    done = {what: after[what] - before[what] for what in ("looked", "created", "corrected", "withdrawn", "skipped")}
+    if json:
+        print_json({"company": company, **done, "failed": failed, "left": left})
+    else:
+        out.print(f"{done['looked']} supplier invoices looked at: " + _in_words(done))
+        if failed:
+            out.print(f"[red]{failed} need a person[/]: moment-fortnox events list --company {company} --status failed")
+    if left or failed:
+        raise typer.Exit(1)
+
+
+def _in_words(done: dict[str, int]) -> str:
+    words = [f"{n} {what}" for what, n in done.items() if n and what not in ("looked", "skipped")]
+    return (", ".join(words) or "nothing to change") + f"; {done['skipped']} rows did not count"
+
+
+def _watch(house: House, company: str, timeout: float | None) -> int:
+    """Shows the import until it is through. Returns how many supplier invoices are left when the time is up."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+    asked = 0.0
+    with progress() as bar:
+        task = bar.add_task("Listing", total=None)
+        while True:
+            if time.monotonic() > asked + ASKED_AGAIN:
+                send_wakeups(house.app, poll_asked(house, company))
+                asked = time.monotonic()
+            record = house.ordering.event(company, POLL_ID)
+            if record is not None and record.status == "failed":
+                fail(f"{record.reason} {record.remedy}".strip())
+            left = _show(bar, task, house, company)
+            if left == 0 and (record is None or record.status not in UNSETTLED):
+                return 0
+            if deadline is not None and time.monotonic() > deadline:
+                err.print(f"stopped watching after {timeout:.0f} s; the import goes on")
+                return left
+            time.sleep(POLL)
+
+
+def _show(bar: Progress, task: TaskID, house: House, company: str) -> int:
+    """How many are left, shown on the bar; at least one while they are still being listed."""
+    store = house.expenses(company)
+    left, listing = store.due(), store.listing("import")
+    most = max(bar.tasks[task].total or 0, left)
+    if listing is not None:
+        bar.update(task, description=f"Listing, page {listing.page} of {listing.pages or '?'}", total=most)
+        return max(left, 1)
+    bar.update(task, description="Looking", total=most, completed=most - left)
+    return left
+
+
+@expenses.command()
+def explain(
+    company: CompanyArgument,
+    given_number: Annotated[
+        str, typer.Argument(help="The supplier invoice's number in Fortnox.", metavar="GIVENNUMBER")
+    ],
+    json: Json = False,
+) -> None:
+    """Say row by row what of a supplier invoice was or would be sent to Moment, and why the rest is not."""
+    with connected() as app:
+        house = app.house
+        desk = _desk(house, company)
+        try:
+            looked = desk.read(given_number)
+        except (FortnoxError, MomentError) as error:
+            fail(str(error))
+        found = explained(desk, looked, house.ordering.paused(company))
+    if looked.invoice is None:
+        fail(f"{given_number}: there is no such supplier invoice in the Fortnox of {company}")
+    if json:
+        print_json(found)
+        return
+    invoice = looked.invoice
+    out.print(f"Supplier invoice {given_number}: {escape(f'{invoice.supplier_name} {invoice.invoice_number}')}, "
+              f"{invoice.invoice_date}, {'posted' if invoice.booked else 'not posted'}"
+              f"{', cancelled' if invoice.cancelled else ''}")  # fmt: skip
+    table = Table("row", "account", "project", "amount", "in Moment", "why", box=None)
+    for row in found["rows"]:
+        cells = (row["row"], row["account"], row["project"], row["amount"], row["state"], row["reason"])
+        table.add_row(*(escape(str(cell if cell is not None else "")) for cell in cells))
+    table.columns[3].justify = "right"
+    out.print(table)
+    if found["failure"]:
+        out.print(f"[red]failed[/]: moment-fortnox events show {company} {found['failure']}")
+
+
+def explained(desk: Desk, looked: Looked, paused: str | None) -> dict[str, Any]:
+    """What `explain --json` prints. States: sent, changes, would be sent, would be withdrawn, invoiced, not sent."""
+    sent = desk.store.sent(looked.number)
+    rows = []
+    for row in looked.rows:
+        before = sent.get(row.number)
+        should_be = row.expense.digest if row.expense else None
+        state = "sent" if before else "not sent"
+        if before and before.told:
+            state = "invoiced, stays"
+        elif before and should_be is None:
+            state = "would be withdrawn"
+        elif before and before.digest != should_be:
+            state = "would be corrected"
+        elif row.expense and not before:
+            state = "would be sent"
+        rows.append(
+            {
+                "row": row.number,
+                "account": row.account,
+                "project": row.project,
+                "amount": f"{row.amount:.2f}",
+                "state": state,
+                "reason": row.reason,
+                "expense": row.expense.fields() if row.expense else None,
+            }
+        )
+    return {
+        "company": desk.company,
+        "givenNumber": looked.number,
+        "rows": rows,
+        "withdrawnRows": sorted(set(sent) - {row.number for row in looked.rows}),
+        "failure": desk.store.failure(looked.number),
+        "paused": paused,
+    }
+
+
+def _follows(house: House, company: str) -> None:
+    connection = house.connections.find(company)
+    if connection is None:
+        fail(f"{company} is not connected", 2)
+    if off := switched_off(connection):
+        fail(f"{company}: {off.reason}", 2)
+
+
+def _desk(house: House, company: str) -> Desk:
+    _follows(house, company)
+    return Desk(
+        company=company,
+        fortnox=house.reading(company),
+        moment=house.moment,
+        store=house.expenses(company),
+        rules=rules_of(house.connections.get(company), house.company_settings.get(company)),
+        check=lambda: None,
+    )
