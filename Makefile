@@ -14,10 +14,10 @@ UV = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$($(PYTHON) -m pip config get globa
 	SSL_CERT_FILE="$${SSL_CERT_FILE:-$$PIP_CERT}" UV_PYTHON_DOWNLOADS=never $(BIN)/uv
 INSTALL = install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: help demo up test test-unit check bench chaos simulate ledger connections lock clean
+.PHONY: help demo up test test-unit check bench bench-polls chaos simulate ledger connections lock clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: $(READY) ## a day in Moment lands in a local Fortnox, shown live; ends by itself
 	@$(BIN)/moment-fortnox demo
@@ -39,6 +39,9 @@ check: $(READY) ## what CI runs: format, lint, types, tests
 
 bench: $(READY) ## ours, plain Celery and lock-or-retry side by side (15 min); BENCH=--quick for a short one
 	$(BIN)/python -m bench $(BENCH)
+
+bench-polls: $(READY) ## the way back: a poll round of 1,000 companies (10 min); ACTIVATION=20000 a first activation instead
+	$(BIN)/python -m bench.polls $(if $(ACTIVATION),activation --invoices $(ACTIVATION),round) $(BENCH)
 
 chaos: $(READY) ## workers and Redis killed while events are published, then each is looked for (5 min); SECONDS= SEED=
 	$(BIN)/python -m tests.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(CHAOS_ARGS)
