@@ -12,12 +12,23 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from tasks.messages import send_wakeups
+from tasks.schedule import POLL_ID, poll_asked
 from worker.assembly import App, create_app
 from worker.cli.console import Json, err, fail, out, print_json, styled
 from worker.cli.status import moving, overview, progress
 from worker.doors.publish import publish
 from worker.local import DeadlineExceeded, NoRedisServer, ProcessDied, Processes, wait_until
-from worker.local.day import COMPANY, ERROR_EMAIL, Expected, expected, working_day
+from worker.local.day import (
+    COMPANY,
+    ERROR_EMAIL,
+    EXPENSES,
+    PROJECTS,
+    SUPPLIER_INVOICES,
+    Expected,
+    expected,
+    working_day,
+)
 from worker.local.stack import Stack, start_sandbox
 
 PORTS = (8701, 8702, 8703)
@@ -67,6 +78,7 @@ def _demo(stack: Stack, json: bool) -> bool:
         out.print(f"[bold]{len(events)} events published[/], as Moment would on a working day of {COMPANY}.")
     _watch(app, stack, len(events))
     seconds = time.monotonic() - started
+    _way_back(app, stack, json)
     wait_until(lambda: len(stack.sandbox.mails()) >= 1, what="the mail about the failed event", timeout=MAIL)
     differences = compare(stack, app, expected())
     if json:
@@ -77,6 +89,7 @@ def _demo(stack: Stack, json: bool) -> bool:
                 "differences": differences,
                 "status": overview(app.house),
                 "ledger": stack.sandbox.state(COMPANY),
+                "expenses": list(stack.sandbox.expenses(COMPANY).values()),
             }
         )
     else:
@@ -107,6 +120,25 @@ def _watch(app: App, stack: Stack, most: int) -> None:
             if time.monotonic() > deadline:
                 raise DeadlineExceeded(f"{left} events to arrive", DELIVERY)
             time.sleep(0.2)
+
+
+def _way_back(app: App, stack: Stack, json: bool) -> None:
+    """Supplier invoices are entered in Fortnox, and come back to Moment."""
+    for number in PROJECTS:
+        stack.sandbox.moment_project(COMPANY, number)
+    for supplier, number, row, more in SUPPLIER_INVOICES:
+        named = {"SupplierName": supplier, "InvoiceNumber": number} | more.get("invoice", {})
+        stack.sandbox.supplier_invoice(COMPANY, row, **{**more, "invoice": named})
+    if not json:
+        out.print(f"[bold]{len(SUPPLIER_INVOICES)} supplier invoices entered in Fortnox[/], and asked for at once.")
+    send_wakeups(app, poll_asked(app.house, COMPANY))  # else within ten minutes, in the company's slot
+    wait_until(
+        lambda: (
+            len(stack.sandbox.expenses(COMPANY)) >= len(EXPENSES) and app.house.ordering.event(COMPANY, POLL_ID) is None
+        ),
+        what="the expenses to be in Moment",
+        timeout=DELIVERY,
+    )
 
 
 def _arrivals(stack: Stack) -> list[tuple[str, str]]:
@@ -151,6 +183,11 @@ def compare(stack: Stack, app: App, wanted: Expected) -> list[str]:
         ),
         ("failed events", failed, set(wanted.failed)),
         ("mails to the company", len(mailed), 1),
+        (
+            "expenses in Moment",
+            {name: one["amountExcludingVat"] for name, one in stack.sandbox.expenses(COMPANY).items()},
+            EXPENSES,
+        ),
     ]
     return [f"{what}: found {found}, expected {right}" for what, found, right in checks if found != right]
 
@@ -174,6 +211,13 @@ def _show(stack: Stack, app: App, published: int, seconds: float, differences: l
         table.columns[column].justify = "right"
     out.print(table)
     out.print(f"and {len(_all(ledger, 'customers'))} customers, {len(_all(ledger, 'projects'))} projects.\n")
+    back = Table("supplier", "number", "account", "project", "amount", "text", title="Moment has back", box=None)
+    for one in stack.sandbox.expenses(COMPANY).values():
+        names = ("supplierName", "supplierInvoiceNumber", "accountNumber", "projectNumber", "amountExcludingVat")
+        back.add_row(*(escape(str(one[name])) for name in (*names, "description")))
+    back.columns[4].justify = "right"
+    out.print(back)
+    out.print("and not a supplier invoice that waits for approval, nor one on an account that was not chosen.\n")
     for record in app.house.ordering.failed(COMPANY):
         out.print(
             f"{styled('failed')} {' '.join(record.key.split('/')[1:])}: {escape(record.reason)} {escape(record.remedy)}"
@@ -192,7 +236,7 @@ def _show(stack: Stack, app: App, published: int, seconds: float, differences: l
         out.print("[green]The ledger is exactly as expected.[/]")
     out.print(
         "\nNext: `make up` leaves the same system running with a page of the ledger and Flower; "
-        "docs/mapping.md says what is transferred where."
+        "docs/mapping.md says what is transferred where, docs/expenses.md what comes back."
     )
 
 

@@ -13,7 +13,7 @@ from worker.cli.status import status, wait
 
 cli = typer.Typer(
     name="moment-fortnox",
-    help="Carries customers, projects and invoices from Moment into Fortnox, and expenses back: in order, exactly once.",
+    help="Carries customers, projects and invoices from Moment into Fortnox, and expenses back: in order, once.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,  # locals hold customers' data
     context_settings={"help_option_names": ["-h", "--help"]},

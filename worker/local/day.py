@@ -12,6 +12,11 @@ from stdnum import luhn
 
 Event = dict[str, Any]
 
+
+def _cost(project: str, **row: Any) -> dict[str, Any]:
+    return {"Account": 4010, "Project": project, **row}
+
+
 COMPANY = "acme"
 ERROR_EMAIL = "ekonomi@acme.example"
 FAILING = "invoice-1014"
@@ -95,6 +100,23 @@ def expected() -> Expected:
     return Expected(customers, projects, invoices, frozenset({FAILING}))
 
 
+# Supplier invoices that people enter in Fortnox: what the sandbox is told, beside supplier and number
+SUPPLIER_INVOICES: tuple[tuple[str, str, dict[str, Any], dict[str, Any]], ...] = (
+    ("Virke AB", "F-2231", _cost("1", Debit="8400.00", ItemDescription="Reglar och plywood"), {"vat": "2100.00"}),
+    (
+        "Stahl GmbH",
+        "7781",
+        _cost("2", Debit="5710.00", DebitCurrency="500.00", ItemDescription="Beslag"),
+        {"invoice": {"Currency": "EUR", "CurrencyRate": "11.42"}},
+    ),
+    ("Virke AB", "K-18", _cost("1", Credit="400.00", ItemDescription="Retur, plywood"), {"vat": "-100.00"}),
+    ("Kranar i Syd AB", "9001", _cost("1", Debit="12000.00"), {"approved": False}),
+    ("Pappershuset", "55", _cost("1", Debit="310.00", Account=6110), {}),
+)
+# What of them comes back: the last two wait for approval, and lie on an account that was not chosen
+EXPENSES = {"fortnox:1:3": "8400.00", "fortnox:2:2": "5710.00", "fortnox:3:3": "-400.00"}
+
+
 def working_day(authorization_code: str) -> list[Event]:
     """The day's events in the order in which they happen: the integration is enabled first."""
     day = [
@@ -130,7 +152,7 @@ def _integration(code: str) -> dict[str, Any]:
         "serviceAccount": True,
         "errorEmail": ERROR_EMAIL,
         "transfers": {"customers": True, "projects": True, "invoices": True},
-        "expenses": {"enabled": False, "accountNumbers": [], "billableByDefault": True, "fromDate": None},
+        "expenses": {"enabled": True, "accountNumbers": ["4010"], "billableByDefault": True, "fromDate": None},
     }
 
 
