@@ -14,7 +14,6 @@ from moment.errors import MomentError
 from tasks.expense_desk import Desk, Looked
 from tasks.expenses import rules_of, switched_off
 from tasks.house import House
-from tasks.messages import send_wakeups
 from tasks.schedule import POLL_ID, poll_asked
 from worker.cli.companies import CompanyArgument
 from worker.cli.console import Json, connected, err, fail, out, print_json
@@ -101,7 +100,7 @@ def _watch(house: House, company: str, timeout: float | None) -> int:
         task = bar.add_task("Listing", total=None)
         while True:
             if time.monotonic() > asked + ASKED_AGAIN:
-                send_wakeups(house.app, poll_asked(house, company))
+                poll_asked(house, company)
                 asked = time.monotonic()
             record = house.ordering.event(company, POLL_ID)
             if record is not None and record.status == "failed":

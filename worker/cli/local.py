@@ -12,7 +12,6 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from tasks.messages import send_wakeups
 from tasks.schedule import POLL_ID, poll_asked
 from worker.assembly import App, create_app
 from worker.cli.console import Json, err, fail, out, print_json, styled
@@ -131,7 +130,7 @@ def _way_back(app: App, stack: Stack, json: bool) -> None:
         stack.sandbox.supplier_invoice(COMPANY, row, **{**more, "invoice": named})
     if not json:
         out.print(f"[bold]{len(SUPPLIER_INVOICES)} supplier invoices entered in Fortnox[/], and asked for at once.")
-    send_wakeups(app, poll_asked(app.house, COMPANY))  # else within ten minutes, in the company's slot
+    poll_asked(app.house, COMPANY)  # else within ten minutes, in the company's slot
     wait_until(
         lambda: (
             len(stack.sandbox.expenses(COMPANY)) >= len(EXPENSES) and app.house.ordering.event(COMPANY, POLL_ID) is None
