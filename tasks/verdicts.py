@@ -72,11 +72,11 @@ def _of_fortnox(error: FortnoxError, claim: Claim, needs: tuple[str, ...], chanc
         case Ending.HOLD if isinstance(error, PrerequisiteMissing):
             behind = _named(error, needs)
             if behind is not None:
-                return Held(behind, reason, remedy, label(error))
+                return Held(behind, reason, remedy, label(error), said=error.message)
         case Ending.HOLD if isinstance(error, AccessMissing) and error.part and not about_connection(claim):
             key = key_of(claim.company, error.part)
-            return Held(key, reason, remedy, label(error), tell=not isinstance(error, StillClosed))
-    return Failed(reason, remedy, label(error))
+            return Held(key, reason, remedy, label(error), said=error.message, tell=not isinstance(error, StillClosed))
+    return Failed(reason, remedy, label(error), error.message)
 
 
 def _named(error: PrerequisiteMissing, needs: tuple[str, ...]) -> str | None:

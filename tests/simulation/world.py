@@ -16,7 +16,7 @@ from typing import Final
 from tests.simulation.checks import PREFIX, Looks, check_structure, insist
 from tests.simulation.model import OPEN, Event, Model, Rules, ms
 from tests.simulation.server import Server, Wire
-from worker.ordering import Claim, Done, LeaseLost, Ordering, Outcome, Submission, Wakeup, engine
+from worker.ordering import Claim, Done, LeaseLost, Ordering, Outcome, Submission, Unreported, Wakeup, engine
 
 START: Final = 1_700_000_000_000
 RETENTION: Final = timedelta(days=90)
@@ -254,7 +254,7 @@ class World:
 
     def reported(self, ref: str) -> None:
         """A person has been told. No script: nothing is looked at."""
-        self.ordering.reported(*ref.split(":", 1))
+        self.ordering.reported(Unreported(*ref.split(":", 1)))
         self.model.reported(ref)
 
     def passes(self, duration: int) -> None:

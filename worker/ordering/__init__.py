@@ -22,12 +22,14 @@ random worlds, and that it notices when one does not hold; bench measures 7.
 
 from worker.ordering.engine import (
     Admission,
+    Behind,
     Claim,
     EventRecord,
     LeaseLost,
     Ordering,
     Pumped,
     Submission,
+    Unreported,
     Wakeup,
 )
 from worker.ordering.outcomes import (
@@ -46,6 +48,7 @@ from worker.ordering.outcomes import (
 
 __all__ = [
     "Admission",
+    "Behind",
     "Claim",
     "Done",
     "EventRecord",
@@ -62,6 +65,7 @@ __all__ = [
     "Submission",
     "Superseded",
     "Trouble",
+    "Unreported",
     "Wakeup",
     "Yield",
 ]

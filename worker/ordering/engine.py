@@ -146,6 +146,22 @@ class EventRecord:
     accepted_at: datetime
     settled_at: datetime | None
     blocker: str
+    said: str = ""
+
+
+class Unreported(NamedTuple):
+    """Something to tell a person; an empty `id` means the company. `at`: what `reported` compares."""
+
+    company: str
+    id: str
+    at: str = ""
+
+
+class Behind(NamedTuple):
+    """Events held behind a key: how many, and the first of them as (company, event id)."""
+
+    number: int
+    first: tuple[tuple[str, str], ...]
 
 
 class Ordering:
@@ -311,6 +327,15 @@ class Ordering:
         """Whether the company rests: throttled, or its target is down."""
         return bool(self.redis.hexists(self._key("company", company), "rests"))
 
+    def stopped(self) -> dict[str, str]:
+        """Companies of which nothing goes through, and why: the reason of a pause, "" where the target is down."""
+        companies = self.companies()
+        pipeline = self.redis.pipeline(transaction=False)
+        for company in companies:
+            pipeline.hmget(self._key("company", company), ["paused", "probing"])
+        found = zip(companies, pipeline.execute(), strict=True)
+        return {company: paused or "" for company, (paused, probing) in found if paused is not None or probing}
+
     def oldest(self, company: str) -> datetime | None:
         """When the oldest event that is not settled was accepted."""
         first: Any = self.redis.zrange(f"{self._key('company', company)}:open", 0, 0, withscores=True)
@@ -346,29 +371,62 @@ class Ordering:
         """Events that need a person, in the order in which they failed."""
         return self._records(company, f"{self._key('company', company)}:failed")
 
-    def unreported(self, most: int = 100) -> list[tuple[str, str]]:
-        """(company, event id) of what a person must be told of, oldest first; an empty id means the company."""
-        refs: Any = self.redis.zrange(f"{self.prefix}reports", 0, most - 1)
-        return [(company, event_id) for company, _, event_id in (ref.partition(":") for ref in refs)]
+    def unreported(self, most: int = 100) -> list[Unreported]:
+        """What a person must be told of, oldest first."""
+        found: Any = self.redis.zrange(f"{self.prefix}reports", 0, most - 1, withscores=True)
+        return [Unreported(*_ref(ref), f"{score:.0f}") for ref, score in found]
 
     def untold(self, company: str, event_id: str) -> bool:
         """Whether a person has yet to be told of this event."""
         return self.redis.zscore(f"{self.prefix}reports", f"{company}:{event_id}") is not None
 
-    def reported(self, company: str, event_id: str) -> None:
-        self.redis.zrem(f"{self.prefix}reports", f"{company}:{event_id}")
+    def reported(self, *reports: Unreported) -> None:
+        """A person was told of these, or surely will be. What came up since they were read stays to be told."""
+        if reports:
+            flat = [part for one in reports for part in (f"{one.company}:{one.id}", one.at)]
+            self._run("reported", *flat)
+
+    def behind(self, keys: Iterable[str], most: int = 5) -> list[Behind]:
+        """For each key, what is held behind it: by its failure, or because the target refused it for that key."""
+        pipeline = self.redis.pipeline(transaction=False)
+        for key in keys:
+            for index in (f"{self._key('key', key)}:held", f"{self._key('key', key)}:refused"):
+                pipeline.zcard(index)
+                pipeline.zrange(index, 0, most - 1)
+        found = pipeline.execute()
+        return [
+            Behind(n + m, tuple(_ref(ref) for ref in [*held, *refused][:most]))
+            for n, held, m, refused in (found[at : at + 4] for at in range(0, len(found), 4))
+        ]
+
+    def events(self, company: str, ids: Iterable[str]) -> Iterator[EventRecord]:
+        """Those of these that are remembered, in this order."""
+        ids = tuple(ids)
+        pipeline = self.redis.pipeline(transaction=False)
+        for event_id in ids:
+            pipeline.hgetall(self._key("event", f"{company}:{event_id}"))
+        for event_id, found in zip(ids, pipeline.execute(), strict=True):
+            if found:
+                yield _record(company, event_id, found)
+
+    def bodies(self, company: str, ids: Iterable[str], longest: int) -> dict[str, str]:
+        """The JSON of these, by id; left out where it is gone, or longer than this many bytes."""
+        ids = tuple(ids)
+        sizes = self.redis.pipeline(transaction=False)
+        for event_id in ids:
+            sizes.strlen(self._key("body", f"{company}:{event_id}"))
+        short = [one for one, size in zip(ids, sizes.execute(), strict=True) if 0 < size <= longest]
+        if not short:
+            return {}
+        found: Any = self.redis.mget([self._key("body", f"{company}:{event_id}") for event_id in short])
+        return {one: body for one, body in zip(short, found, strict=True) if body}
 
     def _records(self, company: str, index: str) -> Iterator[EventRecord]:
         page = 200
         size: Any = self.redis.zcard(index)
         for start in range(0, size, page):
             ids: Any = self.redis.zrange(index, start, start + page - 1)
-            pipeline = self.redis.pipeline(transaction=False)
-            for event_id in ids:
-                pipeline.hgetall(self._key("event", f"{company}:{event_id}"))
-            for event_id, found in zip(ids, pipeline.execute(), strict=True):
-                if found:
-                    yield _record(company, event_id, found)
+            yield from self.events(company, ids)
 
     def _key(self, kind: str, name: str) -> str:
         return f"{self.prefix}{kind}:{name}"
@@ -380,14 +438,14 @@ class Ordering:
     def _arguments(self, outcome: Outcome) -> Iterable[object]:
         """ARGV[7…] of settle.lua."""
         delay: int | str = ""
-        reason = remedy = code = held = ""
+        reason = remedy = code = held = said = ""
         tell = False
         match outcome:
             case Done(reason, remedy):
                 name, tell = "done", bool(reason)
-            case Failed(reason, remedy, code):
+            case Failed(reason, remedy, code, said):
                 name = "failed"
-            case Held(held, reason, remedy, code, tell):
+            case Held(held, reason, remedy, code, said, tell):
                 name = "held"
             case Skipped(reason):
                 name = "skipped"
@@ -404,7 +462,7 @@ class Ordering:
             case Pause(reason, remedy, code):
                 name = "pause"
         again = isinstance(outcome, Done) and outcome.again
-        return (name, reason, remedy, code, delay, held, int(tell), *self._breaker, int(again))
+        return (name, reason, remedy, code, delay, held, int(tell), *self._breaker, int(again), said)
 
 
 def _ms(duration: timedelta) -> int:
@@ -417,6 +475,11 @@ def _ms_since_epoch(time: datetime) -> int:
 
 def _time(ms: str | float) -> datetime:
     return datetime.fromtimestamp(float(ms) / 1000, UTC)
+
+
+def _ref(ref: str) -> tuple[str, str]:
+    company, _, event_id = ref.partition(":")
+    return company, event_id
 
 
 def _wakeups(flat: list[str]) -> tuple[Wakeup, ...]:
@@ -439,4 +502,5 @@ def _record(company: str, event_id: str, found: Mapping[str, str]) -> EventRecor
         accepted_at=_time(found["accepted"]),
         settled_at=_time(settled) if settled else None,
         blocker=found.get("blocker", ""),
+        said=found.get("said", ""),
     )

@@ -18,11 +18,12 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A person is needed: why, what to do, and the target's code for it."""
+    """A person is needed: why, what to do, the target's code for it and what it `said` itself."""
 
     reason: str
     remedy: str = ""
     code: str = ""
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Held:
     reason: str
     remedy: str = ""
     code: str = ""
+    said: str = ""
     tell: bool = True
 
 

@@ -247,7 +247,7 @@ def test_a_refused_event_is_kept_whole_as_failed(line: Line) -> None:
     assert line.status("a") == "failed"
     assert line.reason("a") == "type: is missing"
     assert line.ordering.body("acme", "a") == '{"id":"a"}'
-    assert line.ordering.unreported() == [("acme", "a")]
+    assert [one[:2] for one in line.ordering.unreported()] == [("acme", "a")]
 
 
 def test_a_settled_event_is_forgotten_after_its_retention_but_a_failed_one_never(line: Line, redis: Redis) -> None:
@@ -339,7 +339,7 @@ def test_an_event_refused_for_its_prerequisite_waits_for_that_keys_next_success(
     line.publish("invoice", "invoice/1", needs=["customer/1"])
     line.run("invoice", Held("acme/customer/1", "unknown customer"))
     assert line.status("invoice") == "held"
-    assert line.ordering.unreported() == [("acme", "invoice")]
+    assert [one[:2] for one in line.ordering.unreported()] == [("acme", "invoice")]
     line.publish("customer")
     line.run("customer")
     line.run("invoice")
@@ -538,7 +538,7 @@ def test_a_paused_company_accepts_but_releases_nothing_until_it_is_resumed(line:
     line.publish("b", "customer/2")
     line.run("a", Pause("the grant is dead"))
     line.released()
-    assert line.ordering.unreported() == [("acme", "")]
+    assert [one[:2] for one in line.ordering.unreported()] == [("acme", "")]
     assert line.ordering.claim("acme", "b") is None
     line.publish("c", "customer/3")
     line.publish("control", "integration", control=True)
@@ -625,7 +625,7 @@ def test_a_running_or_settled_event_cannot_be_skipped(line: Line) -> None:
 def test_a_mended_failure_is_no_longer_to_be_told(line: Line) -> None:
     line.publish("a")
     line.run("a", Failed("no"))
-    assert line.ordering.unreported() == [("acme", "a")]
+    assert [one[:2] for one in line.ordering.unreported()] == [("acme", "a")]
     line.ordering.retry("acme", "a")
     assert line.ordering.unreported() == []
 

@@ -5,6 +5,7 @@
 -- ARGV[12] held: the ordering key it waits for   [13] done, held: "1" when a person is to be told
 -- ARGV[14] trouble: how many in a row open the breaker   [15] first rest, ms   [16] longest rest, ms
 -- ARGV[17] done: "1" when something was left out and a person may have it run again
+-- ARGV[18] what the target itself said, or ""
 -- outcome: done | failed | skipped | superseded | retry | held | yield | later | trouble | pause
 -- returns { 1 settled | 0 not this holder's, woken }
 
@@ -13,7 +14,7 @@ local e = load(company, ARGV[5])
 if not holds(e, ARGV[6]) then return { 0, woken } end
 
 local base = P .. 'company:' .. company
-local why = { 'reason', reason, 'remedy', ARGV[9], 'code', ARGV[10] }
+local why = { 'reason', reason, 'remedy', ARGV[9], 'code', ARGV[10], 'said', ARGV[18] }
 
 local function charge()
   for _, value in ipairs({ 'attempts', e.attempts + 1 }) do why[#why + 1] = value end
