@@ -357,7 +357,7 @@ class Controls:
 
     def _refuse_mail(self, call: Call) -> Answer:
         given = _given(call)
-        self._smtp.refuse(given["refuse"], given.get("count"))
+        self._smtp.refuse(given["refuse"], given.get("count"), given.get("recipient"))
         return answer_json({"refuse": given["refuse"], "count": given.get("count")})
 
     def _accept_mail(self, _call: Call) -> Answer:

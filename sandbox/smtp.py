@@ -20,6 +20,7 @@ TEXTS: Final = {
     "550": "550 5.1.1 Mailbox unavailable",
 }
 CONNECTION: Final = "connection"
+DROP: Final = "drop_after_data"  # the mail is kept, and the connection breaks before the answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +53,41 @@ class Mailbox:
         self.mails: list[Mail] = []
         self.refusal: str | None = None
         self.remaining: int | None = None  # refusals left; None is until told otherwise
+        self.recipient: str | None = None  # refused alone, and when it is named
         self.refused = 0
 
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
-        refusal = self._refusal()
+    async def handle_RCPT(
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        if self.recipient == address and (refusal := self._refusal()):
+            return refusal
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 OK"
+
+    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:
+        refusal = None if self.recipient else self._refusal()
         if refusal is not None:
             return refusal
         content = envelope.content or b""
         self.mails.append(_read(envelope, content if isinstance(content, bytes) else content.encode()))
+        if self.refusal == DROP and isinstance(server.transport, asyncio.WriteTransport):
+            self._counted()
+            server.transport.abort()
         return "250 2.0.0 OK"
 
     def _refusal(self) -> str | None:
         if self.refusal not in TEXTS:
             return None
         text = TEXTS[self.refusal]
+        self._counted()
+        return text
+
+    def _counted(self) -> None:
         self.refused += 1
         if self.remaining is not None:
             self.remaining -= 1
             if self.remaining <= 0:
-                self.refusal, self.remaining = None, None
-        return text
+                self.refusal, self.remaining, self.recipient = None, None, None
 
 
 def _read(envelope: Envelope, content: bytes) -> Mail:
@@ -120,11 +136,14 @@ class SmtpServer:
             auth_require_tls=False,
         )
 
-    def refuse(self, how: str | None, count: int | None) -> None:
-        """`421`, `450`, `550`, `connection`, or None to accept again. Raises ValueError."""
-        if how is not None and how not in TEXTS and how != CONNECTION:
-            raise ValueError(f"refuse is one of {', '.join(TEXTS)}, {CONNECTION} or null")
-        self._mailbox.refusal, self._mailbox.remaining = how, count
+    def refuse(self, how: str | None, count: int | None, recipient: str | None = None) -> None:
+        """`421`, `450`, `550`, `connection`, `drop_after_data`, or None to accept again. Raises ValueError.
+
+        With `recipient`, only that address is refused.
+        """
+        if how is not None and how not in TEXTS and how not in (CONNECTION, DROP):
+            raise ValueError(f"refuse is one of {', '.join(TEXTS)}, {CONNECTION}, {DROP} or null")
+        self._mailbox.refusal, self._mailbox.remaining, self._mailbox.recipient = how, count, recipient
         if how == CONNECTION:
             self._close()
         else:
