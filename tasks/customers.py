@@ -20,4 +20,6 @@ def transfer_customer(job: Job) -> Outcome:
     """Creates or updates the customer: one request when something changed, none when not."""
     if off := job.switched_off("customers"):
         return off
-    return transfer_snapshot(job, job.fortnox.customers, to_customer(job.event.customer), customer_identity)
+    customer = job.event.customer
+    job.house.names.remember(job.claim.company, customer.customer_number, customer.name)
+    return transfer_snapshot(job, job.fortnox.customers, to_customer(customer), customer_identity)

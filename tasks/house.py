@@ -21,6 +21,7 @@ from worker.stores import (
     ConnectionStore,
     ExpenseStore,
     LinkStore,
+    NameStore,
     Timetable,
     UsedAccounts,
     Vault,
@@ -57,6 +58,7 @@ class House:
     links: Callable[[str], LinkStore]
     used_accounts: Callable[[str], UsedAccounts]
     expenses: Callable[[str], ExpenseStore]
+    names: NameStore
     polls: Timetable
     nights: Timetable
 

@@ -34,6 +34,7 @@ from worker.stores import (
     ConnectionStore,
     ExpenseStore,
     LinkStore,
+    NameStore,
     Timetable,
     UsedAccounts,
     Vault,
@@ -53,7 +54,7 @@ TASK_MODULES = (
     "tasks.unreadable",
     "tasks.probing",
     "worker.doors.receive",
-    "worker.failures",
+    "worker.mails.report",
 )
 REPORT_SCHEDULE = "report"
 KEEP_ALIVE_SCHEDULE = "keep-alive"
@@ -168,6 +169,7 @@ def build_house(app: App) -> House:
         expenses=partial(ExpenseStore, redis),
         polls=Timetable(redis, "polls", every(settings.expense_poll_interval)),
         nights=Timetable(redis, "nights", nightly),
+        names=NameStore(redis),
     )
 
 

@@ -1,139 +1,405 @@
-"""Failures are told by mail, once each, through a real SMTP server; none is lost while that is down."""
+"""Failures are told by mail, through a real SMTP server: the first of a cause at once, more of it once an hour; none is
+lost while that server is down. Time is the test's own.
+"""
 
+from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.unit.factories import customer_json, invoice_json
+from moment.events import InvalidEvent, event_json, parse_event
+from tests.mail_desk import OPERATOR, START, Desk, attached, parsed, running_desk
+from tests.unit.factories import credit_note_json, customer_json, invoice_json, project_json
 from worker.assembly import App, create_app
+from worker.doors.admission import admit_invalid
 from worker.doors.publish import publish
-from worker.failures import tell
-from worker.local.stack import Stack
-from worker.ordering import Done, Failed, Held, Outcome, Pause
+from worker.local.sandbox import Sandbox
+from worker.ordering import Done, Failed, Held, Ordering, Pause, Submission, Trouble
 
-
-class Desk:
-    """Events that end as the test says, and the mails about them."""
-
-    def __init__(self, stack: Stack, app: App) -> None:
-        self.stack = stack
-        self.ordering = app.house.ordering
-        self.app = app
-
-    def ends(self, event: dict[str, Any], outcome: Outcome) -> None:
-        publish(event, app=self.app)
-        claim = self.ordering.claim(event["company"], event["id"])
-        assert claim is not None
-        self.ordering.settle(claim, outcome)
-
-    def told(self) -> int:
-        return tell(self.app.house)
-
-    def mails(self) -> list[dict[str, Any]]:
-        return self.stack.sandbox.mails()
-
-    def smtp(self, refuse: str | None) -> None:
-        self.stack.sandbox.refuse_mail(refuse)
+LOCKED = Failed(
+    "The bookkeeping period of this date is locked in Fortnox.",
+    "Open the period in Fortnox (Settings, Bookkeeping, Locked period), then retry.",
+    "2000401",
+    "Perioden är låst till och med 2026-11-30.",
+)
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(Path(tmp_path_factory.mktemp("mail"))) as stack:
-        stack.start_services()
-        yield stack
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[App, Sandbox]]:
+    with running_desk(Path(tmp_path_factory.mktemp("mail"))) as running:
+        yield running
 
 
 @pytest.fixture
-def desk(stack: Stack) -> Desk:
-    app = create_app(stack.settings)
-    app.house.redis.flushdb()
-    stack.sandbox.delete("mails")
-    return Desk(stack, app)
+def desk(running: tuple[App, Sandbox]) -> Desk:
+    return Desk(*running)
 
 
-def test_a_failure_is_told_once_with_what_why_and_what_to_do(desk: Desk) -> None:
-    desk.ends(invoice_json(), Failed("The period is locked.", "Open the period, then retry.", "2000401"))
+def invoices(start: int, n: int, **fields: Any) -> list[dict[str, Any]]:
+    return [invoice_json(event_id=f"i{number}", invoice_number=number, **fields) for number in range(start, start + n)]
+
+
+# What a mail says
+
+
+def test_a_failure_is_told_once_with_what_why_what_to_do_and_what_waits_for_it(desk: Desk) -> None:
+    desk.connect()
+    desk.ends(customer_json())
+    desk.house.names.remember("acme", "10001", "Skånska Bygg AB")
+    desk.ends(invoice_json(), LOCKED)
+    publish(credit_note_json(), app=desk.app)
     assert desk.told() == 1
     assert desk.told() == 0
-    (mail,) = desk.mails()
-    assert mail["to"] == ["drift@integration.example"]  # acme was never connected here
-    assert mail["subject"] == "Fortnox: invoice 1001 (12 500.00 SEK) failed"
-    for part in ("The period is locked.", "(code 2000401)", "Open the period", "moment-fortnox events retry acme e3"):
-        assert part in mail["text"]
-    assert mail["headers"]["Auto-Submitted"] == "auto-generated"
+    mail = desk.mail()
+    assert mail["to"] == ["ekonomi@acme.example"]
+    assert mail["subject"] == "Fortnox: faktura 1001 till Skånska Bygg AB kunde inte överföras"
+    for form in (mail["text"], mail["html"]):
+        for part in (
+            "12 500,00 SEK",
+            "Bokföringsperioden för datumet är låst i Fortnox.",
+            "Perioden är låst till och med 2026-11-30.",
+            "2000401",
+            "Lås upp perioden i Fortnox",
+            "kreditfaktura 1002 till Skånska Bygg AB",
+            "moment-fortnox events retry acme e3",
+        ):
+            assert part in " ".join(form.split()), part
 
 
-def test_equal_failures_go_out_in_one_mail_that_names_each(desk: Desk) -> None:
-    for number in range(25):
-        event = customer_json(event_id=f"c{number}", customer_number=str(number))
-        desk.ends(event, Failed("The customer register is closed to us.", "Grant access.", "2000663"))
+def test_a_company_that_chose_english_is_written_to_in_english(desk: Desk) -> None:
+    desk.connect(language="en")
+    desk.ends(invoice_json(), LOCKED)
+    desk.told()
+    mail = desk.mail()
+    assert mail["subject"] == "Fortnox: invoice 1001 to customer 10001 could not be transferred"
+    assert "12,500.00 SEK" in mail["text"]
+    assert "The bookkeeping period of this date is locked in Fortnox." in mail["text"]
+    assert mail["headers"]["Content-Language"] == "en"
+
+
+def test_a_held_event_is_told_with_what_it_waits_for(desk: Desk) -> None:
+    desk.connect()
+    desk.ends(invoice_json(), Held("acme/customer/10001", "The customer does not exist in Fortnox.", code="2000433"))
+    desk.told()
+    assert "faktura 1001 till kund 10001 väntar" in desk.mail()["subject"]
+    assert "så snart kund 10001 har överförts" in " ".join(desk.mail()["text"].split())
+
+
+def test_a_remark_is_told_though_the_event_went_through(desk: Desk) -> None:
+    desk.connect()
+    notice = "A file was not transferred: avtal.pdf: its host answered 404"
+    desk.ends(customer_json(), Done(notice=notice))
+    desk.told()
+    assert "överfördes, med en anmärkning" in desk.mail()["subject"]
+    assert "En fil överfördes inte: avtal.pdf: dess värd svarade 404" in " ".join(desk.mail()["text"].split())
+
+
+def test_an_event_that_cannot_be_read_and_names_no_company_goes_to_the_operator(desk: Desk) -> None:
+    with pytest.raises(InvalidEvent) as refused:
+        parse_event(["no", "event"])  # type: ignore[arg-type]
+    admit_invalid(["no", "event"], refused.value, desk.ordering, desk.house.vault)
     assert desk.told() == 1
-    (mail,) = desk.mails()
-    assert mail["subject"] == "Fortnox: 25 events failed"
-    assert "customer 0 Skånska Bygg AB" in mail["text"]
-    assert "and 5 more" in mail["text"]
+    assert desk.mail()["to"] == [OPERATOR]
+    assert desk.mail()["subject"] == "Fortnox: An event from Moment could not be read"
+    assert "must be a JSON object" in desk.mail()["text"]
 
 
-def test_failures_of_different_causes_are_told_apart(desk: Desk) -> None:
+def test_an_event_mended_before_it_was_told_is_not_told(desk: Desk) -> None:
+    desk.ends(invoice_json(), LOCKED)
+    desk.ordering.retry("acme", "e3")
+    assert desk.told() == 0
+
+
+def test_an_event_mended_while_it_waited_for_the_hour_is_not_in_the_digest(desk: Desk) -> None:
+    desk.connect()
+    first, second, third = invoices(1001, 3)
+    desk.ends(first, LOCKED)
+    desk.told()
+    desk.ends(second, LOCKED)
+    desk.ends(third, LOCKED)
+    desk.told()
+    desk.ordering.skip("acme", "i1002", "given up")
+    assert desk.told(hours=1) == 1
+    assert "faktura 1003" in desk.mails()[-1]["subject"]
+
+
+# When a mail is sent
+
+
+def test_failures_of_different_causes_are_told_apart_and_at_once(desk: Desk) -> None:
     desk.ends(customer_json(event_id="c1", customer_number="1"), Failed("One cause."))
     desk.ends(customer_json(event_id="c2", customer_number="2"), Failed("Another cause."))
     assert desk.told() == 2
 
 
-def test_while_smtp_is_down_nothing_is_lost_and_afterwards_nothing_doubled(desk: Desk) -> None:
-    desk.ends(invoice_json(), Failed("The period is locked."))
-    desk.smtp("450")
-    assert desk.told() == 0
-    desk.smtp("connection")
-    assert desk.told() == 0
-    assert desk.mails() == []
-    desk.smtp(None)
+def test_more_of_the_same_cause_comes_an_hour_after_the_first_as_one_mail_with_the_list(desk: Desk) -> None:
+    desk.connect()
+    desk.house.names.remember("acme", "10001", "Skånska Bygg AB")
+    first, *more = invoices(1001, 26)
+    desk.ends(first, LOCKED)
     assert desk.told() == 1
+    for event in more:
+        desk.ends(event, LOCKED)
+    assert desk.rounds(seconds=60, minutes=59) == 0
+    assert desk.told(minutes=1) == 1
+    mail = desk.mails()[-1]
+    assert mail["subject"] == "Fortnox: 25 fakturor kunde inte överföras"
+    assert "26 sammanlagt" in mail["text"]
+    assert "… och 5 till" in mail["text"]
+    rows = attached(mail)
+    assert [row[1] for row in rows] == [str(number) for number in range(1002, 1027)]
+    assert rows[0][:8] == [
+        "faktura",
+        "1002",
+        "Skånska Bygg AB",
+        "12500,00",
+        "SEK",
+        "stoppad",
+        "Bokföringsperioden för datumet är låst i Fortnox.",
+        "Lås upp perioden i Fortnox (Inställningar, Bokföring, Låst period) och försök igen.",
+    ]
+    assert desk.rounds(seconds=600, hours=3) == 0
+
+
+def test_the_mails_of_a_cause_are_one_thread_and_those_of_another_are_not(desk: Desk) -> None:
+    desk.connect()
+    first, second, other = invoices(1001, 3)
+    desk.ends(first, LOCKED)
+    desk.told()
+    desk.ends(second, LOCKED)
+    desk.ends(other, Failed("Something else."))
+    desk.told(hours=1)
+    assert len(desk.mails()) == 3
+    threads = Counter(mail["headers"]["References"] for mail in desk.mails())
+    assert sorted(threads.values()) == [1, 2]
+    assert len({mail["headers"]["Message-ID"] for mail in desk.mails()}) == 3
+
+
+def test_ten_thousand_failures_of_one_cause_are_three_mails_at_most_in_an_hour_and_disturb_nobody(desk: Desk) -> None:
+    desk.connect()
+    desk.connect("other")
+    desk.house.names.remember("acme", "10001", "Skånska Bygg AB")
+    body = event_json(parse_event(invoice_json(invoice_number=10**9, attachments=[])))
+    for n in range(10_000):
+        _fails(desk.ordering, n, body.replace(str(10**9), str(n + 1)))
+        if n % 2000 == 500:  # over the hour, and now and then something else happens elsewhere
+            cause = f"Cause {chr(65 + n // 2000)}."
+            desk.ends(invoice_json(company="other", event_id=f"o{n}", invoice_number=n), Failed(cause))
+            assert desk.told(minutes=10) >= 1
+            assert cause in desk.mails("ekonomi@other.example")[-1]["text"]
+    desk.rounds(seconds=60, minutes=10)
+    assert desk.now == START + timedelta(hours=1)
+    assert len(desk.mails("ekonomi@acme.example")) <= 3
+    desk.rounds(seconds=60, minutes=10)
+    mails = desk.mails("ekonomi@acme.example")
+    assert len(mails) <= 3
+    lists = [attached(mail) for mail in mails]
+    counts = [f"{len(rows):,}".replace(",", " ") for rows in lists]
+    assert [mail["subject"] for mail in mails] == [f"Fortnox: {n} fakturor kunde inte överföras" for n in counts]
+    rows = [row for rows in lists for row in rows]
+    assert sorted(int(row[1]) for row in rows) == list(range(1, 10_001))
+    assert {(row[2], row[3]) for row in rows} == {("Skånska Bygg AB", "12500,00")}
+    assert len(desk.mails("ekonomi@other.example")) == 5
+    assert desk.rounds(seconds=600, hours=3) == 0
+
+
+def _fails(ordering: Ordering, n: int, body: str) -> None:
+    fields = {"company": "acme", "id": f"x{n}", "key": f"acme/invoice/{n + 1}", "type": "invoice.finalized"}
+    ordering.publish(
+        Submission(**fields, body=body, occurred_at=START, refused=LOCKED.reason, refused_remedy=LOCKED.remedy)
+    )
+
+
+# The server
+
+
+@pytest.mark.parametrize("refusal", ["450", "421", "550", "connection"])
+def test_six_hours_without_smtp_lose_nothing_double_nothing_and_keep_the_order(desk: Desk, refusal: str) -> None:
+    companies = ("acme", "beta")
+    for company in companies:
+        desk.connect(company)
+    desk.sandbox.refuse_mail(refusal)
+    for hour in range(6):
+        for company in companies:
+            for cause in range(3):
+                event = customer_json(company=company, event_id=f"{hour}-{cause}", customer_number=f"{hour}-{cause}")
+                desk.ends(event, Failed(f"Cause {'ABC'[cause]}.", code=f"{cause}"))
+                assert desk.told(minutes=1) == 0
+        assert desk.rounds(seconds=180, minutes=54) == 0
+    desk.sandbox.refuse_mail(None)
+    desk.rounds(minutes=5)
+    for company in companies:
+        mails = desk.mails(f"ekonomi@{company}.example")
+        assert [mail["text"].count("Cause A.") > 0 for mail in mails] == [True, False, False]
+        assert ["ABC".index(next(c for c in "ABC" if f"Cause {c}." in mail["text"])) for mail in mails] == [0, 1, 2]
+        told = [row[-1] for mail in mails for row in attached(mail)]
+        assert sorted(told) == sorted(f"{hour}-{cause}" for hour in range(6) for cause in range(3))
+    assert len({mail["headers"]["Message-ID"] for mail in desk.mails()}) == len(desk.mails()) == 6
+    assert desk.rounds(seconds=600, hours=2) == 0
+
+
+def test_a_server_that_is_down_is_tried_less_and_less_often(desk: Desk) -> None:
+    desk.connect()
+    desk.ends(invoice_json(), LOCKED)
+    desk.sandbox.refuse_mail("450")
+    desk.rounds(hours=1)
+    refused = desk.sandbox.get("mails")["refused"]
+    assert 20 <= refused <= 40
+
+
+def test_a_mail_that_the_server_may_have_is_sent_again_as_it_was(desk: Desk) -> None:
+    desk.connect()
+    first, second = invoices(1001, 2)
+    desk.ends(first, LOCKED)
+    desk.sandbox.post("smtp", {"refuse": "drop_after_data", "count": 1})
     assert desk.told() == 0
-    assert len(desk.mails()) == 1
+    desk.ends(second, LOCKED)
+    assert desk.told(minutes=1) == 1
+    once, again = desk.mails()
+    assert once["headers"]["Message-ID"] == again["headers"]["Message-ID"]
+    assert "faktura 1001" in again["subject"]
+    assert desk.told(hours=1) == 1
+    assert "faktura 1002" in desk.mails()[-1]["subject"]
 
 
-def test_a_held_event_is_told_with_what_it_waits_for(desk: Desk) -> None:
-    desk.ends(invoice_json(), Held("acme/customer/10001", "The customer does not exist in Fortnox."))
+def test_one_company_whose_mailbox_is_full_holds_up_no_other(desk: Desk) -> None:
+    desk.connect()
+    desk.connect("beta")
+    desk.sandbox.post("smtp", {"refuse": "450", "recipient": "ekonomi@acme.example"})
+    desk.ends(invoice_json(), LOCKED)
+    desk.ends(invoice_json(company="beta"), LOCKED)
+    assert desk.told() == 1
+    assert desk.mail()["to"] == ["ekonomi@beta.example"]
+    desk.sandbox.refuse_mail(None)
+    assert desk.told(minutes=3) == 1
+    assert desk.mails()[-1]["to"] == ["ekonomi@acme.example"]
+
+
+# To whom
+
+
+def test_an_address_that_is_refused_for_good_falls_back_to_the_operator_with_a_word_about_it(desk: Desk) -> None:
+    desk.connect()
+    desk.sandbox.post("smtp", {"refuse": "550", "recipient": "ekonomi@acme.example"})
+    desk.ends(invoice_json(), LOCKED)
+    assert desk.told() == 1
+    mail = desk.mail()
+    assert mail["to"] == [OPERATOR]
+    assert "ekonomi@acme.example was refused: 550" in " ".join(mail["text"].split())
+    assert "The bookkeeping period" in mail["text"]
+
+
+@pytest.mark.parametrize("address", ["", "not an address", "a@b"])
+def test_a_company_without_a_usable_address_is_told_of_to_the_operator(desk: Desk, address: str) -> None:
+    desk.connect(address=address)
+    desk.ends(invoice_json(), LOCKED)
     desk.told()
-    (mail,) = desk.mails()
-    assert "is waiting" in mail["subject"]
-    assert "as soon as customer 10001 has been transferred" in mail["text"]
+    assert desk.mail()["to"] == [OPERATOR]
 
 
-def test_a_notice_is_told_though_the_event_went_through(desk: Desk) -> None:
-    desk.ends(customer_json(), Done(notice="'anna@' is not an e-mail address. It was left out."))
+def test_several_addresses_get_the_mail_up_to_five(desk: Desk) -> None:
+    desk.connect(address="; ".join(f"p{n}@acme.example" for n in range(9)))
+    desk.ends(invoice_json(), LOCKED)
     desk.told()
-    (mail,) = desk.mails()
-    assert "went through, with a remark" in mail["subject"]
-    assert "It was left out." in mail["text"]
+    assert desk.mail()["to"] == [f"p{n}@acme.example" for n in range(5)]
 
 
-def test_a_dead_grant_is_told_once_however_many_events_meet_it(desk: Desk) -> None:
+def test_without_any_address_it_stays_to_be_told_until_there_is_one(running: tuple[App, Sandbox], desk: Desk) -> None:
+    nobody = Desk(create_app(running[0].settings.model_copy(update={"alerts_to": None})), running[1])
+    nobody.ends(invoice_json(), LOCKED)
+    assert nobody.rounds(minutes=2) == 0
+    nobody.connect()
+    assert nobody.told(hours=1) == 1
+    assert nobody.mail()["to"] == ["ekonomi@acme.example"]
+
+
+# Headers
+
+
+def test_a_name_with_line_breaks_writes_neither_headers_nor_lines_of_its_own(desk: Desk) -> None:
+    desk.connect()
+    name = "Ond\r\nBcc: victim@example.org\r\n\r\n<script>alert(1)</script> \u202eräksmörgås\x00 AB " + "x" * 5000
+    desk.ends(customer_json(name=name), Failed("No."))
+    assert desk.told() == 1
+    mail = parsed(desk.mail())
+    assert "Bcc" not in mail
+    assert desk.mail()["to"] == ["ekonomi@acme.example"]
+    assert len(mail["Subject"]) <= 150
+    assert "\nBcc" not in desk.mail()["text"]
+    assert "<script>" not in desk.mail()["html"]
+    assert "räksmörgås" in desk.mail()["text"]
+
+
+def test_the_headers_tell_machines_what_this_is(desk: Desk) -> None:
+    desk.connect()
+    desk.ends(invoice_json(), LOCKED)
+    desk.told()
+    headers = desk.mail()["headers"]
+    assert headers["Auto-Submitted"] == "auto-generated"
+    assert headers["List-Id"] == "<acme.moment-fortnox.integration.example>"
+    assert headers["Date"] == "Mon, 23 Nov 2026 08:00:00 +0000"
+    assert headers["Message-ID"].endswith("@integration.example>")
+    assert headers["In-Reply-To"] == headers["References"] != headers["Message-ID"]
+    assert parsed(desk.mail())["From"].addresses[0].addr_spec == "moment-fortnox@integration.example"
+    assert desk.mail()["raw"].isascii()
+
+
+# A company at a standstill
+
+
+def test_a_dead_grant_is_told_once_however_many_events_meet_it_then_at_set_steps_and_when_it_is_over(
+    desk: Desk,
+) -> None:
+    desk.connect()
     for number in range(3):
-        event = customer_json(event_id=f"c{number}", customer_number=str(number))
-        publish(event, app=desk.app)
-    claims = [desk.ordering.claim("acme", f"c{number}") for number in range(3)]
-    for claim in claims:
+        publish(customer_json(event_id=f"c{number}", customer_number=str(number)), app=desk.app)
+    for claim in [desk.ordering.claim("acme", f"c{number}") for number in range(3)]:
         assert claim is not None
-        desk.ordering.settle(claim, Pause("The connection to Fortnox has ended."))
+        reason = "The connection to Fortnox has ended: the consent was withdrawn or has lapsed."
+        desk.ordering.settle(claim, Pause(reason))
     assert desk.told() == 1
-    (mail,) = desk.mails()
-    assert "The connection to Fortnox has ended." in mail["text"]
-    assert "companies connect acme" in mail["text"]
+    assert "Kopplingen till Fortnox har upphört" in desk.mail()["text"]
+    assert "3 händelser" in desk.mail()["text"]
+    assert "moment-fortnox companies connect acme" in desk.mail()["text"]
+    assert desk.rounds(seconds=3600, days=30) == 4  # after 4 hours, 1, 3 and 7 days
+    desk.ordering.resume("acme")
+    assert desk.told() == 1
+    assert "fungerar igen" in desk.mails()[-1]["subject"]
+    assert "30 dygn" in desk.mails()[-1]["text"]
+    assert desk.rounds(seconds=3600, hours=5) == 0
+    assert len({mail["headers"]["Message-ID"] for mail in desk.mails()}) == 6
+    assert len({mail["headers"]["References"] for mail in desk.mails()}) == 1
 
 
-def test_a_name_with_a_line_break_cannot_write_headers(desk: Desk) -> None:
-    desk.ends(customer_json(name="Evil\r\nBcc: victim@example.org"), Failed("No."))
+def test_a_standstill_that_ended_before_anyone_was_told_is_not_told(desk: Desk) -> None:
+    desk.connect()
+    desk.ordering.publish(Submission("acme", "a", "acme/customer/1", "customer.updated", "{}", desk.now))
+    desk.ordering.pause("acme", "For a moment.")
+    desk.sandbox.refuse_mail("450")
     desk.told()
-    (mail,) = desk.mails()
-    assert "Bcc" not in mail["headers"]
-    assert mail["to"] == ["drift@integration.example"]
+    desk.ordering.resume("acme")
+    desk.sandbox.refuse_mail(None)
+    assert desk.rounds(hours=1) == 0
 
 
-def test_an_event_mended_before_it_was_told_is_not_told(desk: Desk) -> None:
-    desk.ends(invoice_json(), Failed("The period is locked."))
-    desk.ordering.retry("acme", "e3")
-    assert desk.told() == 0
+def test_an_outage_is_told_at_set_steps_not_per_event_and_its_end_once(desk: Desk) -> None:
+    desk.connect()
+    for number in range(5):
+        event = project_json(event_id=f"p{number}", project_number=str(number))
+        desk.ends(event, Trouble(timedelta(hours=5), "Fortnox cannot be reached."))
+        if number >= 2:
+            desk.house.redis.hdel("mf:company:acme", "rests")  # its rest is over, and the next probe goes out
+            desk.ordering.pump()
+    assert desk.rounds(seconds=60, minutes=14) == 0
+    assert desk.rounds(minutes=2) == 1
+    assert "inte svarat på 15 minuter" in desk.mail()["subject"]
+    assert "5 händelser" in desk.mail()["text"]
+    assert desk.rounds(seconds=600, hours=25) == 3  # after 1 hour, 4 hours and a day
+    desk.ends(project_json(event_id="ok", project_number="9"))
+    assert desk.rounds(minutes=4) == 0  # one answer is not the end of an outage yet
+    assert desk.rounds(minutes=2) == 1
+    assert "fungerar igen" in desk.mails()[-1]["subject"]
+    assert desk.rounds(seconds=600, hours=2) == 0

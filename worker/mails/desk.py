@@ -1,0 +1,256 @@
+"""Tells people what they have to know, a round at a time: what came up is sorted by cause, what is due is mailed.
+
+The engine keeps what nobody was told of (`unreported`) until it is among the untold of its topic here; from there it
+goes after the SMTP server has the mail. A mail that the server may have is sent again as it was, with the same
+Message-ID. Of one company the longest due goes first, and none before it.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from functools import partial
+from itertools import groupby
+from typing import NamedTuple
+
+import structlog
+
+from tasks.house import House
+from worker.mails import standstills
+from worker.mails.causes import cause
+from worker.mails.contents import gather
+from worker.mails.letter import Letter
+from worker.mails.letters import WORDS, History, Standstill, Writer
+from worker.mails.message import message
+from worker.mails.recipients import Recipients, operator, recipients
+from worker.mails.smtp import Courier, NotSent, Refused, ServerTrouble
+from worker.mails.state import HOUR, MailState, Stop, Topic
+
+log = structlog.get_logger(__name__)
+
+READ = 1000  # things to tell that are sorted at a time
+ROUND = 60.0  # seconds; what is left goes in the next round
+
+Write = Callable[[Writer], Letter]
+
+
+class Due(NamedTuple):
+    """A mail that may go, since when, and how it is sent: that says whether the server has it."""
+
+    at: int
+    company: str
+    send: Callable[[], bool]
+
+
+class ServerDown(Exception):
+    """No mail goes out in this round any more."""
+
+
+class Desk:
+    """`now` is the time; `keep` is called before each mail, and raises when another holds the lock."""
+
+    def __init__(
+        self,
+        house: House,
+        courier: Courier,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        keep: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._house = house
+        self._courier = courier
+        self._now = now
+        self._keep = keep
+        self._state = MailState(house.redis)
+
+    def round(self) -> int:
+        """Returns how many mails the server took."""
+        self._sort()
+        stops = self._look_at_stops()
+        waits = self._state.waits(self._ms())
+        if "" in waits:
+            return 0
+        return self._send(sorted([*self._topics_due(), *stops], key=lambda due: due.at), waits)
+
+    # What came up
+
+    def _sort(self) -> None:
+        """Each under its topic. Done twice it changes nothing, so dying in between does no harm."""
+        while reports := self._house.ordering.unreported(READ):
+            now = self._ms()
+            topics: dict[Topic, list[str]] = {}
+            for company, group in groupby(sorted(one[:2] for one in reports if one.id), key=lambda pair: pair[0]):
+                for record in self._house.ordering.events(company, [event_id for _, event_id in group]):
+                    if about := cause(record):
+                        topics.setdefault(Topic(company, about), []).append(record.id)
+            places = {(one.company, one.id): at for at, one in enumerate(reports)}
+            for topic, ids in topics.items():
+                company = topic.company
+                self._state.add(topic, sorted(ids, key=lambda one: places[company, one]), now)
+            self._house.ordering.reported(*reports)
+            if len(reports) < READ:
+                break
+
+    def _topics_due(self) -> list[Due]:
+        return [
+            Due(at, topic.company, partial(self._tell_events, topic)) for at, topic in self._state.due(self._ms(), READ)
+        ]
+
+    def _look_at_stops(self) -> list[Due]:
+        now, stopped, kept = self._ms(), self._house.ordering.stopped(), self._state.stops()
+        due = []
+        for company in sorted({*kept, *stopped}):
+            before = kept.get(company)
+            was = replace(before) if before else None
+            stop = standstills.seen(before, stopped.get(company), now)
+            if stop != was:
+                self._state.keep_stop(company, stop)
+            if stop is not None and (since := standstills.due(stop)[0]) <= now:
+                due.append(Due(since, company, partial(self._tell_stop, company, stop)))
+        return due
+
+    # What is due
+
+    def _send(self, mails: Sequence[Due], waits: set[str]) -> int:
+        sent, ends = 0, time.monotonic() + ROUND
+        waiting = set(waits)
+        try:
+            for due in mails:
+                if due.company in waiting or time.monotonic() > ends:
+                    continue
+                self._keep()
+                if due.send():
+                    sent += 1
+                elif due.company in self._state.waits(self._ms()):
+                    waiting.add(due.company)
+        except ServerDown:
+            self._state.put_off("", self._ms())
+        return sent
+
+    def _tell_events(self, topic: Topic) -> bool:
+        past = self._state.told_of(topic)
+        ids, upto = self._state.untold(topic, past.doubt)
+        items = gather(self._house.ordering, self._house.names, topic.company, topic.cause, ids)
+        if not items:
+            self._state.told(topic, upto, 0, self._ms())  # mended before anyone was told
+            return False
+        history = History(len(items), past.total, _time(past.started))
+        self._state.doubt(topic, upto)
+        sent = self._deliver(
+            topic.company,
+            lambda writer: writer.events(items, history),
+            thread=f"{topic.ref}:{past.started}",
+            n=past.n + 1,
+            about=topic.cause.partition(":")[0],
+            events=len(items),
+            surely_not=lambda: self._state.no_doubt(topic),
+        )
+        if sent:
+            self._state.told(topic, upto, len(items), self._ms())
+        return sent
+
+    def _tell_stop(self, company: str, stop: Stop) -> bool:
+        now = self._ms()
+        step = 0 if stop.well_since else standstills.passed(stop, now)
+        counts = self._house.ordering.counts(company)
+        still = Standstill(
+            reason=stop.reason,
+            since=_time(stop.since),
+            now=_time(stop.well_since or now),
+            waiting=sum(counts[status] for status in ("waiting", "ready", "running", "retrying")),
+            next_step=standstills.next_step(stop, step) if step else None,
+        )
+
+        def write(writer: Writer) -> Letter:
+            if not step:
+                return writer.well(still, stop.what)
+            return writer.paused(still, step - 1) if stop.what == "paused" else writer.outage(still)
+
+        about = stop.what if step else "well"
+        sent = self._deliver(company, write, thread=f"{company}:{stop.what}:{stop.since}", n=step, about=about)
+        if sent:
+            self._state.keep_stop(company, replace(stop, steps=step) if step else None)
+        return sent
+
+    # Handing over
+
+    def _deliver(
+        self,
+        company: str,
+        write: Write,
+        *,
+        thread: str,
+        n: int,
+        about: str,
+        events: int = 0,
+        surely_not: Callable[[], object] = lambda: None,
+    ) -> bool:
+        """Whether the server has the mail. Raises `ServerDown`."""
+
+        def mail(to: Recipients, note: str = "") -> EmailMessage:
+            letter = _with_note(write(Writer(company, WORDS[to.language])), note)
+            sender = self._house.settings.alerts_from
+            return message(letter, sender=sender, to=to.addresses, company=company, thread=thread, n=n, now=self._now())
+
+        to = recipients(self._house, company)
+        if not to.addresses:
+            log.error("mail.no_recipient", company=company)  # kept, and listed by `events list`
+            surely_not()
+            self._state.put_off(company, self._ms(), HOUR)
+            return False
+        try:
+            try:
+                refused = self._courier.send(mail(to, _why_operator(to)))
+            except Refused as error:
+                if to.operator or not (last := operator(self._house)).addresses:
+                    raise
+                log.warning("mail.address_refused", company=company, answer=str(error))
+                refused = self._courier.send(mail(last, _refused_note(last, ", ".join(to.addresses), error.answer)))
+                to = last
+        except NotSent as error:
+            log.warning("mail.not_sent", company=company, error=type(error).__name__, why=str(error))
+            if not (isinstance(error, ServerTrouble) and error.in_doubt):
+                surely_not()
+            if isinstance(error, ServerTrouble):
+                raise ServerDown from None
+            self._state.put_off(company, self._ms())
+            return False
+        self._state.well("", company)
+        log.info("mail.sent", company=company, about=about, events=events, to="operator" if to.operator else "company")
+        self._tell_of_refused(company, refused, mail)
+        return True
+
+    def _tell_of_refused(
+        self, company: str, refused: dict[str, str], mail: Callable[[Recipients, str], EmailMessage]
+    ) -> None:
+        """Others of the company have the mail; the operator hears of the address that was refused."""
+        last = operator(self._house)
+        if refused and last.addresses:
+            log.warning("mail.address_refused", company=company, answer=next(iter(refused.values()))[:3])
+            try:
+                self._courier.send(mail(last, _refused_note(last, ", ".join(refused), "; ".join(refused.values()))))
+            except NotSent as error:
+                log.warning("mail.not_sent", company=company, error=type(error).__name__, why=str(error))
+
+    def _ms(self) -> int:
+        return round(self._now().timestamp() * 1000)
+
+
+def _why_operator(to: Recipients) -> str:
+    if not to.operator:
+        return ""
+    if to.unusable:
+        return _refused_note(to, to.unusable, "it is no e-mail address")
+    return WORDS[to.language].no_address
+
+
+def _refused_note(to: Recipients, address: str, why: str) -> str:
+    return WORDS[to.language].refused_address.format(address=address[:200], why=why)
+
+
+def _with_note(letter: Letter, note: str) -> Letter:
+    return replace(letter, lead=" ".join(filter(None, (note, letter.lead)))) if note else letter
+
+
+def _time(ms: int) -> datetime:
+    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=ms)

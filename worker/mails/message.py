@@ -1,0 +1,46 @@
+"""A letter as an e-mail: its parts and headers. Pure: the time is an argument."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, parseaddr
+
+from worker.mails.letter import Letter
+from worker.mails.render import as_html, as_text
+from worker.mails.words import plain
+
+LONGEST_SUBJECT = 150
+
+
+def message(
+    letter: Letter, *, sender: str, to: Sequence[str], company: str, thread: str, n: int, now: datetime
+) -> EmailMessage:
+    """`thread` names what the mail belongs to, `n` its place there: the same two make the same Message-ID, by which
+    a receiver knows a repeated mail again.
+    """
+    name, address = parseaddr(sender)
+    domain = address.rpartition("@")[2] or "localhost"
+    root = hashlib.sha256(thread.encode()).hexdigest()[:24]
+    mail = EmailMessage(policy=SMTP)
+    mail["From"] = Address(name or "Moment – Fortnox", addr_spec=address)
+    mail["To"] = ", ".join(to)
+    mail["Subject"] = plain(letter.subject)[:LONGEST_SUBJECT]
+    mail["Date"] = format_datetime(now)
+    mail["Message-ID"] = f"<{root}.{n}@{domain}>"
+    # Nobody gets the mail that these name: it holds the thread together, whichever of its mails comes first.
+    mail["In-Reply-To"] = mail["References"] = f"<{root}@{domain}>"
+    mail["List-Id"] = f"<{company.strip('_')}.moment-fortnox.{domain}>"  # RFC 2919: to sort by
+    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers, please
+    mail["X-Auto-Response-Suppress"] = "All"  # the same in Exchange
+    mail.set_content(as_text(letter), cte="quoted-printable")
+    mail.add_alternative(as_html(letter), subtype="html", cte="quoted-printable")
+    if letter.attachment is not None:
+        file = letter.attachment
+        mail.add_attachment(
+            file.content, maintype="text", subtype="csv", filename=file.name, params={"charset": "utf-8"}
+        )
+    mail["Content-Language"] = letter.language  # last: a part that is added takes what is about content along
+    return mail

@@ -1,0 +1,156 @@
+"""What of the telling is done: one writer at a time, who holds the lock of `worker.mails.report`. All in Redis.
+
+mail:due            sorted set by time (ms): topics with something untold, when their next mail may go
+mail:untold:<t>     sorted set by place: ids of the events that the topic's next mail tells of
+mail:topic:<t>      hash: started, n and total (mails and events told since), told (time of the last), doubt
+mail:places         counter: the order in which things came to be told
+mail:stops          hash: company → its standstill, as JSON
+mail:waits          hash: a company, or "" for the server → "tries until": not tried again before that
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+from redis import Redis
+
+HOUR = 3_600_000  # ms between two mails of one topic
+QUIET = 24 * HOUR  # a topic that rested this long begins anew: a new thread, counted from one
+FORGOTTEN = 30 * 24 * HOUR
+FIRST_WAIT, LONGEST_WAIT = 10_000, 120_000  # ms between two tries
+
+
+class Topic(NamedTuple):
+    """One cause of one company: what it has to tell goes into one mail."""
+
+    company: str
+    cause: str
+
+    @property
+    def ref(self) -> str:
+        return f"{self.company}:{self.cause}"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A topic's past. Times in ms. `doubt`: the place up to which a mail may have gone out, unknown whether it did."""
+
+    started: int = 0
+    n: int = 0
+    total: int = 0
+    last: int = 0
+    doubt: int = 0
+
+
+@dataclass(slots=True)
+class Stop:
+    """A company at a standstill: `what` is paused or outage, `steps` how many mails told of it. Times in ms."""
+
+    what: str
+    since: int
+    reason: str = ""
+    steps: int = 0
+    well_since: int = 0
+
+
+class MailState:
+    def __init__(self, redis: Redis, prefix: str = "mf:") -> None:
+        self._redis = redis
+        self._prefix = f"{prefix}mail:"
+
+    # Topics
+
+    def add(self, topic: Topic, ids: Sequence[str], now: int) -> None:
+        """These are to be told: at once where the topic's last mail is an hour old, else in its next. Repeatable."""
+        past = self.told_of(topic)
+        place = self._redis.incrby(self._key("places"), len(ids)) - len(ids)  # type: ignore[operator]
+        with self._redis.pipeline(transaction=True) as pipeline:
+            if not past.started or now - max(past.last, past.started) > QUIET:
+                pipeline.delete(self._topic(topic))
+                pipeline.hset(self._topic(topic), "started", str(now))
+            pipeline.zadd(self._untold(topic), {one: place + at for at, one in enumerate(ids, 1)}, nx=True)
+            pipeline.zadd(self._key("due"), {topic.ref: max(now, past.last + HOUR if past.last else now)}, nx=True)
+            pipeline.execute()
+
+    def due(self, now: int, most: int) -> list[tuple[int, Topic]]:
+        """Topics whose mail may go now, and since when, the longest due first."""
+        found: Any = self._redis.zrange(
+            self._key("due"), "-inf", now, byscore=True, offset=0, num=most, withscores=True
+        )
+        return [(int(at), Topic(*ref.split(":", 1))) for ref, at in found]
+
+    def told_of(self, topic: Topic) -> Told:
+        names = ["started", "n", "total", "told", "doubt"]
+        found: Any = self._redis.hmget(self._topic(topic), names)
+        return Told(*(int(value or 0) for value in found))
+
+    def untold(self, topic: Topic, upto: int) -> tuple[list[str], int]:
+        """The events to tell, in order, and the place of the last; those of a mail in doubt (`upto`) stay its own."""
+        found: Any = self._redis.zrange(self._untold(topic), "-inf", upto or "+inf", byscore=True, withscores=True)
+        return [one for one, _ in found], int(found[-1][1]) if found else upto
+
+    def doubt(self, topic: Topic, upto: int) -> None:
+        """Before a mail is handed over: if nobody lives to say what came of it, the same goes out again."""
+        self._redis.hset(self._topic(topic), "doubt", str(upto))
+
+    def no_doubt(self, topic: Topic) -> None:
+        """It surely did not go out."""
+        self._redis.hdel(self._topic(topic), "doubt")
+
+    def told(self, topic: Topic, upto: int, events: int, now: int) -> None:
+        """The server has the mail with these (or there was nothing left to tell: no events)."""
+        key = self._topic(topic)
+        left: Any = self._redis.zcount(self._untold(topic), f"({upto}", "+inf")
+        with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.zremrangebyscore(self._untold(topic), "-inf", upto)
+            pipeline.hdel(key, "doubt")
+            if events:
+                pipeline.hincrby(key, "n", 1)
+                pipeline.hincrby(key, "total", events)
+                pipeline.hset(key, "told", str(now))
+            pipeline.pexpire(key, FORGOTTEN)
+            if left:
+                pipeline.persist(key)
+                pipeline.zadd(self._key("due"), {topic.ref: now + HOUR if events else now})
+            else:
+                pipeline.zrem(self._key("due"), topic.ref)
+            pipeline.execute()
+
+    # Standstills
+
+    def stops(self) -> dict[str, Stop]:
+        found: Any = self._redis.hgetall(self._key("stops"))
+        return {company: Stop(**json.loads(stop)) for company, stop in found.items()}
+
+    def keep_stop(self, company: str, stop: Stop | None) -> None:
+        if stop is None:
+            self._redis.hdel(self._key("stops"), company)
+        else:
+            self._redis.hset(self._key("stops"), company, json.dumps(asdict(stop)))
+
+    # Waiting before the next try
+
+    def waits(self, now: int) -> set[str]:
+        """Companies whose mail is not tried just now; "" when none is."""
+        found: Any = self._redis.hgetall(self._key("waits"))
+        return {scope for scope, value in found.items() if int(value.split()[1]) > now}
+
+    def put_off(self, scope: str, now: int, wait: int = 0) -> None:
+        """For this long, else each time twice as long as before, from 10 s to 2 min."""
+        before: Any = self._redis.hget(self._key("waits"), scope)
+        tries = int(before.split()[0]) if before else 0
+        until = now + (wait or min(FIRST_WAIT * 2 ** min(tries, 10), LONGEST_WAIT))
+        self._redis.hset(self._key("waits"), scope, f"{tries + 1} {until}")
+
+    def well(self, *scopes: str) -> None:
+        self._redis.hdel(self._key("waits"), *scopes)
+
+    def _key(self, name: str) -> str:
+        return f"{self._prefix}{name}"
+
+    def _topic(self, topic: Topic) -> str:
+        return self._key(f"topic:{topic.ref}")
+
+    def _untold(self, topic: Topic) -> str:
+        return self._key(f"untold:{topic.ref}")

@@ -1,0 +1,89 @@
+"""Says in Swedish what the house said in English, sentence by sentence. Pure. No I/O.
+
+What has no Swedish stays as it is: an English reason is better than none.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from typing import NamedTuple
+
+from fortnox import errors as e
+from fortnox.codes import explain
+from fortnox.situations import SITUATIONS
+from worker.mails.swedish import SENTENCES
+
+_FIELD = re.compile(r"\{(\w+)\}")
+_QUOTED = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
+_FIELDS = {"path": r"[a-z]\w*(?:\.\w+)+|company|id|type|occurredAt|sequence", "value": _QUOTED}
+_KEPT = frozenset({"path", "value"})  # never looked up: they are data
+_SENTENCE = re.compile(r"\s+(?=[A-ZÅÄÖ'\"])")  # where the next may begin
+SENTENCES_AT_MOST = 30
+
+
+class Pattern(NamedTuple):
+    english: re.Pattern[str]
+    swedish: str
+
+
+def in_swedish(text: str) -> str:
+    """The same in Swedish; unchanged where a part of it has no Swedish."""
+    return _translated(text.strip()) or text
+
+
+@lru_cache(maxsize=4096)  # equal failures say the same
+def _translated(text: str) -> str | None:
+    """Sentence by sentence where each has its Swedish, else as a whole; None where neither goes."""
+    for end in list(_SENTENCE.finditer(text))[:SENTENCES_AT_MOST]:
+        first = _whole(text[: end.start()])
+        if first is not None and (rest := _translated(text[end.end() :])) is not None:
+            return f"{first} {rest}"
+    return _whole(text)
+
+
+def _whole(text: str) -> str | None:
+    for pattern in _patterns():
+        if match := pattern.english.fullmatch(text):
+            fields = {name: _field(name, value) for name, value in match.groupdict().items()}
+            return pattern.swedish.format(**fields)
+    return None
+
+
+def _field(name: str, value: str) -> str:
+    if name in _KEPT:
+        return value
+    if name == "problems":
+        return "; ".join(_translated(one) or one for one in value.split("; "))
+    return _translated(value) or value
+
+
+@cache
+def _patterns() -> tuple[Pattern, ...]:
+    """The longest first, so that what says more wins over what would take it for a value."""
+    pairs = dict(_of_fortnox()) | SENTENCES
+    ordered = sorted(pairs.items(), key=lambda pair: -len(_FIELD.sub("", pair[0])))
+    return tuple(Pattern(_compiled(english), swedish) for english, swedish in ordered)
+
+
+def _of_fortnox() -> Iterator[tuple[str, str]]:
+    unknown = e.Details()
+    unexplained = (
+        e.Rejected(unknown),
+        e.Unavailable(unknown),
+        e.Throttled(unknown, 1.0),
+        e.OutcomeUnknown(unknown),
+        e.GrantDead(unknown),
+    )
+    both = [(situation.en, situation.sv) for situation in SITUATIONS.values()]
+    both += [(explain(error, "en"), explain(error, "sv")) for error in unexplained]
+    for english, swedish in both:
+        yield english.reason, swedish.reason
+        yield english.remedy, swedish.remedy
+
+
+def _compiled(english: str) -> re.Pattern[str]:
+    parts = _FIELD.split(english)  # text, name, text, name, …
+    body = "".join(
+        f"(?P<{part}>{_FIELDS.get(part, '.+?')})" if at % 2 else re.escape(part) for at, part in enumerate(parts)
+    )
+    return re.compile(body, re.DOTALL)
