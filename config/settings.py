@@ -8,7 +8,7 @@ from base64 import urlsafe_b64decode
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from cryptography.fernet import Fernet
 from pydantic import (
@@ -86,7 +86,12 @@ class Settings(BaseSettings):
     """Everything an operator can set. Field names are the environment's names in lower case."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True, env_ignore_empty=True
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
+        env_ignore_empty=True,
+        hide_input_in_errors=True,  # it may be a password
     )
 
     # Where things are
@@ -141,6 +146,17 @@ class Settings(BaseSettings):
         if not (limit.requests >= 1 and 1 <= limit.seconds <= 60):
             raise ValueError("must be at least 1 request in 1 to 60 seconds")
         return limit
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _mail_goes_safely(cls, url: SecretStr) -> SecretStr:
+        parts = urlsplit(url.get_secret_value())
+        if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+            raise ValueError("give smtp://user:password@host:587?starttls=1 or smtps://user:password@host:465")
+        in_clear = parts.scheme == "smtp" and parse_qs(parts.query).get("starttls") != ["1"]
+        if parts.password and in_clear and parts.hostname not in SANDBOX_HOSTS:
+            raise ValueError("the password would go over the network in clear: add ?starttls=1, or use smtps://")
+        return url
 
     @field_validator("encryption_keys")
     @classmethod

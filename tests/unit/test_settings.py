@@ -66,6 +66,8 @@ def test_values_come_from_the_environment_in_the_documented_formats(monkeypatch:
         ({"encryption_keys": "short"}, "ENCRYPTION_KEYS: key 1 is not a Fernet key"),
         ({"company_release_limit": "0"}, "COMPANY_RELEASE_LIMIT:"),
         ({"log_format": "xml"}, "LOG_FORMAT:"),
+        ({"smtp_url": "mail.example:25"}, "SMTP_URL: give smtp://user:password@host:587?starttls=1"),
+        ({"smtp_url": "smtp://us:secret@mail.example:25"}, "SMTP_URL: the password would go over the network in clear"),
     ],
 )
 def test_a_bad_setting_is_named_with_what_it_takes(given: dict[str, str], told: str) -> None:
@@ -93,7 +95,7 @@ def test_the_sandbox_runs_without_secrets() -> None:
 
 
 def test_no_secret_shows_in_repr_or_in_a_problem() -> None:
-    shown = repr(settings(**REAL, smtp_url="smtp://user:hidden@host")) + problems(**{**REAL, "lease_seconds": "99"})
+    shown = repr(settings(**REAL, smtp_url="smtps://user:hidden@host")) + problems(**{**REAL, "lease_seconds": "99"})
     for secret in ("s3cr3t-of-ours", "key-of-ours", KEY, "hidden"):
         assert secret not in shown
 

@@ -60,7 +60,7 @@ class Courier:
         if self._server is not None:
             with contextlib.suppress(OSError, smtplib.SMTPException):
                 self._server.quit()
-            self._server = None
+            self._close()
 
     def send(self, mail: EmailMessage) -> dict[str, str]:
         """Once it returns, the server has the mail. Returns the addresses refused for good, with the answer.
@@ -79,33 +79,39 @@ class Courier:
         except smtplib.SMTPResponseException as error:
             raise _of_answer(error.smtp_code, error.smtp_error) from None
         except (OSError, smtplib.SMTPException) as error:
-            self._server = None
+            self._close()
             raise ServerTrouble(type(error).__name__, in_doubt=True) from None
         return {to: _said(code, text) for to, (code, text) in refused.items() if code >= 500}
 
     def _connected(self) -> smtplib.SMTP:
         if self._server is None or not _lives(self._server):
+            self._close()
             try:
-                self._server = self._connect()
+                self._server = self._opened()
+                self._secure_and_log_in(self._server)
             except (OSError, smtplib.SMTPException) as error:
-                self._server = None
+                self._close()
                 code = getattr(error, "smtp_code", "")
                 raise ServerTrouble(f"{type(error).__name__} {code}".strip()) from None
         return self._server
 
-    def _connect(self) -> smtplib.SMTP:
+    def _opened(self) -> smtplib.SMTP:
         host = self._url.hostname or "127.0.0.1"
-        server: smtplib.SMTP
         if self._url.scheme == "smtps":
             context = ssl.create_default_context()
-            server = smtplib.SMTP_SSL(host, self._url.port or 465, timeout=TIMEOUT, context=context)
-        else:
-            server = smtplib.SMTP(host, self._url.port or 25, timeout=TIMEOUT)
-            if parse_qs(self._url.query).get("starttls") == ["1"]:
-                server.starttls(context=ssl.create_default_context())
+            return smtplib.SMTP_SSL(host, self._url.port or 465, timeout=TIMEOUT, context=context)
+        return smtplib.SMTP(host, self._url.port or 25, timeout=TIMEOUT)
+
+    def _secure_and_log_in(self, server: smtplib.SMTP) -> None:
+        if self._url.scheme == "smtp" and parse_qs(self._url.query).get("starttls") == ["1"]:
+            server.starttls(context=ssl.create_default_context())
         if self._url.username:
             server.login(unquote(self._url.username), unquote(self._url.password or ""))
-        return server
+
+    def _close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
 
 
 def _lives(server: smtplib.SMTP) -> bool:

@@ -18,6 +18,7 @@ _QUOTED = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
 _FIELDS = {"path": r"[a-z]\w*(?:\.\w+)+|company|id|type|occurredAt|sequence", "value": _QUOTED}
 _KEPT = frozenset({"path", "value"})  # never looked up: they are data
 _SENTENCE = re.compile(r"\s+(?=[A-ZÅÄÖ'\"])")  # where the next may begin
+_PROBLEM = re.compile(r"; (?=[\w.]+: )")  # where the next names its field
 SENTENCES_AT_MOST = 30
 
 
@@ -53,7 +54,7 @@ def _field(name: str, value: str) -> str:
     if name in _KEPT:
         return value
     if name == "problems":
-        return "; ".join(_translated(one) or one for one in value.split("; "))
+        return "; ".join(_translated(one) or one for one in _PROBLEM.split(value))
     return _translated(value) or value
 
 

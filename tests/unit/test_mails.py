@@ -1,0 +1,262 @@
+"""The mails' words and forms: both languages are whole, both forms say the same, every sentence has its Swedish."""
+
+import ast
+import html
+import re
+from dataclasses import fields
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from fortnox.codes import SITUATIONS
+from mappers import to_customer, to_invoice
+from mappers.errors import Unmappable
+from moment.events import InvalidEvent, parse_event
+from tests.mail_previews import AT, a_record, an_invoice, letters
+from tests.unit.factories import a_credit_note, a_customer, a_line, customer_json
+from tests.unit.factories import an_invoice as invoice_event
+from worker.mails.causes import cause
+from worker.mails.letter import Letter
+from worker.mails.letters import History, Writer
+from worker.mails.listing import as_csv
+from worker.mails.render import as_html, as_text
+from worker.mails.swedish import SENTENCES
+from worker.mails.things import thing
+from worker.mails.translate import in_swedish
+from worker.mails.words import ENGLISH, Words
+from worker.mails.words_sv import SWEDISH
+
+ROOT = Path(__file__).parents[2]
+
+# --- Two languages ---
+
+SAME_IN_BOTH = {"list_name"}
+
+
+def test_swedish_has_every_word_of_its_own() -> None:
+    same = {one.name for one in fields(Words) if getattr(ENGLISH, one.name) == getattr(SWEDISH, one.name)}
+    assert same == SAME_IN_BOTH
+
+
+def placeholders(value: object) -> object:
+    if isinstance(value, str):
+        return sorted(set(re.findall(r"\{(\w+)\}", value)))
+    if isinstance(value, dict):
+        return {key: placeholders(one) for key, one in value.items()}
+    return sorted({name for part in value for name in placeholders(part)}) if isinstance(value, tuple) else None  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", [one.name for one in fields(Words)])
+def test_both_languages_fill_in_the_same(name: str) -> None:
+    assert placeholders(getattr(ENGLISH, name)) == placeholders(getattr(SWEDISH, name))
+
+
+def test_every_sentence_and_its_swedish_fill_in_the_same() -> None:
+    assert [english for english, swedish in SENTENCES.items() if placeholders(english) != placeholders(swedish)] == []
+
+
+# --- Two forms ---
+
+
+def words_of(text: str) -> list[str]:
+    return " ".join(text.split()).split(" ")
+
+
+def shown(page: str) -> str:
+    """What a reader of the HTML sees, on one line."""
+    body = page[page.index("</head>") :]
+    body = re.sub(r'<div style="display:none.*?</div>', "", body, flags=re.DOTALL)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+LETTERS = [pytest.param(letter, id=f"{name}-{lang}") for lang in ("sv", "en") for name, letter in letters(lang).items()]
+
+
+@pytest.mark.parametrize("letter", LETTERS)
+def test_the_text_says_all_that_the_html_says(letter: Letter) -> None:
+    text, page = words_of(as_text(letter)), words_of(shown(as_html(letter)))
+    seen = {*text, *(word.strip("[]:") for word in text)}
+    assert [word for word in page if word not in seen] == []
+
+
+@pytest.mark.parametrize("letter", LETTERS)
+def test_the_html_says_all_that_the_text_says(letter: Letter) -> None:
+    page = set(words_of(shown(as_html(letter))))
+    text = [word for word in words_of(as_text(letter)) if not re.fullmatch(r"[-=]+", word)]
+    assert [word for word in text if word not in page and word.strip("[]:") not in page] == []
+
+
+@pytest.mark.parametrize("letter", LETTERS)
+def test_text_keeps_to_lines_that_a_reply_can_quote(letter: Letter) -> None:
+    assert [line for line in as_text(letter).splitlines() if len(line) > 76 and "://" not in line] == []
+
+
+def test_a_letter_loads_nothing_from_elsewhere() -> None:
+    """An image or a font that is fetched tells its owner who reads the mail."""
+    for letter in letters("sv").values():
+        page = as_html(letter)
+        assert not re.search(r"<(img|link|script|iframe)|@import|url\(|src=", page)
+
+
+def test_a_swedish_letter_holds_no_english(capsys: pytest.CaptureFixture[str]) -> None:
+    english = re.compile(r"\b(the|and|is|not|was|with|from|must|this|which)\b")
+    for name, letter in letters("sv").items():
+        assert not english.search(as_text(letter)), name
+
+
+# --- The attached list ---
+
+
+def test_the_list_opens_in_excel_and_runs_nothing_there() -> None:
+    item = an_invoice(1001, "-12500.50")
+    item = item._replace(thing=item.thing._replace(customer_name='=HYPERLINK("http://x";"y") AB; "och" Söner'))
+    content = as_csv([item], SWEDISH)
+    assert content.startswith(b"\xef\xbb\xbfTyp;Nummer;")
+    row = content.decode("utf-8-sig").splitlines()[1]
+    assert ";-12500,50;SEK;" in row
+    assert "'=HYPERLINK(" in row
+
+
+# --- Causes ---
+
+
+def test_a_cause_is_the_code_or_else_the_reason_without_its_values() -> None:
+    assert cause(a_record()) == cause(a_record("other", reason="Said otherwise.")) == "failed:2000401"
+    one, other = (a_record(code="", reason=f"Number '{n}' of {n * 100}.00 is bad.") for n in (1, 2))
+    assert cause(one) == cause(other) != cause(a_record(code="", reason="Something else."))
+    assert cause(a_record(status="held")) == "held:2000401"
+    assert cause(a_record(status="done")) == "done:remark"
+    assert cause(a_record(status="done", reason="")) is cause(a_record(status="running")) is None
+
+
+# --- Swedish for what the house says in English ---
+
+
+def test_what_fortnox_situations_say_has_its_swedish() -> None:
+    for situation in SITUATIONS.values():
+        assert in_swedish(situation.en.reason) == situation.sv.reason
+        assert in_swedish(situation.en.remedy) == situation.sv.remedy
+
+
+def real_sentences() -> list[str]:
+    """Reasons and remarks as mappers and events really make them."""
+    said = []
+    for bad in (
+        invoice_event(total_including_vat="12600.00", lines=[a_line(), a_line(account_number="3011")]),
+        a_credit_note(total_including_vat="5.00"),
+        invoice_event(currency_code="EUR"),
+        invoice_event(customer={"customer_number": "Å<1"}),
+    ):
+        with pytest.raises(Unmappable) as error:
+            to_invoice(bad.invoice)
+        said += [str(error.value), error.value.remedy]
+    customer = a_customer(
+        name="<>",
+        email="anna@",
+        organization_number="556677-8890",
+        address={"country_code": "UK", "zip_code": "1" * 11},
+    )
+    said.append(to_customer(customer.customer).notice)
+    said.append(to_invoice(invoice_event(payment_id="10", due_date="2026-01-01").invoice).notice)
+    for given in (["no"], "{", customer_json(customer_number="1/2", id="x"), {"type": "customer.deleted"}):
+        with pytest.raises(InvalidEvent) as refused:
+            parse_event(given)  # type: ignore[arg-type]
+        said.append(f"Not a valid event: {refused.value}")
+    return [one for one in said if one]
+
+
+@pytest.mark.parametrize("english", real_sentences())
+def test_what_really_is_said_comes_out_in_swedish(english: str) -> None:
+    swedish = in_swedish(english)
+    assert swedish != english
+    assert not re.search(r"\b(the|is|was|not|must|which|for this|given)\b", swedish), swedish
+    for value in re.findall(r"'[^']*'|\d[\d.-]+\d", english):
+        assert value in swedish
+
+
+def test_what_nobody_translated_stays_as_it_is() -> None:
+    assert in_swedish("A reason of tomorrow. It was left out.") == "A reason of tomorrow. It was left out."
+
+
+TELLING = ("mappers", "tasks", "moment/files.py", "worker/doors/admission.py")
+NOT_TOLD = ("tasks/consumer.py", "tasks/transfer.py", "tasks/leases.py", "tasks/messages.py", "mappers/countries.py")
+WITHIN = {
+    "log",
+    "info",
+    "warning",
+    "error",
+    "exception",
+    "RuntimeError",
+    "ValueError",
+    "compile",
+    "Yield",
+    "Skipped",
+    "Field",
+}
+
+
+def prose(module: Path) -> set[str]:
+    """The sentences of a module: strings with several words that are no docstrings; `{}` for what is filled in."""
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    skipped = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        name = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
+        if name in WITHIN:
+            skipped |= {id(inner) for inner in ast.walk(node)}
+        if isinstance(node, ast.JoinedStr):
+            skipped |= {id(inner) for inner in node.values}
+    found = set()
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.add(node.value)
+        elif isinstance(node, ast.JoinedStr):
+            parts = (one.value if isinstance(one, ast.Constant) else "{}" for one in node.values)
+            found.add("".join(map(str, parts)))
+    return {text for text in found if len(re.findall(r"[a-z]{2,} ", text)) >= 3}
+
+
+def test_every_sentence_that_a_mail_may_quote_has_its_swedish() -> None:
+    known = "\n".join(re.sub(r"\{\w+\}", "{}", english) for english in SENTENCES)
+    modules = [
+        path for name in TELLING for path in ([ROOT / name] if name.endswith(".py") else (ROOT / name).glob("*.py"))
+    ]
+    missing = {
+        f"{path.relative_to(ROOT)}: {text}"
+        for path in modules
+        if str(path.relative_to(ROOT)) not in NOT_TOLD
+        for text in prose(path)
+        for part in text.split("{}")
+        if len(part.split()) > 1 and part.strip(" .;:") not in known
+    }
+    assert not missing, "\n".join(["no Swedish in worker/mails/swedish.py for:", *sorted(missing)])
+
+
+# --- What an event is about ---
+
+
+def test_a_thing_is_known_by_its_event_or_else_by_its_key() -> None:
+    assert thing("acme/customer/7", "e", None)[:2] == ("customer", "7")
+    assert thing("acme/invalid/1f", "e", "{}")[:2] == ("event", "e")
+    assert thing("acme/invoice/1001", "e", "not json")[:2] == ("invoice", "1001")
+
+
+def test_amounts_are_written_as_in_the_language() -> None:
+    assert SWEDISH.money(Decimal("-1234567.5"), "SEK") == "-1 234 567,50 SEK"
+    assert ENGLISH.money(Decimal("1234567.5"), "EUR") == "1,234,567.50 EUR"
+
+
+def test_a_reason_said_by_all_is_said_once_and_what_differs_stands_with_each() -> None:
+    items = [an_invoice(n, said=f"Kan inte hitta konto {n}.") for n in (1, 2)]
+    text = as_text(Writer("acme", SWEDISH).events(items, History(2, 0, AT)))
+    assert text.count("Bokföringsperioden") == 1
+    assert "Kan inte hitta konto 1." in text
+    assert "Kan inte hitta konto 2." in text
