@@ -76,7 +76,7 @@ def _of_fortnox(error: FortnoxError, claim: Claim, needs: tuple[str, ...], chanc
         case Ending.HOLD if isinstance(error, AccessMissing) and error.part and not about_connection(claim):
             key = key_of(claim.company, error.part)
             return Held(key, reason, remedy, label(error), said=error.message, tell=not isinstance(error, StillClosed))
-    return Failed(reason, remedy, label(error), error.message)
+    return Failed(reason, remedy, label(error), said=error.message)
 
 
 def _named(error: PrerequisiteMissing, needs: tuple[str, ...]) -> str | None:

@@ -374,6 +374,18 @@ def test_a_dead_grant_is_told_once_however_many_events_meet_it_then_at_set_steps
     assert len({mail["headers"]["References"] for mail in desk.mails()}) == 1
 
 
+def test_a_paused_company_gets_the_address_at_which_it_consents_again(running: tuple[App, Sandbox], desk: Desk) -> None:
+    settings = running[0].settings.model_copy(update={"fortnox_redirect_uri": "https://moment.example/back"})
+    linked = Desk(create_app(settings), running[1])
+    linked.connect()
+    linked.ends(customer_json())
+    linked.ordering.pause("acme", "The connection to Fortnox has ended.")
+    assert linked.told() == 1
+    address = f"{settings.fortnox_auth_url}/oauth-v1/auth?"
+    assert address in linked.mail()["text"]
+    assert f'href="{address}' in linked.mail()["html"]
+
+
 def test_a_standstill_that_ended_before_anyone_was_told_is_not_told(desk: Desk) -> None:
     desk.connect()
     desk.ordering.publish(Submission("acme", "a", "acme/customer/1", "customer.updated", "{}", desk.now))

@@ -159,6 +159,7 @@ class Desk:
             now=_time(stop.well_since or now),
             waiting=sum(counts[status] for status in ("waiting", "ready", "running", "retrying")),
             next_step=standstills.next_step(stop, step) if step else None,
+            link=self._house.consent_address(company) or "",
         )
 
         def write(writer: Writer) -> Letter:

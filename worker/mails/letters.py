@@ -80,7 +80,7 @@ class Writer:
             words.paused_title,
             "stopped",
             words.tag_paused,
-            (Section(words.why, (self._say(still.reason),)), reconnect, self._afterwards(words.paused_kept, still)),
+            (Section(words.why, self._say(still.reason)), reconnect, self._afterwards(words.paused_kept, still)),
         )
 
     def outage(self, still: Standstill) -> Letter:
@@ -161,8 +161,12 @@ class Writer:
 
     def _of_held(self, items: Sequence[Item], history: History) -> tuple[Section, ...]:
         words = self._words
-        one = history.events == 1
-        then = words.goes_on_after.format(blocker=self._blocker(items[0])) if one else words.go_on_after
+        if items[0].record.blocker.split("/")[1:2] == ["access"]:
+            then = words.part_closed
+        elif history.events == 1:
+            then = words.goes_on_after.format(blocker=self._call(of_key(items[0].record.blocker)))
+        else:
+            then = words.go_on_after
         return (
             *self._why(items),
             *self._which(items, history),
@@ -173,7 +177,7 @@ class Writer:
     def _of_remarks(self, items: Sequence[Item], history: History) -> tuple[Section, ...]:
         words = self._words
         remarks = (
-            Section(words.remarks, (self._say(items[0].record.reason),))
+            Section(words.remarks, self._say(items[0].record.reason))
             if history.events == 1
             else Section(words.remarks, entries=self._entries(items, history))
         )
@@ -181,21 +185,20 @@ class Writer:
 
     def _why(self, items: Sequence[Item]) -> tuple[Section, ...]:
         """What all say is said once; what differs stands with each in the list."""
-        reason = (self._say(items[0].record.reason),) if _same(items, "reason") else ()
+        reason = self._say(items[0].record.reason) if _same(items, "reason") else ()
         said = self._of_fortnox(items[0]) if _same(items, "said", "reason") else ()
         return (Section(self._words.why, reason + said),) if reason + said else ()
 
     def _of_fortnox(self, item: Item) -> tuple[str, ...]:
         """Fortnox's own words, unless the reason has them already, and its code."""
         words, record = self._words, item.record
-        said = "" if record.said in record.reason else record.said
-        if said and record.code:
-            return (words.fortnox_says.format(said=plain(said), code=record.code),)
+        code = record.code.rpartition(" ")[2]  # of `period-locked 2000401` Fortnox's part
+        said = "" if record.said in record.reason else plain(record.said)
+        if said and code:
+            return (words.fortnox_says.format(said=said, code=code),)
         if said:
-            return (words.fortnox_says_only.format(said=plain(said)),)
-        if record.code and record.code not in record.reason:
-            return (words.code_only.format(code=record.code),)
-        return ()
+            return (words.fortnox_says_only.format(said=said),)
+        return (words.code_only.format(code=code),) if code and code not in record.reason else ()
 
     def _which(self, items: Sequence[Item], history: History) -> tuple[Section, ...]:
         if history.events == 1:
@@ -207,7 +210,7 @@ class Writer:
         entries = [
             Entry(
                 self._name(item, amount=True),
-                ((self._say(item.record.reason),) if reasons else ()) + (self._of_fortnox(item) if said else ()),
+                (self._say(item.record.reason) if reasons else ()) + (self._of_fortnox(item) if said else ()),
             )
             for item in items[:SHOWN]
         ]
@@ -216,7 +219,7 @@ class Writer:
         return tuple(entries)
 
     def _remedy(self, items: Sequence[Item]) -> tuple[Section, ...]:
-        remedies = dict.fromkeys(self._say(item.record.remedy) for item in items[:SHOWN] if item.record.remedy)
+        remedies = dict.fromkeys(line for item in items[:SHOWN] for line in self._say(item.record.remedy))
         return (Section(self._words.what_to_do, tuple(remedies)),) if remedies else ()
 
     def _behind(self, items: Sequence[Item], told: tuple[str, ...]) -> Section:
@@ -303,11 +306,10 @@ class Writer:
             name = words.to_customer.format(thing=name, customer=whom)
         return plain(name)[:LONGEST_NAME]
 
-    def _blocker(self, item: Item) -> str:
-        return self._call(of_key(item.record.blocker))
-
-    def _say(self, text: str) -> str:
-        return plain(in_swedish(text) if self._words.language == "sv" else text)
+    def _say(self, text: str) -> tuple[str, ...]:
+        """Line by line: what differs between two invoices comes as a list."""
+        said = in_swedish(text) if self._words.language == "sv" else text
+        return tuple(plain(line) for line in said.split("\n") if line.strip())
 
 
 def _same(items: Sequence[Item], *fields: Literal["reason", "said"]) -> bool:

@@ -124,7 +124,160 @@ SENTENCES: dict[str, str] = {
     "Check the VAT settings of its accounts in Fortnox, remove the unposted invoice there, and retry.": (
         "Kontrollera kontonas momsinställningar i Fortnox, ta bort den obokförda fakturan där och försök igen."
     ),
+    # An invoice that is in Fortnox already
+    "Invoice {number} {state} and is not what Moment billed:": (
+        "Faktura {number} {state} och är inte det som Moment fakturerade:"
+    ),
+    "is in Fortnox, not posted,": "finns i Fortnox, inte bokförd,",
+    "is posted in Fortnox": "är bokförd i Fortnox",
+    "{what}: {there} in Fortnox, {billed} in Moment": "{what}: {there} i Fortnox, {billed} i Moment",
+    "Row {n}": "Rad {n}",
+    "Total": "Summa",
+    "Currency rate": "Valutakurs",
+    "{amount} on account {account} with {rate} % VAT": "{amount} på konto {account} med {rate} % moms",
+    "and {n} more rows": "och {n} rader till",
+    "See why Fortnox reckons otherwise (VAT of the accounts, fees, rounding). Correct the invoice in Fortnox, "
+    "where it can be changed until it is posted, then retry the event: it is posted when the figures agree.": (
+        "Se efter varför Fortnox räknar annorlunda (kontonas moms, avgifter, avrundning). Rätta fakturan i Fortnox, "
+        "där den kan ändras tills den bokförs, och försök igen: den bokförs när beloppen stämmer."
+    ),
+    "Invoice {number} has been cancelled (makulerad) in Fortnox, where its number cannot be used again.": (
+        "Faktura {number} har makulerats i Fortnox, där numret inte kan användas igen."
+    ),
+    "If it was right to cancel it, credit it in Moment and skip this event. If not, bill it anew in Moment.": (
+        "Var det rätt att makulera den: kreditera den i Moment och hoppa över händelsen. "
+        "Annars: fakturera på nytt i Moment."
+    ),
+    "The invoice is posted; a file is not there yet. {why}": "Fakturan är bokförd; en fil finns inte än. {why}",
+    "The invoice is posted, but without these files:": "Fakturan är bokförd, men utan de här filerna:",
+    "Attach them in Fortnox by hand. Or, when they can be fetched again, run "
+    "`moment-fortnox events retry {company} {id}`: "
+    "only what is missing is added.": (
+        "Bifoga dem i Fortnox för hand. Eller kör, när de kan hämtas igen, "
+        "`moment-fortnox events retry {company} {id}`: bara det som saknas läggs till."
+    ),
+    "is not a PDF, though the event says so": "är ingen PDF, fast händelsen säger det",
+    "its host did not answer ({why})": "dess värd svarade inte ({why})",
+    "its host sent a page ({type}) in place of it": "dess värd skickade en webbsida ({type}) i stället",
+    # A number that is another's
+    "{kind} number {number} is {other} in Fortnox and {ours} in Moment. Nothing was changed in Fortnox.": (
+        "{kind} nummer {number} är {other} i Fortnox och {ours} i Moment. Inget ändrades i Fortnox."
+    ),
+    "Customer": "Kund",
+    "Project": "Projekt",
+    "Give one of the two another number. If they are the same {kind}, have Moment's taken over: "
+    "moment-fortnox events retry {company} {id} --accept-existing": (
+        "Ge den ena ett annat nummer. Är de samma {kind}, låt Moments gälla: "
+        "moment-fortnox events retry {company} {id} --accept-existing"
+    ),
+    "customer": "kund",
+    "project": "projekt",
     # The connection
+    "Enable the integration in Moment again and approve it in Fortnox: that gives a new code. Then retry the event.": (
+        "Slå på integrationen i Moment igen och godkänn den i Fortnox: det ger en ny kod. Försök sedan igen."
+    ),
+    "Enable the integration in Moment again and approve it in Fortnox: that gives a new code.": (
+        "Slå på integrationen i Moment igen och godkänn den i Fortnox: det ger en ny kod."
+    ),
+    "Then retry the event.": "Försök sedan igen.",
+    "The authorization code was used already, on {when} UTC: it works once.": (
+        "Auktoriseringskoden användes redan {when} UTC: den gäller en gång."
+    ),
+    "The connection that was made with it stands.": "Kopplingen som gjordes med den gäller.",
+    "The consent lacks {scope}: it is needed to {use}.": "Godkännandet saknar {scope}, som behövs: {use}.",
+    "Connect again and approve everything that Fortnox lists.": "Koppla igen och godkänn allt som Fortnox räknar upp.",
+    "Projects cannot be read: {why}": "Projekt kan inte läsas: {why}",
+    "The consent is not a service account's, so its tokens are renewed with a refresh token.": (
+        "Godkännandet är inte ett servicekontos, så kopplingen förnyas i företagets namn."
+    ),
+    "It works. To change it, a system administrator connects again and approves a service account.": (
+        "Det fungerar. För att ändra det kopplar en systemadministratör igen och godkänner ett servicekonto."
+    ),
+    "Fortnox has no financial year for today's date: invoices dated today cannot be posted.": (
+        "Fortnox har inget räkenskapsår för dagens datum: fakturor med dagens datum kan inte bokföras."
+    ),
+    "Create the financial year in Fortnox.": "Lägg upp räkenskapsåret i Fortnox.",
+    "The accounting method in Fortnox is the cash method, with which invoices cannot be posted.": (
+        "Bokföringsmetoden i Fortnox är kontantmetoden, och med den kan fakturor inte bokföras."
+    ),
+    "Change it to the invoicing method (ACCRUAL) in Fortnox's settings of the financial year.": (
+        "Byt till faktureringsmetoden i räkenskapsårets inställningar i Fortnox."
+    ),
+    "Expenses are switched on, but no account number is chosen.": "Utlägg är påslagna, men inget kontonummer är valt.",
+    "Choose the accounts whose supplier invoices are brought back.": (
+        "Välj kontona vars leverantörsfakturor ska hämtas."
+    ),
+    "Expense accounts that Fortnox does not have, or not as active: {accounts}.": (
+        "Utläggskonton som inte finns, eller inte är aktiva, i Fortnox: {accounts}."
+    ),
+    "Open them in Fortnox's chart of accounts, or choose others.": (
+        "Lägg upp dem i kontoplanen i Fortnox, eller välj andra."
+    ),
+    "Accounts of recent invoices that Fortnox does not have: {accounts}.": (
+        "Konton på nya fakturor som inte finns i Fortnox: {accounts}."
+    ),
+    "Open them in Fortnox's chart of accounts: invoices on them are refused.": (
+        "Lägg upp dem i kontoplanen i Fortnox: fakturor på dem nekas."
+    ),
+    "Accounts of recent invoices that are not active in Fortnox: {accounts}.": (
+        "Konton på nya fakturor som inte är aktiva i Fortnox: {accounts}."
+    ),
+    "Activate them in Fortnox's chart of accounts: invoices on them are refused.": (
+        "Aktivera dem i kontoplanen i Fortnox: fakturor på dem nekas."
+    ),
+    "VAT rates of recent invoices that are not Swedish ones: {rates}.": (
+        "Momssatser på nya fakturor som inte är svenska: {rates}."
+    ),
+    "Fortnox takes a rate only if it is set up there: compare the VAT settings of both.": (
+        "Fortnox tar bara emot en sats som är upplagd där: jämför momsinställningarna i båda."
+    ),
+    "Accounts of recent invoices whose VAT code in Fortnox says another rate: {accounts}.": (
+        "Konton på nya fakturor vars momskod i Fortnox anger en annan sats: {accounts}."
+    ),
+    "Make account and VAT code the same in Moment and in Fortnox.": "Gör konto och momskod lika i Moment och Fortnox.",
+    "There is no address for failures to be mailed to: the operator gets them.": (
+        "Det finns ingen adress att mejla fel till: driften får dem."
+    ),
+    "Set the error e-mail in Moment's integration settings.": "Ange e-postadress för fel i Moments inställningar.",
+    # Expenses
+    "Row {row} ({expense}): {reason}": "Rad {row} ({expense}): {reason}",
+    "{amount} on account {account}, project {project}": "{amount} på konto {account}, projekt {project}",
+    "Account {account} is not among the chosen accounts ({chosen}).": (
+        "Konto {account} finns inte bland de valda kontona ({chosen})."
+    ),
+    "Account {account} is not among the chosen accounts, as none are chosen.": (
+        "Konto {account} är inte valt: inga konton är valda."
+    ),
+    "It is dated {date}, before {start}, from which expenses are brought back.": (
+        "Den är daterad {date}, före {start}, då utlägg började hämtas."
+    ),
+    "Neither the row nor the supplier invoice has a project.": (
+        "Varken raden eller leverantörsfakturan har något projekt."
+    ),
+    "Project {number} does not exist in Moment.": "Projekt {number} finns inte i Moment.",
+    "Project {number} has no start date in Fortnox.": "Projekt {number} saknar startdatum i Fortnox.",
+    "The row has no account.": "Raden har inget konto.",
+    "The row is VAT.": "Raden är moms.",
+    "The row is what is owed to the supplier.": "Raden är skulden till leverantören.",
+    "The row's amount is 0.": "Radens belopp är 0.",
+    "The supplier invoice has no date.": "Leverantörsfakturan har inget datum.",
+    "The supplier invoice is cancelled.": "Leverantörsfakturan är makulerad.",
+    "The supplier invoice is not posted.": "Leverantörsfakturan är inte bokförd.",
+    "The supplier invoice waits for approval.": "Leverantörsfakturan väntar på attest.",
+    "no expense any more": "inget utlägg längre",
+    "Row {row}: the expense is already invoiced to the customer in Moment, so it stays as it is there ({there}). "
+    "In Fortnox it is now: {expense}.": (
+        "Rad {row}: utlägget är redan fakturerat till kunden i Moment, så det står kvar där ({there}). "
+        "I Fortnox är det nu: {expense}."
+    ),
+    "Settle the difference with the customer if need be, then skip this event.": (
+        "Reglera skillnaden med kunden om det behövs och hoppa sedan över händelsen."
+    ),
+    "Mend the cause in Moment or in the supplier invoice; it is tried again when that changes, every six hours, "
+    "and when you retry this event.": (
+        "Rätta orsaken i Moment eller på leverantörsfakturan; nya försök görs när den ändras, var sjätte timme "
+        "och när händelsen körs igen."
+    ),
     "integration.authorizationCode: is missing.": "integration.authorizationCode: saknas.",
     "Enable the integration in Moment again and approve it in Fortnox.": (
         "Slå på integrationen i Moment igen och godkänn den i Fortnox."

@@ -29,7 +29,7 @@ class Pattern(NamedTuple):
 
 def in_swedish(text: str) -> str:
     """The same in Swedish; unchanged where a part of it has no Swedish."""
-    return _translated(text.strip()) or text
+    return "\n".join(_translated(line.strip()) or line for line in text.split("\n"))
 
 
 @lru_cache(maxsize=4096)  # equal failures say the same

@@ -86,6 +86,9 @@ class Words:
         "{n} events wait for them, and go on by themselves afterwards:",
     )
     goes_on_after: str = "It is tried again by itself as soon as {blocker} has been transferred."
+    part_closed: str = (
+        "Only what needs this part of Fortnox waits, in order; everything else goes on. It is tried every ten minutes."
+    )
     go_on_after: str = "Each is tried again by itself as soon as what it waits for has been transferred."
     nothing_to_do_for_remark: str = "It is in Fortnox; nothing stands still because of this."
     more_hourly: str = "If more fail for the same reason, they come in one mail an hour, not one each."
@@ -100,7 +103,10 @@ class Words:
     paused_title: str = "Nothing can be transferred to Fortnox at the moment"
     reconnect: str = "Connect to Fortnox again"
     reconnect_how: str = "Connect the company again in Moment, or let the operator run"
-    reconnect_link: str = "Someone who is a system administrator in Fortnox opens this and approves."
+    reconnect_link: str = (
+        "Someone who is a system administrator in Fortnox opens this and approves. "
+        "Moment, or the operator with `moment-fortnox companies connect`, takes the code that comes back."
+    )
     paused_kept: str = (
         "Nothing is lost. Everything that came meanwhile is kept, and goes through by itself, in order, "
         "once the company is connected."

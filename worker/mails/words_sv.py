@@ -61,6 +61,10 @@ SWEDISH = Words(
         "{n} händelser väntar på dem och går vidare av sig själva efteråt:",
     ),
     goes_on_after="Ett nytt försök görs av sig självt så snart {blocker} har överförts.",
+    part_closed=(
+        "Bara det som behöver den här delen av Fortnox väntar, i ordning; allt annat går vidare. "
+        "Nya försök görs var tionde minut."
+    ),
     go_on_after="Nya försök görs av sig själva, vart och ett så snart det som väntas på har överförts.",
     nothing_to_do_for_remark="Det finns i Fortnox; inget står still på grund av detta.",
     more_hourly="Om fler stoppas av samma orsak kommer de i ett mejl i timmen, inte ett för var och en.",
@@ -73,7 +77,10 @@ SWEDISH = Words(
     paused_title="Inget kan överföras till Fortnox just nu",
     reconnect="Koppla till Fortnox igen",
     reconnect_how="Koppla företaget igen i Moment, eller låt driften köra",
-    reconnect_link="Någon som är systemadministratör i Fortnox öppnar länken och godkänner.",
+    reconnect_link=(
+        "Någon som är systemadministratör i Fortnox öppnar länken och godkänner. "
+        "Moment, eller driften med `moment-fortnox companies connect`, tar emot koden som kommer tillbaka."
+    ),
     paused_kept=(
         "Inget har gått förlorat. Allt som kommit under tiden finns kvar och överförs av sig självt, i ordning, "
         "när företaget är kopplat."
