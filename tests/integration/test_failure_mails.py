@@ -386,6 +386,29 @@ def test_a_paused_company_gets_the_address_at_which_it_consents_again(running: t
     assert f'href="{address}' in linked.mail()["html"]
 
 
+def test_a_company_that_left_is_not_told_that_it_goes_on(desk: Desk) -> None:
+    desk.connect()
+    desk.ends(customer_json())
+    desk.ordering.pause("acme", "The connection to Fortnox has ended.")
+    assert desk.told() == 1
+    connection = desk.house.connections.get("acme")
+    desk.house.connections.save(connection.model_copy(update={"state": "disabled"}))
+    desk.ordering.resume("acme")
+    assert desk.rounds(minutes=2) == 0
+
+
+def test_two_days_without_smtp_still_send_a_mail_in_doubt_again_as_it_was(desk: Desk) -> None:
+    desk.connect()
+    first, second = invoices(1001, 2)
+    desk.ends(first, LOCKED)
+    desk.sandbox.post("smtp", {"refuse": "drop_after_data", "count": 1})
+    assert desk.told() == 0
+    desk.passes(days=2)
+    desk.ends(second, LOCKED)
+    assert desk.told() == 1
+    assert len({mail["headers"]["Message-ID"] for mail in desk.mails()}) == 1
+
+
 def test_a_standstill_that_ended_before_anyone_was_told_is_not_told(desk: Desk) -> None:
     desk.connect()
     desk.ordering.publish(Submission("acme", "a", "acme/customer/1", "customer.updated", "{}", desk.now))

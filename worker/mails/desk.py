@@ -152,6 +152,10 @@ class Desk:
     def _tell_stop(self, company: str, stop: Stop) -> bool:
         now = self._ms()
         step = 0 if stop.well_since else standstills.passed(stop, now)
+        connection = self._house.connections.find(company)
+        if not step and connection is not None and connection.state == "disabled":
+            self._state.keep_stop(company, None)  # it goes on because the company left
+            return False
         counts = self._house.ordering.counts(company)
         still = Standstill(
             reason=stop.reason,

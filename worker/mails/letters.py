@@ -15,7 +15,6 @@ from worker.mails.words_sv import SWEDISH
 
 WORDS = {"sv": SWEDISH, "en": ENGLISH}
 LONGEST_NAME = 160  # characters; Moment lets a customer's name have thousands
-LISTED = 20_000  # rows of that list: some 3 MB
 
 
 class History(NamedTuple):
@@ -255,12 +254,11 @@ class Writer:
         words = self._words
         day = max(item.record.settled_at or item.record.accepted_at for item in items).date().isoformat()
         name = words.list_name.format(company=self._company, date=day)
-        known = words.list_attached if history.events <= LISTED else words.list_is_long
-        told = known.format(name=name, most=words.whole(LISTED))
+        told = words.list_attached.format(name=name)
         sections = [
             replace(one, after=told) if one.heading in {words.which, words.remarks} else one for one in letter.sections
         ]
-        return replace(letter, sections=tuple(sections), attachment=Attachment(name, as_csv(items[:LISTED], words)))
+        return replace(letter, sections=tuple(sections), attachment=Attachment(name, as_csv(items, words)))
 
     # The parts of a letter about a standstill
 

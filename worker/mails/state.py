@@ -18,6 +18,7 @@ from redis import Redis
 HOUR = 3_600_000  # ms between two mails of one topic
 QUIET = 24 * HOUR  # a topic that rested this long begins anew: a new thread, counted from one
 FORGOTTEN = 30 * 24 * HOUR
+IN_ONE_MAIL = 20_000  # events: a list of some 3 MB; what is more comes with the next
 FIRST_WAIT, LONGEST_WAIT = 10_000, 120_000  # ms between two tries
 
 
@@ -65,8 +66,9 @@ class MailState:
         """These are to be told: at once where the topic's last mail is an hour old, else in its next. Repeatable."""
         past = self.told_of(topic)
         place = self._redis.incrby(self._key("places"), len(ids)) - len(ids)  # type: ignore[operator]
+        waits = self._redis.zscore(self._key("due"), topic.ref) is not None
         with self._redis.pipeline(transaction=True) as pipeline:
-            if not past.started or now - max(past.last, past.started) > QUIET:
+            if not waits and now - max(past.last, past.started) > QUIET:
                 pipeline.delete(self._topic(topic))
                 pipeline.hset(self._topic(topic), "started", str(now))
             pipeline.zadd(self._untold(topic), {one: place + at for at, one in enumerate(ids, 1)}, nx=True)
@@ -87,7 +89,9 @@ class MailState:
 
     def untold(self, topic: Topic, upto: int) -> tuple[list[str], int]:
         """The events to tell, in order, and the place of the last; those of a mail in doubt (`upto`) stay its own."""
-        found: Any = self._redis.zrange(self._untold(topic), "-inf", upto or "+inf", byscore=True, withscores=True)
+        found: Any = self._redis.zrange(
+            self._untold(topic), "-inf", upto or "+inf", byscore=True, withscores=True, offset=0, num=IN_ONE_MAIL
+        )
         return [one for one, _ in found], int(found[-1][1]) if found else upto
 
     def doubt(self, topic: Topic, upto: int) -> None:

@@ -71,9 +71,6 @@ class Words:
     which: str = "Which"
     and_more: str = "… and {n} more"
     list_attached: str = "All of them are in the attached list, {name}."
-    list_is_long: str = (
-        "The first {most} are in the attached list, {name}; `moment-fortnox events list` has all of them."
-    )
     what_to_do: str = "What to do"
     by_itself: str = "What happens by itself"
     kept: str = "Nothing is lost: it is kept whole. Other customers, projects and invoices go on as usual."

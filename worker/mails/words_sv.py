@@ -48,7 +48,6 @@ SWEDISH = Words(
     which="Vilka",
     and_more="… och {n} till",
     list_attached="Alla finns i den bifogade listan, {name}.",
-    list_is_long="De första {most} finns i den bifogade listan, {name}; `moment-fortnox events list` visar alla.",
     what_to_do="Gör så här",
     by_itself="Det här sker av sig självt",
     kept="Inget har gått förlorat: allt finns kvar. Andra kunder, projekt och fakturor överförs som vanligt.",

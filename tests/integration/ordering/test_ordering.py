@@ -653,3 +653,46 @@ def test_an_emptied_queue_leaves_only_what_is_remembered(line: Line, redis: Redi
     left = {str(key).split(":")[1] for key in redis.scan_iter("mf:*")}
     assert left <= {"event", "company", "companies", "key", "tickets", "fences"}
     assert set(redis.scan_iter("mf:company:*")) == {"mf:company:acme"}
+
+
+# What the mails ask for
+
+
+def test_what_came_up_since_it_was_read_stays_to_be_told(line: Line) -> None:
+    line.publish("a")
+    line.run("a", Failed("no"))
+    read = line.ordering.unreported()
+    line.ordering.retry("acme", "a")
+    line.passes(seconds=1)
+    line.run("a", Failed("no, for another reason"))
+    line.ordering.reported(*read)
+    assert [one[:2] for one in line.ordering.unreported()] == [("acme", "a")]
+    line.ordering.reported(*line.ordering.unreported())
+    assert line.ordering.unreported() == []
+
+
+def test_what_is_held_behind_a_key_is_counted_and_the_first_are_named(line: Line) -> None:
+    line.publish("c")
+    for n in range(4):
+        line.publish(f"i{n}", key=f"invoice/{n}", needs=["customer/1"])
+    line.run("c", Failed("no"))
+    line.publish("i4", key="invoice/4")
+    line.run("i4", Held("acme/customer/1", "it is not there"))
+    (behind, nothing) = line.ordering.behind(["acme/customer/1", "acme/customer/2"], most=2)
+    assert behind == (5, (("acme", "i0"), ("acme", "i1")))
+    assert nothing == (0, ())
+
+
+def test_what_the_target_said_is_kept_with_a_failed_event(line: Line) -> None:
+    line.publish("a")
+    line.run("a", Failed("no", code="1", said="Nej."))
+    record = line.ordering.event("acme", "a")
+    assert record is not None
+    assert record.said == "Nej."
+
+
+def test_bodies_longer_than_asked_for_are_left_out(line: Line) -> None:
+    line.publish("a")
+    line.publish("longer", key="customer/2")
+    assert line.ordering.bodies("acme", ["a", "longer", "unknown"], longest=10) == {"a": '{"id":"a"}'}
+    assert line.ordering.bodies("acme", ["unknown"], longest=10) == {}
