@@ -70,14 +70,6 @@ class House:
         service = connection is not None and connection.integration.service_account
         return self.oauth.authorize_url(f"{company}.{secrets.token_urlsafe(12)}", service_account=service)
 
-    def consent_address(self, company: str) -> str | None:
-        """Where a person of the company consents (again); None where no redirect address is set."""
-        if self.settings.fortnox_redirect_uri is None:
-            return None
-        connection = self.connections.find(company)
-        service = connection is not None and connection.integration.service_account
-        return self.oauth.authorize_url(f"{company}.{secrets.token_urlsafe(12)}", service_account=service)
-
 
 class HasHouse(Protocol):
     house: House

@@ -329,6 +329,8 @@ def test_a_name_with_line_breaks_writes_neither_headers_nor_lines_of_its_own(des
     assert desk.mail()["to"] == ["ekonomi@acme.example"]
     assert len(mail["Subject"]) <= 150
     assert "\nBcc" not in desk.mail()["text"]
+    for form in (desk.mail()["text"], desk.mail()["html"], desk.mail()["subject"]):
+        assert not {"\u202e", "\x00"} & set(form)
     assert "<script>" not in desk.mail()["html"]
     assert "räksmörgås" in desk.mail()["text"]
 
