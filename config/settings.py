@@ -61,6 +61,10 @@ def _seconds(value: object) -> object:
     return float(value) if isinstance(value, str) else value
 
 
+def _days(value: object) -> object:
+    return timedelta(days=float(value)) if isinstance(value, str) else value
+
+
 def _comma_separated(value: object) -> object:
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
@@ -79,6 +83,7 @@ def _rate_limit(value: object) -> object:
 Origin = Annotated[str, AfterValidator(_origin)]
 BareOrigin = Annotated[str, AfterValidator(_bare_origin)]
 Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
+Days = Annotated[timedelta, BeforeValidator(_days)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
 
 
@@ -114,6 +119,7 @@ class Settings(BaseSettings):
     expense_poll_interval: Seconds = timedelta(seconds=600)
     expense_reconciliation_days: int = Field(35, ge=1, le=400)
     beat_lock_seconds: int = Field(30, ge=3, le=45)
+    retention_days: Days = timedelta(days=90)
     company_release_limit: int = Field(8, ge=1, le=1000)
 
     # E-mail
@@ -139,6 +145,13 @@ class Settings(BaseSettings):
         if not timedelta(seconds=1) <= interval <= timedelta(days=1):
             raise ValueError("must be 1 to 86400 seconds")
         return interval
+
+    @field_validator("retention_days")
+    @classmethod
+    def _event_ids_are_remembered(cls, retention: timedelta) -> timedelta:
+        if not timedelta(days=1) <= retention <= timedelta(days=3650):
+            raise ValueError("must be 1 to 3650 days: an event sent again after that is a new one")
+        return retention
 
     @field_validator("fortnox_rate_limit")
     @classmethod

@@ -19,9 +19,11 @@ from worker.ordering import Ordering
 from worker.stores import (
     CompanySettingsStore,
     ConnectionStore,
+    Counters,
     ExpenseStore,
     LinkStore,
     NameStore,
+    TimelineStore,
     Timetable,
     UsedAccounts,
     Vault,
@@ -61,6 +63,8 @@ class House:
     names: NameStore
     polls: Timetable
     nights: Timetable
+    timeline: TimelineStore
+    counters: Counters
 
     def consent_address(self, company: str) -> str | None:
         """Where a person of the company consents (again); None where no redirect address is set."""

@@ -18,6 +18,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from fortnox import Fortnox, FortnoxError
 from fortnox.errors import OutcomeUnknown, PrerequisiteMissing
 from moment.events import parse_event
+from tasks.attempt import Attempt
 from tasks.house import House, house_of
 from tasks.leases import HandedBack, Hold
 from tasks.messages import ask_for_report
@@ -135,18 +136,23 @@ class TransferTask(Task[Any, Any]):
             return "Redis is away"
         if claim is None:
             return "not its turn"
-        with structlog.contextvars.bound_contextvars(
-            company=company, key=claim.key, event_id=event_id, attempt=claim.attempts + 1
+        with (
+            structlog.contextvars.bound_contextvars(
+                company=company, key=claim.key, event_id=event_id, attempt=claim.attempts + 1
+            ),
+            Attempt(claim, house.redis, house.timeline, house.counters) as attempt,
         ):
             try:
                 outcome = run(claim, house, transfer, read)
                 settle(claim, house, outcome)
             except LeaseLost:
                 log.warning("transfer.lease_lost")
+                attempt.lost()
                 return "lease lost"
-            return self._tell(outcome)
+            return self._tell(attempt, outcome)
 
-    def _tell(self, outcome: Outcome) -> str:
+    def _tell(self, attempt: Attempt, outcome: Outcome) -> str:
+        attempt.end(outcome)
         log.info(
             "transfer.settled",
             outcome=type(outcome).__name__.lower(),

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 import structlog
 from celery import Celery, current_app, signals
+from redis import Redis
+from redis.exceptions import RedisError
 
 from config import Settings, load_settings
 from config.celery import celery_options
@@ -16,6 +18,7 @@ from config.redis import redis_client
 from fortnox import Exchange, Fortnox, Http, Limiter, OAuth, Transport
 from moment.api import MomentApi
 from moment.files import FileSource
+from tasks.attempt import count_request, current_attempt
 from tasks.doors import Doors, GuardedTransport
 from tasks.house import House
 from tasks.leases import Hold, LeaseKeeper
@@ -32,9 +35,11 @@ from worker.pump import PumpStep
 from worker.stores import (
     CompanySettingsStore,
     ConnectionStore,
+    Counters,
     ExpenseStore,
     LinkStore,
     NameStore,
+    TimelineStore,
     Timetable,
     UsedAccounts,
     Vault,
@@ -114,7 +119,8 @@ def build_house(app: App) -> House:
     redis = redis_client(settings, decode_responses=True)
     vault = Vault(settings.encryption_keys)
     connections = ConnectionStore(redis, vault)
-    http = Http(on_request=_log_request)
+    counters = Counters(redis)
+    http = Http(on_request=partial(_note_request, redis, counters))
     oauth = OAuth(
         settings.fortnox_auth_url,
         settings.fortnox_client_id,
@@ -123,7 +129,11 @@ def build_house(app: App) -> House:
         http=http,
     )
     ordering = Ordering(
-        redis, lease=settings.lease_seconds, release_limit=settings.company_release_limit, sender=wakeup_sender()
+        redis,
+        lease=settings.lease_seconds,
+        release_limit=settings.company_release_limit,
+        retention=settings.retention_days,
+        sender=wakeup_sender(),
     )
 
     def revived(company: str) -> None:
@@ -170,10 +180,13 @@ def build_house(app: App) -> House:
         polls=Timetable(redis, "polls", every(settings.expense_poll_interval)),
         nights=Timetable(redis, "nights", nightly),
         names=NameStore(redis),
+        timeline=TimelineStore(redis, settings.retention_days),
+        counters=counters,
     )
 
 
-def _log_request(exchange: Exchange) -> None:
+def _note_request(redis: Redis, counters: Counters, exchange: Exchange) -> None:
+    """For the log, and for the attempt that made the request; one outside any attempt is counted at once."""
     log.info(
         "fortnox.request",
         company=exchange.company,
@@ -184,6 +197,15 @@ def _log_request(exchange: Exchange) -> None:
         seconds=round(exchange.seconds, 3),
         request_id=exchange.request_id,
     )
+    if attempt := current_attempt():
+        attempt.requested(exchange)
+        return
+    try:
+        with redis.pipeline(transaction=False) as pipeline:
+            count_request(pipeline, counters, exchange)
+            pipeline.execute()
+    except RedisError as error:
+        log.warning("request.not_counted", error=type(error).__name__)
 
 
 @signals.setup_logging.connect

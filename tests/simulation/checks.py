@@ -9,6 +9,7 @@ from worker.ordering import Wakeup
 from worker.ordering.engine import STATUSES
 
 PREFIX = "mf:"
+_NOTHING = Kept("zset", expires=False, value={})
 _EVENT_FIELDS = ("status", "key", "place", "accepted", "blocker", "started")  # the others are for people to read
 
 
@@ -168,6 +169,8 @@ class Looks:
 
 def check_structure(found: dict[str, Kept], model: Model, unblocked: Iterable[str]) -> None:
     """Every key of Redis holds exactly what the model says it should, and there is no other."""
+    found = {key: kept for key, kept in found.items() if key != f"{PREFIX}counters"}
+    _check_log(found, model)
     expected = _expected(model)
     if unblocked:
         expected[f"{PREFIX}unblocked"] = set(unblocked)
@@ -188,6 +191,24 @@ def check_structure(found: dict[str, Kept], model: Model, unblocked: Iterable[st
         for kind in ("event", "body", "progress"):
             kept = found.get(f"{PREFIX}{kind}:{event.ref}")
             insist(kept is None or kept.expires == forgotten, f"{kind} of {event.ref} ({event.status}): {kept}")
+
+
+def _check_log(found: dict[str, Kept], model: Model) -> None:
+    """Every settled event that is remembered is found by its status and by its key; takes these indices out."""
+    for name in model.companies:
+        for status in FORGOTTEN:
+            index = found.pop(f"{PREFIX}company:{name}:{status}", _NOTHING)
+            events = {e.id: str(e.settled) for e in model.of_company(name) if e.status == status}
+            insist(index.value == events, f"{name} lists {index.value} as {status}; they are {events}")
+            insist(index.expires or not events, f"the list of what is {status} of {name} never ends")
+    for name, key in model.keys.items():
+        index = found.pop(f"{PREFIX}key:{name}:settled", _NOTHING)
+        events = {e.id: str(e.settled) for e in key.events if e.status in FORGOTTEN}
+        failed = {e.id: str(e.settled) for e in key.events if e.status == "failed"}  # forgotten here, kept elsewhere
+        insist(isinstance(index.value, dict), f"{name} has no list of what is settled")
+        listed = dict(index.value)
+        insist(events.items() <= listed.items(), f"{name} lists {listed}; settled are {events}")
+        insist(listed.items() <= (events | failed).items(), f"{name} lists {listed}; settled are {events | failed}")
 
 
 def _expected(model: Model) -> dict[str, Any]:

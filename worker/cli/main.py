@@ -2,6 +2,7 @@
 
 import typer
 
+from worker.cli import export, mending  # noqa: F401 - they add their commands to `events`
 from worker.cli.companies import companies
 from worker.cli.events import events
 from worker.cli.expenses import expenses

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 
 from moment.events import (
     CustomerEvent,
@@ -25,6 +25,9 @@ from worker.stores.vault import Unsealable
 
 SEALED = "sealed:"  # before a code that the producer has sealed with one of our keys (docs/producers.md)
 UNKNOWN_COMPANY = "_unknown"  # a company code starts with a letter or a digit, so it is nobody's
+TYPES = frozenset(
+    name for model in get_args(Event) for name in get_args(model.model_fields["type"].annotation)
+)  # of the contract
 REMEDY = "Mend the event where it is made and send it again with a new id."
 
 
@@ -46,25 +49,24 @@ def admit(event: Event, ordering: Ordering, vault: Vault) -> Admission:
     )
 
 
-def admit_invalid(given: object, error: InvalidEvent, ordering: Ordering, vault: Vault) -> Admission:
-    """Keeps what is no event of the contract, whole, as a failed event with the reason."""
+def refused(given: object, error: InvalidEvent, vault: Vault) -> Submission:
+    """What is no event of the contract, to be kept whole, as a failed event with the reason."""
     given = _read(given)
     body = json.dumps(_without_secrets(given, vault), default=str, ensure_ascii=False)
     fields: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
     company = _text(fields.get("company"), r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", UNKNOWN_COMPANY)
     digest = hashlib.sha256(body.encode()).hexdigest()[:16]
     event_id = _text(fields.get("id"), r"[^\s\x00-\x1f\x7f]{1,200}", f"invalid-{digest}")
-    return ordering.publish(
-        Submission(
-            company=company,
-            id=event_id,
-            key=f"{company}/invalid/{digest}",
-            type=_text(fields.get("type"), r"[a-z.]{1,40}", "unknown"),
-            body=body,
-            occurred_at=datetime.now(UTC),
-            refused=f"Not a valid event: {error}",
-            refused_remedy=REMEDY,
-        )
+    type_ = fields.get("type")
+    return Submission(
+        company=company,
+        id=event_id,
+        key=f"{company}/invalid/{digest}",
+        type=type_ if isinstance(type_, str) and type_ in TYPES else "unknown",  # a label of the metrics: one of few
+        body=body,
+        occurred_at=datetime.now(UTC),
+        refused=f"Not a valid event: {error}",
+        refused_remedy=REMEDY,
     )
 
 

@@ -3,6 +3,7 @@
 publish({"id": "e1", "company": "acme", "type": "customer.updated", …})
 """
 
+import logging
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
@@ -10,6 +11,8 @@ from typing import Any, NamedTuple
 from moment.events import Event, parse_event
 from worker.assembly import App, create_app
 from worker.doors.admission import admit
+
+log = logging.getLogger(__name__)  # the standard one: this runs in producers' programs, which log as they please
 
 
 class Receipt(NamedTuple):
@@ -30,6 +33,8 @@ def publish(event: Event | Mapping[str, Any] | str | bytes, *, app: App | None =
     app = app or _default_app()
     parsed = parse_event(event) if isinstance(event, Mapping | str | bytes) else event
     admission = admit(parsed, app.house.ordering, app.house.vault)
+    ids = {"company": parsed.company, "key": str(parsed.key), "event_id": parsed.id, "type": parsed.type}
+    log.info("event.accepted", extra=ids | {"known": admission.known})
     return Receipt(parsed.company, parsed.id, admission.known)
 
 

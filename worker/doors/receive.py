@@ -15,7 +15,7 @@ from moment.events import InvalidEvent, parse_event
 from tasks.house import house_of
 from tasks.messages import ask_for_report
 from tasks.names import RECEIVE
-from worker.doors.admission import admit, admit_invalid
+from worker.doors.admission import admit, refused
 
 log = structlog.get_logger(__name__)
 
@@ -44,10 +44,23 @@ def take(app: Celery, event: Any) -> str:
     try:
         parsed = parse_event(event)
     except InvalidEvent as error:
-        admission = admit_invalid(event, error, house.ordering, house.vault)
-        log.warning("event.refused", problems=[problem.path for problem in error.problems])
+        submission = refused(event, error, house.vault)
+        admission = house.ordering.publish(submission)
+        log.warning(
+            "event.refused",
+            company=submission.company,
+            event_id=submission.id,
+            problems=[problem.path for problem in error.problems],
+        )
         ask_for_report(app)
         return "known" if admission.known else "refused"
     admission = admit(parsed, house.ordering, house.vault)
-    log.info("event.accepted", company=parsed.company, key=str(parsed.key), known=admission.known)
+    log.info(
+        "event.accepted",
+        company=parsed.company,
+        key=str(parsed.key),
+        event_id=parsed.id,
+        type=parsed.type,
+        known=admission.known,
+    )
     return "known" if admission.known else "accepted"

@@ -27,7 +27,9 @@ def gather(ordering: Ordering, names: NameStore, company: str, about: str, ids: 
     """Those of these events that still have that cause: what was mended meanwhile is not told."""
     items: list[Item] = []
     for start in range(0, len(ids), PAGE):
-        records = [one for one in ordering.events(company, ids[start : start + PAGE]) if cause(one) == about]
+        records = [
+            one for one in ordering.events((company, one) for one in ids[start : start + PAGE]) if cause(one) == about
+        ]
         things = _things(ordering, names, company, records)
         behind = ordering.behind([one.key for one in records], NAMED_BEHIND)
         for record, what, after in zip(records, things, behind, strict=True):
@@ -44,5 +46,5 @@ def _things(ordering: Ordering, names: NameStore, company: str, records: Sequenc
 
 
 def _named(ordering: Ordering, names: NameStore, company: str, behind: Behind) -> tuple[Thing, ...]:
-    records = list(ordering.events(company, [event_id for _, event_id in behind.first]))
+    records = ordering.events(behind.first)
     return tuple(_things(ordering, names, company, records))

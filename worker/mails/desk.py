@@ -80,7 +80,7 @@ class Desk:
             now = self._ms()
             topics: dict[Topic, list[str]] = {}
             for company, group in groupby(sorted(one[:2] for one in reports if one.id), key=lambda pair: pair[0]):
-                for record in self._house.ordering.events(company, [event_id for _, event_id in group]):
+                for record in self._house.ordering.events((company, event_id) for _, event_id in group):
                     if about := cause(record):
                         topics.setdefault(Topic(company, about), []).append(record.id)
             places = {(one.company, one.id): at for at, one in enumerate(reports)}

@@ -98,6 +98,14 @@ class Wakeup(NamedTuple):
     key: str
 
 
+class Found(NamedTuple):
+    """An event as an index knows it."""
+
+    company: str
+    id: str
+    at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Admission:
     """`known`: an event with this id was accepted before, and nothing was changed."""
@@ -371,6 +379,45 @@ class Ordering:
         """Events that need a person, in the order in which they failed."""
         return self._records(company, f"{self._key('company', company)}:failed")
 
+    def latest(
+        self,
+        indices: Iterable[str],
+        *,
+        company: str = "",
+        since: datetime | None = None,
+        until: datetime | None = None,
+        most: int = 100,
+    ) -> list[Found]:
+        """The newest in a company's indices, or in all companies', newest first.
+
+        Indices are `open` (by time accepted) and `failed`, `done`, `superseded`, `skipped` (by time settled); `until`
+        is included.
+        """
+        first = "-inf" if since is None else _ms_since_epoch(since)
+        last = "+inf" if until is None else _ms_since_epoch(until)
+        flat: list[str] = self._run("latest", company, " ".join(indices), first, last, most)
+        return [Found(flat[at], flat[at + 1], _time(flat[at + 2])) for at in range(0, len(flat), 3)]
+
+    def of_key(self, key: str) -> list[tuple[str, str]]:
+        """(company, event id) of every event of an ordering key that is open or remembered, in no order."""
+        with self.redis.pipeline(transaction=False) as pipeline:
+            for part in ("line", "failed", "settled"):
+                pipeline.zrange(f"{self._key('key', key)}:{part}", 0, -1)
+            ids = {event_id for found in pipeline.execute() for event_id in found}
+        return [(key.partition("/")[0], event_id) for event_id in ids]
+
+    def is_newest(self, record: EventRecord) -> bool:
+        """Whether no event of its key was admitted after it, but such as were superseded or given up."""
+        place: Any = self.redis.hget(self._key("event", f"{record.company}:{record.id}"), "place")
+        key = self._key("key", record.key)
+        with self.redis.pipeline(transaction=False) as pipeline:
+            pipeline.hget(key, "through")
+            for part in ("line", "failed"):
+                pipeline.zrange(f"{key}:{part}", -1, -1, withscores=True)
+            through, *last = pipeline.execute()
+        places = [int(through or 0), *(int(score) for found in last for _, score in found)]
+        return max(places) <= int(place or 0)
+
     def unreported(self, most: int = 100) -> list[Unreported]:
         """What a person must be told of, oldest first."""
         found: Any = self.redis.zrange(f"{self.prefix}reports", 0, most - 1, withscores=True)
@@ -399,15 +446,14 @@ class Ordering:
             for n, held, m, refused in (found[at : at + 4] for at in range(0, len(found), 4))
         ]
 
-    def events(self, company: str, ids: Iterable[str]) -> Iterator[EventRecord]:
-        """Those of these that are remembered, in this order."""
-        ids = tuple(ids)
-        pipeline = self.redis.pipeline(transaction=False)
-        for event_id in ids:
-            pipeline.hgetall(self._key("event", f"{company}:{event_id}"))
-        for event_id, found in zip(ids, pipeline.execute(), strict=True):
-            if found:
-                yield _record(company, event_id, found)
+    def events(self, refs: Iterable[tuple[str, str]]) -> list[EventRecord]:
+        """What is known of these (company, event id), in this order; what is no longer remembered is left out."""
+        named = list(refs)
+        with self.redis.pipeline(transaction=False) as pipeline:
+            for company, event_id in named:
+                pipeline.hgetall(self._key("event", f"{company}:{event_id}"))
+            found = pipeline.execute()
+        return [_record(*ref, fields) for ref, fields in zip(named, found, strict=True) if fields]
 
     def bodies(self, company: str, ids: Iterable[str], longest: int) -> dict[str, str]:
         """The JSON of these, by id; left out where it is gone, or longer than this many bytes."""
@@ -426,7 +472,7 @@ class Ordering:
         size: Any = self.redis.zcard(index)
         for start in range(0, size, page):
             ids: Any = self.redis.zrange(index, start, start + page - 1)
-            yield from self.events(company, ids)
+            yield from self.events((company, event_id) for event_id in ids)
 
     def _key(self, kind: str, name: str) -> str:
         return f"{self.prefix}{kind}:{name}"

@@ -1,11 +1,15 @@
-"""What is remembered in Redis beside the queue: connections (with their tokens), companies' settings, links, names."""
+"""What is remembered in Redis beside the queue: connections (with their tokens), companies' settings, links, names; and
+for operators the timelines of events and the counters.
+"""
 
 from worker.stores.connections import Connection, ConnectionStore, Held, NeverConnected, Problem, Tokens
+from worker.stores.counters import Counters
 from worker.stores.expenses import ExpenseStore
 from worker.stores.links import LinkStore
 from worker.stores.names import NameStore
 from worker.stores.rows import UsedAccount, UsedAccounts
 from worker.stores.settings import CompanySettings, CompanySettingsStore
+from worker.stores.timeline import Entry, TimelineStore
 from worker.stores.timetable import Timetable
 from worker.stores.vault import Vault
 
@@ -14,12 +18,15 @@ __all__ = [
     "CompanySettingsStore",
     "Connection",
     "ConnectionStore",
+    "Counters",
+    "Entry",
     "ExpenseStore",
     "Held",
     "LinkStore",
     "NameStore",
     "NeverConnected",
     "Problem",
+    "TimelineStore",
     "Timetable",
     "Tokens",
     "UsedAccount",

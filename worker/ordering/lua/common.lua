@@ -14,15 +14,18 @@
 --                                    answered (ref; of one repeated n times, the later the more); companies
 --                                    that may go on then
 --   unblocked                        set of ordering keys whose waiters are not all looked at yet
+--   counters                         hash: `events|<type>|<status>`, and what worker/stores/counters.py counts
 --   reports                          sorted set by time: refs (or "company:") a person must be told of
 --   event:<ref>                      hash: see publish.lua;  body:<ref> its JSON;  progress:<ref> steps done
 --   company:<c>                      hash: n:<status> counts, paused, rests, troubles, troubled, probing
 --   company:<c>:ready, :control      sorted sets id → place: may start (control: even while paused)
 --   company:<c>:released             set of ids that hold one of the company's slots
 --   company:<c>:open, :failed        sorted sets id → time accepted, time failed
+--   company:<c>:done, :superseded, :skipped   sorted sets id → time settled: the transfer log; trimmed, expires
 --   key:<k>                          hash: through (highest place done), sequence, done_at; it expires
 --   key:<k>:active                   id of the event that is ready, running or retrying
 --   key:<k>:line, :failed            sorted sets id → place
+--   key:<k>:settled                  sorted set id → time settled: the log of one number; trimmed, expires
 --   key:<k>:waiters, :held           sorted sets ref → place: events of other keys that need this one
 --   key:<k>:refused                  sorted set ref → time: held, as the target refused them for this key
 
@@ -79,6 +82,10 @@ local function move(e, status, fields)
   elseif e.status == 'failed' then
     redis.call('ZREM', P .. 'key:' .. e.key .. ':failed', e.id)
     redis.call('ZREM', company .. ':failed', e.id)
+    redis.call('ZREM', P .. 'key:' .. e.key .. ':settled', e.id)
+  elseif e.status == 'skipped' or e.status == 'done' then
+    redis.call('ZREM', company .. ':' .. e.status, e.id)
+    redis.call('ZREM', P .. 'key:' .. e.key .. ':settled', e.id)
   end
   if e.blocker then
     redis.call('HDEL', e.hash, 'blocker', 'refused')
@@ -202,12 +209,23 @@ local function sweep(key)
   if looks <= 0 then redis.call('SADD', P .. 'unblocked', key) end
 end
 
+-- Keeps an event findable for as long as it is remembered. Each one takes two that are older than that out, so that
+-- nothing has to be scanned; an index in which nothing happens any more expires as a whole.
+local function index(set, id)
+  redis.call('ZADD', set, NOW, id)
+  local old = redis.call('ZRANGEBYSCORE', set, '-inf', NOW - tonumber(KEEP), 'LIMIT', 0, 2)
+  if old[1] then redis.call('ZREM', set, unpack(old)) end
+  redis.call('PEXPIRE', set, KEEP)
+end
+
 -- A last word on an event: done, failed, superseded or skipped. What waited for it is looked at.
 function finish(e, status, reason, fields)
   local company, key = P .. 'company:' .. e.company, P .. 'key:' .. e.key
   move(e, status, { 'settled', int(NOW), 'reason', reason, unpack(fields or {}) })
   redis.call('ZREM', key .. ':line', e.id)
   redis.call('ZREM', company .. ':open', e.id)
+  redis.call('HINCRBY', P .. 'counters', 'events|' .. e.type .. '|' .. status, 1)
+  index(key .. ':settled', e.id)
   if status == 'failed' then
     redis.call('ZADD', key .. ':failed', e.place, e.id)
     redis.call('ZADD', company .. ':failed', NOW, e.id)
@@ -217,6 +235,7 @@ function finish(e, status, reason, fields)
     redis.call('DEL', e.hash, P .. 'body:' .. e.ref, P .. 'progress:' .. e.ref)
   else
     redis.call('PEXPIRE', e.hash, KEEP)
+    index(company .. ':' .. status, e.id)
     if status == 'skipped' or e.again then -- it can be retried, and then goes on from the steps it took
       redis.call('PEXPIRE', P .. 'body:' .. e.ref, KEEP)
       redis.call('PEXPIRE', P .. 'progress:' .. e.ref, KEEP)

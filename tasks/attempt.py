@@ -1,0 +1,140 @@
+"""One holder's attempt at an event as the log tells it: when it was claimed, each request to Fortnox, how it ended.
+
+It is gathered in memory and written along with what the attempt sends Redis anyway; an attempt that takes long is
+written as it goes, so that a process that dies leaves most of it behind. It is for people and metrics: nothing depends
+on it.
+"""
+
+import os
+import socket
+import time
+from contextvars import ContextVar
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any, Final
+
+import structlog
+from redis import Redis
+from redis.client import Pipeline
+from redis.exceptions import RedisError
+
+from fortnox import Exchange
+from worker.ordering import Claim, Done, Failed, Outcome, Skipped, Superseded
+from worker.stores import Counters, Entry, TimelineStore
+
+log = structlog.get_logger(__name__)
+
+GATHERED_SECONDS: Final = 1.0
+COUNTED_BY_ENGINE: Final = (Failed, Skipped, Superseded)  # as all that settles an event, whoever brought it about
+FOR_GOOD: Final = (Done, Skipped, Superseded)
+
+_current: ContextVar["Attempt | None"] = ContextVar("attempt", default=None)
+
+
+class Attempt:
+    """In a `with`, it is told of every request that its thread makes."""
+
+    def __init__(self, claim: Claim, redis: Redis, timeline: TimelineStore, counters: Counters) -> None:
+        self._claim = claim
+        self._redis = redis
+        self._timeline = timeline
+        self._counters = counters
+        self._written = time.monotonic()
+        self._exchanges: list[Exchange] = []
+        self._entries = [_entry("claimed", attempt=claim.attempts + 1, worker=this_worker())]
+
+    def __enter__(self) -> "Attempt":
+        self._token = _current.set(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)
+
+    def requested(self, exchange: Exchange) -> None:
+        """Notes one request. Must not raise: it has been executed."""
+        self._exchanges.append(exchange)
+        self._entries.append(
+            _entry(
+                "request",
+                method=exchange.method,
+                path=exchange.path,
+                status=exchange.status,
+                code=exchange.code,
+                ms=round(exchange.seconds * 1000),
+                request=exchange.request_id,
+            )
+        )
+        if time.monotonic() - self._written > GATHERED_SECONDS:
+            self._write_now()
+
+    def lost(self) -> None:
+        """Notes that the event is no longer this holder's."""
+        self._entries.append(_entry("lease lost"))
+        self._write_now()
+
+    def end(self, outcome: Outcome) -> None:
+        """Notes how the attempt ended."""
+        self._write_now(outcome)
+
+    def write(self, pipeline: "Pipeline", outcome: Outcome | None = None) -> None:
+        """Adds to a pipeline what writes everything noted since the last time, and how the attempt ended."""
+        if outcome is not None:
+            self._entries.append(_ending(outcome))
+            self._count_ending(pipeline, outcome)
+        for exchange in self._exchanges:
+            count_request(pipeline, self._counters, exchange)
+        self._timeline.append(
+            pipeline, self._claim.company, self._claim.id, self._entries, ends=isinstance(outcome, FOR_GOOD)
+        )
+        self._entries, self._exchanges, self._written = [], [], time.monotonic()
+
+    def _count_ending(self, pipeline: "Pipeline", outcome: Outcome) -> None:
+        kind = self._claim.type.partition(".")[0]
+        if isinstance(outcome, Done):
+            age = (datetime.now(UTC) - self._claim.accepted_at).total_seconds()
+            self._counters.observe(pipeline, "delivery_seconds", kind, seconds=age)
+        elif not isinstance(outcome, COUNTED_BY_ENGINE):
+            self._counters.add(pipeline, "attempts", kind, type(outcome).__name__.lower())
+
+    def _write_now(self, outcome: Outcome | None = None) -> None:
+        try:
+            with self._redis.pipeline(transaction=False) as pipeline:
+                self.write(pipeline, outcome)
+                pipeline.execute()
+        except RedisError as error:
+            log.warning("attempt.not_written", error=type(error).__name__)
+
+
+def current_attempt() -> Attempt | None:
+    """The attempt that this thread is at."""
+    return _current.get()
+
+
+def count_request(pipeline: "Pipeline", counters: Counters, exchange: Exchange) -> None:
+    counters.add(pipeline, "requests", exchange.method, exchange.path, str(exchange.status or "none"))
+    counters.observe(pipeline, "request_seconds", seconds=exchange.seconds)
+
+
+@cache
+def _host() -> str:
+    return socket.gethostname()
+
+
+def this_worker() -> str:
+    """This process, as `host:pid`."""
+    return f"{_host()}:{os.getpid()}"
+
+
+def _ending(outcome: Outcome) -> Entry:
+    after: timedelta | None = getattr(outcome, "after", None) or getattr(outcome, "rest", None)
+    return _entry(
+        type(outcome).__name__.lower(),
+        code=getattr(outcome, "code", ""),
+        reason=getattr(outcome, "reason", ""),
+        behind=getattr(outcome, "key", ""),
+        next=None if after is None else datetime.now(UTC) + after,
+    )
+
+
+def _entry(what: str, **details: Any) -> Entry:
+    return Entry(datetime.now(UTC), what, details)

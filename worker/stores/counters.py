@@ -1,0 +1,37 @@
+"""What is counted for the metrics: one hash, `counters`, shared by all processes, so that any number of them is right.
+
+A field is `family|label|…`. A histogram's are `family|label|…|bucket`, an observation in one bucket alone, and
+`family|label|…|sum`, in ms.
+Every label is one of few values known to the program: nothing that a company or a producer chooses.
+"""
+
+from bisect import bisect_left
+from typing import Any, Final
+
+from redis import Redis
+from redis.client import Pipeline
+
+SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 43200.0, 86400.0)
+BEYOND: Final = "+Inf"
+
+
+class Counters:
+    """Adds are for a pipeline, so that they cost no round trip of their own."""
+
+    def __init__(self, redis: Redis, prefix: str = "mf:") -> None:
+        self._redis = redis
+        self._key = f"{prefix}counters"
+
+    def add(self, pipeline: "Pipeline", *field: str, by: int = 1) -> None:
+        pipeline.hincrby(self._key, "|".join(field), by)
+
+    def observe(self, pipeline: "Pipeline", *field: str, seconds: float) -> None:
+        """One observation of a histogram of durations."""
+        at = bisect_left(SECONDS, seconds)
+        self.add(pipeline, *field, f"{SECONDS[at]:g}" if at < len(SECONDS) else BEYOND)
+        self.add(pipeline, *field, "sum", by=max(0, round(seconds * 1000)))
+
+    def read(self) -> dict[tuple[str, ...], int]:
+        """Everything counted so far."""
+        found: Any = self._redis.hgetall(self._key)
+        return {tuple(field.split("|")): int(count) for field, count in found.items()}

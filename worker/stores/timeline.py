@@ -1,0 +1,88 @@
+"""What happened to an event, step by step: one bounded list an event, `timeline:<company>:<id>`, entries in JSON.
+
+Holds no value of the company's, but what an outcome's reason says. A timeline lives as long as its event is remembered.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from redis import Redis
+from redis.client import Pipeline
+
+LONGEST: Final = 100  # entries of one event; the oldest go
+LONGEST_TEXT: Final = 500  # characters of a reason
+
+
+class Entry(NamedTuple):
+    """One thing that happened: `claimed`, `request`, an outcome, or what a person did. `at` is aware, UTC."""
+
+    at: datetime
+    what: str
+    details: Mapping[str, Any]
+
+
+class TimelineStore:
+    """Timelines of all events."""
+
+    def __init__(self, redis: Redis, retention: timedelta = timedelta(days=90), prefix: str = "mf:") -> None:
+        self._redis = redis
+        self._retention = round(retention.total_seconds())
+        self._prefix = prefix
+
+    def append(
+        self, pipeline: "Pipeline", company: str, event_id: str, entries: Iterable[Entry], *, ends: bool = False
+    ) -> None:
+        """Adds to a pipeline what appends these. `ends`: the event is settled for good, so its timeline expires."""
+        key = self._key(company, event_id)
+        pipeline.rpush(key, *map(_written, entries))
+        pipeline.ltrim(key, -LONGEST, -1)
+        if ends:
+            pipeline.expire(key, self._retention)
+        else:
+            pipeline.persist(key)
+
+    def note(self, company: str, event_id: str, entry: Entry, *, ends: bool = False) -> None:
+        """Appends one entry."""
+        with self._redis.pipeline(transaction=False) as pipeline:
+            self.append(pipeline, company, event_id, [entry], ends=ends)
+            pipeline.execute()
+
+    def read(self, company: str, event_id: str) -> list[Entry]:
+        """Oldest first; empty where nothing was written."""
+        return self.read_many([(company, event_id)])[0]
+
+    def read_many(self, refs: Iterable[tuple[str, str]]) -> list[list[Entry]]:
+        """The timelines of these (company, event id), in one round trip."""
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for ref in refs:
+                pipeline.lrange(self._key(*ref), 0, -1)
+            return [[_read(line) for line in lines] for lines in pipeline.execute()]
+
+    def _key(self, company: str, event_id: str) -> str:
+        return f"{self._prefix}timeline:{company}:{event_id}"
+
+
+def _written(entry: Entry) -> str:
+    details = {name: _short(value) for name, value in entry.details.items() if value not in (None, "")}
+    at = round(entry.at.timestamp() * 1000)
+    return json.dumps({"at": at, "what": entry.what, **details}, ensure_ascii=False, separators=(",", ":"))
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return round(value.timestamp() * 1000)
+    return value[:LONGEST_TEXT] if isinstance(value, str) else value
+
+
+def _read(line: str) -> Entry:
+    details = json.loads(line)
+    at, what = details.pop("at"), details.pop("what")
+    if "next" in details:
+        details["next"] = _time(details["next"])
+    return Entry(_time(at), what, details)
+
+
+def _time(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
