@@ -23,6 +23,8 @@ RUN python -m pip --python /opt/venv/bin/python install --require-hashes -r requ
 FROM ${PYTHON_IMAGE} AS base
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin app
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 LOG_FORMAT=json
+# A new volume takes over the owner: Flower keeps what it saw there.
+RUN install --directory --owner=10001 --group=10001 /data
 WORKDIR /app
 USER 10001:10001
 

@@ -15,6 +15,7 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from config.errors import shown_traceback
 from config.settings import Settings
 
 MASK = "***"
@@ -77,7 +78,7 @@ def configure_logging(settings: Settings, *, level: int = logging.INFO, stream: 
             foreign_pre_chain=[*_shared_processors(), structlog.stdlib.ExtraAdder(), _without_task_data],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,  # to text first: a traceback can hold a secret too
+                _exception_to_text,
                 redact,
                 _renderer(settings, handler.stream),
             ],
@@ -143,10 +144,23 @@ def _redacted(name: object, value: object) -> object:
     return redact_text(str(value))
 
 
+def _exception_to_text(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """The traceback as text, without messages that may quote an event."""
+    given = event.pop("exc_info", None)
+    error = given[1] if isinstance(given, tuple) else given if isinstance(given, BaseException) else None
+    if given is True:
+        error = sys.exc_info()[1]
+    if error is not None:
+        event["exception"] = shown_traceback(error)
+    return event
+
+
 def _without_task_data(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Celery repeats a task's arguments and traceback in `extra={"data": …}`; the line has both already."""
+    """Celery repeats a task's arguments and traceback in `extra={"data": …}`, and quotes its error in the message."""
     if str(event.get("logger", "")).startswith("celery."):
-        event.pop("data", None)
+        data = event.pop("data", None)
+        if isinstance(data, Mapping) and "exc" in data and "name" in data:
+            event["event"] = f"Task {data['name']}[{data.get('id')}] {data.get('description')}"
     return event
 
 

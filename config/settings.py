@@ -129,6 +129,7 @@ class Settings(BaseSettings):
 
     # Seeing into it
     sentry_dsn: SecretStr | None = None
+    sentry_environment: str | None = None
     log_format: Literal["console", "json"] = "console"
     flower_basic_auth: SecretStr | None = None
 

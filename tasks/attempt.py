@@ -8,19 +8,22 @@ on it.
 import os
 import socket
 import time
+import traceback
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 import structlog
-from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import RedisError
 
 from fortnox import Exchange
+from tasks.house import House
 from worker.ordering import Claim, Done, Failed, Outcome, Skipped, Superseded
-from worker.stores import Counters, Entry, TimelineStore
+from worker.stores import Counters, Entry
+from worker.stores.ticks import WORKER
 
 log = structlog.get_logger(__name__)
 
@@ -34,11 +37,12 @@ _current: ContextVar["Attempt | None"] = ContextVar("attempt", default=None)
 class Attempt:
     """In a `with`, it is told of every request that its thread makes."""
 
-    def __init__(self, claim: Claim, redis: Redis, timeline: TimelineStore, counters: Counters) -> None:
+    def __init__(self, claim: Claim, house: House) -> None:
         self._claim = claim
-        self._redis = redis
-        self._timeline = timeline
-        self._counters = counters
+        self._redis = house.redis
+        self._ticks = house.ticks
+        self._timeline = house.timeline
+        self._counters = house.counters
         self._written = time.monotonic()
         self._exchanges: list[Exchange] = []
         self._entries = [_entry("claimed", attempt=claim.attempts + 1, worker=this_worker())]
@@ -67,6 +71,12 @@ class Attempt:
         if time.monotonic() - self._written > GATHERED_SECONDS:
             self._write_now()
 
+    def broke(self, error: BaseException) -> None:
+        """Notes an error that nobody foresaw, with what it says: that leaves neither by the log nor by Sentry."""
+        place = traceback.extract_tb(error.__traceback__)[-1:]
+        where = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in place]
+        self._entries.append(_entry("error", error=type(error).__name__, message=str(error), where=" ".join(where)))
+
     def lost(self) -> None:
         """Notes that the event is no longer this holder's."""
         self._entries.append(_entry("lease lost"))
@@ -86,6 +96,7 @@ class Attempt:
         self._timeline.append(
             pipeline, self._claim.company, self._claim.id, self._entries, ends=isinstance(outcome, FOR_GOOD)
         )
+        self._ticks.add(pipeline, WORKER)
         self._entries, self._exchanges, self._written = [], [], time.monotonic()
 
     def _count_ending(self, pipeline: "Pipeline", outcome: Outcome) -> None:

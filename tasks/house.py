@@ -23,6 +23,7 @@ from worker.stores import (
     ExpenseStore,
     LinkStore,
     NameStore,
+    Ticks,
     TimelineStore,
     Timetable,
     UsedAccounts,
@@ -65,6 +66,7 @@ class House:
     nights: Timetable
     timeline: TimelineStore
     counters: Counters
+    ticks: Ticks
 
     def consent_address(self, company: str) -> str | None:
         """Where a person of the company consents (again); None where no redirect address is set."""

@@ -6,6 +6,7 @@ RECEIVE: Final = "events.receive"
 REPORT: Final = "mail.report"
 PROBE: Final = "access.probe"
 KEEP_ALIVE: Final = "connections.keep_alive"
+TICK: Final = "watch.tick"
 
 POLL: Final = "polls.expenses"
 SCHEDULE_POLLS: Final = "schedule.polls"

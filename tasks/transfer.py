@@ -19,6 +19,7 @@ from fortnox import Fortnox, FortnoxError
 from fortnox.errors import OutcomeUnknown, PrerequisiteMissing
 from moment.events import parse_event
 from tasks.attempt import Attempt
+from tasks.bugs import is_bug, report_bug
 from tasks.house import House, house_of
 from tasks.leases import HandedBack, Hold
 from tasks.messages import ask_for_report
@@ -140,7 +141,7 @@ class TransferTask(Task[Any, Any]):
             structlog.contextvars.bound_contextvars(
                 company=company, key=claim.key, event_id=event_id, attempt=claim.attempts + 1
             ),
-            Attempt(claim, house.redis, house.timeline, house.counters) as attempt,
+            Attempt(claim, house) as attempt,
         ):
             try:
                 outcome = run(claim, house, transfer, read)
@@ -202,6 +203,8 @@ def run(claim: Claim, house: House, transfer: Deliver, read: Read = parse_event)
         outcome = verdict(error, claim, needs, chance=random.random())
         if isinstance(error, PrerequisiteMissing) and isinstance(outcome, Held):
             _doubt(house, outcome.key)
+        if is_bug(outcome):
+            report_bug(error, claim)
         return outcome
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 COMPOSE_FILE = Path(__file__).parents[1] / "docker-compose.yml"
-APPLICATION = ("worker", "background", "beat", "flower")  # the services of our own image in production
+APPLICATION = ("worker", "background", "beat", "flower", "metrics")  # the services of our own image in production
 
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::\?(?P<complaint>[^}]*))?\}")
 
@@ -39,7 +39,11 @@ class Service:
     def local_command(self) -> list[str]:
         """The same, with the programs of this test's environment in place of the image's."""
         program, *arguments = self.command
-        programs = {"celery": [sys.executable, "-m", "celery"], "python": [sys.executable]}
+        programs = {
+            "celery": [sys.executable, "-m", "celery"],
+            "python": [sys.executable],
+            "moment-fortnox": [sys.executable, "-m", "worker.cli"],
+        }
         return [*programs.get(program, [program]), *arguments]
 
     def environment(self, variables: Mapping[str, str]) -> dict[str, str]:

@@ -1,5 +1,9 @@
 """The Celery application, an entry point: `celery -A worker.app worker | beat | flower`."""
 
+from config import load_settings
 from worker.assembly import create_app
+from worker.sentry import set_up_sentry
 
-app = create_app()
+settings = load_settings()
+set_up_sentry(settings)
+app = create_app(settings)

@@ -23,7 +23,7 @@ from tasks.doors import Doors, GuardedTransport
 from tasks.house import House
 from tasks.leases import Hold, LeaseKeeper
 from tasks.messages import wakeup_sender
-from tasks.names import KEEP_ALIVE, PROBE, REPORT, SCHEDULE_NIGHT, SCHEDULE_POLLS
+from tasks.names import KEEP_ALIVE, PROBE, REPORT, SCHEDULE_NIGHT, SCHEDULE_POLLS, TICK
 from tasks.schedule import poll_tick
 from tasks.stopping import Stopping
 from tasks.tokens import TokenKeeper
@@ -39,6 +39,7 @@ from worker.stores import (
     ExpenseStore,
     LinkStore,
     NameStore,
+    Ticks,
     TimelineStore,
     Timetable,
     UsedAccounts,
@@ -60,10 +61,12 @@ TASK_MODULES = (
     "tasks.probing",
     "worker.doors.receive",
     "worker.mails.report",
+    "worker.watch",
 )
 REPORT_SCHEDULE = "report"
 KEEP_ALIVE_SCHEDULE = "keep-alive"
 PROBE_SCHEDULE = "probe"
+TICK_SCHEDULE = "tick"
 
 
 def beat_schedule(settings: Settings) -> dict[str, dict[str, object]]:
@@ -75,6 +78,8 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, object]]:
         KEEP_ALIVE_SCHEDULE: {"task": KEEP_ALIVE, "schedule": 60.0, "options": {"expires": 60}},
         # A licence that was bought or a permission that was given makes no event.
         PROBE_SCHEDULE: {"task": PROBE, "schedule": 600.0, "options": {"expires": 600}},
+        # Shows that beat and a worker of the transfers are alive, also where there is nothing to do.
+        TICK_SCHEDULE: {"task": TICK, "schedule": 60.0, "options": {"expires": 60}},
         "polls": {"task": SCHEDULE_POLLS, "schedule": tick, "options": {"expires": 30}},
         "reconciliations": {"task": SCHEDULE_NIGHT, "schedule": 60.0, "options": {"expires": 60}},
     }
@@ -182,6 +187,7 @@ def build_house(app: App) -> House:
         names=NameStore(redis),
         timeline=TimelineStore(redis, settings.retention_days),
         counters=counters,
+        ticks=Ticks(redis),
     )
 
 

@@ -12,6 +12,7 @@ from celery import Celery, bootsteps
 from redis.exceptions import RedisError
 
 from tasks.house import house_of
+from worker.stores.ticks import PUMP
 
 log = structlog.get_logger(__name__)
 
@@ -37,8 +38,10 @@ class Pump(threading.Thread):
             wait = self._once()
 
     def _once(self) -> timedelta:
+        house = house_of(self._app)
         try:
-            pumped = house_of(self._app).ordering.pump()
+            pumped = house.ordering.pump()
+            house.ticks.tick(PUMP)
         except RedisError as error:
             log.warning("pump.waits_for_redis", error=type(error).__name__)
             return WAIT_FOR_REDIS

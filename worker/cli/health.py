@@ -1,18 +1,21 @@
 """`moment-fortnox health`: whether the system makes progress, and if not, why."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from redbeat import RedBeatSchedulerEntry
 from redis.exceptions import ResponseError
 
-from worker.assembly import REPORT_SCHEDULE, App
+from config.celery import TRANSFERS_QUEUE
+from worker.assembly import DURABLE, REPORT_SCHEDULE, App
 from worker.cli.console import Json, connected, fail, out, print_json
+from worker.stores.ticks import PUMP, WORKER
+from worker.watch import beat_age
 
-STUCK_AFTER = timedelta(seconds=60)  # any worker's pump moves what is due within a second
+STUCK_AFTER = timedelta(seconds=60)  # any worker's pump moves what is due within a second, and says so each 5 s
+TAKEN_AFTER = timedelta(seconds=90)  # a worker takes something at least each minute: beat sends it a tick
 BEAT_AFTER = timedelta(seconds=60)  # beat ticks every ten seconds; another takes over within 35
 
 
@@ -27,43 +30,62 @@ class Part(StrEnum):
 def health(
     part: Annotated[Part | None, typer.Argument(help="Look at this part alone.")] = None, json: Json = False
 ) -> None:
-    """Exit 0 when Redis can be written to, what is due moves on and beat ticks; 1 with the reason when not."""
+    """Exit 0 when Redis keeps what it gets, what is due moves on, workers take it and beat ticks; else 1, and why."""
     with connected() as app:
-        reasons = [reason for name, check in CHECKS.items() if part in (None, name) and (reason := check(app))]
+        reasons = [reason for name, check in CHECKS.items() if part in (None, name) for reason in check(app)]
+        oldest = app.house.ordering.overdue().total_seconds() if json else 0.0
     if json:
-        print_json({"healthy": not reasons, "reasons": reasons})
+        print_json({"healthy": not reasons, "reasons": reasons, "overdueSeconds": round(oldest, 1)})
     if reasons:
         fail(" ".join(reasons))
     if not json:
         out.print("healthy")
 
 
-def _redis(app: App) -> str | None:
+def _redis(app: App) -> Iterator[str]:
     try:
         app.house.redis.set("mf:health", "", ex=60)
     except ResponseError as error:  # out of memory, a replica, or a disk that is full
-        return f"Redis takes no writes ({error})."
-    return None
+        yield f"Redis takes no writes ({error})."
+    try:
+        for name, wanted in DURABLE.items():
+            found = app.house.redis.config_get(name).get(name)  # type: ignore[union-attr]
+            if found != wanted:
+                yield f"Redis may lose what it accepted: {name} is {found}, it must be {wanted}."
+    except ResponseError:
+        return  # a hosted Redis does not tell its settings
 
 
-def _delivery(app: App) -> str | None:
+def _delivery(app: App) -> Iterator[str]:
     overdue = app.house.ordering.overdue()
     if overdue > STUCK_AFTER:
-        return f"What is due has not moved on for {overdue.total_seconds():.0f} s: does a worker run?"
-    return None
+        yield f"What is due has not moved on for {_seconds(overdue)}: does a worker run?"
+    ages = app.house.ticks.ages()
+    pumped = ages.get(PUMP)
+    if pumped is None:
+        yield "No worker has ever run."
+    elif pumped > STUCK_AFTER:
+        yield f"No worker has looked for what is due for {_seconds(pumped)}: does one run?"
+    taken = ages.get(WORKER)
+    if (taken is None or taken > TAKEN_AFTER) and app.house.redis.llen(TRANSFERS_QUEUE):
+        since = "ever" if taken is None else f"for {_seconds(taken)}"
+        yield f"Transfers wait, and no worker took any {since}: does one with --queues=events,transfers run?"
 
 
-def _beat(app: App) -> str | None:
-    key = f"{app.conf.redbeat_key_prefix}{REPORT_SCHEDULE}"
-    try:
-        meta: dict[str, Any] = RedBeatSchedulerEntry.load_meta(key, app=app)
-    except KeyError:
-        return "Beat has never run."
-    last: datetime | None = meta.get("last_run_at")
-    if last is None:
-        return "Beat has never run."
-    ago = datetime.now(UTC) - last.astimezone(UTC)
-    return f"Beat has not ticked for {ago.total_seconds():.0f} s." if ago > BEAT_AFTER else None
+def _beat(app: App) -> Iterator[str]:
+    ago = beat_age(app, REPORT_SCHEDULE)
+    if ago is None:
+        yield "Beat has never run."
+    elif ago > BEAT_AFTER:
+        yield f"Beat has not ticked for {_seconds(ago)}."
 
 
-CHECKS: dict[Part, Callable[[App], str | None]] = {Part.REDIS: _redis, Part.DELIVERY: _delivery, Part.BEAT: _beat}
+def _seconds(time: timedelta) -> str:
+    return f"{time.total_seconds():.0f} s"
+
+
+CHECKS: dict[Part, Callable[[App], Iterator[str]]] = {
+    Part.REDIS: _redis,
+    Part.DELIVERY: _delivery,
+    Part.BEAT: _beat,
+}

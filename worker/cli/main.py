@@ -9,6 +9,7 @@ from worker.cli.expenses import expenses
 from worker.cli.health import health
 from worker.cli.keys import keys
 from worker.cli.local import demo, sandbox, up
+from worker.cli.metrics import metrics
 from worker.cli.publish import publish
 from worker.cli.status import status, wait
 
@@ -19,7 +20,7 @@ cli = typer.Typer(
     pretty_exceptions_show_locals=False,  # locals hold customers' data
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, up, sandbox, publish, status, wait, health):
+for command in (demo, up, sandbox, publish, status, wait, health, metrics):
     cli.command()(command)
 cli.add_typer(events, name="events")
 cli.add_typer(companies, name="companies")

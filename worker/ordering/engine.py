@@ -138,6 +138,17 @@ class Pumped:
 
 
 @dataclass(frozen=True, slots=True)
+class CompanyState:
+    """How a company is doing. `paused`: why, if it is; `oldest`: when its oldest unsettled event was accepted."""
+
+    counts: Mapping[str, int]
+    paused: str | None
+    resting: bool
+    probing: bool
+    oldest: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class EventRecord:
     """What is known of an event. `key` is its ordering key; times are aware, UTC."""
 
@@ -327,6 +338,25 @@ class Ordering:
         found: Any = self.redis.hmget(self._key("company", company), [f"n:{status}" for status in STATUSES])
         return {status: int(n or 0) for status, n in zip(STATUSES, found, strict=True)}
 
+    def states(self, companies: Iterable[str]) -> dict[str, CompanyState]:
+        """How these companies are doing, in one round trip."""
+        names = list(companies)
+        with self.redis.pipeline(transaction=False) as pipeline:
+            for name in names:
+                pipeline.hgetall(self._key("company", name))
+                pipeline.zrange(f"{self._key('company', name)}:open", 0, 0, withscores=True)
+            found = pipeline.execute()
+        return {
+            name: CompanyState(
+                counts={status: int(fields.get(f"n:{status}", 0)) for status in STATUSES},
+                paused=fields.get("paused"),
+                resting="rests" in fields,
+                probing="probing" in fields,
+                oldest=_time(first[0][1]) if first else None,
+            )
+            for name, fields, first in zip(names, found[::2], found[1::2], strict=True)
+        }
+
     def paused(self, company: str) -> str | None:
         """Why the company is paused, if it is."""
         return self.redis.hget(self._key("company", company), "paused")  # type: ignore[return-value]
@@ -387,15 +417,17 @@ class Ordering:
         since: datetime | None = None,
         until: datetime | None = None,
         most: int = 100,
+        status: str = "",
+        code: str = "",
     ) -> list[Found]:
         """The newest in a company's indices, or in all companies', newest first.
 
         Indices are `open` (by time accepted) and `failed`, `done`, `superseded`, `skipped` (by time settled); `until`
-        is included.
+        is included. `status` and `code` have each event of the indices looked at, until there are enough.
         """
         first = "-inf" if since is None else _ms_since_epoch(since)
         last = "+inf" if until is None else _ms_since_epoch(until)
-        flat: list[str] = self._run("latest", company, " ".join(indices), first, last, most)
+        flat: list[str] = self._run("latest", company, " ".join(indices), first, last, most, status, code)
         return [Found(flat[at], flat[at + 1], _time(flat[at + 2])) for at in range(0, len(flat), 3)]
 
     def of_key(self, key: str) -> list[tuple[str, str]]:

@@ -54,7 +54,13 @@ def find(ordering: Ordering, wanted: Filter, page: int = PAGE) -> Iterator[Event
     until, last = wanted.until, set[tuple[str, str]]()
     while True:
         found = ordering.latest(
-            wanted.indices, company=wanted.company, since=wanted.since, until=until, most=page + len(last)
+            wanted.indices,
+            company=wanted.company,
+            since=wanted.since,
+            until=until,
+            most=page + len(last),
+            status=wanted.status if wanted.status in UNSETTLED else "",
+            code=wanted.code,
         )
         new = [one for one in found if one[:2] not in last]
         if not new:

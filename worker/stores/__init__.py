@@ -1,5 +1,5 @@
 """What is remembered in Redis beside the queue: connections (with their tokens), companies' settings, links, names; and
-for operators the timelines of events and the counters.
+for operators the timelines of events, the counters, and when each part last moved.
 """
 
 from worker.stores.connections import Connection, ConnectionStore, Held, NeverConnected, Problem, Tokens
@@ -9,6 +9,7 @@ from worker.stores.links import LinkStore
 from worker.stores.names import NameStore
 from worker.stores.rows import UsedAccount, UsedAccounts
 from worker.stores.settings import CompanySettings, CompanySettingsStore
+from worker.stores.ticks import Ticks
 from worker.stores.timeline import Entry, TimelineStore
 from worker.stores.timetable import Timetable
 from worker.stores.vault import Vault
@@ -26,6 +27,7 @@ __all__ = [
     "NameStore",
     "NeverConnected",
     "Problem",
+    "Ticks",
     "TimelineStore",
     "Timetable",
     "Tokens",

@@ -5,6 +5,7 @@ the version that it is based on, so whoever comes late changes nothing (`lua/`, 
 Redis's clock: workers' own may differ.
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -122,6 +123,15 @@ class ConnectionStore:
             return self.get(company)
         except NeverConnected:
             return None
+
+    def states(self, companies: Iterable[str]) -> dict[str, str]:
+        """connected or disabled, of those of these companies that have a connection; in one round trip."""
+        names = list(companies)
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for name in names:
+                pipeline.hget(self._key(name), "connection")
+            found = pipeline.execute()
+        return {name: json.loads(text)["state"] for name, text in zip(names, found, strict=True) if text}
 
     def save(self, connection: Connection) -> None:
         """Changes what is known of the connection; its tokens stay."""

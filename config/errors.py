@@ -1,0 +1,38 @@
+"""What of an exception may leave the process: of its message, only where that cannot hold a company's data. Pure."""
+
+import traceback
+from collections.abc import Iterator
+
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
+
+WITHHELD = "(the message is withheld: it may hold a company's data; the event's timeline has it)"
+
+# What errors of these modules say comes from the machine, the network or Redis, not from an event. Those of `requests`
+# and `smtplib` quote addresses, though they are OSErrors as well.
+HARMLESS = frozenset({"builtins", "socket", "ssl", "redis.exceptions", "kombu.exceptions", "celery.exceptions"})
+
+
+def shown(error: BaseException) -> str:
+    """The message where it is harmless, else that it is withheld."""
+    machines = isinstance(error, (OSError, ImportError, MemoryError, RecursionError, RedisError, KombuError))
+    return str(error) if machines and type(error).__module__ in HARMLESS else WITHHELD
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, then what it was raised from or while."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def shown_traceback(error: BaseException) -> str:
+    """The traceback with its code, and of each error the type and what may be shown of its message."""
+    parts = [
+        "".join(traceback.format_tb(one.__traceback__))
+        + f"{type(one).__module__}.{type(one).__qualname__}: {shown(one)}"
+        for one in causes(error)
+    ]
+    return "\n\nThe above was the direct cause of:\n\n".join(reversed(parts))

@@ -1,0 +1,30 @@
+"""Watching whether beat and the workers move: what beat leaves behind, and the task by which a worker shows it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from celery import Celery, Task, shared_task
+from redbeat import RedBeatSchedulerEntry
+
+from tasks.house import house_of
+from tasks.names import TICK
+from worker.sentry import check_in
+from worker.stores.ticks import WORKER
+
+
+@shared_task(name=TICK, bind=True)
+def tick(task: Task[Any, Any]) -> None:
+    """Beat asks each minute, a worker of the transfers answers: both move."""
+    house_of(task.app).ticks.tick(WORKER)
+    check_in()
+
+
+def beat_age(app: Celery, schedule: str) -> timedelta | None:
+    """How long ago beat last ran this entry of its schedule; None when it never did."""
+    key = f"{app.conf.redbeat_key_prefix}{schedule}"
+    try:
+        meta: dict[str, Any] = RedBeatSchedulerEntry.load_meta(key, app=app)
+    except KeyError:
+        return None
+    last: datetime | None = meta.get("last_run_at")
+    return None if last is None else datetime.now(UTC) - last.astimezone(UTC)
