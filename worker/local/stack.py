@@ -91,10 +91,10 @@ class Stack:
         """Several may run: one is live."""
         return self._celery(name, "beat", "--loglevel", LOG_LEVEL)
 
-    def start_flower(self, port: int | None = None) -> tuple[str, str]:
-        """Flower's address and its one-time `user:password`."""
+    def start_flower(self, port: int | None = None, login: str = "") -> tuple[str, str]:
+        """Flower's address and its `user:password`, one made for the occasion where none is given."""
         port = port or free_port()
-        login = f"operator:{secrets.token_urlsafe(9)}"
+        login = login or f"operator:{secrets.token_urlsafe(9)}"
         self._processes.start(
             "flower",
             [

@@ -1,7 +1,8 @@
 """Put on a worker's path, makes that worker misbehave as its environment says. Read by Python at every start.
 
 `CLOCK_OFF` (seconds): its wall clock is off by so much. `POISON`: the transfer of a customer of this name kills its
-process, as a crash in a C library or the kernel's out-of-memory killer would.
+process, as a crash in a C library or the kernel's out-of-memory killer would. `BUG`: that of a customer of this name
+meets an error that nobody foresaw, which quotes the customer.
 """
 
 import os
@@ -17,7 +18,8 @@ if offset := float(os.environ.get("CLOCK_OFF", "0")):
     right = time.time
     time.time = lambda: right() + offset
 
-if poison := os.environ.get("POISON"):
+poison, bug = os.environ.get("POISON"), os.environ.get("BUG")
+if poison or bug:
 
     class Poisoned(MetaPathFinder):
         """Doctors `tasks.customers` when it is imported."""
@@ -35,8 +37,11 @@ if poison := os.environ.get("POISON"):
                 transfer = module.transfer_customer
 
                 def deadly(job: Any) -> Any:
-                    if job.event.customer.name == poison:
+                    customer = job.event.customer
+                    if customer.name == poison:
                         os.kill(os.getpid(), signal.SIGKILL)
+                    if customer.name == bug:
+                        return {}[f"{customer.name} {customer.email} {customer.organization_number}"]
                     return transfer(job)
 
                 module.transfer_customer = deadly
