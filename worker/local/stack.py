@@ -73,8 +73,8 @@ class Stack:
         }
         self.settings = load_settings(None, **{name.lower(): value for name, value in self.environment.items()})
 
-    def start_worker(self, name: str = "worker", *, concurrency: int = 4) -> ManagedProcess:
-        """A real worker process with its pool. Ready when it has announced itself in its log."""
+    def start_worker(self, name: str = "worker", *, concurrency: int = 4, queues: str = "") -> ManagedProcess:
+        """A real worker process with its pool, for these queues or all. Ready when its log says so."""
         options = [
             "--concurrency",
             str(concurrency),
@@ -83,6 +83,7 @@ class Stack:
             "--hostname",
             f"{name}@%h",
             "--without-mingle",
+            *(["--queues", queues] if queues else []),
         ]
         process = self._celery(name, "worker", *options)
         return process.wait_ready(lambda: " ready." in process.log_tail(), timeout=60)
