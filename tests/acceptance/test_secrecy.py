@@ -1,5 +1,5 @@
-"""What operators get to see, from real processes: logs, Sentry, metrics and Flower tell what happened, with ids, and hold
-no name, address, organisation number or token of those that it happened to.
+"""What operators get to see, from real processes: logs, Sentry, metrics and Flower tell what happened, with ids.
+They hold no name, address, organisation number or token of those that it happened to.
 """
 
 import json
