@@ -112,7 +112,7 @@ class Gateway:
             return self._noted(call, tenant, "unknown", _unknown_path(found))
         kind = f"{call.method} {found.template}"
         before = self._faults.before(call, tenant)
-        refreshes = b"refresh_token" in call.body
+        refreshes = b"grant_type=refresh_token" in call.body
         await _pause(before.delay + (self._options.refresh_seconds if refreshes else 0))
         if before.outcome is not None:
             return self._noted(call, tenant, kind, before.outcome, fault=before.name)

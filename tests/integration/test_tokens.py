@@ -343,6 +343,7 @@ def test_an_end_waits_for_a_renewal_so_that_the_token_it_revokes_is_the_last(
     wait_until(lambda: keeper._redis.exists(f"mf:renewing:{COMPANY}"), what="the renewal to begin", timeout=5)
     keeper.end(COMPANY)
     renewal.join(timeout=10)
+    assert sandbox.requests(COMPANY)[-2:] == ["POST /oauth-v1/token", "POST /oauth-v1/revoke"]
     assert not any(token["usable"] for token in sandbox.get("tokens/refresh", tenant=COMPANY)["tokens"])
 
 
