@@ -63,10 +63,6 @@ class Fortnox:
             many("FinancialYears", m.FinancialYear), "/3/financialyears", params={"date": on.isoformat()}
         )
 
-    def locked_period(self) -> date | None:
-        """The last locked day. A person's own lock period does not show here."""
-        return self._access.get(one("LockedPeriod", m.LockedPeriod), "/3/settings/lockedperiod").end_date
-
 
 class Access:
     """A transport, with the company that its calls are for."""

@@ -244,9 +244,3 @@ class FinancialYear(Model):
     from_date: Day = None
     to_date: Day = None
     accounting_method: Text = None
-
-
-class LockedPeriod(Model):
-    """Nothing up to and with `end_date` can be posted; None where nothing is locked."""
-
-    end_date: Day = None

@@ -31,7 +31,6 @@ SCOPES: Mapping[str, str] = {
     "supplierinvoice": "read approved supplier invoices",
     "bookkeeping": "read accounts and financial years",
     "currency": "read exchange rates",
-    "settings": "read the locked period",
     "companyinformation": "read the company's name and tenant id",
 }
 

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from config.environment import child_environment
-from fortnox import Fortnox, Transport
+from fortnox import SCOPES, Fortnox, Transport
 from tests.unit import factories
 from worker.assembly import App, create_app
 from worker.doors.publish import publish
@@ -33,7 +33,7 @@ class System:
     def connect(self, company: str, *, expenses: dict[str, Any] | None = None, **tenant: Any) -> None:
         """A company with a ledger, connected as it would be from Moment; expenses come back only where chosen."""
         self.stack.sandbox.tenant(company, **tenant)
-        code = self.stack.sandbox.code(company)
+        code = self.stack.sandbox.code(company, scopes=" ".join(SCOPES))  # what is asked for has to do
         self.publish(
             factories.integration_json(
                 event_id=f"{company}-enabled",

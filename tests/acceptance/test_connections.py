@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import requests
 
+from fortnox import SCOPES
 from moment.events import Integration
 from tasks.tokens import to_tokens
 from tests.acceptance.conftest import System
@@ -18,7 +19,9 @@ from worker.stores import Connection
 
 def enable(system: System, company: str, event_id: str = "enabled", *, service: bool = False, **choices: Any) -> str:
     """Publishes a consent with its new code; returns the code."""
-    code = system.stack.sandbox.code(company, service=choices.pop("consented_as_service", service))
+    code = system.stack.sandbox.code(
+        company, service=choices.pop("consented_as_service", service), scopes=" ".join(SCOPES)
+    )
     choices = {"error_email": f"ekonomi@{company}.example", "expenses": {"enabled": False}} | choices
     system.publish(
         integration_json(

@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings
 
 from config import load_settings
 from config.settings import Settings
+from fortnox import SCOPES
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("config", "fortnox", "mappers", "moment", "sandbox", "tasks", "worker")
@@ -282,3 +283,11 @@ def test_make_help_lists_every_target() -> None:
     listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
     assert [target for target in phony if not re.search(rf"^\s+make {target}\s+\S", listed, flags=re.MULTILINE)] == []
+
+
+def test_the_documentation_has_each_scope_that_is_asked_for_and_no_other() -> None:
+    listed = re.findall(
+        r"^\| `([a-z]+)` \| ", (ROOT / "docs/connections.md").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+
+    assert listed == list(SCOPES)
