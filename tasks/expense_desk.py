@@ -26,10 +26,39 @@ from worker.stores.expenses import ExpenseStore, Kind, Listing
 log = structlog.get_logger(__name__)
 
 OVERLAP = timedelta(minutes=1)  # `lastmodified` has minutes, and a change may show a moment after its time
-AGAIN = timedelta(minutes=1)  # until one that was not come to an end with is taken up again
-REFUSED_AGAIN = timedelta(hours=6)
-PENDING_GOOD_FOR = timedelta(minutes=1)
 WALKS = 3  # how often a list whose total changes while it is read is read
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long things hold, in a company that is polled every `interval`; in brackets at ten minutes."""
+
+    interval: timedelta = timedelta(minutes=10)
+
+    @property
+    def again(self) -> timedelta:
+        """Until one that was not come to an end with is taken up again (a minute)."""
+        return self.interval / 10
+
+    @property
+    def refused_again(self) -> timedelta:
+        """Until one that Moment refused is tried again (six hours)."""
+        return 36 * self.interval
+
+    @property
+    def pending_good_for(self) -> timedelta:
+        """How long it is believed who waits for approval (a minute)."""
+        return self.interval / 10
+
+    @property
+    def project_good_for(self) -> timedelta:
+        """How long a project that may have expenses is not asked about again (a day)."""
+        return 144 * self.interval
+
+    @property
+    def project_bad_for(self) -> timedelta:
+        """The same for one that may not, which a person may be mending (five minutes)."""
+        return self.interval / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +91,7 @@ class Desk:
     store: ExpenseStore
     rules: Rules
     check: Callable[[], None]
+    pace: Pace = Pace()
 
     # Listing
 
@@ -117,7 +147,9 @@ class Desk:
 
         What is yielded leaves the list when the next is asked for, so that nothing is lost that should be told of it.
         """
-        while time.monotonic() < deadline and (number := self.store.take(datetime.now(UTC), AGAIN)) is not None:
+        while (
+            time.monotonic() < deadline and (number := self.store.take(datetime.now(UTC), self.pace.again)) is not None
+        ):
             try:
                 looked = self.look(number)
             except (WindowFull, HandedBack):
@@ -125,7 +157,7 @@ class Desk:
                 raise
             yield looked
             if looked.problems:
-                self.store.postpone(number, datetime.now(UTC) + REFUSED_AGAIN)
+                self.store.postpone(number, datetime.now(UTC) + self.pace.refused_again)
             else:
                 self.store.looked_at(number)
 
@@ -160,7 +192,7 @@ class Desk:
         found = self.store.pending(number)
         if found is None:
             everyone = self.fortnox.supplier_invoices.pending_approval()
-            self.store.set_pending(everyone, PENDING_GOOD_FOR)
+            self.store.set_pending(everyone, self.pace.pending_good_for)
             found = number in everyone
         return found
 
@@ -169,7 +201,8 @@ class Desk:
         if known is None:
             in_moment = self.moment.has_project(self.company, number)
             known = ProjectState(in_moment, in_moment and self._starts(number))
-            self.store.know_project(number, known)
+            good_for = self.pace.project_good_for if all(known) else self.pace.project_bad_for
+            self.store.know_project(number, known, good_for)
         return known
 
     def _starts(self, number: str) -> bool:

@@ -16,7 +16,7 @@ from celery import shared_task
 
 from fortnox.errors import WindowFull
 from mappers.expense import Rules
-from tasks.expense_desk import Desk, Looked
+from tasks.expense_desk import Desk, Looked, Pace
 from tasks.house import House
 from tasks.messages import ask_for_report
 from tasks.names import EXPENSES, POLL
@@ -79,6 +79,7 @@ def desk_for(job: Job) -> Desk:
         store=job.house.expenses(job.claim.company),
         rules=rules_of(job.connection, job.settings),
         check=job.hold.check,
+        pace=Pace(job.house.settings.expense_poll_interval),
     )
 
 

@@ -23,7 +23,6 @@ from mappers.expense import ProjectState
 from mappers.expense_changes import Sent
 
 Kind = Literal["changes", "import"]
-PROJECT_KNOWN, PROJECT_UNKNOWN = timedelta(days=1), timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +194,9 @@ class ExpenseStore:
         found = self._redis.get(f"{self._base}:project:{number}")
         return ProjectState(found[0] == "1", found[1] == "1") if found else None
 
-    def know_project(self, number: str, state: ProjectState) -> None:
-        """Long where it can have expenses; briefly where not, as a person may be mending it."""
+    def know_project(self, number: str, state: ProjectState, good_for: timedelta) -> None:
         known = f"{int(state.in_moment)}{int(state.starts)}"
-        self._redis.set(f"{self._base}:project:{number}", known, px=PROJECT_KNOWN if all(state) else PROJECT_UNKNOWN)
+        self._redis.set(f"{self._base}:project:{number}", known, px=good_for)
 
     def forget_project(self, number: str) -> None:
         self._redis.delete(f"{self._base}:project:{number}")

@@ -1,0 +1,126 @@
+"""Who is asked to be polled, with a real Redis: nobody twice, nobody all at once, nobody who does not want it."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import redis
+
+from config import load_settings
+from moment.events import ExpenseChoices, Integration
+from tasks import schedule
+from tasks.house import House
+from tasks.schedule import POLL_ID, follow, poll_asked, reconciliation_asked
+from worker.assembly import App, create_app
+from worker.ordering import Failed
+from worker.stores import Connection
+
+MESSAGES = "polls"  # the queue that the wake-ups of polls go to
+
+
+@pytest.fixture
+def app(redis_url: str, redis_client: "redis.Redis") -> Iterator[App]:
+    app = create_app(load_settings(None, fortnox_api_url="http://127.0.0.1:1", redis_url=redis_url))
+    app.loader.import_default_modules()
+    yield app
+    app.close()
+
+
+@pytest.fixture
+def house(app: App) -> House:
+    return app.house
+
+
+def a_connection(company: str, *, state: str = "connected", enabled: bool = True) -> Connection:
+    choices = Integration(expenses=ExpenseChoices(enabled=enabled))
+    return Connection.model_validate(
+        {"company": company, "state": state, "integration": choices, "connected_at": datetime.now(UTC)}
+    )
+
+
+def look(app: App) -> int:
+    """What beat's message makes a worker do."""
+    return int(app.tasks[schedule.SCHEDULE_POLLS].run())
+
+
+def test_a_company_that_chose_expenses_is_polled_at_once_and_then_in_its_slots(app: App, house: House) -> None:
+    follow(house, a_connection("acme"))
+    assert house.redis.llen(MESSAGES) == 1
+    assert house.ordering.counts("acme")["ready"] == 1
+    slot = house.polls.next("acme")
+    assert slot is not None
+    assert slot <= datetime.now(UTC) + timedelta(minutes=10)
+    assert house.nights.next("acme") is not None
+    assert look(app) == 0
+
+
+@pytest.mark.parametrize("gone", [{"state": "disabled"}, {"enabled": False}])
+def test_a_company_that_is_off_is_in_no_timetable(house: House, gone: dict[str, object]) -> None:
+    follow(house, a_connection("acme"))
+    follow(house, a_connection("acme", **gone))  # type: ignore[arg-type]
+    assert (house.polls.next("acme"), house.nights.next("acme")) == (None, None)
+
+
+def overdue(house: House, companies: int, since: timedelta) -> None:
+    for n in range(companies):
+        house.redis.zadd("mf:timetable:polls", {f"c{n}": (datetime.now(UTC) - since).timestamp() + n / 1000})
+
+
+def test_after_a_downtime_no_storm_follows_and_nothing_is_made_up_for(app: App, house: House) -> None:
+    overdue(house, 1000, timedelta(hours=5))
+    assert look(app) == 17  # twice the usual 8 1/3 in 5 seconds
+    assert house.redis.llen(MESSAGES) == 17
+    for _ in range(70):
+        look(app)
+    assert house.redis.llen(MESSAGES) == 1000  # each once, though thirty slots were missed
+    assert house.polls.due(datetime.now(UTC), 1000) == []
+
+
+def test_a_due_poll_that_is_open_is_not_queued_again(app: App, house: House) -> None:
+    for _ in range(3):
+        overdue(house, 1, timedelta(minutes=1))
+        assert look(app) == 1
+    assert house.redis.llen(MESSAGES) == 1
+    assert house.ordering.claim("c0", POLL_ID) is not None
+    overdue(house, 1, timedelta(minutes=1))
+    look(app)
+    assert house.redis.llen(MESSAGES) == 1
+
+
+def test_a_paused_companys_poll_waits_and_runs_once_when_it_is_resumed(app: App, house: House) -> None:
+    house.ordering.pause("c0", "the grant is dead")
+    for _ in range(3):
+        overdue(house, 1, timedelta(minutes=1))
+        look(app)
+    assert house.redis.llen(MESSAGES) == 0
+    assert len(house.ordering.resume("c0")) == 1
+
+
+def test_a_look_that_dies_before_it_has_moved_the_slots_asks_again_without_harm(house: House) -> None:
+    overdue(house, 1, timedelta(minutes=1))
+    assert len(poll_asked(house, "c0")) == 1
+    assert house.polls.due(datetime.now(UTC), 10) == ["c0"]
+    assert poll_asked(house, "c0") == ()
+
+
+def test_the_night_asks_for_what_changed_lately_and_lets_a_failed_poll_try_again(house: House) -> None:
+    poll_asked(house, "acme")
+    claim = house.ordering.claim("acme", POLL_ID)
+    assert claim is not None
+    house.ordering.settle(claim, Failed("no licence"))
+    assert poll_asked(house, "acme") == ()
+
+    assert [wakeup.id for wakeup in reconciliation_asked(house, "acme")] == [POLL_ID]
+
+    listing = house.expenses("acme").listing("import")
+    assert listing is not None
+    assert (listing.days, listing.since) == (35, None)
+
+
+def test_an_import_that_reaches_less_far_does_not_shorten_one_under_way(house: House) -> None:
+    store = house.expenses("acme")
+    store.ask_import(90)
+    store.ask_import(35)
+    listing = store.listing("import")
+    assert listing is not None
+    assert listing.days == 90
