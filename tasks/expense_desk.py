@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from fortnox import Fortnox
+from fortnox.client import SupplierInvoicePage
 from fortnox.errors import NotFound, WindowFull
 from fortnox.models import SupplierInvoice, SupplierInvoiceListItem
 from mappers.expense import ProjectState, Row, Rules, external_id, projects_needed, refused, to_expenses
@@ -26,7 +27,7 @@ from worker.stores.expenses import ExpenseStore, Kind, Listing
 log = structlog.get_logger(__name__)
 
 OVERLAP = timedelta(minutes=1)  # `lastmodified` has minutes, and a change may show a moment after its time
-WALKS = 3  # how often a list whose total changes while it is read is read
+WALKS = 3  # how often a list that changes while it is read is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ class Desk:
         started = listing.started or self.fortnox.now
         behind = kind == "import" or listing.since is None
         self.store.add(self._worth_a_look(page.items), datetime.now(UTC), behind=behind)
-        moved = listing.moved or listing.total not in (None, page.total)
+        moved = listing.moved or self._rows_moved(kind, listing, page)
         if not page.is_last:
             following = replace(listing, page=listing.page + 1, moved=moved)
         elif moved and listing.walks + 1 < WALKS:
@@ -129,6 +130,19 @@ class Desk:
         following = replace(following, started=started, total=page.total, pages=page.pages)
         self.store.list_on(kind, following)
         return following
+
+    def _rows_moved(self, kind: Kind, listing: Listing, page: SupplierInvoicePage) -> bool:
+        """Whether the list is not what it was at its first page.
+
+        A row that shifts to a page already read leaves a trace: the one that made room for it left the list, which
+        changes the total, or comes again on a later page.
+        """
+        if listing.total not in (None, page.total):
+            return True
+        if listing.page == 1 and page.is_last:
+            return False
+        numbers = [item.given_number for item in page.items]
+        return bool(numbers) and not self.store.walk(kind, numbers, anew=listing.page == 1)
 
     def _worth_a_look(self, items: Iterable[SupplierInvoiceListItem]) -> list[str]:
         """Those that may count, and those of which Moment has something: the others cost no request."""

@@ -53,6 +53,7 @@ class Settings(Knobs):
     max_rows: int = 500
     lastmodified_inclusive: bool = True
     attest_changes_lastmodified: bool = False
+    supplier_invoices_by_change: bool = False
     include_on_send_overflow: Literal["silent", "refused"] = "silent"
     attachment_max_bytes: int = 5_000_000
     attachments_max_total_bytes: int = 15_000_000

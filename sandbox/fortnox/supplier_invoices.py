@@ -5,6 +5,7 @@ Amounts are text here. The list says `Cancel` where the single invoice says `Can
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
@@ -218,8 +219,12 @@ LIST: Final = Listing[SupplierInvoice](
 )
 
 
+BY_CHANGE: Final = replace(LIST, order=lambda invoice: (invoice.modified, int(invoice.number)))
+
+
 def listed(ledger: Ledger, call: Call) -> Answer:
-    return LIST.answer(ledger, call, list(ledger.supplier_invoices.values()))
+    listing = BY_CHANGE if ledger.settings.supplier_invoices_by_change else LIST
+    return listing.answer(ledger, call, list(ledger.supplier_invoices.values()))
 
 
 def read(ledger: Ledger, call: Call) -> Answer:

@@ -187,6 +187,18 @@ def test_a_list_of_several_pages_is_read_to_its_end_though_rows_shift_and_a_poll
     assert office.desk.store.cursor is not None
 
 
+def test_no_row_is_missed_though_a_change_moves_one_from_a_page_to_another(office: Office) -> None:
+    office.sandbox.tenant(COMPANY, supplier_invoices_by_change=True)
+    office.enter({**ROW, "Project": ""}, copies=1009)
+    office.clock("2026-11-22T10:00:00+01:00")
+    moves = [lambda: None, lambda: office.enter(invoice={"GivenNumber": "3"})]  # from the first page to the last
+    office.before_request[:] = moves  # type: ignore[assignment]  # what it returns is of no use
+
+    assert office.desk.list_on("changes", time.monotonic() + 60)
+
+    assert office.desk.store.to_look_at() == 1010
+
+
 # Corrections
 
 

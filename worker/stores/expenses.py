@@ -8,6 +8,7 @@ Keys, each for one company, `mf:expenses:<company>:…`
   awaiting   set: would count, but wait for approval, which `lastmodified` need not show
   pending    set: all that wait for approval, as they did a moment ago
   failed     hash: supplier invoice → id of the failed event that tells of it
+  walk:…     set: what the pages read so far of a long list held; it expires
 and `project:<number>`, which expires.
 """
 
@@ -23,6 +24,7 @@ from mappers.expense import ProjectState
 from mappers.expense_changes import Sent
 
 Kind = Literal["changes", "import"]
+WALK_KEPT = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Listing:
     pages: int | None = None
     total: int | None = None
     walks: int = 0
-    moved: bool = False  # the total changed on the way, so rows may have moved to a page already read
+    moved: bool = False  # rows have moved between pages on the way, so one may have been missed
 
     def to_json(self) -> str:
         return json.dumps({name: _text(value) for name, value in asdict(self).items()})
@@ -74,6 +76,16 @@ class ExpenseStore:
 
     def list_on(self, kind: Kind, listing: Listing) -> None:
         self._redis.hset(self._state, f"listing:{kind}", listing.to_json())
+
+    def walk(self, kind: Kind, numbers: list[str], *, anew: bool) -> bool:
+        """Notes what a page of several holds. False: some of it was on an earlier page, so rows have moved."""
+        key = f"{self._base}:walk:{kind}"
+        pipeline = self._redis.pipeline()
+        if anew:
+            pipeline.delete(key)
+        pipeline.sadd(key, *numbers)
+        pipeline.expire(key, WALK_KEPT)
+        return bool(pipeline.execute()[-2] == len(numbers))
 
     def listed(self, kind: Kind, cursor: datetime | None = None) -> None:
         """The listing is through; with `cursor`, everything that changed before it is listed now."""
