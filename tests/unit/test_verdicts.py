@@ -9,6 +9,7 @@ from redis.exceptions import OutOfMemoryError, ResponseError
 
 from fortnox import errors as e
 from mappers.errors import TotalsDiffer
+from moment.errors import KeyRefused, MomentUnavailable, NotThere
 from moment.events import InvalidEvent, Problem
 from tasks.verdicts import verdict
 from worker.ordering import Claim, Failed, Held, Outcome, Pause, Retry, Trouble, Yield
@@ -49,6 +50,9 @@ def details(situation: str = "", **known: str) -> e.Details:
         (RedisConnectionError("gone"), Yield),  # not the event's doing: no attempt is charged
         (OutOfMemoryError("OOM command not allowed"), Yield),
         (ResponseError("WRONGTYPE"), Retry),
+        (MomentUnavailable("POST", "/companies/{company}/projectExpenses", 503), Retry),  # Fortnox is not at fault
+        (KeyRefused("GET", "/companies/{company}/projects", 401), Retry),
+        (NotThere("GET", "/companies/{company}/projects", 404), Failed),
     ],
 )
 def test_each_kind_of_error_has_one_outcome(error: Exception, outcome: type[Outcome]) -> None:
