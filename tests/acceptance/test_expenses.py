@@ -161,12 +161,18 @@ def test_an_unknown_supplier_invoice_or_company_is_named(system: System) -> None
     assert (nobody.returncode, "not connected" in nobody.stderr) == (2, True)
 
 
-def test_polls_go_on_when_the_live_one_of_two_beats_is_killed(tmp_path: Path) -> None:
-    options = {"EXPENSE_POLL_INTERVAL": "2", "BEAT_LOCK_SECONDS": "4"}
+def test_polls_go_on_when_the_live_beat_of_two_is_killed_and_then_the_worker(tmp_path: Path) -> None:
+    options = {
+        "EXPENSE_POLL_INTERVAL": "2",
+        "BEAT_LOCK_SECONDS": "4",
+        "LEASE_SECONDS": "2",
+        "FORTNOX_RATE_LIMIT": "999/1",
+    }
     with Stack(tmp_path, options=options) as stack:
         stack.start_services()
+        stack.sandbox.post("options", {"rate_limit_enabled": False})
         live = stack.start_beat("beat-one")
-        stack.start_worker(concurrency=2)
+        worker = stack.start_worker(concurrency=1)
         system = System(stack, create_app(stack.settings))
         follow(system, "beaten")
         expense(system, "beaten", f"fortnox:{stack.sandbox.supplier_invoice('beaten', ROW)}:2")
@@ -179,3 +185,10 @@ def test_polls_go_on_when_the_live_one_of_two_beats_is_killed(tmp_path: Path) ->
         expense(system, "beaten", f"fortnox:{stack.sandbox.supplier_invoice('beaten', ROW)}:2", timeout=60)
         assert time.monotonic() - killed < 60
         other.check()
+
+        stack.sandbox.supplier_invoice("beaten", ROW, copies=99)
+        wait_until(lambda: len(stack.sandbox.expenses("beaten")) > 5, what="some of a hundred", timeout=30)
+        worker.kill()
+        stack.start_worker("worker-two", concurrency=1)
+        wait_until(lambda: len(stack.sandbox.expenses("beaten")) == 102, what="the others", timeout=60)
+        assert all(one["writes"] == {"POST": 1, "PUT": 0} for one in stack.sandbox.expenses("beaten").values())

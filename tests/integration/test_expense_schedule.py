@@ -12,7 +12,7 @@ from tasks import schedule
 from tasks.house import House
 from tasks.schedule import POLL_ID, follow, poll_asked, reconciliation_asked
 from worker.assembly import App, create_app
-from worker.ordering import Failed
+from worker.ordering import Done, Failed
 from worker.stores import Connection
 
 MESSAGES = "polls"  # the queue that the wake-ups of polls go to
@@ -81,10 +81,16 @@ def test_a_due_poll_that_is_open_is_not_queued_again(app: App, house: House) -> 
         overdue(house, 1, timedelta(minutes=1))
         assert look(app) == 1
     assert house.redis.llen(MESSAGES) == 1
-    assert house.ordering.claim("c0", POLL_ID) is not None
+    claim = house.ordering.claim("c0", POLL_ID)
+    assert claim is not None
     overdue(house, 1, timedelta(minutes=1))
     look(app)
     assert house.redis.llen(MESSAGES) == 1
+
+    house.ordering.settle(claim, Done())
+    overdue(house, 1, timedelta(minutes=1))
+    look(app)
+    assert house.redis.llen(MESSAGES) == 2
 
 
 def test_a_paused_companys_poll_waits_and_runs_once_when_it_is_resumed(app: App, house: House) -> None:
