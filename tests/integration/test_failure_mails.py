@@ -228,7 +228,7 @@ def test_six_hours_without_smtp_lose_nothing_double_nothing_and_keep_the_order(d
                 event = customer_json(company=company, event_id=f"{hour}-{cause}", customer_number=f"{hour}-{cause}")
                 desk.ends(event, Failed(f"Cause {'ABC'[cause]}.", code=f"{cause}"))
                 assert desk.told(minutes=1) == 0
-        assert desk.rounds(seconds=180, minutes=54) == 0
+        assert desk.rounds(seconds=540, minutes=54) == 0
     desk.sandbox.refuse_mail(None)
     desk.rounds(minutes=5)
     for company in companies:

@@ -134,7 +134,8 @@ class Writer:
         first = items[0]
         facts = [(words.company, self._company)]
         if history.events == 1:
-            facts.append((words.what, self._name(first)))
+            if first.thing.kind != "event":
+                facts.append((words.what, self._name(first)))
             if first.thing.total is not None:
                 facts.append((words.amount, words.money(first.thing.total, first.thing.currency)))
             facts.append((words.when, words.time(first.record.settled_at or first.record.accepted_at)))
