@@ -49,7 +49,7 @@ SENTENCES: dict[str, str] = {
     "{value} is not a country code of ISO 3166.": "{value} är ingen landskod enligt ISO 3166.",
     "{code} may be meant.": "{code} kan vara det som menas.",
     "{value} is not one e-mail address that Fortnox can hold.": (
-        "{value} är inte en (1) e-postadress som Fortnox kan ta emot."
+        "{value} är ingen e-postadress som Fortnox kan ta emot."
     ),
     # Projects
     "The name {value} holds no character that Fortnox takes; the project number stands in for it. "
