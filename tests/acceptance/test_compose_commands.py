@@ -10,7 +10,7 @@ from tests.acceptance.conftest import System
 from tests.compose import services
 from tests.unit.factories import customer_json
 from worker.assembly import create_app
-from worker.local import Processes, wait_until
+from worker.local import ManagedProcess, Processes, wait_until
 from worker.local.redis import free_port
 from worker.local.stack import Stack
 
@@ -62,18 +62,35 @@ def test_the_health_check_fails_with_the_reason_when_redis_is_gone(composed: Sys
     assert "does not answer" in done.stderr
 
 
-def test_flower_answers_only_to_its_login(composed: System, tmp_path: Path) -> None:
+def test_flower_answers_only_to_its_login_and_remembers_what_it_saw(
+    composed: System, running: Processes, tmp_path: Path
+) -> None:
     service = services()["flower"]
     port = free_port()
-    command = [word.replace("5555", str(port)).replace("0.0.0.0", "127.0.0.1") for word in service.local_command()]
+    ours = {"5555": str(port), "0.0.0.0": "127.0.0.1", "/data/": f"{tmp_path}/"}
+    command = service.local_command()
+    for theirs, here in ours.items():
+        command = [word.replace(theirs, here) for word in command]
     environment = composed.stack.environment | service.environment(composed.stack.environment)
     environment["REDIS_URL"] = composed.stack.environment["REDIS_URL"]
-    with Processes(tmp_path) as processes:
-        flower = processes.start("flower", command, env=environment)
-        flower.wait_ready(lambda: "Visit me at" in flower.log_tail(200), timeout=30)
-        page = f"http://127.0.0.1:{port}/"
+    page = f"http://127.0.0.1:{port}/"
+
+    def tasks() -> set[str]:
+        return set(requests.get(f"{page}api/tasks", auth=("operator", "secret"), timeout=10).json())
+
+    def start(processes: Processes, name: str) -> ManagedProcess:
+        flower = processes.start(name, command, env=environment)
+        return flower.wait_ready(lambda: "Visit me at" in flower.log_tail(200), timeout=60)
+
+    with Processes(tmp_path / "logs") as processes:
+        flower = start(processes, "flower")
         assert requests.get(page, timeout=5).status_code == 401
         assert requests.get(page, auth=("operator", "secret"), timeout=5).status_code == 200
+        composed.publish(customer_json(event_id="seen", company="stranger"))
+        seen = wait_until(tasks, what="Flower to see a task", timeout=30)
+        flower.stop(timeout=30)
+        start(processes, "flower again")
+        assert seen <= tasks()
 
 
 def test_each_service_stops_within_its_grace_when_told_as_compose_tells_it(
