@@ -1,8 +1,7 @@
 """One holder's attempt at an event as the log tells it: when it was claimed, each request to Fortnox, how it ended.
 
-It is gathered in memory and written along with what the attempt sends Redis anyway; an attempt that takes long is
-written as it goes, so that a process that dies leaves most of it behind. It is for people and metrics: nothing depends
-on it.
+It is gathered in memory; an attempt that takes long is written as it goes, so that a process that dies leaves most of
+it behind. It is for people and metrics: nothing depends on it.
 """
 
 import os
@@ -15,17 +14,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import structlog
 from redis.client import Pipeline
-from redis.exceptions import RedisError
 
 from fortnox import Exchange
 from tasks.house import House
 from worker.ordering import Claim, Done, Failed, Outcome, Skipped, Superseded
 from worker.stores import Counters, Entry
 from worker.stores.ticks import WORKER
-
-log = structlog.get_logger(__name__)
 
 GATHERED_SECONDS: Final = 1.0
 COUNTED_BY_ENGINE: Final = (Failed, Skipped, Superseded)  # as all that settles an event, whoever brought it about
@@ -39,7 +34,7 @@ class Attempt:
 
     def __init__(self, claim: Claim, house: House) -> None:
         self._claim = claim
-        self._redis = house.redis
+        self._notes = house.notes
         self._ticks = house.ticks
         self._timeline = house.timeline
         self._counters = house.counters
@@ -69,7 +64,7 @@ class Attempt:
             )
         )
         if time.monotonic() - self._written > GATHERED_SECONDS:
-            self._write_now()
+            self._write()
 
     def broke(self, error: BaseException) -> None:
         """Notes an error that nobody foresaw, with what it says: that leaves neither by the log nor by Sentry."""
@@ -80,40 +75,35 @@ class Attempt:
     def lost(self) -> None:
         """Notes that the event is no longer this holder's."""
         self._entries.append(_entry("lease lost"))
-        self._write_now()
+        self._write()
 
     def end(self, outcome: Outcome) -> None:
         """Notes how the attempt ended."""
-        self._write_now(outcome)
+        self._entries.append(_ending(outcome))
+        self._write(outcome)
 
-    def write(self, pipeline: "Pipeline", outcome: Outcome | None = None) -> None:
-        """Adds to a pipeline what writes everything noted since the last time, and how the attempt ended."""
-        if outcome is not None:
-            self._entries.append(_ending(outcome))
-            self._count_ending(pipeline, outcome)
-        for exchange in self._exchanges:
-            count_request(pipeline, self._counters, exchange)
-        self._timeline.append(
-            pipeline, self._claim.company, self._claim.id, self._entries, ends=isinstance(outcome, FOR_GOOD)
-        )
-        self._ticks.add(pipeline, WORKER)
+    def _write(self, outcome: Outcome | None = None) -> None:
+        """Has everything written that was noted since the last time."""
+        claim, entries, exchanges, now = self._claim, self._entries, self._exchanges, datetime.now(UTC)
         self._entries, self._exchanges, self._written = [], [], time.monotonic()
 
-    def _count_ending(self, pipeline: "Pipeline", outcome: Outcome) -> None:
+        def write(pipeline: "Pipeline") -> None:
+            for exchange in exchanges:
+                count_request(pipeline, self._counters, exchange)
+            self._timeline.append(pipeline, claim.company, claim.id, entries, ends=isinstance(outcome, FOR_GOOD))
+            if outcome is not None:
+                self._count_ending(pipeline, outcome, now)
+            self._ticks.add(pipeline, WORKER)
+
+        self._notes.put(write)
+
+    def _count_ending(self, pipeline: "Pipeline", outcome: Outcome, now: datetime) -> None:
         kind = self._claim.type.partition(".")[0]
         if isinstance(outcome, Done):
-            age = (datetime.now(UTC) - self._claim.accepted_at).total_seconds()
+            age = (now - self._claim.accepted_at).total_seconds()
             self._counters.observe(pipeline, "delivery_seconds", kind, seconds=age)
         elif not isinstance(outcome, COUNTED_BY_ENGINE):
             self._counters.add(pipeline, "attempts", kind, type(outcome).__name__.lower())
-
-    def _write_now(self, outcome: Outcome | None = None) -> None:
-        try:
-            with self._redis.pipeline(transaction=False) as pipeline:
-                self.write(pipeline, outcome)
-                pipeline.execute()
-        except RedisError as error:
-            log.warning("attempt.not_written", error=type(error).__name__)
 
 
 def current_attempt() -> Attempt | None:

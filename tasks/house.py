@@ -14,6 +14,7 @@ from moment.api import MomentApi
 from moment.files import FileSource
 from tasks.doors import Doors
 from tasks.leases import Hold, LeaseKeeper
+from tasks.notes import Notes
 from tasks.tokens import TokenKeeper
 from worker.ordering import Ordering
 from worker.stores import (
@@ -67,6 +68,7 @@ class House:
     timeline: TimelineStore
     counters: Counters
     ticks: Ticks
+    notes: Notes
 
     def consent_address(self, company: str) -> str | None:
         """Where a person of the company consents (again); None where no redirect address is set."""

@@ -24,6 +24,7 @@ from tasks.house import House
 from tasks.leases import Hold, LeaseKeeper
 from tasks.messages import wakeup_sender
 from tasks.names import KEEP_ALIVE, PROBE, REPORT, SCHEDULE_NIGHT, SCHEDULE_POLLS, TICK
+from tasks.notes import Notes
 from tasks.schedule import poll_tick
 from tasks.stopping import Stopping
 from tasks.tokens import TokenKeeper
@@ -188,6 +189,7 @@ def build_house(app: App) -> House:
         timeline=TimelineStore(redis, settings.retention_days),
         counters=counters,
         ticks=Ticks(redis),
+        notes=Notes(redis),
     )
 
 
@@ -224,6 +226,12 @@ def _set_up_logging(**_: Any) -> None:
 def _hand_back(**_: Any) -> None:
     """What runs ends at its next request and goes on in another worker: nothing waits for a lease to lapse."""
     cast(App, current_app).stopping.set()
+
+
+@signals.worker_process_shutdown.connect
+def _write_notes(**_: Any) -> None:
+    """A pool's process that ends writes what it has gathered."""
+    cast(App, current_app).house.notes.flush()
 
 
 DURABLE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}

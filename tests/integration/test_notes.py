@@ -1,0 +1,33 @@
+"""What attempts note for people and metrics: at once when little happens, together when much does, never in the way."""
+
+from functools import partial
+
+import redis
+
+from tasks.notes import GATHERED_SECONDS, Notes
+from worker.local import wait_until
+from worker.local.redis import free_port
+
+
+def test_a_note_alone_is_written_at_once_and_many_are_written_together(redis_client: "redis.Redis") -> None:
+    notes = Notes(redis_client)
+    notes.put(lambda pipeline: pipeline.rpush("log", 0))
+    assert redis_client.llen("log") == 1
+    before = redis_client.info("stats")["total_reads_processed"]  # type: ignore[index]
+    for number in range(1, 500):
+        notes.put(partial(lambda number, pipeline: pipeline.rpush("log", number), number))
+    wait_until(lambda: redis_client.llen("log") == 500, what="all notes", timeout=5, interval=GATHERED_SECONDS)
+    assert redis_client.lrange("log", 0, -1) == [str(number).encode() for number in range(500)]
+    assert redis_client.info("stats")["total_reads_processed"] - before < 100  # type: ignore[index]
+
+
+def test_what_is_gathered_is_written_when_the_process_ends(redis_client: "redis.Redis") -> None:
+    notes = Notes(redis_client)
+    for number in range(3):
+        notes.put(partial(lambda number, pipeline: pipeline.rpush("log", number), number))
+    notes.flush()
+    assert redis_client.llen("log") == 3
+
+
+def test_a_redis_that_is_away_is_no_error_of_the_attempt() -> None:
+    Notes(redis.Redis(port=free_port())).put(lambda pipeline: pipeline.rpush("log", 1))
