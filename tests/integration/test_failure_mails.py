@@ -14,7 +14,7 @@ from moment.events import InvalidEvent, event_json, parse_event
 from tests.mail_desk import OPERATOR, START, Desk, attached, parsed, running_desk
 from tests.unit.factories import credit_note_json, customer_json, invoice_json, project_json
 from worker.assembly import App, create_app
-from worker.doors.admission import admit_invalid
+from worker.doors.admission import refused as refusal
 from worker.doors.publish import publish
 from worker.local.sandbox import Sandbox
 from worker.ordering import Done, Failed, Held, Ordering, Pause, Submission, Trouble
@@ -100,7 +100,7 @@ def test_a_remark_is_told_though_the_event_went_through(desk: Desk) -> None:
 def test_an_event_that_cannot_be_read_and_names_no_company_goes_to_the_operator(desk: Desk) -> None:
     with pytest.raises(InvalidEvent) as refused:
         parse_event(["no", "event"])  # type: ignore[arg-type]
-    admit_invalid(["no", "event"], refused.value, desk.ordering, desk.house.vault)
+    desk.ordering.publish(refusal(["no", "event"], refused.value, desk.house.vault))
     assert desk.told() == 1
     assert desk.mail()["to"] == [OPERATOR]
     assert desk.mail()["subject"] == "Fortnox: An event from Moment could not be read"
