@@ -187,3 +187,11 @@ def test_what_a_look_has_found_linked_is_not_forgotten_when_the_next_link_is_ref
     assert system.settled_at_once(company, "e3").status == "done"
     assert requests_to(system, company).count(f"POST {link}/attachments-v1") == 3
     assert attachments_of(system, company) == ["a.pdf", "b.pdf"]
+
+
+def test_a_pdf_that_fortnox_does_not_take_for_one_is_attached_and_not_sent_along(system: System) -> None:
+    odd = base64.b64encode(b"\n%PDF-1.4 after a blank line").decode()
+    files = [system.file("odd", name="plain.pdf", size=1_000), system.file("odd", name="odd.pdf", content_base64=odd)]
+    assert an_invoice_of(system, "odd", attachments=files).reason == ""
+    linked = {one["Name"]: one["includeOnSend"] for one in the_invoice(system, "odd")["attachments"]}
+    assert linked == {"plain.pdf": True, "odd.pdf": False}
