@@ -1,13 +1,11 @@
 """The short variants of `make connections`."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.connections.kills import killed_in_refresh
 from tests.connections.load import under_load
-from tests.connections.many import connected
 
 
 def test_no_refresh_token_is_used_twice_and_nothing_is_lost_under_load(tmp_path: Path) -> None:
@@ -22,10 +20,3 @@ def test_a_connection_survives_every_kill_that_fortnox_lets_it(tmp_path: Path, r
     result = killed_in_refresh(tmp_path, kills=8, repeats_taken=repeats_taken)
 
     assert result.good, str(result)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_a_worker_does_not_hold_its_companies_in_memory(tmp_path: Path) -> None:
-    result = connected(tmp_path, companies=200)
-
-    assert max(result.main_mb, result.child_mb) < 150, str(result)

@@ -14,6 +14,7 @@ from tasks.existing import Identity, clearly_different
         (("Anna Ek", "19121212-1212"), ("Anna Ek", "121212-1212"), False),
         (("Skånska Bygg AB", None), ("skånska bygg aktiebolag", "556677-8899"), False),
         (("Skånska Bygg AB", None), ("Skånska Bygg och Mark AB", None), False),
+        (("Volvo AB", None), ("Volvo Personvagnar Sverige Aktiebolag", None), False),
         (("Skanska Bygg AB", None), ("Skånska Byggen", None), False),
         (("Skånska Bygg AB", None), ("Andersson Måleri AB", None), True),
         (("Volvo", None), ("ICA", None), True),
