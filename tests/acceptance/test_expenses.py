@@ -163,8 +163,8 @@ def test_an_unknown_supplier_invoice_or_company_is_named(system: System) -> None
 
 def test_polls_go_on_when_the_live_beat_of_two_is_killed_and_then_the_worker(tmp_path: Path) -> None:
     options = {
-        "EXPENSE_POLL_INTERVAL": "2",
-        "BEAT_LOCK_SECONDS": "4",
+        "EXPENSE_POLL_INTERVAL": "1",
+        "BEAT_LOCK_SECONDS": "3",
         "LEASE_SECONDS": "2",
         "FORTNOX_RATE_LIMIT": "999/1",
     }

@@ -174,17 +174,22 @@ def test_a_list_of_several_pages_is_read_to_its_end_though_rows_shift_and_a_poll
 ) -> None:
     office.enter({**ROW, "Project": ""}, copies=1009)
     office.clock("2026-11-22T10:00:00+01:00")
-    late: list[str] = []
-    office.before_request[:] = [lambda: None, lambda: late.append(office.enter(invoice={"GivenNumber": "5000"}))]
+
+    def later() -> None:
+        office.clock("2026-11-22T10:30:00+01:00")
+        office.enter(invoice={"GivenNumber": "5000"})
+
+    office.before_request[:] = [lambda: None, later]
     office.requests()
 
     while not office.desk.list_on("changes", time.monotonic() + 0.001):
         assert office.desk.store.cursor is None  # nothing counts as listed before all of it is on the list
 
-    assert late == ["5000"]
     assert office.desk.store.to_look_at() == 1011
     assert office.requests()[PAGE] == 6  # the total changed on the way, so it was read again
-    assert office.desk.store.cursor is not None
+    cursor = office.desk.store.cursor  # when its first page was read, and not later
+    assert cursor is not None
+    assert cursor < datetime.fromisoformat("2026-11-22T10:01:00+01:00")
 
 
 def test_no_row_is_missed_though_a_change_moves_one_from_a_page_to_another(office: Office) -> None:
