@@ -19,8 +19,10 @@ from redis.client import Pipeline
 from fortnox import Exchange
 from tasks.house import House
 from worker.ordering import Claim, Done, Failed, Outcome, Skipped, Superseded
-from worker.stores import Counters, Entry
+from worker.stores import Entry
+from worker.stores.counters import Tally
 from worker.stores.ticks import WORKER
+from worker.stores.timeline import LONGEST
 
 GATHERED_SECONDS: Final = 1.0
 COUNTED_BY_ENGINE: Final = (Failed, Skipped, Superseded)  # as all that settles an event, whoever brought it about
@@ -84,26 +86,34 @@ class Attempt:
 
     def _write(self, outcome: Outcome | None = None) -> None:
         """Has everything written that was noted since the last time."""
-        claim, entries, exchanges, now = self._claim, self._entries, self._exchanges, datetime.now(UTC)
+        claim, entries, tally = self._claim, self._entries[-LONGEST:], Tally()
+        for exchange in self._exchanges:
+            count_request(tally, exchange)
+        if outcome is not None:
+            self._count_ending(tally, outcome)
         self._entries, self._exchanges, self._written = [], [], time.monotonic()
 
         def write(pipeline: "Pipeline") -> None:
-            for exchange in exchanges:
-                count_request(pipeline, self._counters, exchange)
-            self._timeline.append(pipeline, claim.company, claim.id, entries, ends=isinstance(outcome, FOR_GOOD))
-            if outcome is not None:
-                self._count_ending(pipeline, outcome, now)
+            self._timeline.append(
+                pipeline,
+                claim.company,
+                claim.id,
+                entries,
+                ends=isinstance(outcome, FOR_GOOD),
+                counters=self._counters.key,
+                tally=tally,
+            )
             self._ticks.add(pipeline, WORKER)
 
         self._notes.put(write)
 
-    def _count_ending(self, pipeline: "Pipeline", outcome: Outcome, now: datetime) -> None:
+    def _count_ending(self, tally: Tally, outcome: Outcome) -> None:
         kind = self._claim.type.partition(".")[0]
         if isinstance(outcome, Done):
-            age = (now - self._claim.accepted_at).total_seconds()
-            self._counters.observe(pipeline, "delivery_seconds", kind, seconds=age)
+            age = (datetime.now(UTC) - self._claim.accepted_at).total_seconds()
+            tally.observe("delivery_seconds", kind, seconds=age)
         elif not isinstance(outcome, COUNTED_BY_ENGINE):
-            self._counters.add(pipeline, "attempts", kind, type(outcome).__name__.lower())
+            tally.add("attempts", kind, type(outcome).__name__.lower())
 
 
 def current_attempt() -> Attempt | None:
@@ -111,9 +121,9 @@ def current_attempt() -> Attempt | None:
     return _current.get()
 
 
-def count_request(pipeline: "Pipeline", counters: Counters, exchange: Exchange) -> None:
-    counters.add(pipeline, "requests", exchange.method, exchange.path, str(exchange.status or "none"))
-    counters.observe(pipeline, "request_seconds", seconds=exchange.seconds)
+def count_request(tally: Tally, exchange: Exchange) -> None:
+    tally.add("requests", exchange.method, exchange.path, str(exchange.status or "none"))
+    tally.observe("request_seconds", seconds=exchange.seconds)
 
 
 @cache

@@ -46,6 +46,7 @@ from worker.stores import (
     UsedAccounts,
     Vault,
 )
+from worker.stores.counters import Tally
 from worker.stores.timetable import every, nightly
 
 log = structlog.get_logger(__name__)
@@ -208,9 +209,11 @@ def _note_request(redis: Redis, counters: Counters, exchange: Exchange) -> None:
     if attempt := current_attempt():
         attempt.requested(exchange)
         return
+    tally = Tally()
+    count_request(tally, exchange)
     try:
         with redis.pipeline(transaction=False) as pipeline:
-            count_request(pipeline, counters, exchange)
+            counters.add(pipeline, tally)
             pipeline.execute()
     except RedisError as error:
         log.warning("request.not_counted", error=type(error).__name__)

@@ -15,23 +15,32 @@ SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 
 BEYOND: Final = "+Inf"
 
 
+class Tally(dict[str, int]):
+    """What is to be added to the counters, by field."""
+
+    def add(self, *field: str, by: int = 1) -> None:
+        name = "|".join(field)
+        self[name] = self.get(name, 0) + by
+
+    def observe(self, *field: str, seconds: float) -> None:
+        """One observation of a histogram of durations."""
+        at = bisect_left(SECONDS, seconds)
+        self.add(*field, f"{SECONDS[at]:g}" if at < len(SECONDS) else BEYOND)
+        self.add(*field, "sum", by=max(0, round(seconds * 1000)))
+
+
 class Counters:
-    """Adds are for a pipeline, so that they cost no round trip of their own."""
+    """Adding is for a pipeline, so that it costs no round trip of its own."""
 
     def __init__(self, redis: Redis, prefix: str = "mf:") -> None:
         self._redis = redis
-        self._key = f"{prefix}counters"
+        self.key = f"{prefix}counters"
 
-    def add(self, pipeline: "Pipeline", *field: str, by: int = 1) -> None:
-        pipeline.hincrby(self._key, "|".join(field), by)
-
-    def observe(self, pipeline: "Pipeline", *field: str, seconds: float) -> None:
-        """One observation of a histogram of durations."""
-        at = bisect_left(SECONDS, seconds)
-        self.add(pipeline, *field, f"{SECONDS[at]:g}" if at < len(SECONDS) else BEYOND)
-        self.add(pipeline, *field, "sum", by=max(0, round(seconds * 1000)))
+    def add(self, pipeline: Pipeline, tally: Tally) -> None:
+        for field, by in tally.items():
+            pipeline.hincrby(self.key, field, by)
 
     def read(self) -> dict[tuple[str, ...], int]:
         """Everything counted so far."""
-        found: Any = self._redis.hgetall(self._key)
+        found: Any = self._redis.hgetall(self.key)
         return {tuple(field.split("|")): int(count) for field, count in found.items()}

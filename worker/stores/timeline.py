@@ -13,6 +13,17 @@ from redis.client import Pipeline
 
 LONGEST: Final = 100  # entries of one event; the oldest go
 LONGEST_TEXT: Final = 500  # characters of a reason
+ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+NOTHING: Final[Mapping[str, int]] = {}
+
+# Every attempt writes: as one command it costs a client a sixth of what it costs as six.
+APPEND: Final = """
+-- KEYS timeline, counters; ARGV how many entries to keep, seconds to keep them or 0, number of entries, entries, counts
+redis.call('RPUSH', KEYS[1], unpack(ARGV, 4, 3 + ARGV[3]))
+redis.call('LTRIM', KEYS[1], -ARGV[1], -1)
+if ARGV[2] == '0' then redis.call('PERSIST', KEYS[1]) else redis.call('EXPIRE', KEYS[1], ARGV[2]) end
+for i = 4 + ARGV[3], #ARGV, 2 do redis.call('HINCRBY', KEYS[2], ARGV[i], ARGV[i + 1]) end
+"""
 
 
 class Entry(NamedTuple):
@@ -32,16 +43,24 @@ class TimelineStore:
         self._prefix = prefix
 
     def append(
-        self, pipeline: "Pipeline", company: str, event_id: str, entries: Iterable[Entry], *, ends: bool = False
+        self,
+        pipeline: Pipeline,
+        company: str,
+        event_id: str,
+        entries: Iterable[Entry],
+        *,
+        ends: bool = False,
+        counters: str = "",
+        tally: Mapping[str, int] = NOTHING,
     ) -> None:
-        """Adds to a pipeline what appends these. `ends`: the event is settled for good, so its timeline expires."""
-        key = self._key(company, event_id)
-        pipeline.rpush(key, *map(_written, entries))
-        pipeline.ltrim(key, -LONGEST, -1)
-        if ends:
-            pipeline.expire(key, self._retention)
-        else:
-            pipeline.persist(key)
+        """Adds to a pipeline the one command that appends these, and that adds `tally` to the hash `counters`.
+
+        `ends`: the event is settled for good, so its timeline expires.
+        """
+        lines = [_written(entry) for entry in entries]
+        added = [word for pair in tally.items() for word in pair]
+        keep = self._retention if ends else 0
+        pipeline.eval(APPEND, 2, self._key(company, event_id), counters, LONGEST, keep, len(lines), *lines, *added)
 
     def note(self, company: str, event_id: str, entry: Entry, *, ends: bool = False) -> None:
         """Appends one entry."""
@@ -67,7 +86,7 @@ class TimelineStore:
 def _written(entry: Entry) -> str:
     details = {name: _short(value) for name, value in entry.details.items() if value not in (None, "")}
     at = round(entry.at.timestamp() * 1000)
-    return json.dumps({"at": at, "what": entry.what, **details}, ensure_ascii=False, separators=(",", ":"))
+    return ENCODE({"at": at, "what": entry.what, **details})
 
 
 def _short(value: Any) -> Any:
