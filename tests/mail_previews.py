@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from fortnox.situations import SITUATIONS
 from worker.mails.contents import Item
 from worker.mails.letter import Letter
 from worker.mails.letters import WORDS, History, Standstill, Writer
@@ -14,10 +15,7 @@ from worker.mails.things import Thing
 from worker.ordering import EventRecord
 
 AT = datetime(2026, 11, 23, 8, 14, tzinfo=UTC)
-LOCKED = (
-    "The bookkeeping period of this date is locked in Fortnox.",
-    "Open the period in Fortnox (Settings, Bookkeeping, Locked period), then retry.",
-)
+LOCKED = SITUATIONS["period-locked"].en
 
 
 def a_record(event_id: str = "e3", key: str = "acme/invoice/1001", **fields: Any) -> EventRecord:
@@ -27,9 +25,9 @@ def a_record(event_id: str = "e3", key: str = "acme/invoice/1001", **fields: Any
         "type": "invoice.finalized",
         "key": key,
         "status": "failed",
-        "reason": LOCKED[0],
-        "remedy": LOCKED[1],
-        "code": "2000401",
+        "reason": LOCKED.reason,
+        "remedy": LOCKED.remedy,
+        "code": "period-locked 2000401",
         "said": "Perioden är låst till och med 2026-11-30.",
         "attempts": 1,
         "occurred_at": AT,
@@ -53,18 +51,18 @@ def letters(language: str) -> dict[str, Letter]:
     since = AT - timedelta(hours=4, minutes=2)
     many = [an_invoice(1001 + n, f"{12500 + n * 1731}.50") for n in range(47)]
     account = {
-        "reason": "An account on the invoice does not exist in Fortnox's chart of accounts for that year.",
-        "remedy": "Add the account in Fortnox, or change it in Moment; the account numbers must be equal in both.",
-        "code": "2000423",
+        "reason": SITUATIONS["account-unknown"].en.reason,
+        "remedy": SITUATIONS["account-unknown"].en.remedy,
+        "code": "account-unknown 2000423",
     }
     accounts = [an_invoice(1050 + n, said=f"Kan inte hitta konto {3590 + n}.", **account) for n in range(3)]
     held = an_invoice(
         1002,
         status="held",
         blocker="acme/customer/10001",
-        reason="The customer does not exist in Fortnox.",
-        remedy="Save the customer in Moment, so that it is transferred; the invoice then follows by itself.",
-        code="2000433",
+        reason=SITUATIONS["customer-unknown"].en.reason,
+        remedy=SITUATIONS["customer-unknown"].en.remedy,
+        code="customer-unknown 2000433",
         said="Kan inte hitta kunden 10001.",
     )
     customer = Item(
@@ -90,7 +88,7 @@ def letters(language: str) -> dict[str, Letter]:
         said="",
     )
     still = Standstill(
-        "The connection to Fortnox has ended: the consent was withdrawn or has lapsed.",
+        SITUATIONS["grant-dead"].en.reason,
         since,
         AT,
         37,

@@ -4,6 +4,7 @@ Every metric is described in `docs/operations.md`. Labels are few and known, but
 `SHOWN_COMPANIES` companies that have something to show are named; the totals hold all of them.
 """
 
+import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -77,7 +78,8 @@ class HouseCollector(Collector):
             pipeline.exists(STREAM)
             pipeline.xlen(STREAM)
             pipeline.zcard(f"{house.ordering.prefix}reports")
-            *lengths, _, entries, reports = pipeline.execute()
+            pipeline.zcount(f"{house.ordering.prefix}mail:due", "-inf", round(time.time() * 1000))
+            *lengths, _, entries, reports, mails_due = pipeline.execute()
         yield gauge(
             "queue_messages",
             "Messages in a Celery queue.",
@@ -85,7 +87,7 @@ class HouseCollector(Collector):
             (((q,), n) for q, n in zip(QUEUES, lengths, strict=True)),
         )
         yield gauge("stream_entries", "Entries of the stream door that are not admitted yet.", value=entries)
-        yield gauge("reports_waiting", "Failures and pauses that nobody was told of yet.", value=reports)
+        yield gauge("reports_waiting", "What is due to be told, and was not yet.", value=reports + mails_due)
 
     def _of_rate(self, names: list[str]) -> Iterator[Metric]:
         house = self._app.house

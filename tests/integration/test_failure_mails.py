@@ -10,19 +10,21 @@ from typing import Any
 
 import pytest
 
-from moment.events import InvalidEvent, event_json, parse_event
+from fortnox.situations import SITUATIONS
+from moment.events import event_json, parse_event
 from tests.mail_desk import OPERATOR, START, Desk, attached, parsed, running_desk
 from tests.unit.factories import credit_note_json, customer_json, invoice_json, project_json
 from worker.assembly import App, create_app
-from worker.doors.admission import refused as refusal
 from worker.doors.publish import publish
+from worker.doors.receive import take
 from worker.local.sandbox import Sandbox
 from worker.ordering import Done, Failed, Held, Ordering, Pause, Submission, Trouble
 
+PERIOD = SITUATIONS["period-locked"]
 LOCKED = Failed(
-    "The bookkeeping period of this date is locked in Fortnox.",
-    "Open the period in Fortnox (Settings, Bookkeeping, Locked period), then retry.",
-    "2000401",
+    PERIOD.en.reason,
+    PERIOD.en.remedy,
+    "period-locked 2000401",
     "Perioden är låst till och med 2026-11-30.",
 )
 
@@ -59,7 +61,7 @@ def test_a_failure_is_told_once_with_what_why_what_to_do_and_what_waits_for_it(d
     for form in (mail["text"], mail["html"]):
         for part in (
             "12 500,00 SEK",
-            "Bokföringsperioden för datumet är låst i Fortnox.",
+            PERIOD.sv.reason,
             "Perioden är låst till och med 2026-11-30.",
             "2000401",
             "Lås upp perioden i Fortnox",
@@ -76,13 +78,13 @@ def test_a_company_that_chose_english_is_written_to_in_english(desk: Desk) -> No
     mail = desk.mail()
     assert mail["subject"] == "Fortnox: invoice 1001 to customer 10001 could not be transferred"
     assert "12,500.00 SEK" in mail["text"]
-    assert "The bookkeeping period of this date is locked in Fortnox." in mail["text"]
+    assert PERIOD.en.reason in " ".join(mail["text"].split())
     assert mail["headers"]["Content-Language"] == "en"
 
 
 def test_a_held_event_is_told_with_what_it_waits_for(desk: Desk) -> None:
     desk.connect()
-    desk.ends(invoice_json(), Held("acme/customer/10001", "The customer does not exist in Fortnox.", code="2000433"))
+    desk.ends(invoice_json(), Held("acme/customer/10001", "It does not exist.", code="2000433"))
     desk.told()
     assert "faktura 1001 till kund 10001 väntar" in desk.mail()["subject"]
     assert "så snart kund 10001 har överförts" in " ".join(desk.mail()["text"].split())
@@ -98,9 +100,7 @@ def test_a_remark_is_told_though_the_event_went_through(desk: Desk) -> None:
 
 
 def test_an_event_that_cannot_be_read_and_names_no_company_goes_to_the_operator(desk: Desk) -> None:
-    with pytest.raises(InvalidEvent) as refused:
-        parse_event(["no", "event"])  # type: ignore[arg-type]
-    desk.ordering.publish(refusal(["no", "event"], refused.value, desk.house.vault))
+    take(desk.app, ["no", "event"])
     assert desk.told() == 1
     assert desk.mail()["to"] == [OPERATOR]
     assert desk.mail()["subject"] == "Fortnox: An event from Moment could not be read"
@@ -158,8 +158,8 @@ def test_more_of_the_same_cause_comes_an_hour_after_the_first_as_one_mail_with_t
         "12500,00",
         "SEK",
         "stoppad",
-        "Bokföringsperioden för datumet är låst i Fortnox.",
-        "Lås upp perioden i Fortnox (Inställningar, Bokföring, Låst period) och försök igen.",
+        PERIOD.sv.reason,
+        PERIOD.sv.remedy,
     ]
     assert desk.rounds(seconds=600, hours=3) == 0
 
@@ -360,7 +360,7 @@ def test_a_dead_grant_is_told_once_however_many_events_meet_it_then_at_set_steps
         publish(customer_json(event_id=f"c{number}", customer_number=str(number)), app=desk.app)
     for claim in [desk.ordering.claim("acme", f"c{number}") for number in range(3)]:
         assert claim is not None
-        reason = "The connection to Fortnox has ended: the consent was withdrawn or has lapsed."
+        reason = SITUATIONS["grant-dead"].en.reason
         desk.ordering.settle(claim, Pause(reason))
     assert desk.told() == 1
     assert "Kopplingen till Fortnox har upphört" in desk.mail()["text"]

@@ -17,6 +17,7 @@ from tests.mail_previews import AT, a_record, an_invoice, letters
 from tests.unit.factories import a_credit_note, a_customer, a_line, customer_json
 from tests.unit.factories import an_invoice as invoice_event
 from worker.mails.causes import cause
+from worker.mails.contents import Item
 from worker.mails.letter import Letter
 from worker.mails.letters import History, Writer
 from worker.mails.listing import as_csv
@@ -89,7 +90,9 @@ def test_the_html_says_all_that_the_text_says(letter: Letter) -> None:
 
 @pytest.mark.parametrize("letter", LETTERS)
 def test_text_keeps_to_lines_that_a_reply_can_quote(letter: Letter) -> None:
-    assert [line for line in as_text(letter).splitlines() if len(line) > 76 and "://" not in line] == []
+    whole = ("://", "    moment-fortnox ")  # a link and a command are copied as they are
+    long = [line for line in as_text(letter).splitlines() if len(line) > 76]
+    assert [line for line in long if not any(one in line for one in whole)] == []
 
 
 def test_a_letter_loads_nothing_from_elsewhere() -> None:
@@ -122,10 +125,10 @@ def test_the_list_opens_in_excel_and_runs_nothing_there() -> None:
 
 
 def test_a_cause_is_the_code_or_else_the_reason_without_its_values() -> None:
-    assert cause(a_record()) == cause(a_record("other", reason="Said otherwise.")) == "failed:2000401"
+    assert cause(a_record()) == cause(a_record("other", reason="Said otherwise.")) == "failed:period-locked 2000401"
     one, other = (a_record(code="", reason=f"Number '{n}' of {n * 100}.00 is bad.") for n in (1, 2))
     assert cause(one) == cause(other) != cause(a_record(code="", reason="Something else."))
-    assert cause(a_record(status="held")) == "held:2000401"
+    assert cause(a_record(status="held")) == "held:period-locked 2000401"
     assert cause(a_record(status="done")) == "done:remark"
     assert cause(a_record(status="done", reason="")) is cause(a_record(status="running")) is None
 
@@ -257,7 +260,7 @@ def test_amounts_are_written_as_in_the_language() -> None:
 def test_a_reason_said_by_all_is_said_once_and_what_differs_stands_with_each() -> None:
     items = [an_invoice(n, said=f"Kan inte hitta konto {n}.") for n in (1, 2)]
     text = as_text(Writer("acme", SWEDISH).events(items, History(2, 0, AT)))
-    assert text.count("Bokföringsperioden") == 1
+    assert " ".join(text.split()).count(SITUATIONS["period-locked"].sv.reason) == 1
     assert "Kan inte hitta konto 1." in text
     assert "Kan inte hitta konto 2." in text
 
@@ -283,3 +286,9 @@ def test_of_a_code_with_the_situation_before_it_the_reader_sees_fortnox_part() -
 def test_what_waits_for_a_closed_part_of_fortnox_says_so() -> None:
     held = an_invoice(status="held", blocker="acme/access/projects")
     assert "var tionde minut" in " ".join(as_text(Writer("acme", SWEDISH).events([held], History(1, 0, AT))).split())
+
+
+def test_an_id_cannot_smuggle_a_command_into_the_one_to_copy() -> None:
+    item = Item(a_record("e1;reboot"), an_invoice().thing)
+    text = as_text(Writer("acme", SWEDISH).events([item], History(1, 0, AT)))
+    assert "moment-fortnox events retry acme 'e1;reboot'" in text

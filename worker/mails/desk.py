@@ -214,6 +214,7 @@ class Desk:
                 to = last
         except NotSent as error:
             log.warning("mail.not_sent", company=company, error=type(error).__name__, why=str(error))
+            self._count("not_sent")
             if not (isinstance(error, ServerTrouble) and error.in_doubt):
                 surely_not()
             if isinstance(error, ServerTrouble):
@@ -221,6 +222,7 @@ class Desk:
             self._state.put_off(company, self._ms())
             return False
         self._state.well("", company)
+        self._count("sent")
         log.info("mail.sent", company=company, about=about, events=events, to="operator" if to.operator else "company")
         self._tell_of_refused(company, refused, mail)
         return True
@@ -236,6 +238,11 @@ class Desk:
                 self._courier.send(mail(last, _refused_note(last, ", ".join(refused), "; ".join(refused.values()))))
             except NotSent as error:
                 log.warning("mail.not_sent", company=company, error=type(error).__name__, why=str(error))
+
+    def _count(self, outcome: str) -> None:
+        with self._house.redis.pipeline() as pipeline:
+            self._house.counters.add(pipeline, "mails", outcome)
+            pipeline.execute()
 
     def _ms(self) -> int:
         return round(self._now().timestamp() * 1000)

@@ -1,5 +1,6 @@
 """From what is to be told to letters: the words are `Words`', the choice among them is made here. Pure. No I/O."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -237,16 +238,17 @@ class Writer:
 
     def _again(self, items: Sequence[Item], history: History) -> Section:
         words, record = self._words, items[0].record
+        event_id = shlex.quote(record.id)  # a producer's, and somebody will paste the command
         if record.key.split("/")[1:2] == ["invalid"]:
-            return Section(
-                words.retry, (words.resend,), command=f"moment-fortnox events show {self._company} {record.id}"
-            )
+            command = f"moment-fortnox events show {self._company} {event_id}"
+            return Section(words.retry, (words.resend,), command=command)
         snapshots = all(item.thing.kind in {"customer", "project"} for item in items)
-        one = f"{self._company} {record.id}"
+        code = f" --code {shlex.quote(record.code)}" if record.code else ""
+        which = event_id if history.events == 1 else f"--all-failed{code}"
         return Section(
             words.retry,
             (words.retry_snapshot if snapshots else words.retry_other,),
-            command="moment-fortnox events retry " + (one if history.events == 1 else f"{self._company} --all-failed"),
+            command=f"moment-fortnox events retry {self._company} {which}",
         )
 
     def _with_list(self, letter: Letter, items: Sequence[Item], history: History) -> Letter:

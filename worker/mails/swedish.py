@@ -264,6 +264,7 @@ SENTENCES: dict[str, str] = {
     "The supplier invoice is cancelled.": "Leverantörsfakturan är makulerad.",
     "The supplier invoice is not posted.": "Leverantörsfakturan är inte bokförd.",
     "The supplier invoice waits for approval.": "Leverantörsfakturan väntar på attest.",
+    "The company's transfers go first.": "Företagets överföringar går före.",
     "no expense any more": "inget utlägg längre",
     "Row {row}: the expense is already invoiced to the customer in Moment, so it stays as it is there ({there}). "
     "In Fortnox it is now: {expense}.": (
