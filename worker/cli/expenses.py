@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
+from fortnox.codes import explain as in_words
 from fortnox.errors import FortnoxError
 from moment.errors import MomentError
 from tasks.expense_desk import Desk, Looked
@@ -19,6 +20,7 @@ from worker.cli.companies import CompanyArgument
 from worker.cli.console import Json, connected, err, fail, out, print_json
 from worker.cli.status import POLL, progress
 from worker.ordering.engine import UNSETTLED
+from worker.stores import NeverConnected
 
 expenses = typer.Typer(no_args_is_help=True, help="Supplier invoices that come back to Moment as expenses.")
 
@@ -140,8 +142,12 @@ def explain(
         desk = _desk(house, company)
         try:
             looked = desk.read(given_number)
-        except (FortnoxError, MomentError) as error:
-            fail(str(error))
+        except FortnoxError as error:
+            fail(" ".join(in_words(error)).strip())
+        except MomentError as error:
+            fail(error.reason)
+        except NeverConnected as error:
+            fail(str(error), 2)
         found = explained(desk, looked, house.ordering.paused(company))
     if looked.invoice is None:
         fail(f"{given_number}: there is no such supplier invoice in the Fortnox of {company}")

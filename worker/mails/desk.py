@@ -26,6 +26,7 @@ from worker.mails.message import message
 from worker.mails.recipients import Recipients, operator, recipients
 from worker.mails.smtp import Courier, NotSent, Refused, ServerTrouble
 from worker.mails.state import HOUR, MailState, Stop, Topic
+from worker.stores.counters import Tally
 
 log = structlog.get_logger(__name__)
 
@@ -240,9 +241,9 @@ class Desk:
                 log.warning("mail.not_sent", company=company, error=type(error).__name__, why=str(error))
 
     def _count(self, outcome: str) -> None:
-        with self._house.redis.pipeline() as pipeline:
-            self._house.counters.add(pipeline, "mails", outcome)
-            pipeline.execute()
+        tally = Tally()
+        tally.add("mails", outcome)
+        self._house.notes.put(lambda pipeline: self._house.counters.add(pipeline, tally))
 
     def _ms(self) -> int:
         return round(self._now().timestamp() * 1000)
