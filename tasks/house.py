@@ -12,7 +12,7 @@ from config import Settings
 from fortnox import Fortnox, OAuth
 from moment.api import MomentApi
 from moment.files import FileSource
-from tasks.doors import Doors
+from tasks.closed import ClosedParts
 from tasks.leases import Hold, LeaseKeeper
 from tasks.notes import Notes
 from tasks.tokens import TokenKeeper
@@ -54,7 +54,7 @@ class House:
     oauth: OAuth
     tokens: TokenKeeper
     leases: LeaseKeeper
-    doors: Doors
+    closed: ClosedParts
     fortnox: OpenLedger
     reading: Callable[[str], Fortnox]
     moment: MomentApi

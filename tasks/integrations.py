@@ -39,7 +39,7 @@ def transfer_integration(job: Job) -> Outcome:
         case _:
             outcome = disable(job)
     if isinstance(outcome, Done):
-        job.house.doors.reopen(job.claim.company)
+        job.house.closed.reopen(job.claim.company)
     return outcome
 
 

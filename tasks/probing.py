@@ -10,4 +10,4 @@ from tasks.names import PROBE
 
 @shared_task(name=PROBE, bind=True)
 def probe(task: Task[Any, Any]) -> None:
-    house_of(task.app).doors.probe()
+    house_of(task.app).closed.probe()

@@ -15,7 +15,7 @@ from fortnox.errors import Outcome as Ending
 from mappers.errors import Unmappable
 from moment.errors import MomentError, MomentRefused
 from moment.events import InvalidEvent
-from tasks.doors import about_connection, key_of
+from tasks.closed import about_connection, key_of
 from tasks.leases import HandedBack
 from worker.ordering import Claim, Failed, Held, Outcome, Pause, Retry, Trouble, Yield
 from worker.ordering.backoff import backoff

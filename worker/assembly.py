@@ -19,7 +19,7 @@ from fortnox import Exchange, Fortnox, Http, Limiter, OAuth, Transport
 from moment.api import MomentApi
 from moment.files import FileSource
 from tasks.attempt import count_request, current_attempt
-from tasks.doors import Doors, GuardedTransport
+from tasks.closed import ClosedParts, GuardedTransport
 from tasks.house import House
 from tasks.leases import Hold, LeaseKeeper
 from tasks.messages import wakeup_sender
@@ -147,7 +147,7 @@ def build_house(app: App) -> House:
         ordering.resume(company)
 
     tokens = TokenKeeper(redis, connections, oauth, revived=revived)
-    doors = Doors(redis, ordering)
+    closed = ClosedParts(redis, ordering)
     limiter = Limiter(redis_client(settings), settings.fortnox_rate_limit)
 
     def fortnox(hold: Hold, leave: int = 0) -> Fortnox:
@@ -156,7 +156,7 @@ def build_house(app: App) -> House:
             hold.check()  # last, so that as little time as can be lies between it and the request
 
         transport = GuardedTransport(
-            doors, hold.claim, settings.fortnox_api_url, tokens, http=http, before_request=before_request
+            closed, hold.claim, settings.fortnox_api_url, tokens, http=http, before_request=before_request
         )
         return Fortnox(transport, hold.claim.company, leave=leave)
 
@@ -176,7 +176,7 @@ def build_house(app: App) -> House:
         oauth=oauth,
         tokens=tokens,
         leases=LeaseKeeper(ordering, app.stopping),
-        doors=doors,
+        closed=closed,
         fortnox=fortnox,
         reading=reading,
         moment=MomentApi(settings.moment_api_url, settings.moment_api_key),

@@ -21,9 +21,6 @@ def own_system(tmp_path: Path) -> Iterator[System]:
         yield System(stack, create_app(stack.settings))
 
 
-BEAT_LOOKS = 5  # seconds; a sixth of BEAT_LOCK_SECONDS
-
-
 def test_a_worker_and_beat_that_lost_redis_go_on_when_it_is_back(own_system: System) -> None:
     system, redis = own_system, own_system.stack._redis
     beat = system.stack.start_beat()

@@ -57,7 +57,7 @@ def _retry_one(app: App, company: str, event_id: str, by: str, mark: str) -> Non
     record = app.house.ordering.event(company, event_id)
     if record is None:
         fail(f"{company} {event_id}: no such event")
-    if app.house.doors.opened_for(record):
+    if app.house.closed.opened_for(record):
         _note(app, record, datetime.now(UTC), by)
         out.print(f"{company} {event_id}: {styled('ready')} (with all that waits for the same part of Fortnox)")
         return

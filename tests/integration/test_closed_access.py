@@ -7,7 +7,7 @@ import pytest
 from redis import Redis
 
 from fortnox.errors import AccessMissing, Details, MissingLicence, StillClosed, ValueRefused
-from tasks.doors import OPENING, Doors
+from tasks.closed import OPENING, ClosedParts
 from tasks.verdicts import verdict
 from worker.ordering import Claim, Ordering, Submission
 
@@ -21,7 +21,7 @@ class Company:
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
         self.ordering = Ordering(redis)
-        self.doors = Doors(redis, self.ordering, lambda wakeups: None)
+        self.closed = ClosedParts(redis, self.ordering)
         self.licensed = False
         self.asked: list[str] = []
 
@@ -36,8 +36,8 @@ class Company:
         return claim
 
     def request(self, claim: Claim, error: Exception | None = None) -> None:
-        """What a transfer does: one request through the doors."""
-        with self.doors.through(claim, CUSTOMERS):
+        """What a transfer does: one request through what is closed or open."""
+        with self.closed.through(claim, CUSTOMERS):
             self.asked.append(claim.id)
             if error is not None:
                 raise error
@@ -58,10 +58,9 @@ class Company:
 
     def told(self) -> list[str]:
         """Those that a person is told of now."""
-        ids = [event_id for _, event_id in self.ordering.unreported()]
-        for event_id in ids:
-            self.ordering.reported("acme", event_id)
-        return ids
+        told = self.ordering.unreported()
+        self.ordering.reported(*told)
+        return [one.id for one in told]
 
 
 @pytest.fixture
@@ -88,7 +87,7 @@ def test_of_several_that_are_refused_at_the_same_time_one_is_told(company: Compa
     first, second = company.claim("a"), company.claim("b")
 
     def refused_while_the_first_is() -> None:
-        with company.doors.through(second, CUSTOMERS):
+        with company.closed.through(second, CUSTOMERS):
             with pytest.raises(MissingLicence):
                 company.request(first)
             raise REFUSED
@@ -102,11 +101,11 @@ def test_the_probe_is_quiet_while_the_part_is_closed_and_opens_it_for_all_in_ord
     for one in ("a", "b", "c"):
         company.run(one)
     company.told()
-    company.doors.probe()
+    company.closed.probe()
     company.run("a")
     assert (company.asked, company.told(), company.status("a")) == (["a", "a"], [], "held")
     company.licensed = True
-    company.doors.probe()
+    company.closed.probe()
     company.request(company.claim("a"))
     assert company.redis.hgetall("mf:closed") == {}
     assert [company.status(one) for one in ("b", "c")] == ["ready", "ready"]
@@ -115,7 +114,7 @@ def test_the_probe_is_quiet_while_the_part_is_closed_and_opens_it_for_all_in_ord
 def test_the_probe_waits_until_a_person_has_been_told(company: Company) -> None:
     company.publish("a")
     company.run("a")
-    company.doors.probe()
+    company.closed.probe()
     assert company.status("a") == "held"
 
 
@@ -137,7 +136,7 @@ def test_days_of_probing_use_up_no_attempts(company: Company) -> None:
     for _ in range(40):
         company.run("a")
         company.told()
-        company.doors.probe()
+        company.closed.probe()
     assert company.claim("a").attempts == 0
 
 
@@ -164,7 +163,7 @@ def test_a_refusal_of_another_kind_opens_the_part(company: Company) -> None:
     company.run("a")
     company.run("b")
     company.told()
-    company.doors.probe()
+    company.closed.probe()
     with pytest.raises(ValueRefused):
         company.request(company.claim("a"), ValueRefused(Details(path=CUSTOMERS)))
     assert company.status("b") == "ready"
@@ -175,7 +174,7 @@ def test_a_part_whose_probe_was_given_up_is_opened_for_the_next(company: Company
     company.run("a")
     company.run("b")
     company.ordering.skip("acme", "a", "not wanted")
-    company.doors.probe()
+    company.closed.probe()
     company.run("b")
     assert company.asked == ["a", "b"]
     assert "b" in company.told()
@@ -185,7 +184,7 @@ def test_one_that_dies_while_it_opens_a_part_leaves_the_rest_to_the_probe(compan
     company.publish("a", "b")
     company.run("a")
     company.redis.hset("mf:closed", "acme/customers", OPENING)
-    company.doors.probe()
+    company.closed.probe()
     assert (company.status("a"), company.redis.hgetall("mf:closed")) == ("ready", {})
 
 
@@ -198,7 +197,7 @@ def test_events_about_the_connection_always_pass_and_are_never_held(company: Com
         company.request(claim)
     company.ordering.settle(claim, verdict(caught.value, claim, (), 0.5))
     assert company.status("on") == "failed"
-    company.doors.reopen("acme")
+    company.closed.reopen("acme")
     assert company.status("a") == "ready"
 
 

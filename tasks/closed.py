@@ -35,7 +35,7 @@ class Closure(NamedTuple):
     code: str
 
 
-class Doors:
+class ClosedParts:
     """Closed parts of all companies: one hash, `closed`, from `acme/customers` to its closure."""
 
     def __init__(self, redis: Redis, ordering: Ordering, prefix: str = "mf:") -> None:
@@ -123,15 +123,15 @@ class Doors:
 
 
 class GuardedTransport(Transport):
-    """A transport that asks the doors before each request of one event's."""
+    """A transport that asks before each request of one event's."""
 
-    def __init__(self, doors: Doors, claim: Claim, *given: Any, **options: Any) -> None:
+    def __init__(self, closed: ClosedParts, claim: Claim, *given: Any, **options: Any) -> None:
         super().__init__(*given, **options)
-        self._doors = doors
+        self._closed = closed
         self._claim = claim
 
     def call(self, company: str, method: str, path: str, *numbers: str | int, **how: Any) -> Any:
-        with self._doors.through(self._claim, path):
+        with self._closed.through(self._claim, path):
             return super().call(company, method, path, *numbers, **how)
 
 
