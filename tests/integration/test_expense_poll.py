@@ -109,7 +109,7 @@ def test_a_failed_event_names_its_supplier_invoice_and_is_over_when_that_goes_th
     assert run(app, POLL, POLL_ID) == "done"
     (failed,) = app.house.ordering.failed("acme")
     assert failed.id.startswith(f"supplierinvoice-{number}-")
-    assert app.house.ordering.unreported() == [("acme", failed.id)]
+    assert [one[:2] for one in app.house.ordering.unreported()] == [("acme", failed.id)]
 
     app.house.expenses("acme").add([number], datetime.now(UTC))
     poll_asked(app.house, "acme")

@@ -99,14 +99,15 @@ def test_a_paused_companys_poll_waits_and_runs_once_when_it_is_resumed(app: App,
         overdue(house, 1, timedelta(minutes=1))
         look(app)
     assert house.redis.llen(MESSAGES) == 0
-    assert len(house.ordering.resume("c0")) == 1
+    house.ordering.resume("c0")
+    assert house.redis.llen(MESSAGES) == 1
 
 
 def test_a_look_that_dies_before_it_has_moved_the_slots_asks_again_without_harm(house: House) -> None:
     overdue(house, 1, timedelta(minutes=1))
-    assert len(poll_asked(house, "c0")) == 1
+    assert poll_asked(house, "c0")
     assert house.polls.due(datetime.now(UTC), 10) == ["c0"]
-    assert poll_asked(house, "c0") == ()
+    assert not poll_asked(house, "c0")
 
 
 def test_the_night_asks_for_what_changed_lately_and_lets_a_failed_poll_try_again(house: House) -> None:
@@ -114,9 +115,11 @@ def test_the_night_asks_for_what_changed_lately_and_lets_a_failed_poll_try_again
     claim = house.ordering.claim("acme", POLL_ID)
     assert claim is not None
     house.ordering.settle(claim, Failed("no licence"))
-    assert poll_asked(house, "acme") == ()
+    assert not poll_asked(house, "acme")
+    messages = house.redis.llen(MESSAGES)
 
-    assert [wakeup.id for wakeup in reconciliation_asked(house, "acme")] == [POLL_ID]
+    assert reconciliation_asked(house, "acme")
+    assert house.redis.llen(MESSAGES) == messages + 1  # type: ignore[operator]
 
     listing = house.expenses("acme").listing("import")
     assert listing is not None
