@@ -157,7 +157,7 @@ def told(looked: Looked) -> tuple[str, str]:
 
 
 def _fail(house: House, company: str, looked: Looked, event_id: str, reason: str, remedy: str) -> None:
-    about = {"company": company, "givenNumber": looked.number, "about": _name(looked)}
+    about = {"company": company, "givenNumber": looked.number, "supplier": _supplier(looked)}
     house.ordering.publish(
         Submission(
             company=company,
@@ -174,8 +174,7 @@ def _fail(house: House, company: str, looked: Looked, event_id: str, reason: str
     ask_for_report(house.app)
 
 
-def _name(looked: Looked) -> str:
+def _supplier(looked: Looked) -> str:
+    """`Virke AB F-7`: whose invoice it is, and what they call it."""
     invoice = looked.invoice
-    parts = (invoice.supplier_name, invoice.invoice_number) if invoice else ()
-    supplier = " ".join(part for part in parts if part)
-    return f"supplier invoice {looked.number}" + (f" ({supplier})" if supplier else "")
+    return " ".join(filter(None, (invoice.supplier_name, invoice.invoice_number))) if invoice else ""

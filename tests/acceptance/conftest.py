@@ -114,6 +114,10 @@ class System:
     def ledger(self, company: str) -> dict[str, Any]:
         return self.stack.sandbox.state(company)
 
+    def in_english(self, company: str) -> None:
+        """The company's mails are in English from now on."""
+        self.app.house.company_settings.change(company, {"language": "en"})
+
     def mails_to(self, address: str) -> list[dict[str, Any]]:
         return [mail for mail in self.stack.sandbox.mails() if address in mail["to"]]
 

@@ -22,10 +22,10 @@ def an_invoice_meets(system: System, company: str, state: Any = None, **tenant: 
 
 def mail_about(system: System, company: str, situation: str) -> str:
     """The mail that holds the situation's sentences."""
-    reason, remedy = SITUATIONS[situation].en
+    reason, remedy = SITUATIONS[situation].sv
 
     def look() -> str | None:
-        texts = [mail["text"] for mail in system.mails_to(f"ekonomi@{company}.example")]
+        texts = [" ".join(mail["text"].split()) for mail in system.mails_to(f"ekonomi@{company}.example")]
         return next((text for text in texts if reason in text and remedy in text), None)
 
     found = wait_until(look, what=f"a mail about {situation}", timeout=60)

@@ -241,6 +241,7 @@ def test_a_token_refused_in_mid_transfer_is_renewed_once_and_the_transfer_goes_o
 
 def test_a_dead_grant_pauses_is_told_once_and_everything_drains_in_order_after_reconnecting(system: System) -> None:
     connected(system, "mortal")
+    system.in_english("mortal")
     system.stack.sandbox.post("grants/revoke", {"tenant": "mortal"})
     system.publish(customer_json(company="mortal", event_id="c1", sequence=1))
     paused = system.app.house.ordering.paused

@@ -73,6 +73,7 @@ def test_a_correction_and_a_cancellation_are_followed(system: System) -> None:
 def test_a_refused_expense_is_mailed_once_and_goes_through_when_a_person_retries_it(system: System) -> None:
     sandbox = system.stack.sandbox
     follow(system, "refused")
+    system.in_english("refused")
     refusal = {"kind": "fail_next", "status": 400, "body": "attachment", "message": "The period is closed", "count": 50}
     sandbox.in_moment("POST", "faults", {**refusal, "tenant": "refused", "method": "POST"})
     number = sandbox.supplier_invoice("refused", ROW)
@@ -94,6 +95,7 @@ def test_a_refused_expense_is_mailed_once_and_goes_through_when_a_person_retries
 def test_an_invoiced_expense_that_changes_is_told_and_left_as_it_is(system: System) -> None:
     sandbox = system.stack.sandbox
     follow(system, "invoiced")
+    system.in_english("invoiced")
     number = sandbox.supplier_invoice("invoiced", ROW)
     name = f"fortnox:{number}:2"
     expense(system, "invoiced", name)

@@ -23,6 +23,7 @@ def downloads(system: System, company: str) -> dict[str, int]:
 
 
 def test_a_file_that_is_gone_is_named_in_the_mail_and_added_by_a_later_retry(system: System) -> None:
+    system.in_english("gone")
     here = system.file("gone", name="faktura.pdf", size=1_000)
     later = system.file("gone", name="underlag.pdf", size=1_000, status=404)
     done = an_invoice_of(system, "gone", attachments=[here, later])

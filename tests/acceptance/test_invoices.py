@@ -42,6 +42,7 @@ def test_an_undisturbed_invoice_costs_two_requests_one_for_each_file_and_one_to_
 
 
 def test_vat_that_fortnox_computes_otherwise_is_not_posted_and_the_mail_has_both_figures(system: System) -> None:
+    system.in_english("vat")
     failed = an_invoice_of(
         system, "vat", tenant={"vat_rounding": "per_row"}, lines=ORE_APART, total_including_vat="0.25"
     )

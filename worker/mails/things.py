@@ -1,13 +1,15 @@
 """What an event is about, as its reader knows it: a kind, a number, a name, an amount. Pure. No I/O."""
 
+import json
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from moment.events import CustomerEvent, Event, InvalidEvent, InvoiceEvent, ProjectEvent, parse_event
+from tasks.names import EXPENSES
 
 
 class Thing(NamedTuple):
-    """`kind`: customer, project, invoice, creditNote, integration or event. `customer`: an invoice's, its number."""
+    """`kind`: one of `Words.kinds`. `customer`: an invoice's, its number."""
 
     kind: str
     number: str
@@ -20,6 +22,8 @@ class Thing(NamedTuple):
 
 def thing(key: str, event_id: str, body: str | None) -> Thing:
     """From the event's JSON, where that is at hand and reads; else from its ordering key (`acme/invoice/1001`)."""
+    if key.split("/")[1:] == [EXPENSES]:
+        return _of_expenses(json.loads(body or "{}"))
     try:
         event: Event | None = parse_event(body) if body else None
     except InvalidEvent:
@@ -38,6 +42,14 @@ def thing(key: str, event_id: str, body: str | None) -> Thing:
         case ProjectEvent(project=project):
             return Thing("project", project.project_number, project.name)
     return of_key(key, event_id)
+
+
+def _of_expenses(about: dict[str, Any]) -> Thing:
+    """A supplier invoice that has no way to Moment; or all of them, where polling fails."""
+    number, supplier = str(about.get("givenNumber", "")), str(about.get("supplier", ""))
+    if not number:
+        return Thing("expenses", "")
+    return Thing("supplierInvoice", number, f"({supplier})" if supplier else "")
 
 
 def of_key(key: str, event_id: str = "") -> Thing:

@@ -26,6 +26,8 @@ class Words:
             "project": ("project", "projects"),
             "invoice": ("invoice", "invoices"),
             "creditNote": ("credit note", "credit notes"),
+            "supplierInvoice": ("supplier invoice", "supplier invoices"),
+            "expenses": ("the import of expenses", "imports of expenses"),
             "integration": ("the connection", "changes of the connection"),
             "event": ("event", "events"),
         }

@@ -12,6 +12,8 @@ SWEDISH = Words(
         "project": ("projekt", "projekt"),
         "invoice": ("faktura", "fakturor"),
         "creditNote": ("kreditfaktura", "kreditfakturor"),
+        "supplierInvoice": ("leverantörsfaktura", "leverantörsfakturor"),
+        "expenses": ("hämtningen av utlägg", "hämtningar av utlägg"),
         "integration": ("kopplingen", "ändringar av kopplingen"),
         "event": ("händelse", "händelser"),
     },
