@@ -14,6 +14,7 @@ from worker.ordering import (
     Done,
     Failed,
     Held,
+    Later,
     Outcome,
     Pause,
     Retry,
@@ -82,6 +83,23 @@ def publishes(world: World, mix: Mix) -> None:
         event = known if rng.random() < 0.5 else _an_event(world, mix, known.company, known.id)
     else:
         event = _an_event(world, mix, rng.choice(mix.companies), f"e{len(world.published)}")
+        world.published.append(event)
+    world.publish(event)
+
+
+def recurs(world: World, mix: Mix) -> None:
+    """What is asked for again and again under one id."""
+    company = world.rng.choice(mix.companies)
+    event = Submission(
+        company=company,
+        id="poll",
+        key=f"{company}/poll",
+        type="poll.asked",
+        body=f'{{"id":"poll","at":{world.steps}}}',
+        occurred_at=datetime.fromtimestamp(world.someone("producer").time() / 1000, UTC),
+        recurring=True,
+    )
+    if not any(one.company == company and one.id == "poll" for one in world.published):
         world.published.append(event)
     world.publish(event)
 
@@ -259,6 +277,10 @@ def _yield(world: World, worker: Worker, claim: Claim) -> Outcome:
     return Yield(None if world.rng.random() < 0.4 else _wait(world, worker, 60))
 
 
+def _later(world: World, worker: Worker, claim: Claim) -> Outcome:
+    return Later(_wait(world, worker, 60))
+
+
 def _held(world: World, worker: Worker, claim: Claim) -> Outcome:
     """Refused for a customer or project that the event needs, as the handler names it; or for a key without events."""
     if world.rng.random() < 0.3:
@@ -278,6 +300,7 @@ OUTCOMES: Final[tuple[tuple[Callable[[World, Worker, Claim], Outcome], float], .
     (_trouble, 1.5),
     (_held, 1.5),
     (_yield, 1),
+    (_later, 0.5),
     (_failed, 1.5),
     (_pause, 0.3),
     (_skipped, 0.4),
@@ -381,6 +404,7 @@ def restarts_redis(world: World, mix: Mix) -> None:
 
 ACTIONS: Final[tuple[tuple[Callable[[World, Mix], None], float], ...]] = (
     (publishes, 8),
+    (recurs, 0.5),
     (delivers, 14),
     (works, 14),
     (crashes, 1),

@@ -14,6 +14,7 @@ from worker.ordering import (
     Done,
     Failed,
     Held,
+    Later,
     Outcome,
     Pause,
     Retry,
@@ -59,6 +60,7 @@ class Event:
     needs: tuple[str, ...]
     snapshot: bool
     control: bool
+    recurring: bool
     sequence: int | None
     body: str
     accepted: int
@@ -98,6 +100,7 @@ class Company:
     troubles: int = 0
     troubled: str = ""
     probing: bool = False
+    published: bool = False  # an event of it was accepted once
     counts: dict[str, int] = field(default_factory=dict)
 
 
@@ -142,6 +145,7 @@ class Model:
             needs=event.needs,
             snapshot=event.snapshot,
             control=event.control,
+            recurring=event.recurring,
             sequence=event.sequence,
             body=event.body,
             accepted=self.now,
@@ -150,7 +154,7 @@ class Model:
         key = self.keys.setdefault(event.key, Key())
         line = key.line()
         self.events[new.ref] = new
-        self.companies.setdefault(event.company, Company())
+        self.companies.setdefault(event.company, Company()).published = True
         key.events.append(new)
         if event.refused:
             self._finish(new, "failed")
@@ -214,7 +218,7 @@ class Model:
         company = self.companies[event.company]
         event.crashes = event.lapses = 0
         event.released = False
-        if not isinstance(outcome, Yield | Pause | Trouble):
+        if not isinstance(outcome, Yield | Later | Pause | Trouble):
             event.attempts += 1
             company.troubles, company.troubled, company.probing = 0, "", False
         match outcome:
@@ -244,6 +248,8 @@ class Model:
                 event.status = "ready"
                 if rest is not None:
                     self._rest(company, self.now + ms(rest))
+            case Later(after):
+                event.status, event.due, event.attempts = "retrying", self.now + ms(after), 0
             case Pause(reason):
                 event.status = "ready"
                 if company.paused is None:
@@ -415,6 +421,9 @@ class Model:
         key = self.keys[event.key]
         if status == "failed":
             self.reports[event.ref] = self.now
+        elif event.recurring:  # its id comes again
+            del self.events[event.ref]
+            key.events.remove(event)
         elif status != "skipped" and not again:
             event.progress.clear()
         if status != "done":

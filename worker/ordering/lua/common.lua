@@ -225,7 +225,7 @@ function finish(e, status, reason, fields)
   redis.call('ZREM', key .. ':line', e.id)
   redis.call('ZREM', company .. ':open', e.id)
   redis.call('HINCRBY', P .. 'counters', 'events|' .. e.type .. '|' .. status, 1)
-  index(key .. ':settled', e.id)
+  if status == 'failed' or not e.recurring then index(key .. ':settled', e.id) end
   if status == 'failed' then
     redis.call('ZADD', key .. ':failed', e.place, e.id)
     redis.call('ZADD', company .. ':failed', NOW, e.id)
