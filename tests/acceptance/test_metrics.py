@@ -77,6 +77,7 @@ def test_what_is_delivered_refused_and_answered_is_counted(system: System, endpo
     )
     assert throttled == 1
     assert any(("path", "/3/customers") in key[1] for key in endpoint.samples())
+    wait_until(lambda: grown("mails_total", outcome="sent") >= 1, what="the mail to be counted", timeout=30)
     assert endpoint.value("company_events", company="unmeasured", status="failed") == 1
     assert endpoint.value("company_events", company="measured", status="failed") is None
     assert (endpoint.value("companies", connection="connected") or 0) >= 1

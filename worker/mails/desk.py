@@ -26,7 +26,6 @@ from worker.mails.message import message
 from worker.mails.recipients import Recipients, operator, recipients
 from worker.mails.smtp import Courier, NotSent, Refused, ServerTrouble
 from worker.mails.state import HOUR, MailState, Stop, Topic
-from worker.stores.counters import Tally
 
 log = structlog.get_logger(__name__)
 
@@ -241,9 +240,7 @@ class Desk:
                 log.warning("mail.not_sent", company=company, error=type(error).__name__, why=str(error))
 
     def _count(self, outcome: str) -> None:
-        tally = Tally()
-        tally.add("mails", outcome)
-        self._house.notes.put(lambda pipeline: self._house.counters.add(pipeline, tally))
+        self._house.counters.count("mails", outcome)
 
     def _ms(self) -> int:
         return round(self._now().timestamp() * 1000)

@@ -40,6 +40,10 @@ class Counters:
         for field, by in tally.items():
             pipeline.hincrby(self.key, field, by)
 
+    def count(self, *field: str) -> None:
+        """One more, at once. Raises `RedisError`."""
+        self._redis.hincrby(self.key, "|".join(field), 1)
+
     def read(self) -> dict[tuple[str, ...], int]:
         """Everything counted so far."""
         found: Any = self._redis.hgetall(self.key)
