@@ -14,12 +14,22 @@ import structlog
 
 from fortnox import Fortnox
 from fortnox.client import SupplierInvoicePage
-from fortnox.errors import NotFound, WindowFull
+from fortnox.codes import explain
+from fortnox.errors import FortnoxError, NotFound, Unavailable, WindowFull
 from fortnox.models import SupplierInvoice, SupplierInvoiceListItem
 from mappers.expense import ProjectState, Row, Rules, external_id, projects_needed, refused, to_expenses
 from mappers.expense_changes import IN_DOUBT, WITHDRAWN, Action, Change, Sent, changes
 from moment.api import MomentApi
-from moment.errors import ExpenseExists, ExpenseInvoiced, MomentRefused, NotThere, UnknownProject
+from moment.errors import (
+    ExpenseExists,
+    ExpenseInvoiced,
+    KeyRefused,
+    MomentError,
+    MomentRefused,
+    MomentUnavailable,
+    NotThere,
+    UnknownProject,
+)
 from moment.expenses import Expense
 from tasks.leases import HandedBack
 from worker.stores.expenses import ExpenseStore, Kind, Listing
@@ -45,6 +55,11 @@ class Pace:
     def refused_again(self) -> timedelta:
         """Until one that Moment refused is tried again (six hours)."""
         return 36 * self.interval
+
+    @property
+    def told_after(self) -> timedelta:
+        """Until a person is told that one gets no answer (a day)."""
+        return 144 * self.interval
 
     @property
     def pending_good_for(self) -> timedelta:
@@ -169,11 +184,19 @@ class Desk:
             except (WindowFull, HandedBack):
                 self.store.postpone(number, datetime.now(UTC))  # nothing is wrong with it
                 raise
+            except (Unavailable, MomentUnavailable, KeyRefused) as error:
+                if not self._troubled_for_long(number):
+                    raise  # it is taken up again in a while, others before
+                looked = Looked(number, None, problems=(_no_answer(error),))
             yield looked
             if looked.problems:
                 self.store.postpone(number, datetime.now(UTC) + self.pace.refused_again)
             else:
                 self.store.looked_at(number)
+
+    def _troubled_for_long(self, number: str) -> bool:
+        now = datetime.now(UTC)
+        return now - self.store.troubled_since(number, now) >= self.pace.told_after
 
     def look(self, number: str) -> Looked:
         """Reads the supplier invoice and makes Moment agree with it."""
@@ -304,6 +327,13 @@ class Desk:
         else:
             sent[row] = one
         self.store.send(number, sent)
+
+
+def _no_answer(error: FortnoxError | MomentError) -> Problem:
+    reason = explain(error)[0] if isinstance(error, FortnoxError) else error.reason
+    return Problem(
+        f"{reason} It was tried for about a day.", "It is tried again every six hours, and when you retry it."
+    )
 
 
 def _standing(wanted: Mapping[int, Expense], sent: Mapping[int, Sent]) -> bool:

@@ -6,23 +6,27 @@ its slot back and goes on later, from the list in `worker.stores.expenses`.
 
 import hashlib
 import json
+import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
 from celery import shared_task
 
-from fortnox.errors import WindowFull
+from fortnox.errors import FortnoxError, Transient, WindowFull
 from mappers.expense import Rules
+from moment.errors import KeyRefused, MomentError, MomentUnavailable
 from tasks.expense_desk import Desk, Looked, Pace
 from tasks.house import House
 from tasks.messages import ask_for_report
 from tasks.names import EXPENSES, POLL
 from tasks.schedule import expenses_key
 from tasks.transfer import Job, TransferTask
-from worker.ordering import Done, Failed, Later, Outcome, Skipped, Submission, Yield
+from tasks.verdicts import verdict
+from worker.ordering import Done, Failed, Later, Outcome, Retry, Skipped, Submission, Trouble, Yield
+from worker.ordering.backoff import ATTEMPTS
 from worker.stores import CompanySettings, Connection
 
 log = structlog.get_logger(__name__)
@@ -61,6 +65,23 @@ def poll(job: Job) -> Outcome:
         return _poll(job, desk)
     except WindowFull as full:
         return Later(timedelta(seconds=full.retry_after), "The company's transfers go first.")
+    except (Transient, MomentUnavailable, KeyRefused) as error:
+        return _while_down(job, error)
+
+
+def _while_down(job: Job, error: FortnoxError | MomentError) -> Outcome:
+    """One of the two does not serve: tried again at least every interval, so that no expense is late once it does.
+
+    A transfer's pauses grow to hours. A person is told after a day.
+    """
+    interval, attempts = job.house.settings.expense_poll_interval, job.claim.attempts
+    told = attempts * interval >= timedelta(days=1)
+    claim = replace(job.claim, attempts=attempts if told else min(attempts, ATTEMPTS // 2))
+    match verdict(error, claim, (), chance=random.random()):
+        case (Retry() | Trouble()) as again:
+            return replace(again, after=min(again.after, interval))
+        case other:
+            return other
 
 
 def switched_off(connection: Connection) -> Skipped | None:

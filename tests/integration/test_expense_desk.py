@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -435,6 +435,21 @@ def test_what_fortnox_does_not_answer_is_looked_at_later_and_the_others_now(offi
 
     assert [looked.number for looked in office.poll()] == [second]
     assert office.desk.store.to_look_at() == 1
+
+
+def test_a_person_is_told_of_what_gets_no_answer_for_a_day(office: Office) -> None:
+    number = office.enter()
+    office.desk.store.troubled_since(number, datetime.now(UTC) - timedelta(hours=25))
+    office.moments("faults", kind="fail_next", status=503, method="POST")
+
+    (looked,) = office.poll()
+
+    assert looked.number == number
+    assert looked.problems[0].reason == (
+        "Moment did not answer as it should (status 503). It was tried for about a day."
+    )
+    assert [one.problems for one in office.poll()] == [()]  # it goes through, and its trouble is forgotten
+    assert office.desk.store.troubled_since(number, datetime.max.replace(tzinfo=UTC)).year == 9999
 
 
 def test_a_supplier_invoice_that_changed_goes_before_the_backlog(office: Office) -> None:

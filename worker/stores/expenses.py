@@ -8,6 +8,7 @@ Keys, each for one company, `mf:expenses:<company>:…`
   awaiting   set: would count, but wait for approval, which `lastmodified` need not show
   pending    set: all that wait for approval, as they did a moment ago
   failed     hash: supplier invoice → id of the failed event that tells of it
+  troubled   hash: supplier invoice → since when no answer is had about it
   walk:…     set: what the pages read so far of a long list held; it expires
 and `project:<number>`, which expires.
 """
@@ -61,6 +62,7 @@ class ExpenseStore:
         self._state = f"{self._base}:state"
         self._todo, self._backlog = f"{self._base}:todo", f"{self._base}:backlog"
         self._sent, self._awaiting = f"{self._base}:sent", f"{self._base}:awaiting"
+        self._troubled = f"{self._base}:troubled"
         self._pending, self._failed = f"{self._base}:pending", f"{self._base}:failed"
 
     # Listing
@@ -128,7 +130,15 @@ class ExpenseStore:
         pipeline.execute()
 
     def looked_at(self, number: str) -> None:
-        self._redis.zrem(self._todo, number)
+        pipeline = self._redis.pipeline()
+        pipeline.zrem(self._todo, number)
+        pipeline.hdel(self._troubled, number)
+        pipeline.execute()
+
+    def troubled_since(self, number: str, now: datetime) -> datetime:
+        """Since when it gets no answer; since now, where it did when it was last looked at."""
+        self._redis.hsetnx(self._troubled, number, now.isoformat())
+        return _moment(self._redis.hget(self._troubled, number)) or now
 
     def due(self, now: datetime | None = None) -> int:
         """How many there are to look at now: without those that are tried again later."""
