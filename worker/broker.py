@@ -1,4 +1,4 @@
-"""A Celery worker that outlives a Redis that goes away, or takes no writes: two corrections to kombu's Redis transport.
+"""A Celery worker that outlives a Redis that goes away, or takes no writes: corrections to kombu's Redis transport.
 
 When Redis goes away, kombu closes its channels a second time, with messages still unacknowledged, and a transfer that
 ends later acknowledges on a channel that is closed. Both reach for the address of a connection that is gone and get an
@@ -6,18 +6,40 @@ AttributeError, which nothing expects: the worker would end, with all that it ru
 it is told in the log, the worker connects again, and the message comes back after its visibility timeout.
 
 A Redis that is full, read-only or without room on its disk answers writes with an error, which would end the worker
-too. It is waited for like one that is away.
+too. It is waited for like one that is away. It refuses acknowledgements as well (they are sent in a MULTI), and a
+message that was not acknowledged would hold the place of the next one for good: the place is given back, and the
+message comes back after its visibility timeout.
 """
 
 from typing import Any
 
-from kombu.transport import redis
+from kombu.transport import redis, virtual
 from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import ResponseError
 
 
+class QoS(redis.QoS):
+    """What Redis did not let be acknowledged no longer counts as under way here."""
+
+    def ack(self, delivery_tag: str) -> None:
+        try:
+            super().ack(delivery_tag)
+        except ResponseError:
+            virtual.QoS.ack(self, delivery_tag)
+            raise
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        try:
+            super().reject(delivery_tag, requeue)
+        except ResponseError:
+            virtual.QoS.ack(self, delivery_tag)
+            raise
+
+
 class Channel(redis.Channel):
     """A channel whose connection was closed says so."""
+
+    QoS = QoS
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         if getattr(self.connection, "client", None) is None:
