@@ -212,6 +212,8 @@ def _used_accounts(chosen: Integration, found: Found) -> Iterator[Problem]:
 
 
 def _differs(used: UsedAccount, found: Found) -> bool:
+    if used.vat == 0:  # reverse charge and exports: the customer decides, not the account
+        return False
     account = (found.accounts or {}).get(used.number)
     rate = RATES.get(account.vat_code or "") if account else None
     return rate is not None and rate != used.vat
