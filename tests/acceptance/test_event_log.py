@@ -102,7 +102,7 @@ def test_a_skipped_event_lets_go_what_it_held_and_keeps_who_and_why(system: Syst
     system.publish(invoice_json(company="letgo", event_id="i1", project=None))
     assert system.settled("letgo", "i1").status == "held"
     skipped = system.run("events", "skip", "letgo", "e1", "--reason", "made by hand", "--by", "Maja")
-    assert "1 that waited for it may start" in skipped.stdout
+    assert "1 that waited for it may go on" in skipped.stdout
     assert system.settled("letgo", "i1").status == "failed"  # the company is still not connected
     told = shown(system, "letgo", "e1")
     assert told["reason"] == "made by hand (Maja)"

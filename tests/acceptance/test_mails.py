@@ -22,7 +22,11 @@ def test_a_mail_that_was_put_off_arrives_once_and_held_up_no_other_company(
     finally:
         system.stack.sandbox.refuse_mail(None)
     wait_until(lambda: system.mails_to("ekonomi@patient.example"), what="the mail that was put off", timeout=60)
-    wait_until(lambda: not system.app.house.redis.zcard("mf:mail:due"), what="nothing to be left to tell", timeout=30)
+
+    def left() -> list[str]:
+        return [topic for topic in system.app.house.redis.zrange("mf:mail:due", 0, -1) if "patient" in topic]  # type: ignore[union-attr]
+
+    wait_until(lambda: not left(), what="nothing to be left to tell", timeout=30)
     (mail,) = system.mails_to("ekonomi@patient.example")
     assert mail["subject"] == "Fortnox: faktura 1001 till Skånska Bygg AB kunde inte överföras"
     for form in (mail["text"], mail["html"]):

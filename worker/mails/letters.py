@@ -182,7 +182,8 @@ class Writer:
             if history.events == 1
             else Section(words.remarks, entries=self._entries(items, history))
         )
-        return (remarks, Section(words.by_itself, (words.nothing_to_do_for_remark,)))
+        remedies = self._remedy(items)
+        return (remarks, *(remedies or (Section(words.by_itself, (words.nothing_to_do_for_remark,)),)))
 
     def _why(self, items: Sequence[Item]) -> tuple[Section, ...]:
         """What all say is said once; what differs stands with each in the list."""

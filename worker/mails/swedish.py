@@ -310,6 +310,11 @@ SENTENCES: dict[str, str] = {
     "Fortnox refused it and says: {message} ({code})": "Fortnox nekade och säger: {message} ({code})",
     "Fortnox refused it and says: {message}": "Fortnox nekade och säger: {message}",
     "Set right what Fortnox names, then retry.": "Rätta det som Fortnox anger och försök igen.",
+    # Expenses that are tried again
+    "{reason} It was tried for about a day.": "{reason} Försök har gjorts under ungefär ett dygn.",
+    "It is tried again every six hours, and when you retry it.": (
+        "Det prövas igen var sjätte timme, och när du försöker igen."
+    ),
     # Events that do not read
     "Not a valid event: {problems}": "Ingen giltig händelse: {problems}",
     "Mend the event where it is made and send it again with a new id.": (
