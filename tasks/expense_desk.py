@@ -133,6 +133,7 @@ class Desk:
         page = self.fortnox.supplier_invoices.page(listing.page, modified_since=listing.since)
         started = listing.started or self.fortnox.now
         behind = kind == "import" or listing.since is None
+        self.store.forget_pending()  # what is listed now may wait for approval since that was asked
         self.store.add(self._worth_a_look(page.items), datetime.now(UTC), behind=behind)
         moved = listing.moved or self._rows_moved(kind, listing, page)
         if not page.is_last:

@@ -379,6 +379,17 @@ def test_an_invoiced_expense_that_is_as_it_was_again_is_settled(office: Office) 
     assert office.desk.look(number).problems  # a new change, and so told anew
 
 
+def test_who_waits_for_approval_is_asked_anew_for_what_is_listed_anew(office: Office) -> None:
+    office.enter()
+    office.poll()
+    office.enter(approved=False)  # within the minute in which it is believed who waits
+
+    (looked,) = [one for one in office.poll() if one.number == "2"]
+
+    assert looked.pending
+    assert list(office.expenses()) == ["fortnox:1:2"]
+
+
 def test_a_refused_expense_stays_on_the_list_and_in_nobodys_way(office: Office) -> None:
     bad, good = office.enter({**ROW, "Debit": "1.005"}), office.enter()
     office.moments("faults", kind="fail_next", status=400, message="no", path="/api/1.0", method="POST")

@@ -190,6 +190,9 @@ class ExpenseStore:
         pipeline.pexpire(self._pending, good_for)
         pipeline.execute()
 
+    def forget_pending(self) -> None:
+        self._redis.delete(self._pending)
+
     def pending(self, number: str) -> bool | None:
         """Whether it waits for approval; None when that was not asked lately."""
         pipeline = self._redis.pipeline()
