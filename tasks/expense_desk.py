@@ -199,12 +199,20 @@ class Desk:
         now = datetime.now(UTC)
         return now - self.store.troubled_since(number, now) >= self.pace.told_after
 
-    def look(self, number: str) -> Looked:
-        """Reads the supplier invoice and makes Moment agree with it."""
+    def look(self, number: str, *, in_full: bool = False) -> Looked:
+        """Reads the supplier invoice and makes Moment agree with it.
+
+        One event tells of all that is wrong with it. So what a person was told before and still stands is said again
+        when something else was done, when no event tells of it, and with `in_full`.
+        """
         looked = self.read(number)
         sent = self.store.sent(number)
         wanted = {row.number: row.expense for row in looked.rows if row.expense is not None}
-        problems = tuple(p for change in changes(wanted, sent) if (p := self._apply(looked, change, sent)) is not None)
+        told_before = _standing(wanted, sent)
+        found = {change.row: self._apply(looked, change, sent) for change in changes(wanted, sent)}
+        if found or in_full or self.store.failure(number) is None:
+            found |= {row: self._differs(number, row, wanted.get(row)) for row in told_before}
+        problems = tuple(problem for _, problem in sorted(found.items()) if problem is not None)
         self._forget_settled(number, wanted, sent)
         if looked.pending:
             self.store.await_approval(number)
@@ -212,7 +220,7 @@ class Desk:
             self.store.approved(number)
         self.store.count("looked")
         self.store.count("skipped", sum(row.expense is None for row in looked.rows))
-        return replace(looked, problems=problems, standing=_standing(wanted, sent))
+        return replace(looked, problems=problems, standing=bool(_standing(wanted, sent)))
 
     def read(self, number: str) -> Looked:
         """The supplier invoice and what becomes of each of its rows. Changes nothing."""
@@ -305,14 +313,21 @@ class Desk:
         except NotThere:
             return  # a person, or somebody before us, was quicker
 
-    def _stays(self, number: str, change: Change, before: Sent | None, sent: dict[int, Sent]) -> Problem:
+    def _stays(self, number: str, change: Change, before: Sent | None, sent: dict[int, Sent]) -> Problem | None:
         """The expense is invoiced to the customer already: it stays, and a person is told what changed."""
         told = WITHDRAWN if change.expense is None else change.expense.digest
-        there = self.moment.expense(self.company, external_id(number, change.row))
+        problem = self._differs(number, change.row, change.expense)
         self._note(number, sent, change.row, Sent(before.digest if before else IN_DOUBT, told))
+        return problem
+
+    def _differs(self, number: str, row: int, expense: Expense | None) -> Problem | None:
+        try:
+            there = self.moment.expense(self.company, external_id(number, row))
+        except NotThere:
+            return None  # a person has settled it
         return Problem(
-            f"Row {change.row}: the expense is already invoiced to the customer in Moment, so it stays as it is there "
-            f"({_as_there(there)}). In Fortnox it is now: {described(change.expense)}.",
+            f"Row {row}: the expense is already invoiced to the customer in Moment, so it stays as it is there "
+            f"({_as_there(there)}). In Fortnox it is now: {described(expense)}.",
             "Settle the difference with the customer if need be, then skip this event.",
         )
 
@@ -337,10 +352,10 @@ def _no_answer(error: FortnoxError | MomentError) -> Problem:
     )
 
 
-def _standing(wanted: Mapping[int, Expense], sent: Mapping[int, Sent]) -> bool:
-    """Whether an invoiced expense still differs in the way that a person was told of."""
+def _standing(wanted: Mapping[int, Expense], sent: Mapping[int, Sent]) -> tuple[int, ...]:
+    """The rows whose invoiced expense still differs in the way that a person was told of."""
     should_be = {row: wanted[row].digest if row in wanted else WITHDRAWN for row in sent}
-    return any(one.told and one.told == should_be[row] for row, one in sent.items())
+    return tuple(row for row, one in sent.items() if one.told and one.told == should_be[row])
 
 
 DONE = {Action.CREATE: "created", Action.CORRECT: "corrected", Action.WITHDRAW: "withdrawn"}

@@ -10,6 +10,7 @@ import random
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 import structlog
@@ -61,7 +62,7 @@ def poll(job: Job) -> Outcome:
     desk = desk_for(job)
     try:
         if job.event.given_number is not None:
-            return _again(job, desk.look(job.event.given_number))
+            return _again(job, desk.look(job.event.given_number, in_full=True))
         return _poll(job, desk)
     except WindowFull as full:
         return Later(timedelta(seconds=full.retry_after), "The company's transfers go first.")
@@ -142,9 +143,6 @@ def _again(job: Job, looked: Looked) -> Outcome:
     """How a person's retry of one supplier invoice ended."""
     if looked.problems:
         return Failed(*told(looked))
-    if looked.standing:
-        record = job.house.ordering.event(job.claim.company, job.claim.id)
-        return Failed(record.reason, record.remedy, "Invoiced") if record else Done()
     job.house.expenses(job.claim.company).set_failure(looked.number, None)
     return Done()
 
@@ -161,14 +159,25 @@ def tell(house: House, company: str, looked: Looked) -> None:
     event_id = None
     if looked.problems:
         reason, remedy = told(looked)
-        digest = hashlib.sha256(reason.encode()).hexdigest()[:8]
-        event_id = f"supplierinvoice-{looked.number}-{digest}"
+        event_id = _event_id(house, company, looked.number, reason, before)
         if event_id != before:
             _fail(house, company, looked, event_id, reason, remedy)
     if before is not None and event_id != before:
         house.ordering.skip(company, before, "It went through since." if event_id is None else "It failed anew.")
     if event_id != before:
         store.set_failure(looked.number, event_id)
+
+
+def _event_id(house: House, company: str, number: str, reason: str, before: str | None) -> str:
+    """The same event for as long as a failure lasts; another when it comes again after it was over."""
+    digest = hashlib.sha256(reason.encode()).hexdigest()[:8]
+    event_id = first = f"supplierinvoice-{number}-{digest}"
+    for again in count(2):
+        record = house.ordering.event(company, event_id)
+        if event_id == before or record is None or record.status not in ("done", "skipped"):
+            break
+        event_id = f"{first}-{again}"
+    return event_id
 
 
 def told(looked: Looked) -> tuple[str, str]:

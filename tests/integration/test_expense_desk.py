@@ -357,11 +357,27 @@ def test_an_expense_already_invoiced_is_not_touched_and_a_person_is_told_once_wh
         "account 4010, project 1). In Fortnox it is now: 1200.00 SEK on account 4010, project 1."
     )
     assert office.expenses() == {name: "1000.00"}
+    assert office.desk.look(number).problems == looked.problems  # nobody lived to tell of it
+    office.desk.store.set_failure(number, "an event tells of it")
     again = office.desk.look(number)
     assert (again.problems, again.standing) == ((), True)
     office.act(number, "cancel")
     assert "no expense any more" in office.desk.look(number).problems[0].reason
     assert office.desk.look(number).problems == ()
+
+
+def test_one_telling_names_every_row_that_differs_from_what_was_invoiced(office: Office) -> None:
+    number = office.enter(ROW, {**ROW, "Debit": "500.00"})
+    office.poll()
+    for row in (2, 3):
+        office.moments("expenses", company=COMPANY, externalId=f"fortnox:{number}:{row}", invoiced=True)
+    office.enter({**ROW, "Debit": "1200.00"}, {**ROW, "Debit": "500.00"}, invoice={"GivenNumber": number})
+    assert [p.reason[:5] for p in office.desk.look(number).problems] == ["Row 2"]
+    office.desk.store.set_failure(number, "an event tells of it")
+
+    office.enter({**ROW, "Debit": "1200.00"}, {**ROW, "Debit": "700.00"}, invoice={"GivenNumber": number})
+
+    assert [p.reason[:5] for p in office.desk.look(number).problems] == ["Row 2", "Row 3"]
 
 
 def test_an_invoiced_expense_that_is_as_it_was_again_is_settled(office: Office) -> None:

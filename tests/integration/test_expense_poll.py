@@ -148,3 +148,51 @@ def test_a_failed_event_names_its_supplier_invoice_and_is_over_when_that_goes_th
     assert over is not None
     assert (over.status, over.reason) == ("skipped", "It went through since.")
     assert app.house.expenses("acme").failure(number) is None
+
+
+def test_the_same_difference_is_told_again_when_it_was_settled_in_between(
+    app: App, sandbox: Sandbox, redis_client: "redis.Redis"
+) -> None:
+    def change(amount: str) -> list[str]:
+        redis_client.delete("-", *redis_client.scan_iter("fortnox:rate*"))
+        sandbox.supplier_invoice("acme", {**ROW, "Debit": amount}, invoice={"GivenNumber": "1"})
+        poll_asked(app.house, "acme")
+        assert run(app, POLL, POLL_ID) == "done"
+        return [event.id for event in app.house.ordering.failed("acme")]
+
+    assert change("1000.00") == []
+    sandbox.in_moment("POST", "expenses", {"company": "acme", "externalId": "fortnox:1:2", "invoiced": True})
+    (first,) = change("1200.00")
+    assert change("1000.00") == []
+
+    (second,) = change("1200.00")
+
+    assert second != first
+    assert change("1200.00") == [second]  # once for each change
+    app.house.ordering.skip("acme", second, "The customer knows.")
+    assert change("1200.00") == []
+
+
+def test_a_refusal_that_goes_through_leaves_only_what_still_stands(app: App, sandbox: Sandbox) -> None:
+    sandbox.supplier_invoice("acme", ROW, ROW)
+    poll_asked(app.house, "acme")
+    assert run(app, POLL, POLL_ID) == "done"
+    sandbox.in_moment("POST", "expenses", {"company": "acme", "externalId": "fortnox:1:2", "invoiced": True})
+    row = {**ROW, "Debit": "1200.00"}
+    refusal = {"kind": "fail_next", "status": 400, "body": "attachment", "message": "no", "method": "POST"}
+    sandbox.in_moment("POST", "faults", refusal)
+    sandbox.supplier_invoice("acme", row, ROW, ROW, invoice={"GivenNumber": "1"})
+    poll_asked(app.house, "acme")
+    assert run(app, POLL, POLL_ID) == "done"
+    (failed,) = app.house.ordering.failed("acme")
+    assert "Row 2: " in failed.reason
+    assert "Row 4 (" in failed.reason
+
+    app.house.ordering.retry("acme", failed.id)
+    with suppress(TransferFailed):
+        run(app, POLL, failed.id)
+
+    (failed,) = app.house.ordering.failed("acme")
+    assert "Row 2: " in failed.reason
+    assert "Row 4" not in failed.reason
+    assert "fortnox:1:4" in sandbox.expenses("acme")
