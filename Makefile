@@ -14,7 +14,7 @@ UV = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$($(PYTHON) -m pip config get globa
 	SSL_CERT_FILE="$${SSL_CERT_FILE:-$$PIP_CERT}" UV_PYTHON_DOWNLOADS=never $(BIN)/uv
 INSTALL = install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: help demo up test test-unit check bench bench-polls chaos simulate ledger connections lock clean
+.PHONY: help demo up test test-unit check bench bench-polls chaos simulate ledger connections week lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -54,6 +54,9 @@ ledger: $(READY) ## random invoices while 30 % of the requests fail, then compar
 
 connections: $(READY) ## tokens that work once under load and under SIGKILL, and 10,000 companies connected (5 min)
 	$(BIN)/python -m tests.connections
+
+week: $(READY) ## a week of supplier invoices and of troubles, compared with Moment every six hours (5 min); SEED=
+	$(BIN)/python -m tests.week $(if $(SEED),--seed $(SEED))
 
 lock: $(READY) ## write the lock files anew from pyproject.toml; UPGRADE=1 takes newer releases
 	$(call compile,requirements-build.lock,--group build)

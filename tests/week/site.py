@@ -1,0 +1,240 @@
+"""The companies, both systems and the product's processes of a simulated week, and what can befall them."""
+
+import json
+import random
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import requests
+
+from tasks.names import SCHEDULE_NIGHT
+from tasks.schedule import POLL_ID, poll_asked
+from tests.unit.factories import integration_json
+from tests.week.rule import Choices
+from worker.assembly import App, create_app
+from worker.doors.publish import publish
+from worker.local import wait_until
+from worker.local.processes import ManagedProcess
+from worker.local.sandbox import MOMENT_KEY
+from worker.local.stack import Stack
+from worker.local.waiting import DeadlineExceeded
+
+SOON: Final = 3.0  # seconds: some polls
+PATIENCE: Final = 120.0  # seconds: of a machine that is busy with other things
+OPTIONS: Final = {
+    "EXPENSE_POLL_INTERVAL": "1",  # of real time; the time between polls is the sandbox's clock's
+    "LEASE_SECONDS": "2",
+    "BEAT_LOCK_SECONDS": "3",
+    "FORTNOX_RATE_LIMIT": "999/1",
+}
+DOWN: Final = {"503": 0.5, "drop_before": 0.5}
+MOMENT_DOWN: Final = {"503": 0.4, "drop_before": 0.3, "drop_after": 0.3}
+LOST_ANSWERS: Final = {"drop_after": 0.3, "fail_after": 0.2}
+REFUSED: Final = re.compile(r"Row \d+ \(")
+REFUSAL: Final = {"kind": "fail_next", "status": 400, "body": "attachment", "message": "No", "count": 2}
+
+
+@dataclass
+class Site:
+    """Everything that runs. What breaks it is mended by `mend`."""
+
+    stack: Stack
+    app: App
+    beat: ManagedProcess
+    worker: ManagedProcess
+    kills: int = 0
+    met: int = 0
+
+    @classmethod
+    def started(cls, stack: Stack) -> "Site":
+        stack.start_services()
+        stack.sandbox.post("options", {"rate_limit_enabled": False})
+        beat = stack.start_beat()
+        return cls(stack, create_app(stack.settings), beat, stack.start_worker(concurrency=2))
+
+    # Time
+
+    def now(self) -> datetime:
+        return datetime.fromisoformat(self.stack.sandbox.get("clock")["now"])
+
+    def set_clock(self, moment: datetime) -> None:
+        self.stack.sandbox.post("clock", {"now": moment.isoformat()})
+
+    def polls_pass(self, *companies: str, times: int = 1) -> None:
+        """Until each company's changes were listed that often from now on. The first may have begun before.
+
+        Asked for at once, as an import by hand does it, beside beat's.
+        """
+        for _ in range(times):
+            asked = datetime.now(UTC)
+            wait_until(
+                lambda asked=asked: all(self._listed(company, asked) for company in companies),  # type: ignore[misc]
+                what=f"polls of {', '.join(companies)}", timeout=PATIENCE, interval=0.05,
+            )  # fmt: skip
+
+    def _listed(self, company: str, since: datetime) -> bool:
+        self.hurry(company)
+        poll_asked(self.app.house, company)
+        last = self.app.house.expenses(company).summary()["lastPoll"]
+        return last is not None and datetime.fromisoformat(last) > since
+
+    # Companies
+
+    def connect(self, company: str, choices: Choices) -> None:
+        self.app.house.company_settings.change(
+            company,
+            {
+                "expenseRequires": choices.requires,
+                "costAccounts": ",".join(choices.cost_accounts),
+                "ledgerCurrency": choices.currency,
+            },
+        )
+        self._integration(company, "enabled", choices, authorization_code=self.stack.sandbox.code(company))
+
+    def chooses(self, company: str, event_id: str, choices: Choices) -> None:
+        self._integration(company, event_id, choices, type="integration.updated", authorization_code=None)
+
+    def _integration(self, company: str, event_id: str, choices: Choices, **more: Any) -> None:
+        expenses = {
+            "enabled": True,
+            "accountNumbers": list(choices.accounts),
+            "billableByDefault": choices.billable,
+            "fromDate": choices.from_date,
+        }
+        mail = f"ekonomi@{company}.example"
+        event = integration_json(company=company, event_id=event_id, expenses=expenses, error_email=mail, **more)
+        publish(event, app=self.app)
+
+        def done() -> bool:
+            record = self.app.house.ordering.event(company, event_id)
+            return record is not None and record.status == "done"
+
+        wait_until(done, what=f"{event_id} of {company}", timeout=PATIENCE)
+
+    def reconcile(self, *companies: str) -> None:
+        """Tonight's reconciliation, now: its time has come, and what beat sends each minute goes to a real worker."""
+        for company in companies:
+            self.app.house.nights.remove(company)
+            self.app.house.nights.add(company, datetime(2026, 1, 1, tzinfo=UTC))
+        self.app.send_task(SCHEDULE_NIGHT)
+        wait_until(
+            lambda: all(map(self._is_reconciled, companies)),
+            what=f"the reconciliation of {', '.join(companies)}", timeout=PATIENCE, interval=0.05,
+        )  # fmt: skip
+
+    def _is_reconciled(self, company: str) -> bool:
+        self.hurry(company)
+        following, store = self.app.house.nights.next(company), self.app.house.expenses(company)
+        asked = following is not None and following > datetime.now(UTC)
+        return asked and store.listing("import") is None and not store.due()
+
+    def import_by_hand(self, company: str, days: int) -> None:
+        """`moment-fortnox expenses import`; exit status 1 is one that needs a person."""
+        house = self.app.house
+        house.expenses(company).ask_import(days)
+        poll_asked(house, company)
+        store = house.expenses(company)
+        wait_until(
+            lambda: store.listing("import") is None and not store.due(),
+            what=f"the import of {company}",
+            timeout=PATIENCE,
+        )
+
+    def hurry(self, company: str) -> None:
+        """An operator without patience: `events retry` for all that waits or was refused, and no rest."""
+        ordering = self.app.house.ordering
+        counts = ordering.counts(company)
+        if ordering.resting(company):
+            ordering.resume(company)
+        if counts["retrying"]:
+            ordering.retry(company, POLL_ID)
+        if counts["failed"]:
+            for event in ordering.failed(company):
+                if "already invoiced" not in event.reason or REFUSED.search(event.reason):
+                    ordering.retry(company, event.id)
+
+    def told(self, company: str) -> dict[str, str]:
+        """What failed events say, by supplier invoice: what `events list` shows, and the mails."""
+        return {event.id.split("-")[1]: event.reason for event in self.app.house.ordering.failed(company)}
+
+    # Both ledgers, with amounts as they are
+
+    def ledger(self, company: str) -> dict[str, Any]:
+        return self._document(f"{self.stack.sandbox.fortnox}/_sandbox/state", tenant=company)
+
+    def moment(self, company: str) -> dict[str, Any]:
+        document = self._document(f"{self.stack.sandbox.moment}/_sandbox/state", company=company)
+        return dict(document["companies"][company])
+
+    def _document(self, address: str, **params: str) -> dict[str, Any]:
+        response = requests.get(address, params=params, timeout=10)
+        response.raise_for_status()
+        return dict(json.loads(response.text, parse_float=Decimal))
+
+    def in_moments_api(self, method: str, company: str, external_id: str, body: Any = None) -> int:
+        """What a person does in Moment, by its API. The status."""
+        address = f"{self.stack.sandbox.moment}/api/1.0/companies/{company}/projectExpenses/{external_id}"
+        return requests.request(method, address, json=body, auth=("apikey", MOMENT_KEY), timeout=10).status_code
+
+    # What befalls them
+
+    def strike(self, damage: str, seed: int) -> None:
+        sandbox = self.stack.sandbox
+        self.met = self._faults_met()
+        match damage:
+            case "Fortnox is down":
+                sandbox.post("faults", {"seed": seed, "rates": DOWN})
+            case "Moment is down":
+                sandbox.in_moment("POST", "faults", {"seed": seed, "rates": MOMENT_DOWN})
+            case "Moment's answers are lost":
+                sandbox.in_moment("POST", "faults", {"seed": seed, "rates": LOST_ANSWERS})
+            case "Moment refuses":
+                sandbox.in_moment("POST", "faults", {**REFUSAL, "method": random.Random(seed).choice(("POST", "PUT"))})
+            case "the worker is killed":
+                looks = self._looks()
+                self._soon(lambda: self._looks() > looks)  # rather in the middle of something
+                self.worker.kill()
+                self.kills += 1
+            case "beat is stopped":
+                self.beat.kill()
+
+    def mend(self) -> None:
+        """Not before somebody met what had been broken."""
+        self._soon(self._is_met)
+        self.stack.sandbox.delete("faults")
+        self.stack.sandbox.in_moment("DELETE", "faults")
+        if not self.beat.is_running:
+            self.beat.start()
+        if not self.worker.is_running:
+            self.worker.start()
+
+    def _is_met(self) -> bool:
+        sandbox = self.stack.sandbox
+        if not (sandbox.get("faults")["rates"] or sandbox.in_moment("GET", "faults")["rates"]):
+            return True
+        return self._faults_met() > self.met + 2
+
+    def _faults_met(self) -> int:
+        sandbox = self.stack.sandbox
+        logs = (sandbox.get("requests", limit="5000"), sandbox.in_moment("GET", "requests"))
+        return sum(one["fault"] is not None for log in logs for one in log["requests"])
+
+    def _looks(self) -> int:
+        counts = self.stack.sandbox.get("requests/count", by="kind")["counts"]
+        return int(counts.get("GET /3/supplierinvoices/{GivenNumber}", 0))
+
+    @staticmethod
+    def _soon(condition: Callable[[], bool]) -> None:
+        """Waits for it a little; where nothing is to be done, nobody comes."""
+        with suppress(DeadlineExceeded):
+            wait_until(condition, what="", timeout=SOON, interval=0.01)
+
+
+def started(directory: Path) -> Stack:
+    return Stack(directory, options=OPTIONS)
