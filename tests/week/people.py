@@ -79,13 +79,15 @@ class Company:
         booked, approved = self.random.random() < 0.7, self.random.random() < 0.6
         return self._enters(fields, rows, vat, booked=booked, approved=approved)
 
-    def enters_plainly(self, today: date, *, approved: bool = True) -> str:
+    def enters_plainly(self, today: date, *, approved: bool = True, project: str = "P1") -> str:
         """One that counts at once, by most companies' choices."""
-        fields = {"SupplierName": "Virke AB", "InvoiceNumber": f"P-{len(self.bills) + 1}", "Project": "P1"}
+        fields = {"SupplierName": "Virke AB", "InvoiceNumber": f"P-{len(self.bills) + 1}", "Project": project}
         row = {"Account": 4010, "Debit": f"{self.random.randrange(1, 10_000)}.00", "ItemDescription": "Nattarbete"}
-        return self._enters(
-            {**fields, "InvoiceDate": today.isoformat(), "Currency": "SEK"}, [row], "0", booked=True, approved=approved
-        )
+        fields |= {"InvoiceDate": today.isoformat(), "Currency": "SEK"}
+        done = self._enters(fields, [row], "0", booked=True, approved=approved)
+        if not approved:
+            self.waiting.append(self.bills[-1].number)
+        return done
 
     def approves_the_last_that_waits(self) -> str:
         """Approval alone, which shows in no date of change."""
@@ -97,8 +99,6 @@ class Company:
         bill = Bill("", fields, rows, vat)
         bill.number = self._submits(bill, **marks)
         self.bills.append(bill)
-        if not marks.get("approved", True):
-            self.waiting.append(bill.number)
         states = ", ".join(name if so else f"not {name}" for name, so in marks.items())
         return f"enters {bill.number}, {states}: {_in_words(bill)}"
 

@@ -163,8 +163,11 @@ class Week:
         steps = list(self._steps(until))
         strikes, mends = sorted(self.random.sample(range(len(steps)), 2)) if damage else (-1, -1)
         late = self.random.randrange(len(steps))
-        for company in self.companies:
-            self._notes(company, company.enters_plainly(steps[0].date(), approved=False))
+        today = steps[0].date()
+        for company, left in self.late:
+            self._notes(company, company.enters_plainly(today, approved=False))
+            if left:
+                self._notes(company, company.enters_plainly(today, project=left[0][0]))
         self.site.polls_pass(*(company.name for company in self.companies))
         if number % 9 == 4:
             self._chooses(self.random.choice(self.companies), number)
@@ -182,7 +185,7 @@ class Week:
             if invoicing and self.random.random() < 0.4:
                 self._invoices(*invoicing.pop())
             if index == late:
-                self._late_project()
+                self._late_projects(every=number < 2)
                 for company in self.companies:
                     self._notes(company, company.approves_the_last_that_waits())
             if index == mends:
@@ -208,9 +211,9 @@ class Week:
         self._notes(company, company.act(self.site.now().astimezone(STOCKHOLM).date()))
         self.report.actions += 1
 
-    def _late_project(self) -> None:
+    def _late_projects(self, *, every: bool) -> None:
         for company, left in self.late:
-            if left and self.random.random() < 0.5:
+            if left and (every or self.random.random() < 0.5):
                 number, in_moment, start = left.pop(0)
                 self._notes(company, company.adds_project(number, in_moment=in_moment, start=start))
                 self.known[company.name].saw(*self._both(company))
