@@ -110,6 +110,8 @@ class Looks:
             rightly = open_ if status == "waiting" else [event.refused_by, *broken, *open_]
             insist(not blocker or blocker in rightly, f"{event.ref} is {status} for {blocker}, which is not in its way")
         event.status, event.blocker = status, blocker
+        if status != "held":
+            event.refused_for = ""
 
     def _compare_companies(self, looked: Sequence[Any], wakeups: Sequence[Wakeup]) -> None:
         model = self._model
@@ -178,7 +180,7 @@ def check_structure(found: dict[str, Kept], model: Model, unblocked: Iterable[st
     """Every key of Redis holds exactly what the model says it should, and there is no other."""
     found = {key: kept for key, kept in found.items() if key != f"{PREFIX}counters"}
     _check_log(found, model)
-    expected = _expected(model)
+    expected = _expected(model, unblocked)
     for name in model.companies:  # counts of what is over and was not to be remembered
         expected.setdefault(f"{PREFIX}company:{name}", {})
     if unblocked:
@@ -221,7 +223,7 @@ def _check_log(found: dict[str, Kept], model: Model) -> None:
         insist(listed.items() <= (events | failed).items(), f"{name} lists {listed}; settled are {events | failed}")
 
 
-def _expected(model: Model) -> dict[str, Any]:
+def _expected(model: Model, unblocked: Iterable[str]) -> dict[str, Any]:
     """The engine's keys (layout: worker/ordering/lua/common.lua) as they follow from the model."""
     keys: dict[str, Any] = {
         "tickets": str(model.tickets),
@@ -240,7 +242,7 @@ def _expected(model: Model) -> dict[str, Any]:
     for name in model.companies:
         keys |= _expected_company(model, name)
     for name in {*model.keys, *(event.blocker for event in model.events.values())} - {""}:
-        keys |= _expected_key(model, name)
+        keys |= _expected_key(model, name, name in unblocked)
     for event in model.events.values():
         keys[f"event:{event.ref}"] = _expected_event(event)
         keys[f"progress:{event.ref}"] = dict(event.progress)
@@ -272,21 +274,22 @@ def _expected_company(model: Model, name: str) -> dict[str, Any]:
     }
 
 
-def _expected_key(model: Model, name: str) -> dict[str, Any]:
+def _expected_key(model: Model, name: str, put_off: bool) -> dict[str, Any]:
     key = model.keys.get(name, Key())
     known = {"through": key.through, "sequence": key.sequence, "done_at": key.done_at}
     company = name.partition("/")[0]
     waiting = [e for e in model.of_company(company) if e.blocker == name]
     base = f"key:{name}"
     held = [e for e in waiting if e.status == "held"]
+    refused = [e for e in held if e.refused_by or (put_off and e.refused_for == name)]
     return {
         base: {field: str(value) for field, value in known.items() if value is not None},
         f"{base}:active": next((e.id for e in key.events if e.status in ACTIVE), ""),
         f"{base}:line": {e.id: str(e.place) for e in key.line()},
         f"{base}:failed": {e.id: str(e.place) for e in key.events if e.broken},
         f"{base}:waiters": {e.ref: str(e.place) for e in waiting if e.status == "waiting"},
-        f"{base}:held": {e.ref: str(e.place) for e in held if not e.refused_by},
-        f"{base}:refused": {e.ref: str(e.refused_at) for e in held if e.refused_by},
+        f"{base}:held": {e.ref: str(e.place) for e in held if e not in refused},
+        f"{base}:refused": {e.ref: str(e.refused_at) for e in refused},
     }
 
 

@@ -67,7 +67,8 @@ class Event:
     place: int
     status: str = "waiting"
     blocker: str = ""  # the key it waits for or is held behind
-    refused_by: str = ""  # while held: the key for which the target refused it
+    refused_by: str = ""  # while held: the key for which the target refused it, until that goes through
+    refused_for: str = ""  # the same, until it is held no more: the engine may put off looking at it
     refused_at: int = 0
     again: bool = False  # done, but for something that was left out: a person may have it run again
     broken: bool = False  # failed, and its key has not gone through since
@@ -238,7 +239,8 @@ class Model:
                 event.status = "waiting"
                 went_through = self.keys.get(key, Key()).done_at
                 if went_through is None or went_through < event.claimed:
-                    event.status, event.refused_by, event.refused_at = "held", key, self.now
+                    event.status, event.refused_at = "held", self.now
+                    event.refused_by = event.refused_for = key
                     if tell:
                         self.reports[event.ref] = self.now
             case Trouble(after):
