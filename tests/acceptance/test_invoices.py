@@ -90,10 +90,10 @@ def test_an_invoice_cancelled_in_fortnox_is_recognised_and_left_alone(system: Sy
 
 
 def test_an_invoice_cancelled_before_it_could_be_posted_is_told_so(system: System) -> None:
-    failed = an_invoice_of(system, "locked", tenant={"locked_until": "2026-11-30"})
+    failed = an_invoice_of(system, "stopped", tenant={"locked_until": "2026-11-30"})
     assert "locked" in failed.reason
-    change(system, "locked", "PUT", "/3/invoices/1001/cancel")
-    assert retried(system, "locked").code == "Cancelled"
+    change(system, "stopped", "PUT", "/3/invoices/1001/cancel")
+    assert retried(system, "stopped").code == "Cancelled"
 
 
 def test_another_invoice_under_the_number_is_never_touched_and_its_customer_is_named(system: System) -> None:
