@@ -17,7 +17,7 @@ from bench.record import Reader, Writer
 from bench.settings import Contestant
 from bench.systems import Publish, system
 from config import Settings, load_settings
-from worker.local import EmbeddedRedis, ManagedProcess, Processes
+from worker.local import EmbeddedRedis, ManagedProcess, Processes, wait_until
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / ".local" / "bench"  # on the disk of the checkout: an fsync to a memory file system would cost nothing
@@ -122,6 +122,16 @@ class Ground:
             check()
             time.sleep(LOOK)
         return False
+
+    def wait_done(self, more: int, timeout: float) -> None:
+        """Until so many more are done. Raises `DeadlineExceeded`."""
+        wanted = len(self.record.done) + more
+
+        def enough() -> bool:
+            self.record.look()
+            return len(self.record.done) >= wanted
+
+        wait_until(enough, what=f"{more} more events", timeout=timeout)
 
     def check(self) -> None:
         """Raises `ProcessDied` when a worker ended that should run."""

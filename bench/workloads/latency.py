@@ -65,7 +65,7 @@ def neighbour(bench: Bench) -> list[Section]:
             ground.publish(spread(backlog, keys=backlog // 10, companies=1, name="large"))
             worker.start()
             ground.wait_ready(worker)
-            warm_up(ground, seed=3)
+            ground.wait_done(events, PATIENCE)  # the backlog's own first events warm the processes up
             beside = delay(ground, singles(events, seed=2))
             return {
                 "alone p50 ms": alone.p50,
