@@ -26,7 +26,7 @@ def test_every_body_that_the_workers_sent_agrees_with_the_document(system: Syste
     wait_until(lambda: system.ended(COMPANY) == len(day) + 2, what="the changes", timeout=20)
     bodies = [
         Sent(one["method"], re.sub(r"^(/3/\w+)/[^/]+$", r"\1/{number}", one["path"]), one["body"].encode())
-        for one in system.stack.sandbox.get("requests", bodies="1", limit="5000")["requests"]
+        for one in system.stack.sandbox.get("requests", tenant=COMPANY, bodies="1", limit="5000")["requests"]
         if one["body"]
     ]
     assert {(sent.method, sent.path) for sent in bodies} >= set(WRITES), "a kind of write was never sent"
