@@ -87,6 +87,30 @@ def letters(language: str) -> dict[str, Letter]:
         code="",
         said="",
     )
+    back = Item(
+        a_record(
+            "s17",
+            "acme/expenses",
+            reason="Row 2: the expense is already invoiced to the customer in Moment, so it stays as it is there "
+            "(1200.00 SEK on account 4010, project 1). In Fortnox it is now: 1350.00 SEK on account 4010, project 1.",
+            remedy="Settle the difference with the customer if need be, then skip this event.",
+            code="",
+            said="",
+        ),
+        Thing("supplierInvoice", "17", "(Ahlsell Sverige AB)"),
+    )
+    checked = Item(
+        a_record(
+            "i1",
+            "acme/integration",
+            status="done",
+            reason=SITUATIONS["project-module-off"].en.reason,
+            remedy="",
+            code="",
+            said="",
+        ),
+        Thing("integration", ""),
+    )
     still = Standstill(
         SITUATIONS["grant-dead"].en.reason,
         since,
@@ -105,6 +129,8 @@ def letters(language: str) -> dict[str, Letter]:
         "held": writer.events([held], History(1, 0, since)),
         "remark": writer.events([customer], History(1, 0, since)),
         "invalid": writer.events([Item(bad, Thing("event", "bad"))], History(1, 0, since)),
+        "back": writer.events([back], History(1, 0, since)),
+        "checked": writer.events([checked], History(1, 0, since)),
         "paused": writer.paused(still, 0),
         "paused-link": writer.paused(still._replace(link="https://apps.fortnox.se/oauth-v1/auth?client_id=x"), 1),
         "outage": writer.outage(still),

@@ -1,13 +1,17 @@
 """The mails' words and forms: both languages are whole, both forms say the same, every sentence has its Swedish."""
 
 import ast
+import email
+import email.policy
 import html
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fortnox.codes import SITUATIONS
 from mappers import to_customer, to_invoice
@@ -21,6 +25,7 @@ from worker.mails.contents import Item
 from worker.mails.letter import Letter
 from worker.mails.letters import History, Writer
 from worker.mails.listing import as_csv
+from worker.mails.message import LONGEST_SUBJECT, message
 from worker.mails.render import as_html, as_text
 from worker.mails.swedish import SENTENCES
 from worker.mails.things import thing
@@ -108,6 +113,36 @@ def test_a_swedish_letter_holds_no_english(capsys: pytest.CaptureFixture[str]) -
         assert not english.search(as_text(letter)), name
 
 
+# --- Headlines ---
+
+
+def test_a_headline_says_which_way_it_went() -> None:
+    told = letters("en")
+    assert told["failed"].title == "Invoice 1001 to Skånska Bygg AB could not be transferred to Fortnox"
+    assert told["back"].title == "Supplier invoice 17 (Ahlsell Sverige AB) could not be transferred to Moment"
+    assert told["checked"].title == "The connection is set up, with a remark"
+
+
+def on_the_wire(letter: Letter) -> bytes:
+    return message(letter, sender="a@b.example", to=["c@d.example"], company="acme", thread="t", n=1, now=AT).as_bytes()
+
+
+@pytest.mark.parametrize("letter", LETTERS)
+def test_a_subject_arrives_as_it_was_written(letter: Letter) -> None:
+    raw = on_the_wire(letter)
+    assert email.message_from_bytes(raw, policy=email.policy.default)["Subject"] == letter.subject
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=60), st.integers(1, 9))
+def test_any_name_in_a_subject_arrives_within_the_lengths_of_mail(name: str, words: int) -> None:
+    subject = " ".join(["Fortnox: faktura 1001 till", *[name] * words])[:LONGEST_SUBJECT]
+    raw = on_the_wire(replace(letters("sv")["failed"], subject=subject))
+    header = re.search(rb"^Subject:.*?\r\n(?=\S)", raw, re.MULTILINE | re.DOTALL)
+    assert header is not None
+    assert max(map(len, re.findall(rb"=\?\S+\?=", header.group())), default=0) <= 75  # RFC 2047, section 2
+    assert email.message_from_bytes(raw, policy=email.policy.default)["Subject"] == subject
+
+
 # --- The attached list ---
 
 
@@ -162,9 +197,9 @@ def real_sentences() -> list[str]:
     )
     said.append(to_customer(customer.customer).notice)
     said.append(to_invoice(invoice_event(payment_id="10", due_date="2026-01-01").invoice).notice)
-    for given in (["no"], "{", customer_json(customer_number="1/2", id="x"), {"type": "customer.deleted"}):
+    for unreadable in (["no"], "{", customer_json(customer_number="1/2", id="x"), {"type": "customer.deleted"}):
         with pytest.raises(InvalidEvent) as refused:
-            parse_event(given)  # type: ignore[arg-type]
+            parse_event(unreadable)  # type: ignore[arg-type]
         said.append(f"Not a valid event: {refused.value}")
     return [one for one in said if one]
 

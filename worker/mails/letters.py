@@ -15,6 +15,7 @@ from worker.mails.words import ENGLISH, Words, plain, sentence
 from worker.mails.words_sv import SWEDISH
 
 WORDS = {"sv": SWEDISH, "en": ENGLISH}
+WAY_BACK = {"supplierInvoice", "expenses"}  # kinds that go from Fortnox to Moment
 LONGEST_NAME = 160  # characters; Moment lets a customer's name have thousands
 
 
@@ -120,9 +121,13 @@ class Writer:
         words, status = self._words, items[0].record.status
         if items[0].record.key.split("/")[1:2] == ["invalid"]:
             return words.counted(words.unreadable, history.events)
+        kind = items[0].thing.kind
+        if kind == "integration" and status != "held":
+            return words.connection_failed if status == "failed" else words.connection_remark
         what = self._name(items[0]) if history.events == 1 else self._number_of(items, history.events)
         if status == "failed":
-            return (words.failed_title if in_title else words.failed).format(what=what)
+            title = words.failed_back_title if kind in WAY_BACK else words.failed_title
+            return (title if in_title else words.failed).format(what=what)
         return words.counted(words.held if status == "held" else words.remark, history.events, what=what)
 
     def _number_of(self, items: Sequence[Item], n: int) -> str:
@@ -183,7 +188,9 @@ class Writer:
             else Section(words.remarks, entries=self._entries(items, history))
         )
         remedies = self._remedy(items)
-        return (remarks, *(remedies or (Section(words.by_itself, (words.nothing_to_do_for_remark,)),)))
+        connection = items[0].thing.kind == "integration"
+        after = words.goes_on_with_remark if connection else words.nothing_to_do_for_remark
+        return (remarks, *(remedies or (Section(words.by_itself, (after,)),)))
 
     def _why(self, items: Sequence[Item]) -> tuple[Section, ...]:
         """What all say is said once; what differs stands with each in the list."""

@@ -3,9 +3,10 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
+from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, EmailPolicy
 from email.utils import format_datetime, parseaddr
 
 from worker.mails.letter import Letter
@@ -13,6 +14,27 @@ from worker.mails.render import as_html, as_text
 from worker.mails.words import plain
 
 LONGEST_SUBJECT = 150
+LONGEST_LINE = 75  # of a header; RFC 2047, section 2: an encoded word has at most as many
+
+
+class Mail(EmailPolicy):
+    """Python's policy for SMTP, but for subjects: where it breaks their line, a space may be there twice, and an
+    encoded word may be longer than the 75 characters that RFC 2047 allows.
+    """
+
+    def fold(self, name: str, value: str) -> str:
+        if name == "Subject":
+            charset = "us-ascii" if value.isascii() else "utf-8"
+            header = Header(str(value), charset, header_name=name, maxlinelen=LONGEST_LINE)
+            return f"{name}: {header.encode(linesep=self.linesep)}{self.linesep}"
+        folded: str = super().fold(name, value)
+        return folded
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        return self.fold(name, value).encode("ascii", "surrogateescape")
+
+
+POLICY = Mail(linesep=SMTP.linesep)
 
 
 def message(
@@ -24,7 +46,7 @@ def message(
     name, address = parseaddr(sender)
     domain = address.rpartition("@")[2] or "localhost"
     root = hashlib.sha256(thread.encode()).hexdigest()[:24]
-    mail = EmailMessage(policy=SMTP)
+    mail = EmailMessage(policy=POLICY)
     mail["From"] = Address(name or "Moment – Fortnox", addr_spec=address)
     mail["To"] = ", ".join(to)
     mail["Subject"] = plain(letter.subject)[:LONGEST_SUBJECT]

@@ -15,7 +15,13 @@ from worker.mails.swedish import SENTENCES
 
 _FIELD = re.compile(r"\{(\w+)\}")
 _QUOTED = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
-_FIELDS = {"path": r"[a-z]\w*(?:\.\w+)+|company|id|type|occurredAt|sequence", "value": _QUOTED}
+_FIELDS = {
+    "path": r"[a-z]\w*(?:\.\w+)+|company|id|type|occurredAt|sequence",
+    "value": _QUOTED,
+    "amount": r"-?\d[\d\s.]*(?:\ [A-Z]{3})?",
+    "n": r"\d+",
+    "row": r"\d+",
+}
 _KEPT = frozenset({"path", "value"})  # never looked up: they are data
 _SENTENCE = re.compile(r"\s+(?=[A-ZÅÄÖ'\"])")  # where the next may begin
 _PROBLEM = re.compile(r"; (?=[\w.]+: )")  # where the next names its field

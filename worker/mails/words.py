@@ -50,6 +50,9 @@ class Words:
     remark: Pair = ("{what} went through, with a remark", "{what} went through, with remarks")
     unreadable: Pair = ("An event from Moment could not be read", "{n} events from Moment could not be read")
     failed_title: str = "{what} could not be transferred to Fortnox"
+    failed_back_title: str = "{what} could not be transferred to Moment"
+    connection_failed: str = "the connection could not be set up"
+    connection_remark: str = "the connection is set up, with a remark"
 
     # Facts
     what: str = "What"
@@ -90,6 +93,7 @@ class Words:
     )
     go_on_after: str = "Each is tried again by itself as soon as what it waits for has been transferred."
     nothing_to_do_for_remark: str = "It is in Fortnox; nothing stands still because of this."
+    goes_on_with_remark: str = "Transfers go on; what is named above may be refused until it is set right."
     more_hourly: str = "If more fail for the same reason, they come in one mail an hour, not one each."
     retry: str = "Try again"
     retry_snapshot: str = "When the cause is mended, save it in Moment again: that is enough. Or the operator runs"
