@@ -1,7 +1,9 @@
 """Closed parts of Fortnox over a real engine: who is told, who probes, and what a death in between leaves."""
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import count
 
 import pytest
 from redis import Redis
@@ -20,7 +22,8 @@ class Company:
 
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
-        self.ordering = Ordering(redis)
+        now = count(round(time.time() * 1000))  # a tick for each transition: none falls into the same ms as another
+        self.ordering = Ordering(redis, clock=now.__next__)
         self.closed = ClosedParts(redis, self.ordering)
         self.licensed = False
         self.asked: list[str] = []
