@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Final
 
 import structlog
 from celery import Celery
@@ -14,6 +15,7 @@ from tasks.names import EXPENSES, POLL, REPORT, TRANSFERS, UNREADABLE
 
 log = structlog.get_logger(__name__)
 
+WAKEUP: Final = "wakeup-"  # how the delivery tag of each begins
 ASKED_MS = 1000  # what fails after the round that was asked for, beat tells of within 10 s
 
 
@@ -22,7 +24,12 @@ def wakeup_sender(prefix: str = "mf:") -> str:
     tasks = {kind: (task, TRANSFERS_QUEUE) for kind, task in (*TRANSFERS.items(), ("otherwise", UNREADABLE))}
     tasks[EXPENSES] = (POLL, POLLS_QUEUE)
     source = (Path(__file__).parent / "wakeup.lua").read_text()
-    return source.replace("@tasks@", json.dumps(tasks)).replace("@prefix@", prefix)
+    return source.replace("@tasks@", json.dumps(tasks)).replace("@prefix@", prefix).replace("@tag@", WAKEUP)
+
+
+def is_wakeup(delivery_tag: str) -> bool:
+    """Whether the ordering engine sent the message: it knows which are not answered yet, and repeats them."""
+    return delivery_tag.startswith(WAKEUP)
 
 
 def ask_for_report(app: Celery) -> None:

@@ -13,7 +13,7 @@ local ENVELOPE = '{"content-type":"application/json","content-encoding":"utf-8",
   '"delivery_info":{"exchange":"","routing_key":"%s"}},"body":%s}'
 
 local function send(company, id, type, key)
-  local tag = string.format('wakeup-%.0f', redis.call('INCR', '@prefix@wakeups'))
+  local tag = string.format('@tag@%.0f', redis.call('INCR', '@prefix@wakeups'))
   local task, queue = unpack(TASKS[string.match(type, '^[^.]*')] or TASKS.otherwise)
   local arguments = cjson.encode({ company, id })
   local body = '[' .. arguments .. ',{},{"callbacks":null,"errbacks":null,"chain":null,"chord":null}]'

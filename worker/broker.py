@@ -9,6 +9,9 @@ A Redis that is full, read-only or without room on its disk answers writes with 
 too. It is waited for like one that is away. It refuses acknowledgements as well (they are sent in a MULTI), and a
 message that was not acknowledged would hold the place of the next one for good: the place is given back, and the
 message comes back after its visibility timeout.
+
+A wake-up that the ordering engine sent is not written down as unacknowledged: one that is lost with its worker is sent
+again by the engine, which knows whether it was answered. That saves two round trips with a transaction each.
 """
 
 from typing import Any
@@ -17,11 +20,34 @@ from kombu.transport import redis, virtual
 from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import ResponseError
 
+from tasks.messages import is_wakeup
+
 
 class QoS(redis.QoS):
-    """What Redis did not let be acknowledged no longer counts as under way here."""
+    """What Redis did not let be acknowledged no longer counts as under way here. Wake-ups are kept in memory alone."""
+
+    channel: Any  # there is more to both than in the published types
+    _delivered: Any
+
+    def append(self, message: virtual.Message, delivery_tag: str) -> None:
+        if is_wakeup(delivery_tag):
+            virtual.QoS.append(self, message, delivery_tag)
+        else:
+            super().append(message, delivery_tag)
+
+    def restore_by_tag(self, tag: str, client: Any = None, leftmost: bool = False) -> None:
+        """Puts a message back that this worker does not get to."""
+        if not is_wakeup(tag):
+            super().restore_by_tag(tag, client, leftmost)
+        elif message := self._delivered.get(tag):
+            about = message.delivery_info
+            with self.channel.conn_or_acquire(client) as client:
+                restore = self.channel._do_restore_message
+                restore(message._raw, about["exchange"], about["routing_key"], client, leftmost)
 
     def ack(self, delivery_tag: str) -> None:
+        if is_wakeup(delivery_tag):
+            return virtual.QoS.ack(self, delivery_tag)
         try:
             super().ack(delivery_tag)
         except ResponseError:

@@ -8,6 +8,7 @@ from kombu import Connection
 
 from config.celery import TRANSFERS_QUEUE
 from tasks.messages import wakeup_sender
+from worker.broker import outlive_connections
 from worker.ordering import Done, Ordering, Submission
 
 
@@ -55,3 +56,46 @@ def test_an_event_of_no_known_type_goes_to_the_task_for_the_unreadable(ordering:
     with Connection(redis_url) as connection:
         message = connection.SimpleQueue(TRANSFERS_QUEUE).get(block=True, timeout=5)
         assert message.headers["task"] == "transfer.unreadable"
+
+
+def test_a_wakeup_is_not_written_down_until_it_is_acknowledged(
+    ordering: Ordering, redis_url: str, redis_client: "redis.Redis"
+) -> None:
+    """The engine repeats what is not answered: each message would else cost two transactions."""
+    outlive_connections()
+    submit(ordering, "e1")
+    with Connection(redis_url) as connection:
+        message = connection.SimpleQueue(TRANSFERS_QUEUE).get(block=True, timeout=5)
+        assert redis_client.exists("unacked", "unacked_index") == 0
+        message.ack()
+    assert redis_client.llen(TRANSFERS_QUEUE) == 0
+
+
+@pytest.mark.parametrize("how", ["closed", "requeued"])
+def test_a_wakeup_that_a_worker_did_not_get_to_is_put_back(
+    ordering: Ordering, redis_url: str, redis_client: "redis.Redis", how: str
+) -> None:
+    """So a worker that stops makes nobody wait until the engine repeats it."""
+    outlive_connections()
+    submit(ordering, "e1")
+    with Connection(redis_url) as connection:
+        message = connection.SimpleQueue(TRANSFERS_QUEUE).get(block=True, timeout=5)
+        if how == "requeued":
+            message.requeue()
+    with Connection(redis_url) as connection:
+        again = connection.SimpleQueue(TRANSFERS_QUEUE).get(block=True, timeout=5)
+        assert (again.payload[0], again.delivery_tag) == (["acme", "e1"], message.delivery_tag)
+        again.ack()
+
+
+def test_a_producers_message_is_written_down_until_it_is_acknowledged(
+    redis_url: str, redis_client: "redis.Redis"
+) -> None:
+    outlive_connections()
+    with Connection(redis_url) as connection:
+        queue = connection.SimpleQueue("events")
+        queue.put({"a": 1})
+        message = queue.get(block=True, timeout=5)
+        assert redis_client.hlen("unacked") == 1
+        message.ack()
+        assert redis_client.hlen("unacked") == 0
