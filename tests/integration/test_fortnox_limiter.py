@@ -79,7 +79,7 @@ def test_it_says_exactly_when_there_is_room(redis_client: "redis.Redis") -> None
 
     wait = caught.value.retry_after
 
-    assert time.time() + wait == pytest.approx(first + 1, abs=0.1)
+    assert time.time() + wait == pytest.approx(first + 1 + UNEVEN, abs=0.05)
     time.sleep(wait)
     assert fill(limiter, "acme") == 1  # the first has left the window, the other three not yet
 
@@ -137,4 +137,4 @@ def test_its_keys_are_under_one_prefix_and_go_away_by_themselves(redis_client: "
     keys = redis_client.keys("*")
 
     assert all(str(key).startswith("b'fortnox:rate:") for key in keys)
-    assert all(0 < redis_client.ttl(key) <= 5 for key in keys)
+    assert all(0 < redis_client.ttl(key) <= 60 for key in keys)
