@@ -75,7 +75,7 @@ def celery_options(settings: Settings) -> dict[str, object]:
         # The same when only the pool's child was killed (out of memory): without this, Celery acknowledges.
         # The engine's fencing token and its count of attempts bound what a poisonous event can do.
         "task_reject_on_worker_lost": True,
-        # One message per process: a worker busy with a slow transfer must not sit on others' wake-ups.
+        # One message per process, and one at hand: a worker busy with slow transfers must not sit on others' wake-ups.
         "worker_prefetch_multiplier": 1,
         # A task stuck beyond every HTTP time-out gives its slot back. Soft first, so that it can settle;
         # a transfer records each finished step, and a poll its cursor, so both go on where they stopped.
@@ -99,7 +99,7 @@ def celery_options(settings: Settings) -> dict[str, object]:
         "task_routes": ROUTES,
         # Flower and every monitor live on these. Arguments are ids, so the events hold no personal data.
         "worker_send_task_events": True,
-        "worker_consumer": "tasks.consumer:GatheringConsumer",  # sends them a few times a second
+        "worker_consumer": "tasks.consumer:QuickConsumer",  # sends them a few times a second
         # Not when a message is sent: a wake-up is no news, `status` shows what waits, and telling of it takes the
         # sender as long as sending it.
         "task_send_sent_event": False,

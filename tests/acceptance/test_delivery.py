@@ -90,6 +90,21 @@ def test_wakeups_that_the_broker_lost_are_repeated_within_ten_seconds(own_system
     assert time.monotonic() - published < 10
 
 
+def test_what_a_busy_worker_has_at_hand_is_taken_by_an_idle_one(own_system: System) -> None:
+    system = own_system
+    system.stack.start_worker("busy", concurrency=1)
+    system.connect("acme")
+    system.stack.sandbox.fault("delay", seconds=20.0, path="/3/customers")
+    system.publish(customer_json())
+    wait_until(lambda: system.app.house.ordering.counts("acme")["running"] == 1, what="the transfer to run", timeout=10)
+    system.publish(customer_json(event_id="next", customer_number="10002"))
+    with Redis.from_url(system.stack.environment["REDIS_URL"]) as redis:
+        wait_until(lambda: redis.llen("transfers") == 0, what="the busy worker to fetch it", timeout=10)
+    system.stack.start_worker("idle", concurrency=1)
+    assert system.settled("acme", "next", timeout=10).status == "done"
+    assert system.app.house.ordering.counts("acme")["running"] == 1
+
+
 def test_an_event_that_kills_its_process_three_times_is_set_aside_and_its_key_goes_on(own_system: System) -> None:
     system = own_system
     # The death of a process is seen within 5 s: with a lease of 30 s nothing can have waited for that.
