@@ -15,13 +15,15 @@ from celery.worker.consumer import Consumer
 
 AT_HAND: Final = 1  # messages
 GATHERED_SECONDS: Final = 0.2
+GATHERED_MOST: Final = 500  # events; Celery's 24 would be sent fifty times a second
 
 
 class QuickConsumer(Consumer):
-    """Named in `config.celery`. Sends the events that it has every 0.2 s, or when Celery's buffer of 24 is full."""
+    """Named in `config.celery`."""
 
     hub: Any  # Celery has more than its published types know
     initial_prefetch_count: int
+    event_dispatcher: Any
     _flush_events: Any
     _sends_at = 0.0  # a time rather than a flag: a lost connection clears the hub's timers
 
@@ -35,6 +37,7 @@ class QuickConsumer(Consumer):
         return super().max_prefetch_count + AT_HAND
 
     def on_send_event_buffered(self) -> None:  # type: ignore[override]  # the stubs have it return something
+        self.event_dispatcher.buffer_limit = GATHERED_MOST
         now = time.monotonic()
         if self.hub is not None and now >= self._sends_at:
             self._sends_at = now + GATHERED_SECONDS
