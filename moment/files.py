@@ -5,26 +5,33 @@ that may come later.
 """
 
 import base64
-import binascii
 import hashlib
+import re
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
 from typing import BinaryIO, cast
 from urllib.parse import urlsplit
 
 import requests
+import structlog
 from pydantic import SecretStr
 from urllib3.exceptions import HTTPError
 
 from moment.events import Attachment
 
+log = structlog.get_logger(__name__)
+
 MAX_BYTES = 20_000_000  # one file; Fortnox's own limits are lower, and its answer then says so
 IN_MEMORY = 256_000  # bytes; a larger file lies in a temporary file while it is passed on
 CHUNK = 64 * 1024
 CONNECT, READ, WHOLE = 5.0, 30.0, 90.0  # seconds
+PORTS = {"http": 80, "https": 443}
+# What one reader of addresses takes for part of a name, and another for its end. No address that is meant has it.
+AMBIGUOUS = re.compile(r"[\\\x00-\x1f\x7f-\x9f]")
 PDF, PDF_MARK, PDF_HEAD = "application/pdf", b"%PDF", 1024  # PDF 32000-1: the mark is within the first 1024 bytes
 PAGES = frozenset({"text/html", "application/xhtml+xml", "application/json"})  # how a host says no with a 200
 
@@ -46,7 +53,7 @@ class FileMissing(NoFile):
 
 
 class FileUnavailable(NoFile):
-    """The file's host does not serve just now."""
+    """The file's host does not serve just now, or not us: Moment refuses the key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,78 +67,85 @@ class File:
 
 
 class FileSource:
-    """Opens attachments. `moment_api_url` is where the key may go; `hosts` are allowed without it.
+    """Opens attachments. `moment_api_url` is where the key may go; `hosts` are allowed without it."""
 
-    `seconds`: how long one file may take in all.
-    """
-
-    def __init__(
-        self, moment_api_url: str, api_key: SecretStr, hosts: tuple[str, ...], *, seconds: float = WHOLE
-    ) -> None:
+    def __init__(self, moment_api_url: str, api_key: SecretStr, hosts: tuple[str, ...]) -> None:
         self._origin = _origin(moment_api_url)
         self._key = api_key
         self._hosts = frozenset(host.lower() for host in hosts)
-        self._seconds = seconds
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy or .netrc of the machine's comes between
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))  # it serves every company
 
     @contextmanager
-    def open(self, attachment: Attachment) -> Iterator[File]:
-        """The file, which is gone when the block ends."""
+    def open(self, attachment: Attachment, seconds: float = WHOLE) -> Iterator[File]:
+        """The file, which is gone when the block ends. `seconds`: how long it may take to come."""
         name = attachment.file_name
         with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as spooled:
             stream = cast(BinaryIO, spooled)
             if attachment.content is not None:
                 file = _kept(name, [_decoded(attachment)], stream)
             elif attachment.url is not None:
-                file = self._fetch(attachment, attachment.url, stream)
+                file = self._fetch(attachment, attachment.url, stream, seconds)
             else:
                 raise FileMissing(name, "the event gives neither url nor content")
             if attachment.content_type == PDF and not file.is_pdf:
                 raise FileMissing(name, "is not a PDF, though the event says so")
             yield file
 
-    def _fetch(self, attachment: Attachment, url: str, into: BinaryIO) -> File:
+    def _fetch(self, attachment: Attachment, url: str, into: BinaryIO, seconds: float) -> File:
         name = attachment.file_name
-        auth = ("apikey", self._key.get_secret_value()) if self._is_moments(name, url) else None
-        deadline = time.monotonic() + self._seconds
+        request = self._request(name, url)
+        timeouts = min(CONNECT, seconds), min(READ, seconds)
+        deadline = time.monotonic() + seconds
         try:
-            with self._session.get(
-                url, auth=auth, stream=True, timeout=(CONNECT, READ), allow_redirects=False
-            ) as response:
-                _check(attachment, response)
-                return _kept(name, self._pieces(name, response, deadline), into)
+            with self._session.send(request, stream=True, timeout=timeouts, allow_redirects=False) as response:
+                _check(attachment, response, with_key="Authorization" in request.headers)
+                return _kept(name, _pieces(name, response, deadline, seconds), into)
         except (requests.RequestException, HTTPError) as error:
             raise FileUnavailable(name, f"its host did not answer ({type(error).__name__})") from None
 
-    def _pieces(self, name: str, response: requests.Response, deadline: float) -> Iterator[bytes]:
-        # Each piece as it comes: whoever waits for a full one lets a slow host take for ever.
-        while piece := response.raw.read1(CHUNK, decode_content=True):
-            if time.monotonic() > deadline:
-                raise FileUnavailable(name, f"took longer than {self._seconds:.0f} seconds")
-            yield piece
+    def _request(self, name: str, url: str) -> requests.PreparedRequest:
+        """The very request that is sent, with the key if it goes to Moment.
 
-    def _is_moments(self, name: str, url: str) -> bool:
-        """Whether the key goes along. Raises `FileMissing` for a host that is not allowed."""
-        if _origin(url) == self._origin:
-            return True
-        parts = urlsplit(url)
-        if parts.scheme != "https" or (parts.hostname or "").lower() not in self._hosts:
+        Its address is judged as `requests` has prepared it: what is judged as given may be sent elsewhere by another
+        reading. Raises `FileMissing` for a host that is not allowed and for what is no plain address.
+        """
+        try:
+            request = self._session.prepare_request(requests.Request("GET", url))
+            parts = urlsplit(request.url or "")
+            origin = _origin(request.url or "")
+        except ValueError:  # `requests` raises its own kinds of it
+            raise FileMissing(name, "its address cannot be used") from None
+        if AMBIGUOUS.search(url) or "@" in parts.netloc:
+            raise FileMissing(name, "its address cannot be used")
+        if origin == self._origin:
+            request.prepare_auth(("apikey", self._key.get_secret_value()))
+        elif parts.scheme != "https" or parts.hostname not in self._hosts:
             host = parts.hostname or "no host"
             raise FileMissing(name, f"{host} is not Moment and not listed in ATTACHMENT_HOSTS")
-        return False
+        return request
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port, whether or not the default port is written out. Raises ValueError."""
     parts = urlsplit(url)
-    try:
-        return parts.scheme, (parts.hostname or "").lower(), parts.port
-    except ValueError:
-        return "", "", None
+    return parts.scheme, parts.hostname or "", parts.port or PORTS.get(parts.scheme)
 
 
-def _check(attachment: Attachment, response: requests.Response) -> None:
+def _pieces(name: str, response: requests.Response, deadline: float, seconds: float) -> Iterator[bytes]:
+    # Each piece as it comes: whoever waits for a full one lets a slow host take for ever.
+    while piece := response.raw.read1(CHUNK, decode_content=True):
+        if time.monotonic() > deadline:
+            raise FileUnavailable(name, f"took longer than {seconds:.0f} seconds")
+        yield piece
+
+
+def _check(attachment: Attachment, response: requests.Response, *, with_key: bool) -> None:
     status, name = response.status_code, attachment.file_name
+    if with_key and status in (401, 403):  # the same for every file, and nothing is wrong with any of them
+        log.error("moment.key_refused", status=status)
+        raise FileUnavailable(name, f"Moment refuses the integration's key ({status}): tell the operator")
     if status == 429 or status >= 500:
         raise FileUnavailable(name, f"its host answered {status}")
     if status != 200:
@@ -151,12 +165,14 @@ def _kept(name: str, pieces: Iterable[bytes], into: BinaryIO) -> File:
         digest.update(piece)
         head += piece[: max(0, PDF_HEAD - len(head))]
         into.write(piece)
+    if not size:
+        raise FileMissing(name, "is empty")
     into.seek(0)
     return File(into, size, digest.hexdigest(), PDF_MARK in head)
 
 
 def _decoded(attachment: Attachment) -> bytes:
     try:
-        return base64.b64decode(attachment.content or "", validate=True)
-    except binascii.Error:
+        return base64.b64decode("".join((attachment.content or "").split()), validate=True)  # mails wrap it in lines
+    except ValueError:
         raise FileMissing(attachment.file_name, "its content is not base64") from None

@@ -2,7 +2,11 @@
 
 import base64
 import hashlib
+import socket
+import threading
 import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,9 +32,14 @@ class Shelf:
         """The file's address."""
         return self.origin + str(self._control("files", {"company": "acme", "name": "faktura.pdf", **file})["path"])
 
-    def fetch(self, url: str, files: FileSource | None = None) -> bytes:
+    def fetch(self, url: str, files: FileSource | None = None, seconds: float = 20) -> bytes:
         attachment = Attachment(file_name="faktura.pdf", content_type="application/pdf", url=url)
-        with (files or self.files).open(attachment) as file:
+        with (files or self.files).open(attachment, seconds) as file:
+            return file.stream.read()
+
+    def read(self, content: str) -> bytes:
+        """Of a file inside an event."""
+        with self.files.open(Attachment(file_name="a.txt", content=content)) as file:
             return file.stream.read()
 
     def _control(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -49,10 +58,10 @@ def test_a_file_of_moments_is_fetched_with_its_key(shelf: Shelf) -> None:
     assert shelf.fetch(url) == b"%PDF-1.4 hello"
 
 
-def test_a_wrong_key_is_a_missing_file_that_names_it(shelf: Shelf) -> None:
+def test_a_key_that_moment_refuses_is_the_operators_to_mend_and_the_file_is_asked_for_again(shelf: Shelf) -> None:
     url = shelf.put(size=10)
     stranger = FileSource(f"{shelf.origin}/api/1.0", SecretStr("wrong"), ())
-    with pytest.raises(FileMissing, match=r"faktura\.pdf: its host answered 401"):
+    with pytest.raises(FileUnavailable, match=r"faktura\.pdf: Moment refuses the integration's key \(401\)"):
         shelf.fetch(url, stranger)
 
 
@@ -60,6 +69,80 @@ def test_a_wrong_key_is_a_missing_file_that_names_it(shelf: Shelf) -> None:
 def test_a_host_that_is_not_listed_is_never_asked(shelf: Shelf, url: str) -> None:
     with pytest.raises(FileMissing, match="not Moment and not listed in ATTACHMENT_HOSTS"):
         shelf.fetch(url)
+
+
+@pytest.fixture
+def stranger() -> Iterator[socket.socket]:
+    """A port that must not be asked for anything."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        yield listening
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:{stranger}\\@{moment}/x.pdf",
+        "http://127.0.0.1:{stranger}\\.@{moment}/x.pdf",
+        "http://127.0.0.1:{stranger}\n@{moment}/x.pdf",
+        "http://127.0.0.1:{stranger}\x85@{moment}/x.pdf",
+        "http://127.0.0.1:{stranger}#@{moment}/x.pdf",
+        "http://127.0.0.1:{stranger}?@{moment}/x.pdf",
+        "http://{moment}@127.0.0.1:{stranger}/x.pdf",
+        "http://{moment}:80@127.0.0.1:{stranger}/x.pdf",
+        "http://anna:secret@{moment}/x.pdf",
+        "http://{moment}\t/x.pdf",
+        "http://{moment}\uff0f@127.0.0.1:{stranger}/x.pdf",
+    ],
+)
+def test_an_address_that_two_readers_could_read_as_two_hosts_is_asked_for_nothing(
+    shelf: Shelf, stranger: socket.socket, url: str
+) -> None:
+    here = urlsplit(shelf.origin).netloc
+    with pytest.raises(FileMissing):
+        shelf.fetch(url.format(stranger=stranger.getsockname()[1], moment=here))
+    with pytest.raises(BlockingIOError):
+        stranger.accept()
+
+
+@pytest.mark.parametrize("url", ["https://[bad", "https://", "http://a:99999/x", "https://xn--/x", "x.pdf", ""])
+def test_an_address_that_is_none_is_a_missing_file(shelf: Shelf, url: str) -> None:
+    with pytest.raises(FileMissing):
+        shelf.fetch(url)
+
+
+@pytest.mark.parametrize("url", ["https://127.0.0.1:443/x.pdf", "HTTPS://127.0.0.1/x.pdf"])
+def test_moments_default_port_may_be_written_out_or_not(url: str) -> None:
+    """Nothing listens there: that it was asked at all is what counts."""
+    for origin in ("https://127.0.0.1", "https://127.0.0.1:443"):
+        moment = FileSource(f"{origin}/api/1.0", SecretStr(MOMENT_KEY), ())
+        attachment = Attachment(file_name="faktura.pdf", url=url)
+        with pytest.raises(FileUnavailable, match="did not answer"), moment.open(attachment):
+            pass
+
+
+class Tracker(BaseHTTPRequestHandler):
+    """Gives everyone a cookie, and shows which one it is sent."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Set-Cookie", "session=acme; Path=/")
+        self.end_headers()
+        self.wfile.write(f"%PDF {self.headers.get('Cookie')}".encode())
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+def test_a_cookie_of_one_companys_file_does_not_go_along_to_the_next() -> None:
+    with HTTPServer(("127.0.0.1", 0), Tracker) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        origin = f"http://127.0.0.1:{server.server_port}"
+        files = FileSource(origin, SecretStr(MOMENT_KEY), ())
+        for _ in range(2):
+            with files.open(Attachment(file_name="a.pdf", url=f"{origin}/a.pdf")) as file:
+                assert file.stream.read() == b"%PDF None"
+        server.shutdown()
 
 
 def test_the_key_does_not_go_to_another_port_of_moments_host(shelf: Shelf) -> None:
@@ -114,10 +197,16 @@ def test_a_pdf_that_is_none_is_a_missing_file(shelf: Shelf) -> None:
 
 
 def test_a_host_that_sends_its_file_drop_by_drop_is_left_after_the_time_limit(shelf: Shelf) -> None:
-    impatient = FileSource(f"{shelf.origin}/api/1.0", SecretStr(MOMENT_KEY), (), seconds=0.5)
     started = time.monotonic()
     with pytest.raises(FileUnavailable, match="took longer than"):
-        shelf.fetch(shelf.put(size=60_000, trickle=20), impatient)
+        shelf.fetch(shelf.put(size=60_000, trickle=4), seconds=0.5)
+    assert time.monotonic() - started < 5
+
+
+def test_a_host_that_sends_nothing_is_left_after_the_time_that_the_file_was_given(shelf: Shelf) -> None:
+    started = time.monotonic()
+    with pytest.raises(FileUnavailable, match="did not answer"):
+        shelf.fetch(shelf.put(size=10, delay=20), seconds=0.5)
     assert time.monotonic() - started < 5
 
 
@@ -125,9 +214,19 @@ def test_a_large_file_comes_whole(shelf: Shelf) -> None:
     assert len(shelf.fetch(shelf.put(size=3_000_000))) == 3_000_000
 
 
-def test_content_that_is_not_base64_is_a_missing_file(shelf: Shelf) -> None:
-    with (
-        pytest.raises(FileMissing, match="not base64"),
-        shelf.files.open(Attachment(file_name="a.pdf", content="%%%")),
-    ):
-        pass
+@pytest.mark.parametrize("content", ["%%%", "åäö", "data:text/plain;base64,aW5zaWRl", "aW5zaWR"])
+def test_content_that_is_not_base64_is_a_missing_file(shelf: Shelf, content: str) -> None:
+    with pytest.raises(FileMissing, match="not base64"):
+        shelf.read(content)
+
+
+def test_content_in_lines_as_in_a_mail_is_decoded(shelf: Shelf) -> None:
+    content = base64.encodebytes(b"inside" * 100).decode()
+    assert shelf.read(content) == shelf.read(content.replace("\n", "\r\n ")) == b"inside" * 100
+
+
+def test_a_file_of_no_bytes_is_a_missing_file(shelf: Shelf) -> None:
+    with pytest.raises(FileMissing, match=r"a\.txt: is empty"):
+        shelf.read("")
+    with pytest.raises(FileMissing, match=r"faktura\.pdf: is empty"):
+        shelf.fetch(shelf.put(content_base64=""))

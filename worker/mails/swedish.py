@@ -107,6 +107,11 @@ SENTENCES: dict[str, str] = {
         "{host} är inte Moment och finns inte i ATTACHMENT_HOSTS"
     ),
     "its host answered {status}": "dess värd svarade {status}",
+    "its address cannot be used": "adressen går inte att använda",
+    "Moment refuses the integration's key ({status}): tell the operator": (
+        "Moment godtar inte integrationens nyckel ({status}): meddela driften"
+    ),
+    "is empty": "är tom",
     "its content is not base64": "innehållet är inte base64",
     "is larger than {size} MB": "är större än {size} MB",
     "took longer than {seconds} seconds": "tog mer än {seconds} sekunder",
