@@ -68,6 +68,8 @@ def bookkeep(ledger: Ledger, call: Call) -> Answer:
     if invoice.booked:
         ledger.counters["invoices.bookkeep_repeated"] += 1
     bookkeeping.refuse_if_stopped(ledger, invoice)
+    if ledger.settings.posting_ignored:
+        return answer_json({"Invoice": shown(ledger, invoice)})
     post(ledger, invoice)
     return _written(ledger, invoice, "bookkeep")
 
@@ -205,13 +207,14 @@ def _check_ocr(ledger: Ledger, ocr: str, invoice: Invoice | None) -> None:
 
 def _document_number(ledger: Ledger, given: dict[str, Json]) -> str:
     """The number asked for, or the next of the series, which explicit numbers do not advance."""
-    number = given.get("DocumentNumber") or str(ledger.settings.next_document_number)
+    asked = given.get("DocumentNumber") if ledger.settings.document_number_on_create == "honoured" else None
+    number = asked or str(ledger.settings.next_document_number)
     if not number.isdecimal() or len(number) > 18:
         raise errors.not_numeric("DocumentNumber")
     if number in ledger.invoices:
         ledger.counters["invoices.duplicates_refused"] += 1
         raise Refused(ledger.settings.duplicate_document_code, f"Fakturanummer {number} används redan.")
-    if not given.get("DocumentNumber"):
+    if not asked:
         ledger.settings.next_document_number += 1
     return number
 
@@ -272,6 +275,8 @@ def _completed(ledger: Ledger, customer: Record, given: dict[str, Json]) -> dict
     }
     if currency == "SEK":
         header["CurrencyRate"] = Decimal(1)
+    if settings.currency_unit_on_create == "ignored":
+        header["CurrencyUnit"] = ledger.currencies[currency].unit
     for name in ("InvoiceRows", "CreditInvoiceReference", "DocumentNumber"):
         header.pop(name, None)
     return header

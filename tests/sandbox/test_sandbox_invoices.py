@@ -328,6 +328,20 @@ class TestOtherActions:
         assert code_of(shop.invoice("1003", note, CreditInvoiceReference="1001")) == 2999010
 
 
+class TestWhatIsIgnored:
+    def test_the_number_and_the_unit_asked_for_can_be_ignored(self, shop: Ledger) -> None:
+        shop.settings(document_number_on_create="ignored", currency_unit_on_create="ignored", next_document_number=7)
+        sent = {"Currency": "JPY", "CurrencyRate": 0.0691, "CurrencyUnit": 1}
+        made = [shop.invoice("1001", **sent).json()["Invoice"] for _ in range(2)]
+        assert [(one["DocumentNumber"], one["CurrencyUnit"]) for one in made] == [("7", 100), ("8", 100)]
+
+    def test_a_posting_can_be_ignored(self, shop: Ledger) -> None:
+        shop.settings(posting_ignored=True)
+        shop.invoice()
+        answer = shop.act("1001", "bookkeep")
+        assert (answer.status_code, answer.json()["Invoice"]["Booked"], shown(shop)["Booked"]) == (200, False, False)
+
+
 class TestRowsOnPut:
     def rows(self, shop: Ledger) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = shown(shop)["InvoiceRows"]
