@@ -116,6 +116,7 @@ class Invoice(InvoiceListItem):
     freight: AmountOrZero = Decimal(0)
     administration_fee: AmountOrZero = Decimal(0)
     currency_rate: Amount = None
+    currency_unit: Amount = None
     credit: Flag = False
     credit_invoice_reference: Reference = None
     invoice_reference: Reference = None  # on a credit note: the invoice it credits

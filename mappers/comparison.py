@@ -61,11 +61,10 @@ def money(amount: Decimal) -> str:
 def _head(found: Invoice, sent: InvoicePayload) -> Iterator[Difference]:
     expected = expected_total(sent)
     yield Difference("Customer", found.customer_number, sent.customer_number)
-    if found.currency is not None:
-        yield Difference("Currency", found.currency, sent.currency)
-    rate = found.currency_rate
-    if sent.currency_rate and rate and abs(rate - sent.currency_rate) * RATE_DIGITS > sent.currency_rate:
-        yield Difference("Currency rate", f"{rate:f}", f"{sent.currency_rate:f}")
+    if found.currency is not None or sent.currency_rate is not None:
+        yield Difference("Currency", found.currency or NOTHING, sent.currency)
+    if sent.currency_rate is not None:
+        yield from _rate(found, sent.currency_rate)
     round_off = found.round_off if abs(found.round_off) < WHOLE_KRONA else ZERO
     total = f"{money(expected.total)} {sent.currency}"
     yield Difference("Total", f"{money(found.total - round_off)} {sent.currency}", total)
@@ -73,6 +72,14 @@ def _head(found: Invoice, sent: InvoicePayload) -> Iterator[Difference]:
         yield Difference("VAT", money(found.total_vat), money(expected.vat))
     yield Difference("Freight", money(found.freight), money(sent.freight))
     yield Difference("Administration fee", money(found.administration_fee), money(sent.administration_fee))
+
+
+def _rate(found: Invoice, sent: Decimal) -> Iterator[Difference]:
+    """What one of the currency costs: Fortnox's rate is for as many as its unit says, which may be the register's."""
+    if not found.currency_rate or not found.currency_unit:
+        yield Difference("Currency rate", NOTHING, f"{sent:f}")
+    elif abs((rate := found.currency_rate / found.currency_unit) - sent) * RATE_DIGITS > sent:
+        yield Difference("Currency rate", f"{rate:f}", f"{sent:f}")
 
 
 def _row(row: InvoiceRow | InvoiceRowPayload | None) -> str:

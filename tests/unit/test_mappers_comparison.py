@@ -35,6 +35,7 @@ def answered(sent: InvoicePayload, rows: list[dict[str, Any]] | None = None, **c
         "CustomerNumber": sent.customer_number,
         "Currency": sent.currency,
         "CurrencyRate": sent.currency_rate or 1,
+        "CurrencyUnit": sent.currency_unit or 1,
         "Total": sums.total,
         "TotalVAT": sums.vat,
         "RoundOff": 0,
@@ -68,6 +69,26 @@ def test_each_figure_that_differs_is_told_with_both(changed: dict[str, Any], tol
     comparison = compare(answered(billed(), **changed), billed())
     assert not comparison.equal
     assert told in str(comparison)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"CurrencyUnit": 100}, "Currency rate: 0.000691 in Fortnox, 0.0691 in Moment"),
+        ({"CurrencyRate": 1}, "Currency rate: 1 in Fortnox, 0.0691 in Moment"),
+        ({"CurrencyRate": None}, "Currency rate: nothing in Fortnox, 0.0691 in Moment"),
+        ({"CurrencyUnit": None}, "Currency rate: nothing in Fortnox, 0.0691 in Moment"),
+        ({"CurrencyUnit": 0}, "Currency rate: nothing in Fortnox, 0.0691 in Moment"),
+        ({"Currency": None}, "Currency: nothing in Fortnox, JPY in Moment"),
+    ],
+)
+def test_a_foreign_amount_is_worth_in_kronor_what_moment_said(changed: dict[str, Any], told: str) -> None:
+    sent = billed(currency_code="JPY", currency_rate="0.0691")
+    assert compare(answered(sent), sent).equal
+    assert compare(answered(sent, CurrencyRate=Decimal("6.91"), CurrencyUnit=100), sent).equal
+    comparison = compare(answered(sent, **changed), sent)
+    assert told in str(comparison).splitlines()
+    assert not comparison.equal
 
 
 def test_rounding_to_whole_kronor_is_no_difference() -> None:
