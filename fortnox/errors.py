@@ -147,8 +147,10 @@ class Rejected(FortnoxError):
 
     @property
     def may_mean_taken(self) -> bool:
-        """Fortnox's code for a number that is taken is not published: an unexplained refusal may mean it as well."""
-        return isinstance(self, NumberTaken) or type(self) is Rejected
+        """Fortnox's code for a number that is taken is not published, so it may be one that is known for something
+        else. Not where the refusal names what is missing.
+        """
+        return not isinstance(self, AccessMissing | PrerequisiteMissing)
 
 
 class NotFound(Rejected):

@@ -178,13 +178,16 @@ def test_a_number_that_fortnox_keeps_reserved_is_a_clear_error_each_time(
         create_or_update(register, links, a_customer())
 
 
-def test_a_refusal_for_its_own_reason_is_not_looked_into(register: FakeRegister, links: MemoryLinks) -> None:
-    register.fail("POST", e.ValueRefused(Details()))
+@pytest.mark.parametrize(("refusal", "looks"), [(e.ValueRefused, ["GET"]), (e.MissingScope, [])])
+def test_a_refusal_for_its_own_reason_is_told_after_a_look_unless_it_names_what_is_missing(
+    register: FakeRegister, links: MemoryLinks, refusal: type[e.Rejected], looks: list[str]
+) -> None:
+    register.fail("POST", refusal(Details()))
 
-    with pytest.raises(e.ValueRefused):
+    with pytest.raises(refusal):
         create_or_update(register, links, a_customer())
 
-    assert register.requests == ["POST"]
+    assert register.requests == ["POST", *looks]
     assert links.digest is None
 
 
