@@ -1,11 +1,13 @@
 """An invoice's files: fetched, uploaded one by one, then linked to the invoice all in one request.
 
-A file that cannot be had or that Fortnox refuses does not hold the invoice up: it is named and left out. One whose
-host does not serve just now is named as late, for another try.
+A file that cannot be had or that Fortnox refuses does not hold the invoice up: it is named and left out. One that does
+not come or go just now is named as late, for another try.
 """
 
 import hashlib
+import time
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 import structlog
@@ -22,13 +24,21 @@ log = structlog.get_logger(__name__)
 
 # Fortnox's older documentation ("invoice file connections"): what goes along when it sends the invoice.
 MOST_SENT, LARGEST_SENT, ALL_SENT = 5, 5_000_000, 15_000_000
+ALL_FILES, SHORTEST = 30.0, 0.5  # seconds to fetch an attempt's files in: it has 100 in all, and posts after them
+WHOLE = "whole"  # recorded of others: an event of the same invoice has transferred it with nothing left out
+UPLOADS = 3  # of one file without an answer; then the invoice no longer waits for it
 
 
 class Left(NamedTuple):
-    """What is not in Fortnox, each as `name: why`: `missing` for good, `late` perhaps there at another try."""
+    """What is not in Fortnox, each as `name: why`: `missing` for good, `late` perhaps there at another try.
+
+    `instead`: names of files in whose place others are attached. `refused`: uploads that Fortnox does not attach.
+    """
 
     missing: tuple[str, ...] = ()
     late: tuple[str, ...] = ()
+    instead: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
 
 
 class Uploaded(BaseModel):
@@ -45,14 +55,15 @@ def transfer_files(job: Job, invoice: Invoice) -> Left:
     if not invoice.attachments:
         return Left()
     linked = _linked(job, invoice)
-    if linked is None:
-        return Left()
+    if instead := _instead(job, invoice, linked):
+        return Left() if job.taken("others") == WHOLE else Left(instead=instead)
     files: dict[str, tuple[Attachment, Uploaded]] = {}
     missing: list[str] = []
     late: list[str] = []
+    until = time.monotonic() + ALL_FILES
     for place, attachment in enumerate(invoice.attachments, 1):
         try:
-            uploaded = _upload(job, attachment, place)
+            uploaded = _upload(job, attachment, place, _share(job, invoice.attachments[place - 1 :], until))
         except NoFile as error:
             log.warning("invoice.no_file", place=place, why=error.why)
             (late if isinstance(error, FileUnavailable) else missing).append(str(error))
@@ -63,28 +74,58 @@ def transfer_files(job: Job, invoice: Invoice) -> Left:
     wanted = _payloads(invoice.invoice_number, [uploaded for _, uploaded in files.values()])
     fresh = [payload for payload in wanted if payload.fileId not in linked]
     refused = _link(job, fresh, linked) if fresh else {}
-    missing += [_refused(files[file_id][0], why) for file_id, why in refused.items()]
-    return Left(tuple(missing), tuple(late))
+    gone = [file_id for file_id, why in refused.items() if isinstance(why, NotFound)]
+    forget_uploads(job, gone)
+    late += [f"{files[file_id][0].file_name}: Fortnox no longer has what was uploaded" for file_id in gone]
+    kept = {file_id: why for file_id, why in refused.items() if file_id not in gone}
+    missing += [_refused(files[file_id][0], why) for file_id, why in kept.items()]
+    return Left(tuple(missing), tuple(late), refused=tuple(kept))
 
 
-def _linked(job: Job, invoice: Invoice) -> set[str] | None:
-    """The ids of the files known to be linked; None where nothing is left to do.
+def forget_uploads(job: Job, file_ids: Iterable[str]) -> None:
+    """The next try uploads these files anew: a person may have put better ones in their place."""
+    for source in _sources(job):
+        if (uploaded := _recorded(job, source)) and uploaded.id in file_ids:
+            job.record(f"file:{source}", NOT_TAKEN)
 
-    In doubt, Fortnox is asked. Files that we did not link are counted: another event of the same invoice has done
-    it, or a person who was told that one was missing.
-    """
+
+def _linked(job: Job, invoice: Invoice) -> set[str]:
+    """The ids of the files known to be linked, whoever did it. In doubt, Fortnox is asked."""
     linked = set((job.taken("linked") or "").split())
-    sources = {_source(attachment) for attachment in invoice.attachments}
-    done = {uploaded.id for source in sources if (uploaded := _recorded(job, source))}
-    if job.in_doubt("linking") and not (len(done) == len(sources) and done <= linked):
+    if job.in_doubt("linking") and _lacking(job, invoice, linked):
         linked |= {one.file_id for one in job.fortnox.attachments.list(invoice.invoice_number)}
         job.record("linked", " ".join(sorted(linked)))  # the next request may end the doubt without having linked
-        if len(linked) >= len(sources):
-            return None
     return linked
 
 
-def _upload(job: Job, attachment: Attachment, place: int) -> Uploaded:
+def _lacking(job: Job, invoice: Invoice, linked: AbstractSet[str]) -> dict[str, str]:
+    """Source and name of the files that are not known to be linked."""
+    files = {_source(attachment): attachment.file_name for attachment in invoice.attachments}
+    return {
+        source: name
+        for source, name in files.items()
+        if (uploaded := _recorded(job, source)) is None or uploaded.id not in linked
+    }
+
+
+def _instead(job: Job, invoice: Invoice, linked: AbstractSet[str]) -> tuple[str, ...]:
+    """The names of all that is lacking, where as many files that are not ours are linked, and may well be the same:
+    a person was told to attach them, or another event of this invoice did. Else they are somebody's own.
+    """
+    if not job.taken("others"):
+        return ()
+    lacking = _lacking(job, invoice, linked)
+    others = linked - {uploaded.id for uploaded in _all_recorded(job)}
+    return tuple(lacking.values()) if len(lacking) <= len(others) else ()
+
+
+def _share(job: Job, attachments: Sequence[Attachment], until: float) -> float:
+    """Seconds that the first of these may take: what is left, shared with those that are still to be fetched."""
+    waiting = sum(_recorded(job, _source(attachment)) is None for attachment in attachments)
+    return (until - time.monotonic()) / max(waiting, 1)
+
+
+def _upload(job: Job, attachment: Attachment, place: int, seconds: float) -> Uploaded:
     """The file in Fortnox's inbox: once for an invoice, though it were named twice, or came under two names.
 
     Raises `FileMissing`, `FileUnavailable` and, where Fortnox does not take the file, `Rejected`.
@@ -95,8 +136,10 @@ def _upload(job: Job, attachment: Attachment, place: int) -> Uploaded:
     step = f"file:{source}"
     if job.in_doubt(step):  # whoever uploaded it did not live to see the answer
         log.warning("invoice.orphan_upload", place=place)
-        job.record(step, NOT_TAKEN)
-    with job.house.files.open(attachment) as file:
+        _unanswered(job, attachment)
+    if seconds < SHORTEST:
+        raise FileUnavailable(attachment.file_name, "the other files took all the time that there was")
+    with job.house.files.open(attachment, seconds) as file:
         uploaded = next((one for one in _all_recorded(job) if one.content == file.sha256), None)
         if uploaded is None:
             uploaded = _sent(job, attachment, file, step, place)
@@ -111,9 +154,19 @@ def _sent(job: Job, attachment: Attachment, file: File, step: str, place: int) -
     except OutcomeUnknown:
         # It may lie in Fortnox's inbox, linked to nothing; it has no name of ours by which it could be found there.
         log.warning("invoice.orphan_upload", place=place, bytes=file.size, sha256=file.sha256)
-        job.record(step, NOT_TAKEN)
+        _unanswered(job, attachment)
         raise
     return Uploaded(id=inbox.archive_file_id, content=file.sha256, size=file.size, pdf=file.is_pdf)
+
+
+def _unanswered(job: Job, attachment: Attachment) -> None:
+    """Counts an upload that had no answer. Raises `FileUnavailable` when there were too many to wait any longer."""
+    source = _source(attachment)
+    times = int(job.taken(f"unanswered:{source}") or 0) + 1
+    job.record(f"unanswered:{source}", str(times))
+    job.record(f"file:{source}", NOT_TAKEN)
+    if times >= UPLOADS:
+        raise FileUnavailable(attachment.file_name, "Fortnox does not answer when it is uploaded") from None
 
 
 def _link(job: Job, payloads: Sequence[AttachmentPayload], linked: set[str]) -> dict[str, Rejected]:
@@ -167,8 +220,11 @@ def _recorded(job: Job, source: str) -> Uploaded | None:
 
 
 def _all_recorded(job: Job) -> Iterable[Uploaded]:
-    sources = (step.removeprefix("file:") for step in job.steps if step.startswith("file:"))
-    return (uploaded for source in sources if (uploaded := _recorded(job, source)))
+    return (uploaded for source in _sources(job) if (uploaded := _recorded(job, source)))
+
+
+def _sources(job: Job) -> list[str]:
+    return [step.removeprefix("file:") for step in job.steps if step.startswith("file:")]
 
 
 def _source(attachment: Attachment) -> str:

@@ -1,15 +1,17 @@
 """Invoices and credit notes: created in Fortnox, with their files, and posted. Each step is recorded before the next.
 
 Create → compare → upload each file → link all → post. A step that an earlier holder may have taken without recording
-it is looked up first.
+it is looked up first, and what was compared a while ago is compared again before it is posted.
 """
 
 import random
+import time
 from decimal import Decimal
 from typing import Any
 
 import structlog
 from celery import shared_task
+from pydantic import TypeAdapter
 
 from fortnox.errors import AccessMissing, NotFound, Rejected
 from fortnox.models import Invoice
@@ -17,7 +19,7 @@ from fortnox.payloads import InvoicePayload
 from mappers import InvoiceOptions, Mapped, compare, to_invoice
 from mappers.invoice import LEDGER_CURRENCY
 from moment.events import Invoice as MomentInvoice
-from tasks.attachments import Left, transfer_files
+from tasks.attachments import WHOLE, Left, forget_uploads, transfer_files
 from tasks.names import TRANSFERS
 from tasks.transfer import IN_DOUBT, NOT_TAKEN, TAKEN, Job, TransferTask
 from worker.ordering import Done, Failed, Outcome, Retry
@@ -27,7 +29,9 @@ from worker.stores import UsedAccount
 log = structlog.get_logger(__name__)
 
 FILE_TRIES = 10  # of a file whose host does not serve: 5 s doubling, so some 40 minutes after the invoice was posted
+FRESH = 120.0  # seconds that a comparison holds good: longer than an attempt, too short for a person to come between
 WITHOUT_LINK = ("invoice-unknown", "request", "document-locked")  # what Fortnox may say of `CreditInvoiceReference`
+OPTIONS = TypeAdapter(InvoiceOptions)
 
 
 @shared_task(name=TRANSFERS["invoice"], base=TransferTask, bind=True)
@@ -40,28 +44,39 @@ def transfer_invoice(job: Job) -> Outcome:
     if off := job.switched_off("invoices"):
         return off
     invoice: MomentInvoice = job.event.invoice
-    mapped = to_invoice(invoice, _options(job, invoice))
+    options = _options(job, invoice)
+    mapped = to_invoice(invoice, options)
     used = (UsedAccount(int(line.account_number), line.vat_percentage) for line in invoice.lines)
     job.house.used_accounts(job.claim.company).note(used)  # what the next connection is checked against
-    if fault := _create(job, mapped.payload):
+    if fault := _create(job, mapped.payload, options):
         return fault
     try:
         left = transfer_files(job, invoice)
     except AccessMissing:  # the files wait until that part of Fortnox is open; the books need not
         if fault := _post(job, mapped.payload):
             return fault
-        job.record("posted")
         raise
     return _post(job, mapped.payload) or _ended(job, mapped, left)
 
 
 def _options(job: Job, invoice: MomentInvoice) -> InvoiceOptions:
+    """The company's choices and Fortnox's rate as they are now; once the invoice may be there, as it was created."""
+    if job.in_doubt("created") or job.taken("created"):
+        recorded = job.taken("options")
+        return OPTIONS.validate_json(recorded) if recorded else InvoiceOptions()
     foreign = invoice.currency_code != LEDGER_CURRENCY and invoice.currency_rate is None
     return InvoiceOptions(
         rounding_account=job.settings.rounding_account,
         swap_references=job.settings.swap_references,
         currency_rate=_registered_rate(job, invoice.currency_code) if foreign else None,
     )
+
+
+def _record_options(job: Job, options: InvoiceOptions) -> None:
+    """The usual ones are not worth a write."""
+    recorded = NOT_TAKEN if options == InvoiceOptions() else OPTIONS.dump_json(options).decode()
+    if recorded != job.steps.get("options", NOT_TAKEN):
+        job.record("options", recorded)
 
 
 def _registered_rate(job: Job, currency: str) -> Decimal | None:
@@ -72,18 +87,21 @@ def _registered_rate(job: Job, currency: str) -> Decimal | None:
         return None
 
 
-def _create(job: Job, payload: InvoicePayload) -> Failed | None:
+def _create(job: Job, payload: InvoicePayload, options: InvoiceOptions) -> Failed | None:
     """Creates the invoice, or finds it, and compares it with what was billed: why it is not to be posted, if so."""
     if job.taken("created"):
         return None
+    _record_options(job, options)
     invoice, found = _made_or_found(job, payload)
     if fault := _fault(invoice, payload):
         return fault
-    if found:  # another event of this invoice may have linked its files, and posted it
+    if found and (others := _had_by_others(job)):
         job.record("linking", IN_DOUBT)
-        job.record("posted", TAKEN if invoice.booked else NOT_TAKEN)
+        job.record("others", others)
+    if invoice.booked:
+        job.record("posted")
     _check_credit_link(invoice, payload)
-    job.record("created")
+    job.record("created", f"{time.time():.0f}")
     return None
 
 
@@ -95,31 +113,68 @@ def _made_or_found(job: Job, payload: InvoicePayload) -> tuple[Invoice, bool]:
     try:
         return _made(job, payload), False
     except Rejected as rejected:
-        found = _look(job, payload) if rejected.may_mean_taken else None
+        found = _numbered(job, payload.document_number) if rejected.may_mean_taken else None
         if found is None:
             raise
         return found, True
 
 
 def _made(job: Job, payload: InvoicePayload) -> Invoice:
-    """Creates it. Where Fortnox refuses a credit note's link to its original, without the link."""
+    """Creates it. Where a credit note's original is not there or Fortnox refuses the link to it, without the link."""
     fields = payload.for_create()
+    credited = payload.credit_invoice_reference
+    if credited is not None and not _is_of_customer(job, credited, payload.customer_number):
+        del fields["CreditInvoiceReference"]
     try:
         with job.taking("created"):
             return job.fortnox.invoices.create(fields)
     except Rejected as rejected:
-        if payload.credit_invoice_reference is None or rejected.situation not in WITHOUT_LINK:
+        if "CreditInvoiceReference" not in fields or rejected.situation not in WITHOUT_LINK:
             raise
     del fields["CreditInvoiceReference"]
     with job.taking("created"):
         return job.fortnox.invoices.create(fields)
 
 
+def _is_of_customer(job: Job, credited: str, customer: str) -> bool:
+    """Whether the invoice that is credited is this customer's in Fortnox: one of ours is, another is looked at.
+
+    Numbers from before the integration may be other invoices there.
+    """
+    ordering = job.house.ordering
+    ours = ordering.of_key(f"{job.claim.company}/invoice/{credited}")
+    if any(event.status == "done" for event in ordering.events(ours)):
+        return True
+    original = _numbered(job, credited)
+    return original is not None and original.customer_number == customer
+
+
 def _look(job: Job, payload: InvoicePayload) -> Invoice | None:
+    """The invoice that an earlier try may have made: under its number, or under one of Fortnox's own choice."""
+    found = _numbered(job, payload.document_number)
+    if found is not None and found.external_invoice_reference1 == payload.external_invoice_reference1:
+        return found
+    made = (one for one in job.fortnox.invoices.find(payload.external_invoice_reference1) if not one.cancelled)
+    other = next(made, None)
+    return found if other is None else job.fortnox.invoices.get(other.document_number)
+
+
+def _numbered(job: Job, number: int | str) -> Invoice | None:
     try:
-        return job.fortnox.invoices.get(payload.document_number)
+        return job.fortnox.invoices.get(number)
     except NotFound:
         return None
+
+
+def _had_by_others(job: Job) -> str:
+    """What is to be recorded of other events of this invoice: one transferred it whole, or may have linked files."""
+    ordering = job.house.ordering
+    refs = [ref for ref in ordering.of_key(job.claim.key) if ref != (job.claim.company, job.claim.id)]
+    events = ordering.events(refs)
+    if any(event.status == "done" and not event.reason for event in events):
+        return WHOLE
+    linking = (event.status == "done" or "linking" in ordering.progress(event.company, event.id) for event in events)
+    return TAKEN if any(linking) else NOT_TAKEN
 
 
 def _fault(found: Invoice, payload: InvoicePayload) -> Failed | None:
@@ -131,6 +186,13 @@ def _fault(found: Invoice, payload: InvoicePayload) -> Failed | None:
             f"Number {number} is taken in Fortnox by another invoice, of customer {whose}.",
             "Give the invoice in Fortnox another number, or credit this one in Moment and bill it anew.",
             "NumberTaken",
+        )
+    if found.document_number != str(number):
+        return Failed(
+            f"Fortnox gave Moment's invoice {number} the number {found.document_number}. It was not posted.",
+            f"Cancel (makulera) invoice {found.document_number} in Fortnox, see to it there that invoices may have "
+            "Moment's numbers, and retry the event: the invoice is then created anew.",
+            "OtherNumber",
         )
     if found.cancelled:
         return _cancelled(number)
@@ -167,36 +229,60 @@ def _check_credit_link(found: Invoice, payload: InvoicePayload) -> None:
 
 
 def _post(job: Job, payload: InvoicePayload) -> Failed | None:
-    """Posts the invoice once: whether it is posted is looked up where an earlier try may have done it."""
-    number = payload.document_number
-    if job.taken("posted") or (job.in_doubt("posted") and job.fortnox.invoices.get(number).booked):
+    """Posts the invoice once: what an earlier try or a person may have done to it meanwhile is looked up before."""
+    if job.taken("posted"):
         return None
+    number = payload.document_number
+    if _compared_long_ago(job):
+        found = job.fortnox.invoices.get(number)
+        if fault := _fault(found, payload):
+            return fault
+        if found.booked:
+            job.record("posted")
+            return None
+    refused: Rejected | None = None
     try:
         with job.taking("posted"):
-            job.fortnox.invoices.bookkeep(number)
-        job.record("posted")
-    except Rejected:
+            found = job.fortnox.invoices.bookkeep(number)
+    except Rejected as rejected:
         # Fortnox's answer to a second posting is not published either.
-        found = job.fortnox.invoices.get(number)
-        if found.cancelled:
-            return _cancelled(number)
-        if not found.booked:
-            raise
+        refused, found = rejected, job.fortnox.invoices.get(number)
+    if found.booked:
         job.record("posted")
-    return None
+        return None
+    job.record("posted", NOT_TAKEN)
+    if found.cancelled:
+        return _cancelled(number)
+    if refused is not None:
+        raise refused
+    return Failed(
+        f"Fortnox answered that it posted invoice {number}, and shows it as not posted.",
+        "Post the invoice in Fortnox by hand, or retry the event.",
+        "NotPosted",
+    )
+
+
+def _compared_long_ago(job: Job) -> bool:
+    """Whether a person may have changed the invoice since: always where an earlier try could not post it."""
+    return "posted" in job.steps or time.time() - float(job.taken("created") or 0) > FRESH
 
 
 def _ended(job: Job, mapped: Mapped[InvoicePayload], left: Left) -> Outcome:
     """How a posted invoice ends: done, or with files to come, or done but for files."""
+    if left.instead:
+        as_many = "The invoice is posted. As many other files are attached to it, so these were not transferred:"
+        told = [mapped.notice, as_many, *left.instead]
+        return Done("\n".join(filter(None, told)), "If one of them is missing there, attach it by hand.", again=True)
     if not left.missing and not left.late:
         return Done(mapped.notice)
-    job.record("posted")
     tries = int(job.steps.get("file tries", 0)) + 1
     after = backoff(tries, random.random())
     if left.late and tries < FILE_TRIES and after is not None:
         job.record("file tries", str(tries))
         return Retry(after, f"The invoice is posted; a file is not there yet. {' '.join(left.late)}", "FileLate")
     job.record("linking", IN_DOUBT)  # a person may attach them by hand meanwhile
+    job.record("others")
+    forget_uploads(job, left.refused)
     told = [mapped.notice, "The invoice is posted, but without these files:", *left.missing, *left.late]
     return Done(
         "\n".join(filter(None, told)),

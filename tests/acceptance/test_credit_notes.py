@@ -89,6 +89,28 @@ def test_an_invoice_from_before_the_integration_that_is_not_in_fortnox_is_credit
     assert "900" in line
 
 
+def test_another_customers_invoice_from_before_the_integration_is_not_credited_and_the_log_says_so(
+    system: System,
+) -> None:
+    ready(system, "strangers")
+    system.publish(customer_json(company="strangers", event_id="c2", customer_number="77"))
+    system.settled("strangers", "c2")
+    old = {"DocumentNumber": "900", "CustomerNumber": "77", "InvoiceRows": []}
+    change(system, "strangers", "POST", "/3/invoices", {"Invoice": old})
+    note = credits(system, "strangers", 1002, credited_invoice_number=900)
+    assert (note["InvoiceReference"], note["ExternalInvoiceReference2"]) == ("0", "900")
+    assert invoices(system, "strangers")[900]["CreditInvoiceReference"] == "0"
+    (line,) = told_in_the_log(system, "strangers")
+    assert "900" in line
+
+
+def test_a_credit_note_of_an_invoice_of_ours_costs_what_an_invoice_costs(system: System) -> None:
+    assert an_invoice_of(system, "cost-credit").status == "done"
+    before = len(requests_to(system, "cost-credit"))
+    credits(system, "cost-credit", 1002)
+    assert requests_to(system, "cost-credit")[before:] == ["POST /3/invoices", "PUT /3/invoices/1002/bookkeep"]
+
+
 @pytest.mark.parametrize("how", ["ignored", "refused", "once"])
 def test_a_fortnox_that_does_not_link_a_credit_note_still_gets_it_and_the_log_says_so(system: System, how: str) -> None:
     assert an_invoice_of(system, how, tenant={"credit_reference_on_create": how}).status == "done"

@@ -6,9 +6,10 @@ import io
 import requests
 
 from fortnox.payloads import AttachmentPayload
+from tasks.attachments import UPLOADS
 from tasks.invoices import FILE_TRIES
 from tests.acceptance.conftest import System
-from tests.acceptance.invoices import an_invoice_of, requests_to, retried, the_invoice
+from tests.acceptance.invoices import an_invoice_of, change, requests_to, retried, the_invoice
 from tests.unit.factories import an_attachment, customer_json, invoice_json, project_json
 from worker.local import wait_until
 
@@ -50,12 +51,90 @@ def test_a_file_that_is_gone_is_named_in_the_mail_and_added_by_a_later_retry(sys
 def test_a_file_attached_by_hand_meanwhile_is_not_added_again(system: System) -> None:
     gone = system.file("handmade", name="faktura.pdf", size=1_000, status=404)
     assert an_invoice_of(system, "handmade", attachments=[gone]).status == "done"
-    fortnox = system.fortnox("handmade")
-    file = fortnox.inbox.upload("inskannad.pdf", io.BytesIO(b"%PDF by hand"), "application/pdf")
-    fortnox.attachments.attach([AttachmentPayload(entityId=1001, fileId=file.archive_file_id, includeOnSend=False)])
+    attach_by_hand(system, "handmade", "inskannad.pdf")
     system.file("handmade", name="faktura.pdf", size=1_000)
-    assert retried(system, "handmade").reason == ""
+    done = retried(system, "handmade")
+    assert (done.status, done.reason.splitlines()[1:]) == ("done", ["faktura.pdf"])  # said, as it may be another
     assert attachments_of(system, "handmade") == ["inskannad.pdf"]
+
+
+def test_a_file_that_a_person_attached_of_their_own_is_not_taken_for_the_invoices(system: System) -> None:
+    company = "their-own"
+    system.connect(company)
+    system.publish(customer_json(company=company), project_json(company=company))
+    system.settled(company, "e2")
+    system.stack.sandbox.fault("drop_response_after_write", tenant=company, method="POST", path="/3/invoices")
+    system.stack.sandbox.fault("fail_next", status=503, tenant=company, method="GET", path="/3/invoices", count=2)
+    file = system.file(company, name="faktura.pdf", size=1_000)
+    system.publish(invoice_json(company=company, attachments=[file]))
+    event = system.app.house.ordering.event
+    wait_until(lambda: (e := event(company, "e3")) and e.status == "retrying", what="the lost answer", timeout=20)
+    attach_by_hand(system, company, "attest.pdf")
+    assert system.settled_at_once(company, "e3").reason == ""
+    assert attachments_of(system, company) == ["attest.pdf", "faktura.pdf"]
+
+
+def attach_by_hand(system: System, company: str, name: str) -> None:
+    fortnox = system.fortnox(company)
+    file = fortnox.inbox.upload(name, io.BytesIO(b"%PDF by hand"), "application/pdf")
+    fortnox.attachments.attach([AttachmentPayload(entityId=1001, fileId=file.archive_file_id, includeOnSend=False)])
+
+
+def test_what_cannot_be_read_of_a_file_does_not_hold_the_invoice_up(system: System) -> None:
+    files = [
+        an_attachment(file_name="text.pdf", url=None, content="åäö"),
+        an_attachment(file_name="address.pdf", url="https://[bad"),
+        an_attachment(file_name="empty.pdf", url=None, content=""),
+    ]
+    done = an_invoice_of(system, "unreadable", attachments=files)
+    assert done.status == "done"
+    assert the_invoice(system, "unreadable")["Booked"]
+    for told in ("text.pdf: its content is not base64", "address.pdf: its address", "empty.pdf: is empty"):
+        assert told in done.reason
+
+
+def test_an_upload_that_is_never_answered_does_not_hold_the_invoice_up_and_the_file_follows(system: System) -> None:
+    company = "unanswered"
+    system.stack.sandbox.fault("fail_next", status=500, tenant=company, path="/3/inbox", count=UPLOADS)
+    system.connect(company)
+    system.publish(
+        customer_json(company=company),
+        project_json(company=company),
+        invoice_json(company=company, attachments=[system.file(company, name="a.pdf", size=1_000)]),
+    )
+    assert system.settled_at_once(company, "e3").reason == ""
+    made = requests_to(system, company)
+    assert made.count("POST /3/inbox") == UPLOADS + 1
+    assert made[-3:] == ["PUT /3/invoices/1001/bookkeep", "POST /3/inbox", "POST /api/fileattachments/attachments-v1"]
+    assert attachments_of(system, company) == ["a.pdf"]
+
+
+def test_an_upload_that_was_removed_before_it_was_linked_is_made_again(system: System) -> None:
+    company = "removed"
+    link = "/api/fileattachments"
+    system.stack.sandbox.fault("fail_next", status=502, body="html", tenant=company, method="POST", path=link)
+    system.connect(company)
+    system.publish(
+        customer_json(company=company),
+        project_json(company=company),
+        invoice_json(company=company, attachments=[system.file(company, name="a.pdf", size=1_000)]),
+    )
+    event = system.app.house.ordering.event
+    wait_until(lambda: (e := event(company, "e3")) and e.status == "retrying", what="the fault", timeout=20)
+    (orphan,) = system.ledger(company)["orphans"]
+    change(system, company, "DELETE", f"/3/inbox/{orphan['Id']}")
+    assert system.settled_at_once(company, "e3").reason == ""
+    assert attachments_of(system, company) == ["a.pdf"]
+    assert the_invoice(system, company)["writes"] == {"POST": 1, "bookkeep": 1}
+
+
+def test_a_file_that_fortnox_refused_is_taken_anew_by_a_later_retry(system: System) -> None:
+    company = "smaller"
+    large = system.file(company, name="large.pdf", size=6_000_000)
+    assert "large.pdf: " in an_invoice_of(system, company, attachments=[large]).reason
+    system.file(company, name="large.pdf", size=1_000)
+    assert retried(system, company).reason == ""
+    assert attachments_of(system, company) == ["large.pdf"]
 
 
 def test_a_host_that_is_down_does_not_hold_the_invoice_up_and_the_file_follows(system: System) -> None:

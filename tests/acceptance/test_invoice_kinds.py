@@ -8,6 +8,7 @@ import pytest
 from tests.acceptance.conftest import System
 from tests.acceptance.invoices import an_invoice_of, change, requests_to, the_invoice
 from tests.unit.factories import a_line, customer_json, invoice_json, project_json
+from worker.local import wait_until
 
 SALES = range(3600, 3725)
 
@@ -30,6 +31,35 @@ def test_a_currency_that_nobody_has_a_rate_for_is_stopped_before_anything_is_sen
     assert (failed.status, failed.code) == ("failed", "NoCurrencyRate")
     assert "MXN" in failed.reason
     assert system.ledger("peso")["invoices"] == []
+
+
+def test_a_yen_is_not_posted_for_a_hundredth_where_fortnox_keeps_the_unit_of_its_register(system: System) -> None:
+    failed = an_invoice_of(
+        system, "yen", currency_code="JPY", currency_rate="0.0691", tenant={"currency_unit_on_create": "ignored"}
+    )
+    assert (failed.status, failed.code) == ("failed", "NotAsBilled")
+    assert "Currency rate: 0.000691 in Fortnox, 0.0691 in Moment" in failed.reason
+    assert not the_invoice(system, "yen")["Booked"]
+
+
+def test_an_invoice_whose_answer_was_lost_is_compared_with_what_it_was_created_by(system: System) -> None:
+    """Neither the register's new rate nor the company's new rounding account is what it was sent with."""
+    company = "moved"
+    system.connect(company)
+    system.app.house.company_settings.change(company, {"rounding_account": "3050"})
+    system.publish(customer_json(company=company), project_json(company=company))
+    system.settled(company, "e2")
+    system.stack.sandbox.fault("drop_response_after_write", tenant=company, method="POST", path="/3/invoices")
+    system.stack.sandbox.fault("fail_next", status=503, tenant=company, method="GET", path="/3/invoices", count=2)
+    system.publish(invoice_json(company=company, attachments=[], currency_code="EUR", total_including_vat="12500.40"))
+    event = system.app.house.ordering.event
+    wait_until(lambda: (e := event(company, "e3")) and e.status == "retrying", what="the lost answer", timeout=20)
+    system.stack.sandbox.post("currencies", {"tenant": company, "code": "EUR", "rate": "11.50"})
+    system.app.house.company_settings.change(company, {"rounding_account": "3740"})
+    assert system.settled_at_once(company, "e3").status == "done"
+    found = the_invoice(system, company)
+    assert (Decimal(str(found["CurrencyRate"])), found["InvoiceRows"][-1]["AccountNumber"]) == (Decimal("11.42"), 3050)
+    assert found["writes"] == {"POST": 1, "bookkeep": 1}
 
 
 @pytest.mark.parametrize(

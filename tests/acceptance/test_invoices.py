@@ -112,14 +112,95 @@ def test_another_invoice_under_the_number_is_never_touched_and_its_customer_is_n
     assert (found["Booked"], found["CustomerNumber"], found["writes"]) == (False, "77", {"POST": 1})
 
 
-def test_the_same_invoice_in_a_second_event_is_found_complete_and_left_as_it_is(system: System) -> None:
-    attachments = [system.file("again", name=f"{n}.pdf", size=1_000 + n) for n in range(2)]
-    assert an_invoice_of(system, "again", attachments=attachments).status == "done"
-    before = the_invoice(system, "again")
-    system.publish(invoice_json(company="again", event_id="once-more", attachments=attachments))
-    assert system.settled("again", "once-more").status == "done"
-    assert the_invoice(system, "again") == before
-    assert system.ledger("again")["orphans"] == []
+@pytest.mark.parametrize("code", [2999001, 2000755])  # as yet unknown; known, and for something else
+def test_the_same_invoice_in_a_second_event_is_found_complete_and_left_as_it_is(system: System, code: int) -> None:
+    company = f"again{code}"
+    attachments = [system.file(company, name=f"{n}.pdf", size=1_000 + n) for n in range(2)]
+    tenant = {"duplicate_document_code": code}
+    assert an_invoice_of(system, company, attachments=attachments, tenant=tenant).status == "done"
+    before = the_invoice(system, company)
+    system.publish(invoice_json(company=company, event_id="once-more", attachments=attachments))
+    done = system.settled(company, "once-more")
+    assert (done.status, done.reason) == ("done", "")
+    assert the_invoice(system, company) == before
+    assert system.ledger(company)["orphans"] == []
+
+
+OTHERWISE = {"document_number_on_create": "ignored", "next_document_number": 7}
+
+
+def test_an_invoice_that_fortnox_numbers_otherwise_is_not_posted_and_made_anew_once_that_is_mended(
+    system: System,
+) -> None:
+    failed = an_invoice_of(system, "numbered", tenant=OTHERWISE)
+    assert (failed.status, failed.code) == ("failed", "OtherNumber")
+    assert "invoice 1001 the number 7" in failed.reason
+    assert "Cancel (makulera) invoice 7" in failed.remedy
+    assert retried(system, "numbered").code == "OtherNumber"
+    assert the_invoice(system, "numbered")["writes"] == {"POST": 1}
+    change(system, "numbered", "PUT", "/3/invoices/7/cancel")
+    system.stack.sandbox.tenant("numbered", document_number_on_create="honoured")
+    assert retried(system, "numbered").status == "done"
+    found = {one["DocumentNumber"]: one["writes"] for one in system.ledger("numbered")["invoices"]}
+    assert found == {"7": {"POST": 1, "cancel": 1}, "1001": {"POST": 1, "bookkeep": 1}}
+
+
+def test_one_that_was_numbered_otherwise_is_found_when_the_answer_was_lost_and_a_strangers_is_left_alone(
+    system: System,
+) -> None:
+    company = "numbered-lost"
+    system.connect(company)
+    system.publish(customer_json(company=company), project_json(company=company))
+    system.settled(company, "e2")
+    strangers = {"DocumentNumber": "1001", "CustomerNumber": "10001", "ExternalInvoiceReference1": "by hand"}
+    change(system, company, "POST", "/3/invoices", {"Invoice": strangers})
+    system.stack.sandbox.tenant(company, **OTHERWISE)
+    system.stack.sandbox.fault("drop_response_after_write", tenant=company, method="POST", path="/3/invoices")
+    file = system.file(company, name="a.pdf", size=1_000)
+    system.publish(invoice_json(company=company, attachments=[file]))
+    assert system.settled_at_once(company, "e3").code == "OtherNumber"
+    found = {one["DocumentNumber"]: (one["writes"], one["attachments"]) for one in system.ledger(company)["invoices"]}
+    assert found == {"1001": ({"POST": 1}, []), "7": ({"POST": 1}, [])}
+
+
+def test_what_a_person_changed_after_a_refused_posting_is_compared_again(system: System) -> None:
+    failed = an_invoice_of(system, "between", tenant={"locked_until": "2026-11-30"})
+    assert failed.code.startswith("period-locked")
+    change(system, "between", "PUT", "/3/invoices/1001", {"Invoice": {"Freight": 100}})
+    system.stack.sandbox.post("lock", {"tenant": "between", "until": None})
+    failed = retried(system, "between")
+    assert (failed.status, failed.code) == ("failed", "NotAsBilled")
+    assert "Freight: 100.00 in Fortnox, 0.00 in Moment" in failed.reason
+    assert not the_invoice(system, "between")["Booked"]
+    change(system, "between", "PUT", "/3/invoices/1001", {"Invoice": {"Freight": 0}})
+    assert retried(system, "between").status == "done"
+    assert the_invoice(system, "between")["writes"] == {"POST": 1, "PUT": 2, "bookkeep": 1}
+
+
+def test_what_was_compared_a_while_ago_is_compared_again_before_it_is_posted(system: System) -> None:
+    company = "a-while"
+    system.stack.sandbox.fault("fail_next", status=502, body="html", tenant=company, path="/3/inbox")
+    system.connect(company)
+    system.publish(
+        customer_json(company=company),
+        project_json(company=company),
+        invoice_json(company=company, attachments=[system.file(company, name="a.pdf", size=1_000)]),
+    )
+    ordering = system.app.house.ordering
+    wait_until(lambda: (e := ordering.event(company, "e3")) and e.status == "retrying", what="the fault", timeout=20)
+    hour_ago = int(ordering.progress(company, "e3")["created"]) - 3600
+    ordering.redis.hset(f"{ordering.prefix}progress:{company}:e3", "created", hour_ago)
+    change(system, company, "PUT", "/3/invoices/1001", {"Invoice": {"Freight": 100}})
+    assert system.settled_at_once(company, "e3").code == "NotAsBilled"
+    assert not the_invoice(system, company)["Booked"]
+
+
+def test_a_posting_that_fortnox_says_yes_to_and_does_not_do_is_told(system: System) -> None:
+    failed = an_invoice_of(system, "yes-no", tenant={"posting_ignored": True})
+    assert (failed.status, failed.code) == ("failed", "NotPosted")
+    system.stack.sandbox.tenant("yes-no", posting_ignored=False)
+    assert retried(system, "yes-no").status == "done"
+    assert the_invoice(system, "yes-no")["writes"] == {"POST": 1, "bookkeep": 1}
 
 
 # Resumed where it stopped

@@ -130,6 +130,20 @@ SENTENCES: dict[str, str] = {
         "Kontrollera kontonas momsinställningar i Fortnox, ta bort den obokförda fakturan där och försök igen."
     ),
     # An invoice that is in Fortnox already
+    "Fortnox gave Moment's invoice {number} the number {other}. It was not posted.": (
+        "Fortnox gav Moments faktura {number} numret {other}. Den bokfördes inte."
+    ),
+    "Cancel (makulera) invoice {other} in Fortnox, see to it there that invoices may have Moment's numbers, "
+    "and retry the event: the invoice is then created anew.": (
+        "Makulera faktura {other} i Fortnox, se till att fakturor får ha Moments nummer där, "
+        "och kör om händelsen: fakturan skapas då på nytt."
+    ),
+    "Fortnox answered that it posted invoice {number}, and shows it as not posted.": (
+        "Fortnox svarade att faktura {number} bokfördes, men visar den som inte bokförd."
+    ),
+    "Post the invoice in Fortnox by hand, or retry the event.": (
+        "Bokför fakturan i Fortnox för hand, eller kör om händelsen."
+    ),
     "Invoice {number} {state} and is not what Moment billed:": (
         "Faktura {number} {state} och är inte det som Moment fakturerade:"
     ),
@@ -161,6 +175,13 @@ SENTENCES: dict[str, str] = {
         "Bifoga dem i Fortnox för hand. Eller kör, när de kan hämtas igen, "
         "`moment-fortnox events retry {company} {id}`: bara det som saknas läggs till."
     ),
+    "The invoice is posted. As many other files are attached to it, so these were not transferred:": (
+        "Fakturan är bokförd. Lika många andra filer är bifogade, så de här överfördes inte:"
+    ),
+    "If one of them is missing there, attach it by hand.": "Saknas någon av dem där, bifoga den för hand.",
+    "Fortnox no longer has what was uploaded": "Fortnox har inte längre kvar det som laddades upp",
+    "Fortnox does not answer when it is uploaded": "Fortnox svarar inte när den laddas upp",
+    "the other files took all the time that there was": "de andra filerna tog all tid som fanns",
     "is not a PDF, though the event says so": "är ingen PDF, fast händelsen säger det",
     "its host did not answer ({why})": "dess värd svarade inte ({why})",
     "its host sent a page ({type}) in place of it": "dess värd skickade en webbsida ({type}) i stället",

@@ -1,0 +1,73 @@
+"""The time that an invoice's files may take: some is left for those that do come, and for the posting."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from pydantic import SecretStr
+from redis import Redis
+
+from fortnox import Fortnox
+from moment.events import parse_event
+from moment.files import FileSource
+from tasks import attachments
+from tasks.attachments import transfer_files
+from tasks.transfer import Job
+from tests.fortnox_things import a_customer, a_project, an_invoice
+from tests.services import Sandbox
+from tests.unit.factories import an_attachment, invoice_json
+from worker.local.sandbox import MOMENT_KEY
+from worker.ordering import Ordering, Submission
+
+HANGS = 60.0  # seconds
+
+
+@pytest.fixture
+def ordering(redis_url: str) -> Iterator[Ordering]:
+    with Redis.from_url(redis_url, decode_responses=True) as redis:
+        redis.flushdb()
+        yield Ordering(redis)
+
+
+def a_job(ordering: Ordering, sandbox: Sandbox, fortnox: Fortnox, event: dict[str, Any]) -> Job:
+    """The first attempt at the event, its invoice being in Fortnox."""
+    ordering.publish(Submission("acme", "e3", "acme/invoice/1001", "invoice.finalized", "{}", datetime.now(UTC)))
+    claim = ordering.claim("acme", "e3")
+    assert claim is not None
+    files = FileSource(f"{sandbox.moment}/api/1.0", SecretStr(MOMENT_KEY), ())
+    house = cast(Any, SimpleNamespace(ordering=ordering, files=files, fortnox=lambda hold: fortnox))
+    fortnox.customers.create(a_customer().for_create())
+    fortnox.projects.create(a_project().for_create())
+    fortnox.invoices.create(an_invoice().for_create())
+    return Job(parse_event(event), claim, cast(Any, None), house)
+
+
+def test_files_that_never_come_are_late_and_leave_time_for_the_others(
+    sandbox: Sandbox, fortnox: Fortnox, ordering: Ordering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attachments, "ALL_FILES", 4.0)
+    names = ["a.pdf", "b.pdf", "c.pdf", "here.pdf"]
+    files = []
+    for name in names:
+        delay = 0.0 if name == "here.pdf" else HANGS
+        path = sandbox.in_moment("POST", "files", {"company": "acme", "name": name, "size": 1_000, "delay": delay})
+        files.append(an_attachment(file_name=name, url=sandbox.moment + path["path"]))
+    job = a_job(ordering, sandbox, fortnox, invoice_json(attachments=files))
+    started = time.monotonic()
+    left = transfer_files(job, job.event.invoice)
+    assert time.monotonic() - started < 8
+    assert [one.partition(":")[0] for one in left.late] == ["a.pdf", "b.pdf", "c.pdf"]
+    assert left.missing == ()
+    assert [one["Name"] for one in sandbox.state("acme")["invoices"][0]["attachments"]] == ["here.pdf"]
+
+
+def test_a_file_whose_turn_comes_too_late_is_late(
+    sandbox: Sandbox, fortnox: Fortnox, ordering: Ordering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attachments, "ALL_FILES", 0.0)
+    inside = an_attachment(file_name="a.pdf", url=None, content="JVBERi0xLjQ=")
+    job = a_job(ordering, sandbox, fortnox, invoice_json(attachments=[inside]))
+    assert transfer_files(job, job.event.invoice).late == ("a.pdf: the other files took all the time that there was",)
