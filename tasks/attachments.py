@@ -14,7 +14,7 @@ import structlog
 from pydantic import BaseModel
 
 from fortnox import explain
-from fortnox.errors import FileRefused, NotFound, OutcomeUnknown, Rejected, ValueRefused
+from fortnox.errors import FileRefused, NotFound, OutcomeUnknown, Rejected, Unavailable, ValueRefused
 from fortnox.payloads import AttachmentPayload
 from moment.events import Attachment, Invoice
 from moment.files import File, FileUnavailable, NoFile
@@ -26,7 +26,8 @@ log = structlog.get_logger(__name__)
 MOST_SENT, LARGEST_SENT, ALL_SENT = 5, 5_000_000, 15_000_000
 ALL_FILES, SHORTEST = 30.0, 0.5  # seconds to fetch an attempt's files in: it has 100 in all, and posts after them
 WHOLE = "whole"  # recorded of others: an event of the same invoice has transferred it with nothing left out
-UPLOADS = 3  # of one file without an answer; then the invoice no longer waits for it
+UNANSWERED = (OutcomeUnknown, Unavailable)
+UNANSWERED_MOST = 3  # tries to upload a file, or to link them; then the invoice no longer waits for it
 
 
 class Left(NamedTuple):
@@ -73,7 +74,14 @@ def transfer_files(job: Job, invoice: Invoice) -> Left:
             files.setdefault(uploaded.id, (attachment, uploaded))
     wanted = _payloads(invoice.invoice_number, [uploaded for _, uploaded in files.values()])
     fresh = [payload for payload in wanted if payload.fileId not in linked]
-    refused = _link(job, fresh, linked) if fresh else {}
+    try:
+        refused = _link(job, fresh, linked) if fresh else {}
+    except UNANSWERED:
+        if not _too_often(job, "linking"):
+            raise
+        names = [files[payload.fileId][0].file_name for payload in fresh]
+        late += [f"{name}: Fortnox does not answer when it is attached" for name in names]
+        return Left(tuple(missing), tuple(late))
     gone = [file_id for file_id, why in refused.items() if isinstance(why, NotFound)]
     forget_uploads(job, gone)
     late += [f"{files[file_id][0].file_name}: Fortnox no longer has what was uploaded" for file_id in gone]
@@ -136,7 +144,7 @@ def _upload(job: Job, attachment: Attachment, place: int, seconds: float) -> Upl
     step = f"file:{source}"
     if job.in_doubt(step):  # whoever uploaded it did not live to see the answer
         log.warning("invoice.orphan_upload", place=place)
-        _unanswered(job, attachment)
+        _check_unanswered(job, attachment)
     if seconds < SHORTEST:
         raise FileUnavailable(attachment.file_name, "the other files took all the time that there was")
     with job.house.files.open(attachment, seconds) as file:
@@ -151,22 +159,29 @@ def _sent(job: Job, attachment: Attachment, file: File, step: str, place: int) -
     try:
         with job.taking(step):
             inbox = job.fortnox.inbox.upload(attachment.file_name, file.stream, attachment.content_type)
-    except OutcomeUnknown:
-        # It may lie in Fortnox's inbox, linked to nothing; it has no name of ours by which it could be found there.
-        log.warning("invoice.orphan_upload", place=place, bytes=file.size, sha256=file.sha256)
-        _unanswered(job, attachment)
+    except UNANSWERED as error:
+        if isinstance(error, OutcomeUnknown):
+            # It may lie in Fortnox's inbox, linked to nothing; it has no name of ours by which it could be found there.
+            log.warning("invoice.orphan_upload", place=place, bytes=file.size, sha256=file.sha256)
+        _check_unanswered(job, attachment)
         raise
     return Uploaded(id=inbox.archive_file_id, content=file.sha256, size=file.size, pdf=file.is_pdf)
 
 
-def _unanswered(job: Job, attachment: Attachment) -> None:
-    """Counts an upload that had no answer. Raises `FileUnavailable` when there were too many to wait any longer."""
-    source = _source(attachment)
-    times = int(job.taken(f"unanswered:{source}") or 0) + 1
-    job.record(f"unanswered:{source}", str(times))
-    job.record(f"file:{source}", NOT_TAKEN)
-    if times >= UPLOADS:
+def _check_unanswered(job: Job, attachment: Attachment) -> None:
+    """After an upload without an answer. Raises `FileUnavailable` when there were too many to wait any longer."""
+    step = f"file:{_source(attachment)}"
+    job.record(step, NOT_TAKEN)
+    if _too_often(job, step):
         raise FileUnavailable(attachment.file_name, "Fortnox does not answer when it is uploaded") from None
+
+
+def _too_often(job: Job, step: str) -> bool:
+    """Counts a try at the step that had no answer."""
+    counted = f"unanswered {step}"
+    times = int(job.steps.get(counted, 0)) + 1
+    job.record(counted, str(times))
+    return times >= UNANSWERED_MOST
 
 
 def _link(job: Job, payloads: Sequence[AttachmentPayload], linked: set[str]) -> dict[str, Rejected]:

@@ -3,10 +3,11 @@
 import base64
 import io
 
+import pytest
 import requests
 
 from fortnox.payloads import AttachmentPayload
-from tasks.attachments import UPLOADS
+from tasks.attachments import UNANSWERED_MOST
 from tasks.invoices import FILE_TRIES
 from tests.acceptance.conftest import System
 from tests.acceptance.invoices import an_invoice_of, change, requests_to, retried, the_invoice
@@ -93,9 +94,17 @@ def test_what_cannot_be_read_of_a_file_does_not_hold_the_invoice_up(system: Syst
         assert told in done.reason
 
 
-def test_an_upload_that_is_never_answered_does_not_hold_the_invoice_up_and_the_file_follows(system: System) -> None:
-    company = "unanswered"
-    system.stack.sandbox.fault("fail_next", status=500, tenant=company, path="/3/inbox", count=UPLOADS)
+UPLOAD, LINK = "/3/inbox", "/api/fileattachments/attachments-v1"
+
+
+@pytest.mark.parametrize("step", [UPLOAD, LINK])
+@pytest.mark.parametrize(("status", "body"), [(500, "json"), (403, "html")])  # 403: a gateway that takes offence
+def test_a_file_to_which_fortnox_never_answers_does_not_hold_the_invoice_up_and_follows(
+    system: System, step: str, status: int, body: str
+) -> None:
+    company = f"unanswered-{step.split('/')[1]}-{status}"
+    fault = {"status": status, "body": body, "tenant": company, "method": "POST", "path": step}
+    system.stack.sandbox.fault("fail_next", count=UNANSWERED_MOST, **fault)
     system.connect(company)
     system.publish(
         customer_json(company=company),
@@ -104,8 +113,11 @@ def test_an_upload_that_is_never_answered_does_not_hold_the_invoice_up_and_the_f
     )
     assert system.settled_at_once(company, "e3").reason == ""
     made = requests_to(system, company)
-    assert made.count("POST /3/inbox") == UPLOADS + 1
-    assert made[-3:] == ["PUT /3/invoices/1001/bookkeep", "POST /3/inbox", "POST /api/fileattachments/attachments-v1"]
+    assert made.count(f"POST {step}") == UNANSWERED_MOST + 1
+    posted = made.index("PUT /3/invoices/1001/bookkeep")
+    assert [one for one in made[posted + 1 :] if one.startswith("POST")] == [f"POST {UPLOAD}"] * (step == UPLOAD) + [
+        f"POST {LINK}"
+    ]
     assert attachments_of(system, company) == ["a.pdf"]
 
 

@@ -181,6 +181,7 @@ SENTENCES: dict[str, str] = {
     "If one of them is missing there, attach it by hand.": "Saknas någon av dem där, bifoga den för hand.",
     "Fortnox no longer has what was uploaded": "Fortnox har inte längre kvar det som laddades upp",
     "Fortnox does not answer when it is uploaded": "Fortnox svarar inte när den laddas upp",
+    "Fortnox does not answer when it is attached": "Fortnox svarar inte när den bifogas",
     "the other files took all the time that there was": "de andra filerna tog all tid som fanns",
     "is not a PDF, though the event says so": "är ingen PDF, fast händelsen säger det",
     "its host did not answer ({why})": "dess värd svarade inte ({why})",
