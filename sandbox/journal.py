@@ -36,7 +36,7 @@ class Journal:
 
     def clear(self) -> None:
         self.entries: deque[Entry] = deque(maxlen=KEPT)
-        self.counts: Counter[tuple[str | None, str, str, str]] = Counter()
+        self.counts: Counter[tuple[str | None, str, str, str, str]] = Counter()
         self._next = 1
 
     def note(
@@ -58,12 +58,12 @@ class Journal:
         self.entries.append(
             Entry(self._next, time, tenant, method, path, query, kind, status, code, token, fault, kept)
         )
-        self.counts[tenant, kind, str(status or "dropped"), method] += 1
+        self.counts[tenant, kind, str(status or "dropped"), method, fault or ""] += 1
         self._next += 1
 
     def count(self, tenant: str | None, by: str) -> Json:
-        """Totals by `kind`, `status`, `method` or `tenant`, for one tenant or for all."""
-        part = ("tenant", "kind", "status", "method").index(by)
+        """Totals by `kind`, `status`, `method`, `fault` ("" for none) or `tenant`, for one tenant or for all."""
+        part = ("tenant", "kind", "status", "method", "fault").index(by)
         counts: Counter[str] = Counter()
         for key, number in self.counts.items():
             if tenant is None or key[0] == tenant:

@@ -1,13 +1,14 @@
 """Compares ledgers, events and log with the plan: each way in which money or files could be wrong. Pure."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from tests.ledger.plan import Company, Document
 
 WRITTEN_ONCE = {"POST": 1, "bookkeep": 1}
+ROUNDING = 3740
 LOST_UPLOADS = "unanswered POST /3/inbox"
 
 Ledger = Mapping[str, Any]
@@ -38,11 +39,14 @@ def _document(found: Ledger, wanted: Document, numbers: Any, reason: str | None)
     total = Decimal(str(found["Total"]))
     if total != wanted.total:
         yield f"comes to {total}, billed was {wanted.total}"
+    yield from _head(found, wanted)
     if found["writes"] != WRITTEN_ONCE or not found["Booked"]:
         yield f"was written {found['writes']}, booked: {found['Booked']}"
     linked = sorted(one["sha256"] for one in found["attachments"])
     if linked != sorted(wanted.files):
         yield f"has the files {linked}, not {sorted(wanted.files)}"
+    if not all(one["includeOnSend"] for one in found["attachments"]):  # few, small, and PDFs
+        yield "has files that do not go along when it is sent"
     if reason is None:
         yield "is not done"
     elif untold := [name for name in wanted.missing if name not in reason]:
@@ -53,6 +57,53 @@ def _document(found: Ledger, wanted: Document, numbers: Any, reason: str | None)
         link = str(wanted.credited) if wanted.credited in numbers else "0"
         if (found["InvoiceReference"], found["ExternalInvoiceReference2"]) != (link, str(wanted.credited)):
             yield f"credits {found['InvoiceReference']}, not {link}"
+
+
+def _head(found: Ledger, wanted: Document) -> Iterator[str]:
+    customer = wanted.event["invoice"]["customer"]["customerNumber"]
+    if found["CustomerNumber"] != customer:
+        yield f"is of customer {found['CustomerNumber']}, not {customer}"
+    if (total_vat := Decimal(str(found["TotalVAT"]))) != vat(wanted):
+        yield f"has VAT {total_vat}, not {vat(wanted)}"
+    there: dict[tuple[int, Decimal], Decimal] = defaultdict(Decimal)
+    for row in found["InvoiceRows"]:
+        net = Decimal(str(row["Price"])) * Decimal(str(row["DeliveredQuantity"]))
+        there[int(row["AccountNumber"]), Decimal(str(row["VAT"]))] += net
+    if (booked := {key: net for key, net in there.items() if net}) != rows(wanted):
+        yield f"has the rows {booked}, not {rows(wanted)}"
+
+
+def rows(wanted: Document) -> dict[tuple[int, Decimal], Decimal]:
+    """What is to be booked by account and VAT rate, the rounding included; reckoned here, apart from the mapper."""
+    nets = _nets(wanted)
+    by_account: dict[tuple[int, Decimal], Decimal] = defaultdict(Decimal)
+    for (account, rate, _), net in nets.items():
+        by_account[account, rate] += net
+    by_account[ROUNDING, Decimal(0)] += wanted.total - sum(nets.values()) - vat(wanted)
+    return {key: net for key, net in by_account.items() if net}
+
+
+def vat(wanted: Document) -> Decimal:
+    """Summed and rounded for each rate."""
+    by_rate: dict[Decimal, Decimal] = defaultdict(Decimal)
+    for (_, rate, _), net in _nets(wanted).items():
+        by_rate[rate] += net
+    return sum((_ore(net * rate / 100) for rate, net in by_rate.items()), Decimal(0))
+
+
+def _nets(wanted: Document) -> dict[tuple[int, Decimal, str], Decimal]:
+    """Of each account, rate and project, to the öre."""
+    invoice = wanted.event["invoice"]
+    nets: dict[tuple[int, Decimal, str], Decimal] = defaultdict(Decimal)
+    for line in invoice["lines"]:
+        project = (line["project"] or invoice["project"] or {}).get("projectNumber", "")
+        key = int(line["accountNumber"]), Decimal(line["vatPercentage"]), project
+        nets[key] += Decimal(line["amountExcludingVat"])
+    return {key: _ore(net) for key, net in nets.items()}
+
+
+def _ore(amount: Decimal) -> Decimal:
+    return amount.quantize(Decimal("0.01"), ROUND_HALF_UP)
 
 
 def _sums(company: Company, ledger: Ledger) -> Iterator[str]:

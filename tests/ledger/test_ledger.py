@@ -17,7 +17,6 @@ def test_every_invoice_is_there_once_and_exact_whatever_fails_on_the_way(tmp_pat
     seed = random.SystemRandom().randrange(2**32)
     report = run(100, seed, tmp_path)
     assert report.broken == [], f"seed {seed}\n{report}"
-    assert report.faulty_percent > 20
     assert report.invoices + report.credit_notes == 100
 
 
@@ -33,10 +32,16 @@ def a_right_ledger(company: Company) -> dict[str, Any]:
             {
                 "DocumentNumber": str(document.number),
                 "Total": document.total,
+                "TotalVAT": check.vat(document),
+                "CustomerNumber": document.event["invoice"]["customer"]["customerNumber"],
+                "InvoiceRows": [
+                    {"AccountNumber": account, "VAT": rate, "Price": net, "DeliveredQuantity": "1"}
+                    for (account, rate), net in check.rows(document).items()
+                ],
                 "Currency": document.event["invoice"]["currencyCode"],
                 "Booked": True,
                 "writes": {"POST": 1, "bookkeep": 1},
-                "attachments": [{"sha256": digest} for digest in document.files],
+                "attachments": [{"sha256": digest, "includeOnSend": True} for digest in document.files],
                 "InvoiceReference": str(document.credited) if document.credited in numbers else "0",
                 "ExternalInvoiceReference2": str(document.credited or ""),
             }
@@ -70,7 +75,15 @@ def test_a_ledger_that_is_right_is_found_so(company: Company) -> None:
         lambda ledger: ledger["invoices"][0].update(Total=ledger["invoices"][0]["Total"] + Decimal("0.01")),
         lambda ledger: ledger["invoices"][0].update(Booked=False),
         lambda ledger: ledger["invoices"][0].update(writes={"POST": 1, "bookkeep": 2}),
-        lambda ledger: ledger["invoices"][0]["attachments"].append({"sha256": "another"}),
+        lambda ledger: ledger["invoices"][0].update(CustomerNumber="3"),
+        lambda ledger: ledger["invoices"][0].update(TotalVAT=ledger["invoices"][0]["TotalVAT"] + Decimal("0.01")),
+        lambda ledger: ledger["invoices"][0]["InvoiceRows"][0].update(AccountNumber=3999),
+        lambda ledger: ledger["invoices"][0]["InvoiceRows"][0].update(VAT=7),
+        lambda ledger: ledger["invoices"][0]["InvoiceRows"][0].update(DeliveredQuantity="2"),
+        lambda ledger: next(
+            one for one in ledger["invoices"] if one["attachments"]
+        )["attachments"][0].update(includeOnSend=False),
+        lambda ledger: ledger["invoices"][0]["attachments"].append({"sha256": "another", "includeOnSend": True}),
         lambda ledger: ledger["orphans"].append({"sha256": "untold"}),
         lambda ledger: ledger["counters"].clear(),
         lambda ledger: ledger["counters"].update({"invoices.bookkeep_repeated": 1}),
