@@ -53,7 +53,11 @@ class FileMissing(NoFile):
 
 
 class FileUnavailable(NoFile):
-    """The file's host does not serve just now, or not us: Moment refuses the key."""
+    """The file's host does not serve just now."""
+
+
+class KeyRefused(FileUnavailable):
+    """Moment refuses our key: no file of any company comes, until the operator has mended that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +149,7 @@ def _check(attachment: Attachment, response: requests.Response, *, with_key: boo
     status, name = response.status_code, attachment.file_name
     if with_key and status in (401, 403):  # the same for every file, and nothing is wrong with any of them
         log.error("moment.key_refused", status=status)
-        raise FileUnavailable(name, f"Moment refuses the integration's key ({status}): tell the operator")
+        raise KeyRefused(name, f"Moment refuses the integration's key ({status}): tell the operator")
     if status == 429 or status >= 500:
         raise FileUnavailable(name, f"its host answered {status}")
     if status != 200:

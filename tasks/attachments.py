@@ -17,7 +17,7 @@ from fortnox import explain
 from fortnox.errors import FileRefused, NotFound, OutcomeUnknown, Rejected, Unavailable, ValueRefused
 from fortnox.payloads import AttachmentPayload
 from moment.events import Attachment, Invoice
-from moment.files import File, FileUnavailable, NoFile
+from moment.files import File, FileUnavailable, KeyRefused, NoFile
 from tasks.transfer import NOT_TAKEN, Job
 
 log = structlog.get_logger(__name__)
@@ -33,11 +33,13 @@ UNANSWERED_MOST = 3  # tries to upload a file, or to link them; then the invoice
 class Left(NamedTuple):
     """What is not in Fortnox, each as `name: why`: `missing` for good, `late` perhaps there at another try.
 
-    `instead`: names of files in whose place others are attached. `refused`: uploads that Fortnox does not attach.
+    `key_refused`: some are late as the operator has to mend the key to Moment. `instead`: names of files in whose place
+    others are attached. `refused`: uploads that Fortnox does not attach.
     """
 
     missing: tuple[str, ...] = ()
     late: tuple[str, ...] = ()
+    key_refused: bool = False
     instead: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
 
@@ -61,6 +63,7 @@ def transfer_files(job: Job, invoice: Invoice) -> Left:
     files: dict[str, tuple[Attachment, Uploaded]] = {}
     missing: list[str] = []
     late: list[str] = []
+    key_refused = False
     until = time.monotonic() + ALL_FILES
     for place, attachment in enumerate(invoice.attachments, 1):
         try:
@@ -68,6 +71,7 @@ def transfer_files(job: Job, invoice: Invoice) -> Left:
         except NoFile as error:
             log.warning("invoice.no_file", place=place, why=error.why)
             (late if isinstance(error, FileUnavailable) else missing).append(str(error))
+            key_refused |= isinstance(error, KeyRefused)
         except Rejected as error:
             missing.append(_refused(attachment, error))
         else:
@@ -81,13 +85,13 @@ def transfer_files(job: Job, invoice: Invoice) -> Left:
             raise
         names = [files[payload.fileId][0].file_name for payload in fresh]
         late += [f"{name}: Fortnox does not answer when it is attached" for name in names]
-        return Left(tuple(missing), tuple(late))
+        return Left(tuple(missing), tuple(late), key_refused)
     gone = [file_id for file_id, why in refused.items() if isinstance(why, NotFound)]
     forget_uploads(job, gone)
     late += [f"{files[file_id][0].file_name}: Fortnox no longer has what was uploaded" for file_id in gone]
     kept = {file_id: why for file_id, why in refused.items() if file_id not in gone}
     missing += [_refused(files[file_id][0], why) for file_id, why in kept.items()]
-    return Left(tuple(missing), tuple(late), refused=tuple(kept))
+    return Left(tuple(missing), tuple(late), key_refused, refused=tuple(kept))
 
 
 def forget_uploads(job: Job, file_ids: Iterable[str]) -> None:

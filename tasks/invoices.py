@@ -28,7 +28,9 @@ from worker.stores import UsedAccount
 
 log = structlog.get_logger(__name__)
 
-FILE_TRIES = 10  # of a file whose host does not serve: 5 s doubling, so some 40 minutes after the invoice was posted
+# Of a file whose host does not serve: 5 s doubling, so some 40 minutes after the invoice was posted. Where the operator
+# has to mend the key, for about a day, like any event: what is under way for long is an alarm of theirs.
+FILE_TRIES = 10
 FRESH = 120.0  # seconds that a comparison holds good: longer than an attempt, too short for a person to come between
 WITHOUT_LINK = ("invoice-unknown", "request", "document-locked")  # what Fortnox may say of `CreditInvoiceReference`
 OPTIONS = TypeAdapter(InvoiceOptions)
@@ -277,7 +279,7 @@ def _ended(job: Job, mapped: Mapped[InvoicePayload], left: Left) -> Outcome:
         return Done(mapped.notice)
     tries = int(job.steps.get("file tries", 0)) + 1
     after = backoff(tries, random.random())
-    if left.late and tries < FILE_TRIES and after is not None:
+    if left.late and after is not None and (tries < FILE_TRIES or left.key_refused):
         job.record("file tries", str(tries))
         return Retry(after, f"The invoice is posted; a file is not there yet. {' '.join(left.late)}", "FileLate")
     job.record("linking", IN_DOUBT)  # a person may attach them by hand meanwhile

@@ -183,6 +183,23 @@ def test_a_host_that_stays_down_is_given_up_after_ten_tries_and_the_file_named(s
     assert the_invoice(system, company)["writes"] == {"POST": 1, "bookkeep": 1}
 
 
+def test_a_key_that_moment_refuses_loses_no_file_however_often_it_was_tried(system: System) -> None:
+    company = "rotated"
+    moment = system.stack.sandbox
+    path = f"/api/1.0/companies/{company}/files"
+    tries = FILE_TRIES + 2
+    moment.in_moment("POST", "faults", {"kind": "fail_next", "status": 401, "path": path, "count": tries})
+    system.connect(company)
+    system.publish(
+        customer_json(company=company),
+        project_json(company=company),
+        invoice_json(company=company, attachments=[system.file(company, name="a.pdf", size=1_000)]),
+    )
+    assert system.settled_at_once(company, "e3").reason == ""
+    assert attachments_of(system, company) == ["a.pdf"]
+    assert the_invoice(system, company)["writes"] == {"POST": 1, "bookkeep": 1}
+
+
 def test_the_same_file_twice_is_uploaded_once_by_its_address_and_by_its_content(system: System) -> None:
     same = {"content_base64": base64.b64encode(b"%PDF the same").decode()}
     first = system.file("twins", name="a.pdf", **same)

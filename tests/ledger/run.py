@@ -27,7 +27,7 @@ from worker.local.stack import Stack
 
 # About 30 % of all requests, each with one of these. After a write: its answer is lost, or is an error.
 FORTNOX_RATES = {
-    "drop_before": 0.06,
+    "drop_before": 0.08,
     "500": 0.04,
     "502": 0.04,
     "429": 0.03,
