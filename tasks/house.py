@@ -59,7 +59,7 @@ class House:
     reading: Callable[[str], Fortnox]
     moment: MomentApi
     files: FileSource
-    links: Callable[[str], LinkStore]
+    links: Callable[[str, int | None], LinkStore]
     used_accounts: Callable[[str], UsedAccounts]
     expenses: Callable[[str], ExpenseStore]
     names: NameStore

@@ -111,7 +111,7 @@ def _connect(job: Job) -> Outcome | None:
     grant = job.house.oauth.exchange_code(code, company=company)
     if before is not None and before.tenant_id not in (None, grant.tenant_id):
         log.warning("connection.other_ledger", tenant_id=grant.tenant_id, before=before.tenant_id)
-        job.house.links(company).forget_all()  # what the other ledger has says nothing of this one
+        job.house.links(company, before.tenant_id).forget_all()
     connections.begin(_connection(job, grant, digest), to_tokens(grant))
     return None
 

@@ -2,27 +2,47 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import structlog
 from redis.exceptions import RedisError
 
+from tasks.closed import about_connection
 from tasks.stopping import Stopping
 from worker.ordering import Claim, LeaseLost, Ordering
 
 log = structlog.get_logger(__name__)
 
 
+LedgerOf = Callable[[str], int | None]  # the tenant id of the company's ledger, as far as it is known
+
+
 class HandedBack(Exception):
-    """This worker is stopping: the event goes on from here in another."""
+    """The event goes on from here in another worker, or in this one when it comes again."""
+
+    def __str__(self) -> str:
+        return "The worker was stopped; another goes on."
+
+
+class Moved(HandedBack):
+    """The company is connected to another ledger than when the event was taken up."""
+
+    def __str__(self) -> str:
+        return "The company is connected to another ledger now: the event begins anew in that one."
 
 
 class Hold:
-    """A claim whose lease is kept. `check` it before every request."""
+    """A claim whose lease is kept, in one ledger. `check` it before every request.
 
-    def __init__(self, ordering: Ordering, claim: Claim, stopping: Stopping) -> None:
+    `ledger`: the tenant id of the ledger that the event was taken up for. None where it is not known, and of an event
+    about the connection itself, which may bring another.
+    """
+
+    def __init__(self, ordering: Ordering, claim: Claim, stopping: Stopping, ledger_of: LedgerOf) -> None:
         self.claim = claim
+        self.ledger = None if about_connection(claim) else ledger_of(claim.company)
+        self._ledger_of = ledger_of
         self._ordering = ordering
         self._stopping = stopping
         self._lease = ordering.lease.total_seconds()
@@ -38,18 +58,24 @@ class Hold:
         self._good_until = asked + self._lease
 
     def check(self) -> None:
-        """Makes sure that the event is this holder's to go on with. Raises `LeaseLost` and `HandedBack`."""
+        """Makes sure that the event is this holder's to go on with. Raises `LeaseLost` and `HandedBack`.
+
+        The token of the next request was read before: one of another ledger is not used.
+        """
         if self._stopping:
             raise HandedBack
         if time.monotonic() > self._good_until - self._lease / 3:
             self.renew()
+        if self.ledger is not None and self._ledger_of(self.claim.company) != self.ledger:
+            raise Moved
 
 
 class LeaseKeeper:
     """Renews every hold of this process each third of a lease. The thread starts with the first hold."""
 
-    def __init__(self, ordering: Ordering, stopping: Stopping) -> None:
+    def __init__(self, ordering: Ordering, stopping: Stopping, ledger_of: LedgerOf) -> None:
         self._ordering = ordering
+        self._ledger_of = ledger_of
         self._stopping = stopping
         self._interval = ordering.lease.total_seconds() / 3
         self._holds: set[Hold] = set()
@@ -58,7 +84,7 @@ class LeaseKeeper:
 
     @contextmanager
     def keep(self, claim: Claim) -> Iterator[Hold]:
-        hold = Hold(self._ordering, claim, self._stopping)
+        hold = Hold(self._ordering, claim, self._stopping, self._ledger_of)
         with self._changed:
             self._holds.add(hold)
             if self._thread is None:

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -43,6 +43,7 @@ log = structlog.get_logger(__name__)
 
 WAIT_FOR_REDIS = 0.5  # seconds between two tries to settle
 NOT_TAKEN, IN_DOUBT, TAKEN = "", "?", "1"  # what is recorded for a step
+IN_LEDGER = "@"  # between a step and the tenant id of the ledger that it was taken in
 
 TELL = (Failed, Held, Pause)  # outcomes that a person is told of
 
@@ -59,7 +60,7 @@ class Job:
     claim: Claim
     hold: Hold
     house: House
-    steps: dict[str, str] = field(default_factory=dict)  # taken by earlier holders, and by this one
+    steps: dict[str, str] = field(default_factory=dict)  # taken in this ledger, by earlier holders and by this one
 
     @cached_property
     def connection(self) -> Connection:
@@ -78,7 +79,7 @@ class Job:
 
     @property
     def links(self) -> LinkStore:
-        return self.house.links(self.claim.company)
+        return self.house.links(self.claim.company, self.hold.ledger)
 
     def switched_off(self, kind: Literal["customers", "projects", "invoices"]) -> Skipped | None:
         """Why this kind of thing is not transferred for the company, if it is not."""
@@ -112,9 +113,22 @@ class Job:
             raise
 
     def record(self, step: str, value: str = TAKEN) -> None:
-        """Records a step before the next is taken. Raises `LeaseLost`."""
-        self.house.ordering.record(self.claim, step, value)
+        """Records a step, and in which ledger, before the next is taken. Raises `LeaseLost`."""
+        name = step if self.hold.ledger is None else f"{step}{IN_LEDGER}{self.hold.ledger}"
+        self.house.ordering.record(self.claim, name, value)
         self.steps[step] = value
+
+
+def counting(progress: Mapping[str, str], ledger: int | None) -> dict[str, str]:
+    """The recorded steps that count in this ledger: those taken there, and those of no ledger, as a person's word is.
+
+    What was created in one ledger is not there in another, though that may well have something of the same number.
+    Pure.
+    """
+    taken_here = f"{IN_LEDGER}{ledger}"
+    anywhere = {name: value for name, value in progress.items() if IN_LEDGER not in name}
+    here = {name.removesuffix(taken_here): value for name, value in progress.items() if name.endswith(taken_here)}
+    return anywhere | here
 
 
 Deliver = Callable[[Job], Outcome]
@@ -196,7 +210,7 @@ def run(claim: Claim, house: House, transfer: Deliver, read: Read = parse_event)
         event = read(claim.body)
         needs = tuple(map(str, event.prerequisites))
         with house.leases.keep(claim) as hold:
-            return transfer(Job(event, claim, hold, house, dict(claim.progress)))
+            return transfer(Job(event, claim, hold, house, counting(claim.progress, hold.ledger)))
     except LeaseLost:
         raise
     except Exception as error:  # noqa: BLE001 - `verdict` tells the errors apart, and a bug fails loudly
@@ -211,4 +225,4 @@ def run(claim: Claim, house: House, transfer: Deliver, read: Read = parse_event)
 def _doubt(house: House, key: str) -> None:
     """Fortnox does not have this customer or project as it was written: the next event of it writes it anew."""
     company, kind, number = key.split("/", 2)
-    house.links(company).forget(kind, number)
+    house.links(company, house.connections.ledger(company)).forget(kind, number)

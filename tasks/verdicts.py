@@ -36,7 +36,7 @@ def verdict(error: Exception, claim: Claim, needs: tuple[str, ...], chance: floa
     """
     match error:
         case HandedBack():
-            return Yield(reason="The worker was stopped; another goes on.")
+            return Yield(reason=str(error))
         case FortnoxError():
             return _of_fortnox(error, claim, needs, chance)
         case MomentRefused():

@@ -175,7 +175,7 @@ def build_house(app: App) -> House:
         company_settings=CompanySettingsStore(redis),
         oauth=oauth,
         tokens=tokens,
-        leases=LeaseKeeper(ordering, app.stopping),
+        leases=LeaseKeeper(ordering, app.stopping, connections.ledger),
         closed=closed,
         fortnox=fortnox,
         reading=reading,

@@ -124,6 +124,11 @@ class ConnectionStore:
         except NeverConnected:
             return None
 
+    def ledger(self, company: str) -> int | None:
+        """The tenant id of the company's ledger; None where the company has none, or its number is not known."""
+        found: Any = self._redis.hget(self._key(company), "connection")
+        return json.loads(found)["tenant_id"] if found else None
+
     def states(self, companies: Iterable[str]) -> dict[str, str]:
         """connected or disabled, of those of these companies that have a connection; in one round trip."""
         names = list(companies)

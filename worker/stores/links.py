@@ -1,7 +1,8 @@
-"""What exists in Fortnox because we wrote it, and a digest of what was last written: `link:<company>:<kind>`.
+"""What exists in Fortnox because we wrote it, and a digest of what was last written: `link:<company>:<ledger>:<kind>`.
 
-A changed customer or project then costs one request and an unchanged one none. The store is a memory, not the
-truth: what it does not know is looked up in Fortnox.
+It is remembered of one ledger, by its tenant id: what one has says nothing of another that the company moves to. A
+changed customer or project then costs one request and an unchanged one none. The store is a memory, not the truth:
+what it does not know is looked up in Fortnox.
 """
 
 from typing import Any
@@ -12,11 +13,11 @@ from fortnox.upsert import LinkRecord
 
 
 class LinkStore:
-    """Links of one company. Implements `fortnox.upsert.Links`."""
+    """Links of one company's ledger (None: it is not known which). Implements `fortnox.upsert.Links`."""
 
-    def __init__(self, redis: Redis, company: str, prefix: str = "mf:") -> None:
+    def __init__(self, redis: Redis, company: str, ledger: int | None, prefix: str = "mf:") -> None:
         self._redis = redis
-        self._key = f"{prefix}link:{company}"
+        self._key = f"{prefix}link:{company}:{ledger or ''}"
 
     def remembered(self, kind: str, number: str) -> LinkRecord | None:
         """What was last written for this customer or project; None when nothing is known of it."""
