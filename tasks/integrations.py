@@ -13,15 +13,22 @@ from fortnox.oauth import Grant
 from moment.events import Integration
 from tasks.checks import Found, ledger_of, look, problems, stopped
 from tasks.names import TRANSFERS
+from tasks.pauses import pause
 from tasks.schedule import follow
 from tasks.tokens import to_tokens
 from tasks.transfer import Job, TransferTask
+from tasks.verdicts import verdict
 from worker.ordering import Done, Failed, Outcome, Skipped
 from worker.stores import Connection, Problem
+from worker.stores.vault import Unsealable
 
 log = structlog.get_logger(__name__)
 
 NEW_CODE = "Enable the integration in Moment again and approve it in Fortnox: that gives a new code."
+STANDS = "The connection that was made before goes on as it was."
+SERVICE_CONSENT = "The company is disconnected. A service account's consent stays until it is removed in Fortnox."
+NOT_ENDED = "The company is disconnected, but Fortnox did not confirm that its consent has ended."
+REMOVE = "Remove the integration in Fortnox, under Connected services, where it is still listed."
 
 
 @shared_task(name=TRANSFERS["integration"], base=TransferTask, bind=True)
@@ -45,20 +52,24 @@ def transfer_integration(job: Job) -> Outcome:
 
 def enable(job: Job) -> Outcome:
     """Exchanges the code, which lives 10 minutes and works once, lets the company's events go, and checks."""
+    company, connections = job.claim.company, job.house.connections
     if not job.taken("connected"):
-        if refused := _connect(job):
-            return refused
+        before = connections.find(company)
+        if refused := _refusal(job, before):
+            works = before is not None and before.state == "connected" and not connections.dead(company)
+            return _goes_on(refused) if works else refused
         job.record("connected")
-    job.house.ordering.resume(job.claim.company)
-    follow(job.house, job.house.connections.get(job.claim.company))
+    job.house.ordering.resume(company)
+    follow(job.house, connections.get(company))
     return check(job)
 
 
 def update(job: Job) -> Outcome:
     """Takes over the company's new choices, and checks them. Raises `NeverConnected`."""
     connection = job.house.connections.get(job.claim.company)
-    connection = connection.model_copy(update={"integration": without_code(job.event.integration)})
-    job.house.connections.save(connection)
+    job.hold.check()
+    chosen = connection.model_copy(update={"integration": without_code(job.event.integration)})
+    connection = job.house.connections.save(chosen)
     follow(job.house, connection)
     return check(job) if connection.state == "connected" else Done()
 
@@ -66,22 +77,29 @@ def update(job: Job) -> Outcome:
 def disable(job: Job) -> Outcome:
     """Ends transfers at once, then revokes the refresh token where there is one, and forgets all tokens."""
     company, connections = job.claim.company, job.house.connections
-    connection = connections.find(company)
+    version, connection = connections.version(company), connections.find(company)
     if connection is None:
         return Skipped("The company was not connected.")
-    disabled = connection.model_copy(update={"state": "disabled", "problems": ()})
-    connections.save(disabled)
+    job.hold.check()  # what was read is what this event is to end, not what came after it
+    disabled = connections.save(connection.model_copy(update={"state": "disabled", "problems": ()}))
     follow(job.house, disabled)
-    job.house.tokens.end(company)
+    ended = version is None or job.house.tokens.end(company, version)
     job.house.ordering.resume(company)
-    return Done()
+    if connection.integration.service_account:
+        return Done(SERVICE_CONSENT, REMOVE)
+    return Done() if ended else Done(NOT_ENDED, REMOVE)
 
 
 def check(job: Job) -> Outcome:
     """Looks whether what the company chose can work, in one go, and keeps what was found with the connection."""
     company, connections = job.claim.company, job.house.connections
-    found = look(job, connections.get(company))
-    connection = _identified(connections.get(company), found)
+    connection = connections.get(company)
+    try:
+        found = look(job, connection)
+    except e.GrantDead as dead:  # the one mail tells of that; the next consent is checked
+        pause(job.house, company, dead)
+        return Done()
+    connection = connections.save(_identified(connection, found))
     if connection.integration.service_account and found.rotating and _goes_without_refresh_token(job, connection):
         found = replace(found, rotating=False)
     listed = problems(connection.integration, found)
@@ -97,28 +115,41 @@ def _told(listed: tuple[Problem, ...]) -> tuple[str, str]:
     return " ".join(problem.what for problem in listed), " ".join([*remedies, "Then retry the event."])
 
 
-def _connect(job: Job) -> Outcome | None:
-    """None when the company is connected by this event."""
+def _refusal(job: Job, before: Connection | None) -> Outcome | None:
+    """Why the company is not connected by this event, if it is not."""
+    try:
+        return _connect(job, before)
+    except (e.Rejected, Unsealable) as error:
+        return verdict(error, job.claim, (), chance=0)
+
+
+def _goes_on(refused: Outcome) -> Outcome:
+    """A code that is no good ends no connection that works, and holds up nothing; a person is told."""
+    return Done(f"{refused.reason} {STANDS}", refused.remedy) if isinstance(refused, Failed) else refused
+
+
+def _connect(job: Job, before: Connection | None) -> Outcome | None:
     company, connections = job.claim.company, job.house.connections
     sealed = job.event.integration.authorization_code
     if sealed is None:
         return Failed("integration.authorizationCode: is missing.", NEW_CODE, "NoCode")
     code = job.house.vault.open(sealed)
     digest = hashlib.sha256(code.encode()).hexdigest()[:16]
-    before = connections.find(company)
     if before is not None and before.code_digest == digest:
-        return None if before.enabled_by == job.claim.id else _used(before)
+        return None if before.enabled_by == job.claim.id else _used(job, before)
+    job.hold.check()
     grant = job.house.oauth.exchange_code(code, company=company)
     if before is not None and before.tenant_id not in (None, grant.tenant_id):
         log.warning("connection.other_ledger", tenant_id=grant.tenant_id, before=before.tenant_id)
         job.house.links(company, before.tenant_id).forget_all()
-    connections.begin(_connection(job, grant, digest), to_tokens(grant))
+    connection = _connection(job, grant, digest)
+    connections.begin(connection.model_copy(update={"revision": before.revision if before else 0}), to_tokens(grant))
     return None
 
 
-def _used(before: Connection) -> Outcome:
+def _used(job: Job, before: Connection) -> Outcome:
     used = f"The authorization code was used already, on {before.connected_at:%Y-%m-%d %H:%M} UTC: it works once."
-    if before.state == "connected":
+    if before.state == "connected" and not job.house.connections.dead(job.claim.company):
         return Skipped(f"{used} The connection that was made with it stands.")
     return Failed(used, NEW_CODE, "CodeUsed")
 
@@ -154,7 +185,6 @@ def _goes_without_refresh_token(job: Job, connection: Connection) -> bool:
         grant = job.house.oauth.client_credentials(connection.tenant_id, company=connection.company)
     except (e.GrantDead, e.Rejected):
         return False
-    job.house.connections.save(connection)  # its tenant id is what the next token is asked for with
     return job.house.connections.renewed(connection.company, held.version, to_tokens(grant)) in ("kept", "revived")
 
 

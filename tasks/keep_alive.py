@@ -7,14 +7,15 @@ at no others. A few a minute: ten thousand companies that connected on one day a
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import sentry_sdk
 import structlog
 from celery import Task, shared_task
+from redis.exceptions import RedisError
 
 from fortnox import errors as e
-from fortnox.codes import explain
 from tasks.house import House, house_of
-from tasks.messages import ask_for_report
 from tasks.names import KEEP_ALIVE
+from tasks.pauses import end_stale, pause
 from worker.stores import NeverConnected
 
 log = structlog.get_logger(__name__)
@@ -27,24 +28,35 @@ AGAIN = timedelta(hours=1)  # after a failure that passes
 @shared_task(name=KEEP_ALIVE, bind=True)
 def keep_alive(task: Task[Any, Any]) -> int:
     """Exchanges the refresh tokens that were not used for long. Returns how many."""
-    return exchange_unused(house_of(task.app), datetime.now(UTC))
+    house = house_of(task.app)
+    end_stale(house)
+    return exchange_unused(house, datetime.now(UTC))
 
 
 def exchange_unused(house: House, now: datetime) -> int:
-    """Exchanges up to `MOST` of them, the longest unused first."""
+    """Exchanges up to `MOST` of them, the longest unused first. One company's trouble holds up no other."""
     exchanged = 0
     for company in house.connections.unused_since(now - UNUSED, MOST):
         try:
             house.tokens.keep_alive(company)
         except e.GrantDead as dead:
-            log.warning("connection.dead", company=company)
-            house.ordering.pause(company, explain(dead).reason)
-            ask_for_report(house.app)
+            pause(house, company, dead)
         except NeverConnected:
             log.info("connection.gone", company=company)  # disconnected a moment ago
-        except e.FortnoxError as error:
+        except RedisError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a token that no key opens, or a bug: the operator's to mend
+            if not isinstance(error, e.FortnoxError):
+                _tell_operator(company, error)
             log.warning("connection.not_kept_alive", company=company, error=type(error).__name__)
             house.connections.look_again(company, now - UNUSED + AGAIN)
         else:
             exchanged += 1
     return exchanged
+
+
+def _tell_operator(company: str, error: Exception) -> None:
+    log.error("connection.needs_operator", company=company, error=type(error).__name__)
+    with sentry_sdk.new_scope() as scope:
+        scope.set_tag("company", company)
+        sentry_sdk.capture_exception(error)

@@ -4,9 +4,9 @@ What can go wrong with a token that works once, and what is done about it:
 
 - two want to renew: the lease in Redis lets one; the others use what is still good, or wait for it;
 - the holder is stopped for longer than its lease: the store refuses to let its pair take a newer one's place, and
-  keeps it aside, as it may be the one that works;
+  keeps it aside, as it may be the one that works; where the newer one is dead by then, it takes its place;
 - Fortnox says `invalid_grant`: the store is read again before that is believed;
-- the answer is lost on its way: asked again at once, which Fortnox takes for a simultaneous refresh;
+- the answer is lost on its way, or cannot be read: asked again at once, which Fortnox takes for a simultaneous refresh;
 - Redis is away when the new pair comes: storing it is tried again, and nobody uses it before;
 - a time limit ends the task: the renewal is a thread of its own, which Celery's soft limit does not interrupt.
 
@@ -19,6 +19,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TypeVar
 
 import structlog
 from redis import Redis
@@ -29,7 +31,10 @@ from redis.lock import Lock
 
 from fortnox import errors as e
 from fortnox.oauth import TOKEN_PATH, Grant, OAuth
-from worker.stores import ConnectionStore, Held, NeverConnected, Tokens
+from worker.stores import ConnectionStore, Held, NeverConnected, Tokens, Version
+from worker.stores.vault import Unsealable
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -68,7 +73,7 @@ class TokenKeeper:
         """A token that is good for a while. Raises `NeverConnected` or a `FortnoxError`."""
         held = self._held(company)
         if held.due:
-            held = self._renewed(company, held, usable=not held.over)
+            held = self._renewed_ahead(company, held)
         return held.tokens.access_token.get_secret_value()
 
     def renew(self, company: str, rejected_token: str) -> str:
@@ -82,18 +87,35 @@ class TokenKeeper:
         """Exchanges the refresh token, whether the access token is due or not."""
         self._renewed(company, self._held(company))
 
-    def end(self, company: str) -> None:
-        """Revokes the refresh token where there is one, and forgets all. Waits for a renewal that is under way."""
+    def end(self, company: str, version: Version) -> bool:
+        """Revokes the refresh token of this grant where there is one, and forgets its tokens, whatever Fortnox says.
+
+        False where Fortnox did not say that the consent has ended by that. Waits for a renewal that is under way; a
+        newer grant stays.
+        """
         lock = self._lock(company)
         if not lock.acquire(blocking=True, blocking_timeout=self._patience):
             raise _busy()
+        return self._holding(lock, partial(self._end, company, version.grant))
+
+    def _end(self, company: str, grant: int) -> bool:
+        ended = True
+        while (version := self._store.version(company)) is not None and version.grant == grant:
+            ended = self._revoked(company)
+            self._store.forget_tokens(company, version)  # unless it was renewed: then the newer one is revoked as well
+        return ended
+
+    def _revoked(self, company: str) -> bool:
         try:
-            held = self._store.held(company)
-            if held is not None and held.tokens.refresh_token is not None:
-                self._oauth.revoke(held.tokens.refresh_token, company=company)
-            self._store.forget_tokens(company)
-        finally:
-            _release(lock)
+            held = self._held(company)
+            token = held.tokens.refresh_token
+            return token is None or self._oauth.revoke(token, company=company) or held.dead
+        except (e.GrantDead, e.Rejected) as refusal:
+            log.warning("token.not_revoked", company=company, error_code=refusal.code or None)
+            return held.dead
+        except Unsealable:
+            log.warning("token.not_revoked", company=company, error="Unsealable")
+            return False
 
     def _held(self, company: str) -> Held:
         held = self._store.held(company)
@@ -104,6 +126,16 @@ class TokenKeeper:
     def _lock(self, company: str) -> Lock:
         lock: Lock = self._redis.lock(f"mf:renewing:{company}", timeout=self._lease, thread_local=False)
         return lock
+
+    def _renewed_ahead(self, company: str, seen: Held) -> Held:
+        """Newer tokens than those seen; those, while they are good and Fortnox gives no others."""
+        try:
+            return self._renewed(company, seen, usable=not seen.over)
+        except e.Transient:
+            held = self._held(company)
+            if held.over:
+                raise
+            return held
 
     def _renewed(self, company: str, seen: Held, *, usable: bool = False) -> Held:
         """Newer tokens than those seen, by us or by whoever is at it; `usable` ones serve while somebody is."""
@@ -116,12 +148,12 @@ class TokenKeeper:
             if time.monotonic() > deadline:
                 raise _busy()
             time.sleep(LOOK_EVERY)
-        return self._holding(lock, company, seen)
+        return self._holding(lock, partial(self._renew, company, seen))
 
-    def _holding(self, lock: Lock, company: str, seen: Held) -> Held:
-        """Renews in a thread, keeping the lease. Whatever ends the waiting does not end the renewal."""
+    def _holding(self, lock: Lock, work: Callable[[], T]) -> T:
+        """Works in a thread, keeping the lease. Whatever ends the waiting does not end the work."""
         executor = ThreadPoolExecutor(1, thread_name_prefix="renewal")
-        renewal = executor.submit(contextvars.copy_context().run, self._renew, company, seen)
+        renewal = executor.submit(contextvars.copy_context().run, work)
         executor.shutdown(wait=False)
         try:
             while not wait([renewal], timeout=self._lease / 3).done:
@@ -157,24 +189,22 @@ class TokenKeeper:
             return self._oauth.client_credentials(tenant_id, company=company)
         try:
             return self._oauth.refresh(tokens.refresh_token, company=company)
-        except e.OutcomeUnknown as error:
-            if error.status is not None:
-                raise
-            # The connection broke. Fortnox may have exchanged the token: a repeat this close is simultaneous to it.
+        except e.OutcomeUnknown:
+            # Fortnox may have exchanged the token, whatever became of its answer: a repeat this close is simultaneous.
             log.warning("token.asked_again", company=company)
             return self._oauth.refresh(tokens.refresh_token, company=company)
 
     def _refused(self, company: str, asked: Held, refusal: e.GrantDead) -> Held:
         """`invalid_grant` is also what a token says that somebody else has exchanged."""
-        held = self._held(company)
-        if held.version != asked.version:
-            return held
-        if self._store.promote_spare(company, held.version):
-            log.warning("token.spare_used", company=company)
-            return self._renew(company, self._held(company))
-        if self._store.mark_dead(company, held.version):
-            raise refusal
-        return self._held(company)
+        while True:
+            held = self._held(company)
+            if held.version != asked.version:
+                return held
+            if self._store.promote_spare(company, held.version):
+                log.warning("token.spare_used", company=company)
+                return self._renew(company, self._held(company))
+            if self._store.mark_dead(company, held.version):
+                raise refusal
 
     def _keep(self, company: str, based_on: Held, tokens: Tokens) -> None:
         deadline = time.monotonic() + TRY_TO_STORE

@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -13,6 +13,7 @@ import structlog
 from celery import Task
 from celery.exceptions import Retry as ShownAsRetry
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from fortnox import Fortnox, FortnoxError
@@ -23,6 +24,7 @@ from tasks.bugs import is_bug, report_bug
 from tasks.house import House, house_of
 from tasks.leases import HandedBack, Hold
 from tasks.messages import ask_for_report
+from tasks.pauses import end_if_stale
 from tasks.processes import this_process
 from tasks.verdicts import verdict
 from worker.ordering import (
@@ -37,7 +39,7 @@ from worker.ordering import (
     Skipped,
     Trouble,
 )
-from worker.stores import CompanySettings, Connection, LinkStore
+from worker.stores import CompanySettings, Connection, LinkStore, NeverConnected
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +48,7 @@ NOT_TAKEN, IN_DOUBT, TAKEN = "", "?", "1"  # what is recorded for a step
 IN_LEDGER = "@"  # between a step and the tenant id of the ledger that it was taken in
 
 TELL = (Failed, Held, Pause)  # outcomes that a person is told of
+DISABLED = Skipped("The integration is disabled for this company.")
 
 
 class TransferFailed(Exception):
@@ -84,7 +87,7 @@ class Job:
     def switched_off(self, kind: Literal["customers", "projects", "invoices"]) -> Skipped | None:
         """Why this kind of thing is not transferred for the company, if it is not."""
         if self.connection.state == "disabled":
-            return Skipped("The integration is disabled for this company.")
+            return DISABLED
         if not getattr(self.connection.integration.transfers, kind):
             return Skipped(f"The transfer of {kind} is switched off for this company.")
         return None
@@ -164,6 +167,9 @@ class TransferTask(Task[Any, Any]):
                 log.warning("transfer.lease_lost")
                 attempt.lost()
                 return "lease lost"
+            if isinstance(outcome, Pause):
+                with suppress(RedisError):  # beat looks again
+                    end_if_stale(house, company)
             return self._tell(attempt, outcome)
 
     def _tell(self, attempt: Attempt, outcome: Outcome) -> str:
@@ -214,12 +220,19 @@ def run(claim: Claim, house: House, transfer: Deliver, read: Read = parse_event)
     except LeaseLost:
         raise
     except Exception as error:  # noqa: BLE001 - `verdict` tells the errors apart, and a bug fails loudly
+        if isinstance(error, NeverConnected) and _is_disabled(house, claim.company):
+            return DISABLED  # a moment ago
         outcome = verdict(error, claim, needs, chance=random.random())
         if isinstance(error, PrerequisiteMissing) and isinstance(outcome, Held):
             _doubt(house, outcome.key)
         if is_bug(outcome):
             report_bug(error, claim)
         return outcome
+
+
+def _is_disabled(house: House, company: str) -> bool:
+    connection = house.connections.find(company)
+    return connection is not None and connection.state == "disabled"
 
 
 def _doubt(house: House, key: str) -> None:

@@ -19,7 +19,7 @@ from tasks.closed import about_connection, key_of
 from tasks.leases import HandedBack
 from worker.ordering import Claim, Failed, Held, Outcome, Pause, Retry, Trouble, Yield
 from worker.ordering.backoff import backoff
-from worker.stores import NeverConnected
+from worker.stores import NeverConnected, Overtaken
 from worker.stores.vault import Unsealable
 
 log = structlog.get_logger(__name__)
@@ -35,7 +35,7 @@ def verdict(error: Exception, claim: Claim, needs: tuple[str, ...], chance: floa
     An unknown error is a bug: the event fails loudly, and is kept.
     """
     match error:
-        case HandedBack():
+        case HandedBack() | Overtaken():
             return Yield(reason=str(error))
         case FortnoxError():
             return _of_fortnox(error, claim, needs, chance)

@@ -73,7 +73,9 @@ class Ground:
     def connect(self) -> None:
         oauth = OAuth(self.sandbox.fortnox, CLIENT_ID, SecretStr(CLIENT_SECRET))
         grant = oauth.exchange_code(self.sandbox.code(COMPANY, service=False))
+        before = self.store.find(COMPANY)
         connection = Connection(
+            revision=before.revision if before else 0,
             company=COMPANY,
             state="connected",
             tenant_id=grant.tenant_id,

@@ -10,6 +10,7 @@ from fortnox import SCOPES, Fortnox, Http, OAuth, Transport
 from tests.fortnox_things import COMPANY, ServiceTokens
 from tests.recording import Recorder, recording
 from tests.services import CLIENT_ID, CLIENT_SECRET, Sandbox, running_redis, running_sandbox
+from tests.unattended import Unattended, unattended_house
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -55,6 +56,12 @@ def sandbox(sandbox_process: Sandbox) -> Sandbox:
     """The stand-ins, empty again."""
     sandbox_process.post("reset")
     return sandbox_process
+
+
+@pytest.fixture
+def unattended(redis_url: str, redis_client: "redis.Redis", sandbox: Sandbox) -> Iterator[Unattended]:
+    with unattended_house(redis_url, sandbox) as house:
+        yield house
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from moment.events import Integration
 from tasks.keep_alive import MOST, exchange_unused
@@ -86,7 +87,7 @@ def test_a_failure_that_passes_is_tried_again_in_an_hour_and_holds_up_nobody(app
     for name in ("first", "second"):
         connect(app, stack, name)
         app.house.connections.look_again(name, now - timedelta(days=31))
-    stack.sandbox.fault("fail_next", status=503, path="/oauth-v1/token", body="html", tenant="first")
+    stack.sandbox.fault("fail_next", status=503, path="/oauth-v1/token", body="html", tenant="first", count=2)
     assert exchange_unused(app.house, now) == 1
     assert exchange_unused(app.house, now) == 0
     assert app.house.ordering.paused("first") is None
@@ -100,3 +101,35 @@ def test_a_tick_is_short_and_takes_the_longest_unused_first(app: App, stack: Sta
         app.house.connections.look_again(name, datetime.now(UTC) - timedelta(days=31, seconds=-n))
     assert exchange_unused(app.house, datetime.now(UTC)) == MOST
     assert app.house.connections.unused_since(datetime.now(UTC) - timedelta(days=1), 10) == names[MOST:]
+
+
+def test_a_token_that_no_key_opens_holds_up_no_other_company(app: App, stack: Stack) -> None:
+    now = datetime.now(UTC)
+    for n, name in enumerate(("locked", "behind")):
+        connect(app, stack, name)
+        app.house.connections.look_again(name, now - timedelta(days=31, seconds=-n))
+    app.house.redis.hset("mf:connection:locked", "tokens", "sealed with a key that is lost")
+    with capture_logs() as logged:
+        assert exchange_unused(app.house, now) == 1
+    (told,) = [line for line in logged if line["event"] == "connection.needs_operator"]
+    assert (told["company"], told["error"]) == ("locked", "Unsealable")
+    assert exchange_unused(app.house, now) == 0
+    assert app.house.connections.unused_since(now - timedelta(days=29), 10) == ["locked"]  # looked at in an hour
+
+
+def test_an_error_that_nobody_foresaw_holds_up_no_other_company(
+    app: App, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.now(UTC)
+    for n, name in enumerate(("odd", "behind")):
+        connect(app, stack, name)
+        app.house.connections.look_again(name, now - timedelta(days=31, seconds=-n))
+    keep_alive = app.house.tokens.keep_alive
+
+    def breaks(company: str) -> None:
+        if company == "odd":
+            raise KeyError(company)
+        keep_alive(company)
+
+    monkeypatch.setattr(app.house.tokens, "keep_alive", breaks)
+    assert exchange_unused(app.house, now) == 1

@@ -112,9 +112,8 @@ def test_a_value_that_changes_meanwhile_is_not_overwritten(filled: "redis.Redis"
 
 
 def test_what_no_key_opens_is_named_and_left_as_it_is(filled: "redis.Redis") -> None:
-    ConnectionStore(filled, Vault([LOST])).begin(
-        Connection(company="c3", state="connected", integration=Integration(), connected_at=datetime.now(UTC)), TOKENS
-    )
+    store = ConnectionStore(filled, Vault([LOST]))
+    store.begin(store.get("c3"), TOKENS)
     steps = list(Rotation(filled, Vault([NEW, OLD])).walk())
     assert [step.name for step in steps if step.found == "unopenable"] == ["mf:connection:c3"]
     with pytest.raises(Unsealable):

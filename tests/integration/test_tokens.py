@@ -18,11 +18,12 @@ from moment.events import Integration
 from tasks.tokens import TokenKeeper, to_tokens
 from tests.services import CLIENT_ID, CLIENT_SECRET, Sandbox
 from worker.local import EmbeddedRedis, wait_until
-from worker.stores import Connection, ConnectionStore, NeverConnected, Tokens, Vault
+from worker.stores import Connection, ConnectionStore, NeverConnected, Overtaken, Tokens, Vault
 
 COMPANY = "acme"
 KEY = SecretStr(Fernet.generate_key().decode())
 REFRESH = "/oauth-v1/token"
+REVOKE = "/oauth-v1/revoke"
 
 
 @pytest.fixture
@@ -52,7 +53,9 @@ def connect(
         sandbox.tenant(COMPANY)
         sandbox.post("options", {"access_token_seconds": seconds})
         grant = oauth.exchange_code(sandbox.code(COMPANY, service=service))
+        before = store.find(COMPANY)
         connection = Connection(
+            revision=before.revision if before else 0,
             company=COMPANY,
             state="connected",
             tenant_id=grant.tenant_id,
@@ -146,12 +149,36 @@ def test_a_transfer_that_finds_no_token_for_long_gives_its_slot_back(
         keeper.access_token(COMPANY)
 
 
+def test_a_token_that_is_due_serves_on_while_fortnox_gives_no_other(
+    connect: Callable[..., None], keeper: TokenKeeper, redis_decoded: "redis.Redis", sandbox: Sandbox
+) -> None:
+    connect()
+    before = keeper.access_token(COMPANY)
+    redis_decoded.hset(f"mf:connection:{COMPANY}", "renew_at", 0)
+    sandbox.fault("fail_next", status=503, path=REFRESH, body="html", count=2)
+    assert keeper.access_token(COMPANY) == before
+    assert keeper.access_token(COMPANY) != before
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "drop_response_after_write"},
+        {"kind": "fail_after_write", "status": 502, "body": "html"},
+        {"kind": "fail_after_write", "status": 200, "body": "html"},
+    ],
+    ids=["broken connection", "gateway", "unreadable"],
+)
 def test_a_lost_answer_is_asked_for_again_at_once(
-    connect: Callable[..., None], keeper: TokenKeeper, store: ConnectionStore, sandbox: Sandbox
+    fault: dict[str, Any],
+    connect: Callable[..., None],
+    keeper: TokenKeeper,
+    store: ConnectionStore,
+    sandbox: Sandbox,
 ) -> None:
     connect(expired=True)
     sandbox.post("options", {"refresh_race_window": 5.0})
-    sandbox.fault("drop_response_after_write", path=REFRESH)
+    sandbox.fault(**fault, path=REFRESH)
     keeper.access_token(COMPANY)
     sandbox.post("options", {"refresh_race_window": 0.0})
     keeper.keep_alive(COMPANY)  # the pair that was kept is the one that works
@@ -164,7 +191,7 @@ def test_an_answer_that_is_no_answer_is_a_trouble_and_not_an_unknown_write(
     connect: Callable[..., None], keeper: TokenKeeper, sandbox: Sandbox
 ) -> None:
     connect(expired=True)
-    sandbox.fault("fail_next", status=503, path=REFRESH, body="html")
+    sandbox.fault("fail_next", status=503, path=REFRESH, body="html", count=2)
     with pytest.raises(e.Unavailable):
         keeper.access_token(COMPANY)
     assert keeper.access_token(COMPANY)
@@ -223,6 +250,52 @@ def test_of_two_simultaneous_refreshes_the_pair_that_works_is_found_though_it_ca
     found = store.held(COMPANY)
     assert found is not None
     assert not found.dead
+
+
+def test_the_pair_that_works_revives_a_grant_whose_newer_pair_was_found_dead(
+    connect: Callable[..., None], store: ConnectionStore, oauth: OAuth, redis_decoded: "redis.Redis", sandbox: Sandbox
+) -> None:
+    """The last one to come of two simultaneous refreshes, after the other's pair was tried in vain."""
+    connect()
+    sandbox.post("options", {"refresh_race_window": 5.0})
+    held = store.held(COMPANY)
+    assert held is not None
+    assert held.tokens.refresh_token is not None
+    void = to_tokens(oauth.refresh(held.tokens.refresh_token))
+    assert store.renewed(COMPANY, held.version, void) == "kept"
+    told: list[str] = []
+
+    class Slow(OAuth):
+        """Has asked with the old token before, and gets its answer only now."""
+
+        def refresh(self, refresh_token: SecretStr, *, company: str = "") -> Any:
+            assert held.tokens.refresh_token is not None
+            grant = super().refresh(held.tokens.refresh_token, company=company)
+            with pytest.raises(e.GrantDead):
+                TokenKeeper(redis_decoded, store, oauth).keep_alive(COMPANY)
+            return grant
+
+    slow = TokenKeeper(
+        redis_decoded, store, Slow(sandbox.fortnox, CLIENT_ID, SecretStr(CLIENT_SECRET)), revived=told.append
+    )
+    slow._keep(COMPANY, held, to_tokens(slow._ask(COMPANY, held.tokens)))
+    assert told == [COMPANY]
+    sandbox.post("options", {"refresh_race_window": 0.0})
+    TokenKeeper(redis_decoded, store, oauth).keep_alive(COMPANY)
+
+
+def test_a_grant_is_not_dead_while_a_pair_that_was_kept_aside_is_untried(
+    connect: Callable[..., None], store: ConnectionStore
+) -> None:
+    connect()
+    held = store.held(COMPANY)
+    assert held is not None
+    assert store.renewed(COMPANY, held.version, held.tokens) == "kept"
+    assert store.renewed(COMPANY, held.version, held.tokens) == "spare"
+    newer = store.version(COMPANY)
+    assert newer is not None
+    assert not store.mark_dead(COMPANY, newer)
+    assert not store.dead(COMPANY)
 
 
 def test_a_late_pair_revives_a_grant_that_was_believed_dead(
@@ -297,7 +370,7 @@ def test_a_pair_that_comes_while_redis_is_away_is_stored_when_it_is_back(
     assert held is not None
     with EmbeddedRedis(tmp_path) as server, redis.Redis.from_url(server.url, decode_responses=True) as client:
         own = ConnectionStore(client, Vault([KEY]))
-        own.begin(store.get(COMPANY), held.tokens)
+        own.begin(store.get(COMPANY).model_copy(update={"revision": 0}), held.tokens)
 
         class Away(OAuth):
             def refresh(self, refresh_token: SecretStr, *, company: str = "") -> Any:
@@ -327,21 +400,103 @@ def test_an_end_forgets_the_tokens_and_what_a_renewal_under_way_brings(
     connect()
     held = store.held(COMPANY)
     assert held is not None
-    keeper.end(COMPANY)
+    assert keeper.end(COMPANY, held.version)
     assert store.renewed(COMPANY, held.version, held.tokens) == "gone"
     with pytest.raises(NeverConnected):
         keeper.access_token(COMPANY)
 
 
+@pytest.mark.parametrize("refusal", ["oauth", "withdrawn"])
+def test_an_end_forgets_the_tokens_whatever_fortnox_says_and_says_so(
+    refusal: str, connect: Callable[..., None], keeper: TokenKeeper, store: ConnectionStore, sandbox: Sandbox
+) -> None:
+    connect()
+    version = store.version(COMPANY)
+    assert version is not None
+    if refusal == "withdrawn":
+        sandbox.post("grants/revoke", {"tenant": COMPANY})  # Fortnox then answers `revoked: false`
+    else:
+        sandbox.fault("fail_next", status=400, path=REVOKE, body=refusal)
+    assert not keeper.end(COMPANY, version)
+    assert store.held(COMPANY) is None
+
+
+def test_an_end_forgets_tokens_that_no_key_opens(
+    connect: Callable[..., None], keeper: TokenKeeper, store: ConnectionStore, redis_decoded: "redis.Redis"
+) -> None:
+    connect()
+    redis_decoded.hset(f"mf:connection:{COMPANY}", "tokens", "sealed with a key that is lost")
+    version = store.version(COMPANY)
+    assert version is not None
+    assert not keeper.end(COMPANY, version)
+    assert store.held(COMPANY) is None
+
+
+def test_an_end_that_was_stopped_leaves_a_new_consent_alone(
+    connect: Callable[..., None], store: ConnectionStore, redis_decoded: "redis.Redis", sandbox: Sandbox
+) -> None:
+    connect()
+    version = store.version(COMPANY)
+    assert version is not None
+
+    class Stopped(OAuth):
+        """Hears of the end of the old consent only after the company has given a new one."""
+
+        def revoke(self, refresh_token: SecretStr, *, company: str = "") -> bool:
+            connect()
+            return True
+
+    keeper = TokenKeeper(redis_decoded, store, Stopped(sandbox.fortnox, CLIENT_ID, SecretStr(CLIENT_SECRET)))
+    keeper.end(COMPANY, version)
+    assert store.held(COMPANY) is not None
+    keeper.end(COMPANY, version)  # nor does one that comes after it
+    assert store.held(COMPANY) is not None
+
+
+def test_an_end_keeps_its_lease_while_fortnox_is_slow(
+    connect: Callable[..., None], keeper: TokenKeeper, store: ConnectionStore, sandbox: Sandbox
+) -> None:
+    connect()
+    version = store.version(COMPANY)
+    assert version is not None
+    sandbox.fault("delay", seconds=2.0, path=REVOKE)  # twice the lease
+    token = store.held(COMPANY)
+    assert token is not None
+    end = threading.Thread(target=keeper.end, args=(COMPANY, version))
+    end.start()
+    wait_until(lambda: keeper._redis.exists(f"mf:renewing:{COMPANY}"), what="the end to begin", timeout=5)
+    with pytest.raises(NeverConnected):  # it waited until the tokens were gone
+        keeper.renew(COMPANY, token.tokens.access_token.get_secret_value())
+    end.join(timeout=10)
+    assert sandbox.requests(COMPANY)[-1] == "POST /oauth-v1/revoke"
+
+
+def test_whoever_comes_late_changes_nothing_of_a_connection(
+    connect: Callable[..., None], store: ConnectionStore
+) -> None:
+    connect()
+    seen, held = store.get(COMPANY), store.held(COMPANY)
+    assert held is not None
+    changed = store.save(seen.model_copy(update={"ledger": "Nya AB"}))
+    with pytest.raises(Overtaken):
+        store.save(seen.model_copy(update={"state": "disabled"}))
+    with pytest.raises(Overtaken):
+        store.begin(seen, held.tokens)
+    assert store.get(COMPANY) == changed
+    assert store.version(COMPANY) == held.version
+
+
 def test_an_end_waits_for_a_renewal_so_that_the_token_it_revokes_is_the_last(
-    connect: Callable[..., None], keeper: TokenKeeper, sandbox: Sandbox
+    connect: Callable[..., None], keeper: TokenKeeper, store: ConnectionStore, sandbox: Sandbox
 ) -> None:
     connect(expired=True)
+    version = store.version(COMPANY)
+    assert version is not None
     sandbox.post("options", {"refresh_seconds": 0.5})
     renewal = threading.Thread(target=in_threads, args=(lambda: keeper.access_token(COMPANY), 1))
     renewal.start()
     wait_until(lambda: keeper._redis.exists(f"mf:renewing:{COMPANY}"), what="the renewal to begin", timeout=5)
-    keeper.end(COMPANY)
+    keeper.end(COMPANY, version)
     renewal.join(timeout=10)
     assert sandbox.requests(COMPANY)[-2:] == ["POST /oauth-v1/token", "POST /oauth-v1/revoke"]
     assert not any(token["usable"] for token in sandbox.get("tokens/refresh", tenant=COMPANY)["tokens"])

@@ -120,7 +120,7 @@ def test_a_headline_says_which_way_it_went() -> None:
     told = letters("en")
     assert told["failed"].title == "Invoice 1001 to Skånska Bygg AB could not be transferred to Fortnox"
     assert told["back"].title == "Supplier invoice 17 (Ahlsell Sverige AB) could not be transferred to Moment"
-    assert told["checked"].title == "The connection is set up, with a remark"
+    assert told["checked"].title == "A remark on the connection"
 
 
 def on_the_wire(letter: Letter) -> bytes:

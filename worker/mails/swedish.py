@@ -211,6 +211,16 @@ SENTENCES: dict[str, str] = {
         "Auktoriseringskoden användes redan {when} UTC: den gäller en gång."
     ),
     "The connection that was made with it stands.": "Kopplingen som gjordes med den gäller.",
+    "The connection that was made before goes on as it was.": "Kopplingen som redan fanns gäller som förut.",
+    "The company is disconnected. A service account's consent stays until it is removed in Fortnox.": (
+        "Företaget är bortkopplat. Ett servicekontos godkännande finns kvar tills det tas bort i Fortnox."
+    ),
+    "The company is disconnected, but Fortnox did not confirm that its consent has ended.": (
+        "Företaget är bortkopplat, men Fortnox bekräftade inte att godkännandet har upphört."
+    ),
+    "Remove the integration in Fortnox, under Connected services, where it is still listed.": (
+        "Ta bort integrationen i Fortnox, under Anslutna tjänster, om den fortfarande står där."
+    ),
     "The consent lacks {scope}: it is needed to {use}.": "Godkännandet saknar {scope}, som behövs: {use}.",
     "Connect again and approve everything that Fortnox lists.": "Koppla igen och godkänn allt som Fortnox räknar upp.",
     "Projects cannot be read: {why}": "Projekt kan inte läsas: {why}",

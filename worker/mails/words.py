@@ -52,7 +52,7 @@ class Words:
     failed_title: str = "{what} could not be transferred to Fortnox"
     failed_back_title: str = "{what} could not be transferred to Moment"
     connection_failed: str = "the connection could not be set up"
-    connection_remark: str = "the connection is set up, with a remark"
+    connection_remark: str = "a remark on the connection"
 
     # Facts
     what: str = "What"

@@ -2,7 +2,16 @@
 for operators the timelines of events, the counters, and when each part last moved.
 """
 
-from worker.stores.connections import Connection, ConnectionStore, Held, NeverConnected, Problem, Tokens
+from worker.stores.connections import (
+    Connection,
+    ConnectionStore,
+    Held,
+    NeverConnected,
+    Overtaken,
+    Problem,
+    Tokens,
+    Version,
+)
 from worker.stores.counters import Counters
 from worker.stores.expenses import ExpenseStore
 from worker.stores.links import LinkStore
@@ -26,6 +35,7 @@ __all__ = [
     "LinkStore",
     "NameStore",
     "NeverConnected",
+    "Overtaken",
     "Problem",
     "Ticks",
     "TimelineStore",
@@ -34,4 +44,5 @@ __all__ = [
     "UsedAccount",
     "UsedAccounts",
     "Vault",
+    "Version",
 ]

@@ -1,8 +1,8 @@
 """A company's connection: its choices in clear, its tokens sealed. One hash a company: `connection:<company>`.
 
-A pair of tokens has a version: the grant it belongs to, and how often that was renewed. Every change of tokens names
-the version that it is based on, so whoever comes late changes nothing (`lua/`, one transition each). Instants are by
-Redis's clock: workers' own may differ.
+A pair of tokens has a version: the grant it belongs to, and how often that was renewed; what is known of the connection
+has a revision. Every change names the version or revision that it is based on, so whoever comes late changes nothing
+(`lua/`, one transition each). Instants are by Redis's clock: workers' own may differ.
 """
 
 import json
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from redis import Redis
 from redis.commands.core import Script
 
@@ -38,6 +38,17 @@ class NeverConnected(RuntimeError):
             f"{self.company} is not connected to Fortnox. Enable the integration in Moment, or run "
             f"`moment-fortnox companies connect {self.company}`."
         )
+
+
+class Overtaken(RuntimeError):
+    """Somebody else has changed the connection since it was read: nothing was changed."""
+
+    def __init__(self, company: str) -> None:
+        super().__init__(company)
+        self.company = company
+
+    def __str__(self) -> str:
+        return f"The connection of {self.company} was changed by somebody else meanwhile."
 
 
 class Tokens(BaseModel):
@@ -97,6 +108,7 @@ class Connection(BaseModel):
     scopes: tuple[str, ...] = ()
     ledger: str = ""  # the company's name and organisation number in Fortnox
     problems: tuple[Problem, ...] = ()
+    revision: int = Field(default=0, exclude=True)  # counts what was stored of the company; 0: nothing yet
 
 
 class ConnectionStore:
@@ -113,10 +125,10 @@ class ConnectionStore:
 
     def get(self, company: str) -> Connection:
         """Raises `NeverConnected`."""
-        found: Any = self._redis.hget(self._key(company), "connection")
-        if found is None:
+        found: Any = self._redis.hmget(self._key(company), ["connection", "revision"])
+        if found[0] is None:
             raise NeverConnected(company)
-        return Connection.model_validate_json(found)
+        return Connection.model_validate_json(found[0]).model_copy(update={"revision": int(found[1] or 0)})
 
     def find(self, company: str) -> Connection | None:
         try:
@@ -138,14 +150,27 @@ class ConnectionStore:
             found = pipeline.execute()
         return {name: json.loads(text)["state"] for name, text in zip(names, found, strict=True) if text}
 
-    def save(self, connection: Connection) -> None:
-        """Changes what is known of the connection; its tokens stay."""
-        self._redis.hset(self._key(connection.company), "connection", connection.model_dump_json(by_alias=True))
+    def save(self, connection: Connection) -> Connection:
+        """Changes what is known of the connection; its tokens stay. Returns it as it is stored. Raises `Overtaken`."""
+        document = connection.model_dump_json(by_alias=True)
+        if not self._run("save", connection.company, connection.revision, document):
+            raise Overtaken(connection.company)
+        return connection.model_copy(update={"revision": connection.revision + 1})
 
     def begin(self, connection: Connection, tokens: Tokens) -> None:
-        """A new consent. Connection and tokens are there both or not at all."""
-        document = connection.model_dump_json(by_alias=True)
-        self._run("begin", connection.company, connection.company, document, *self._arguments(tokens))
+        """A new consent. Connection and tokens are there both or not at all. Raises `Overtaken`."""
+        company, document = connection.company, connection.model_dump_json(by_alias=True)
+        if not self._run("begin", company, company, connection.revision, document, *self._arguments(tokens)):
+            raise Overtaken(company)
+
+    def dead(self, company: str) -> bool:
+        """Whether Fortnox has said that the company's grant has ended, and there is no newer one."""
+        return bool(self._redis.hexists(self._key(company), "dead"))
+
+    def version(self, company: str) -> Version | None:
+        """Of the company's tokens, also of those that no key opens; None when it has none."""
+        found: Any = self._redis.hmget(self._key(company), ["grant", "generation"])
+        return None if None in found else Version(*map(int, found))
 
     def held(self, company: str) -> Held | None:
         """The company's tokens; None when it has none. One round trip."""
@@ -175,16 +200,12 @@ class ConnectionStore:
         return bool(self._run("promote", company, *version))
 
     def mark_dead(self, company: str, version: Version) -> bool:
-        """False when the version is another by now: then nothing is known of that."""
+        """False when the version is another by now, or a pair was put aside: then nothing is known of that."""
         return bool(self._run("dead", company, company, *version))
 
-    def forget_tokens(self, company: str) -> None:
-        """Also what a renewal that is under way may bring."""
-        with self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.hincrby(self._key(company), "grant", 1)
-            pipeline.hdel(self._key(company), "tokens", "spare", "dead", "generation", "renew_at", "expires_at")
-            pipeline.zrem(self._refreshed, company)
-            pipeline.execute()
+    def forget_tokens(self, company: str, version: Version) -> bool:
+        """Also what a renewal that is under way may bring. False when the version is another by now."""
+        return bool(self._run("forget", company, company, *version))
 
     # Refresh tokens lapse when they are not used.
 

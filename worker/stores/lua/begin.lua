@@ -1,17 +1,21 @@
--- A new consent: its tokens take the place of whatever was there, and no renewal of an older one can change them.
+-- A new consent: its tokens take the place of whatever was there, and no renewal of an older one can change them. Where
+-- somebody else has changed the connection since it was looked at, nothing is changed.
 --
 -- KEYS[1] connection hash   [2] refreshed: sorted set company → when its refresh token was last exchanged, ms
--- ARGV[1] company   [2] connection, JSON   [3] tokens, sealed   [4] their lifetime, ms   [5] renewed this long
---         before its end, ms   [6] "1" when there is a refresh token to keep alive
+-- ARGV[1] company   [2] revision   [3] connection, JSON   [4] tokens, sealed   [5] their lifetime, ms
+-- ARGV[6] renewed this long before its end, ms   [7] "1" when there is a refresh token to keep alive
+-- returns 1, or 0 when the revision is another by now
 
+if (redis.call('HGET', KEYS[1], 'revision') or '0') ~= ARGV[2] then return 0 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function at(ms) return string.format('%.0f', now + ms) end
 redis.call('HINCRBY', KEYS[1], 'grant', 1)
+redis.call('HINCRBY', KEYS[1], 'revision', 1)
 redis.call('HDEL', KEYS[1], 'spare', 'dead')
-redis.call('HSET', KEYS[1], 'connection', ARGV[2], 'tokens', ARGV[3], 'generation', 0,
-  'expires_at', at(ARGV[4]), 'renew_at', at(ARGV[4] - ARGV[5]))
-if ARGV[6] == '1' then
+redis.call('HSET', KEYS[1], 'connection', ARGV[3], 'tokens', ARGV[4], 'generation', 0,
+  'expires_at', at(ARGV[5]), 'renew_at', at(ARGV[5] - ARGV[6]))
+if ARGV[7] == '1' then
   redis.call('ZADD', KEYS[2], now, ARGV[1])
 else
   redis.call('ZREM', KEYS[2], ARGV[1])

@@ -2,10 +2,10 @@
 --
 -- KEYS[1], [2] as in begin.lua
 -- ARGV[1] company   [2] grant   [3] generation
--- returns 1, or 0 when the version is another by now
+-- returns 1, or 0 when the version is another by now, or a pair was kept aside that is to be tried first
 
-local f = redis.call('HMGET', KEYS[1], 'grant', 'generation')
-if f[1] ~= ARGV[2] or f[2] ~= ARGV[3] then return 0 end
+local f = redis.call('HMGET', KEYS[1], 'grant', 'generation', 'spare')
+if f[1] ~= ARGV[2] or f[2] ~= ARGV[3] or f[3] then return 0 end
 redis.call('HSET', KEYS[1], 'dead', 1)
 redis.call('ZREM', KEYS[2], ARGV[1])
 return 1

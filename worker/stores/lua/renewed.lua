@@ -1,6 +1,6 @@
 -- Keeps a renewed pair. The version that was renewed fences: who was stopped for longer than its lease overwrites
 -- nothing newer. But its pair may be the one that works (of two simultaneous refreshes only the last issued does), so
--- it is kept aside.
+-- it is kept aside; where the newer one was found dead, it takes its place.
 --
 -- KEYS[1], [2] as in begin.lua
 -- ARGV[1] company   [2] grant   [3] generation   [4] tokens, sealed   [5] lifetime, ms   [6] renewed ahead, ms
@@ -9,7 +9,7 @@
 
 local f = redis.call('HMGET', KEYS[1], 'grant', 'generation', 'tokens', 'dead')
 if f[1] ~= ARGV[2] or not f[3] then return 'gone' end
-if f[2] ~= ARGV[3] then
+if f[2] ~= ARGV[3] and not f[4] then
   redis.call('HSET', KEYS[1], 'spare', ARGV[4])
   return 'spare'
 end

@@ -1,0 +1,81 @@
+"""The company `acme` and the house, without a worker: a test runs the transfers itself, and can look between them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+from celery.exceptions import Retry as ShownAsRetry
+
+from config import load_settings
+from tasks.house import House
+from tasks.names import TRANSFERS
+from tasks.transfer import Deliver, TransferFailed, TransferTask
+from tests.services import CLIENT_ID, CLIENT_SECRET, Sandbox
+from tests.unit.factories import integration_json
+from worker.assembly import App, create_app
+from worker.doors.publish import publish
+from worker.ordering import EventRecord
+
+
+@dataclass(frozen=True)
+class Unattended:
+    app: App
+    sandbox: Sandbox
+
+    @property
+    def house(self) -> House:
+        return self.app.house
+
+    def connect(self, event_id: str = "e4", ledger: str = "acme", **choices: Any) -> str:
+        """Consents in that ledger with a new code; returns the code."""
+        code = self.sandbox.code(ledger, service=choices.get("service_account", True))
+        given = {"authorization_code": code, "expenses": {"enabled": False}} | choices
+        self.publish(integration_json(event_id=event_id, **given))
+        assert self.run(event_id) == "done"
+        return code
+
+    def publish(self, *events: dict[str, Any]) -> None:
+        for event in events:
+            publish(event, app=self.app)
+
+    def run(self, event_id: str, transfer: Deliver | None = None) -> Any:
+        """Runs the event's transfer, also one whose next try is due later; how that was shown."""
+        self.house.redis.delete("-", *self.house.redis.scan_iter("fortnox:rate*"))
+        self.house.ordering.retry("acme", event_id)
+        task = cast(TransferTask, self.app.tasks[TRANSFERS[self.event(event_id).type.partition(".")[0]]])
+        try:
+            return task.deliver("acme", event_id, transfer) if transfer else task.run("acme", event_id)
+        except (ShownAsRetry, TransferFailed) as shown:
+            return shown
+
+    def event(self, event_id: str) -> EventRecord:
+        record = self.house.ordering.event("acme", event_id)
+        assert record is not None
+        return record
+
+    def reported(self) -> list[str]:
+        """What a person is to be told of: event ids, "" for the company itself."""
+        return [one.id for one in self.house.ordering.unreported()]
+
+
+@contextmanager
+def unattended_house(redis_url: str, sandbox: Sandbox) -> Iterator[Unattended]:
+    """With the ledgers `acme` and `other`; not connected yet."""
+    settings = load_settings(
+        None,
+        redis_url=redis_url,
+        fortnox_api_url=sandbox.fortnox,
+        fortnox_auth_url=sandbox.fortnox,
+        fortnox_client_id=CLIENT_ID,
+        fortnox_client_secret=CLIENT_SECRET,
+        moment_api_url=f"{sandbox.moment}/api/1.0",
+        moment_api_key="sandbox-key",
+    )
+    app = create_app(settings)
+    app.loader.import_default_modules()
+    sandbox.post("options", {"rate_limit_enabled": False})
+    for name in ("acme", "other"):
+        sandbox.tenant(name)
+    yield Unattended(app, sandbox)
+    app.close()

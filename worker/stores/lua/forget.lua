@@ -1,0 +1,12 @@
+-- Forgets this version's tokens; what a renewal of them brings comes too late.
+--
+-- KEYS[1], [2] as in begin.lua
+-- ARGV[1] company   [2] grant   [3] generation
+-- returns 1, or 0 when the version is another by now
+
+local f = redis.call('HMGET', KEYS[1], 'grant', 'generation')
+if f[1] ~= ARGV[2] or f[2] ~= ARGV[3] then return 0 end
+redis.call('HINCRBY', KEYS[1], 'grant', 1)
+redis.call('HDEL', KEYS[1], 'tokens', 'spare', 'dead', 'generation', 'renew_at', 'expires_at')
+redis.call('ZREM', KEYS[2], ARGV[1])
+return 1

@@ -1,0 +1,10 @@
+-- Changes what is known of the connection, if that is still what the change is based on. Its tokens stay.
+--
+-- KEYS[1] connection hash
+-- ARGV[1] revision   [2] connection, JSON
+-- returns 1, or 0 when the revision is another by now
+
+if (redis.call('HGET', KEYS[1], 'revision') or '0') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'connection', ARGV[2])
+redis.call('HINCRBY', KEYS[1], 'revision', 1)
+return 1
