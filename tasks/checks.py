@@ -158,13 +158,6 @@ def _bookkeeping(chosen: Integration, found: Found) -> Iterator[Problem]:
 def _expense_accounts(chosen: Integration, found: Found) -> Iterator[Problem]:
     if not chosen.expenses.enabled or found.accounts is None:
         return
-    if not chosen.expenses.account_numbers:
-        yield Problem(
-            what="Expenses are switched on, but no account number is chosen.",
-            remedy="Choose the accounts whose supplier invoices are brought back.",
-            stops=("expenses",),
-        )
-        return
     active = {number for number, account in found.accounts.items() if account.active}
     missing = [one for one in map(str, chosen.expenses.account_numbers) if not any(_covers(one, n) for n in active)]
     if missing:

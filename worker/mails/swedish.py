@@ -240,10 +240,6 @@ SENTENCES: dict[str, str] = {
     "Change it to the invoicing method (ACCRUAL) in Fortnox's settings of the financial year.": (
         "Byt till faktureringsmetoden i räkenskapsårets inställningar i Fortnox."
     ),
-    "Expenses are switched on, but no account number is chosen.": "Utlägg är påslagna, men inget kontonummer är valt.",
-    "Choose the accounts whose supplier invoices are brought back.": (
-        "Välj kontona vars leverantörsfakturor ska hämtas."
-    ),
     "Expense accounts that Fortnox does not have, or not as active: {accounts}.": (
         "Utläggskonton som inte finns, eller inte är aktiva, i Fortnox: {accounts}."
     ),
