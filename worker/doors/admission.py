@@ -16,6 +16,7 @@ from moment.events import (
     Event,
     IntegrationEvent,
     InvalidEvent,
+    Problem,
     ProjectEvent,
     event_json,
 )
@@ -28,6 +29,9 @@ UNKNOWN_COMPANY = "_unknown"  # a company code starts with a letter or a digit, 
 TYPES = frozenset(
     name for model in get_args(Event) for name in get_args(model.model_fields["type"].annotation)
 )  # of the contract
+SECRET = re.compile(r"authorization_?code", re.IGNORECASE)  # a field's name, however its producer spells it
+# The same in text that nobody could read as JSON: the value goes to the next quotation mark or space, at least.
+SECRET_IN_TEXT = re.compile(rf"({SECRET.pattern}\W*)[^\s\"']+", re.IGNORECASE)
 REMEDY = "Mend the event where it is made and send it again with a new id."
 
 
@@ -65,7 +69,7 @@ def refused(given: object, error: InvalidEvent, vault: Vault) -> Submission:
         type=type_ if isinstance(type_, str) and type_ in TYPES else "unknown",  # a label of the metrics: one of few
         body=body,
         occurred_at=datetime.now(UTC),
-        refused=f"Not a valid event: {error}",
+        refused=f"Not a valid event: {InvalidEvent(tuple(map(_without_secret, error.problems)))}",
         refused_remedy=REMEDY,
     )
 
@@ -92,19 +96,29 @@ def _read(given: object) -> object:
     """What JSON text holds, so that its company and id are found; other text stays as it is."""
     try:
         return json.loads(given, parse_float=Decimal) if isinstance(given, str | bytes) else given
-    except ValueError:
-        return given
+    except (ValueError, RecursionError):
+        return given.decode(errors="replace") if isinstance(given, bytes) else given
 
 
 def _without_secrets(given: object, vault: Vault) -> object:
     if isinstance(given, Mapping):
         return {
-            key: vault.seal(str(value)) if key == "authorizationCode" else _without_secrets(value, vault)
+            key: vault.seal(str(value)) if SECRET.fullmatch(str(key)) else _without_secrets(value, vault)
             for key, value in given.items()
         }
     if isinstance(given, list):
         return [_without_secrets(value, vault) for value in given]
+    if isinstance(given, str):
+        return _masked(given)
     return str(given) if isinstance(given, Decimal) else given
+
+
+def _without_secret(problem: Problem) -> Problem:
+    return problem._replace(value=_masked(problem.value))
+
+
+def _masked(text: str) -> str:
+    return SECRET_IN_TEXT.sub(r"\1***", text)
 
 
 def _text(value: object, pattern: str, otherwise: str) -> str:
