@@ -22,7 +22,10 @@ PAYABLE_CODE, VAT_CODE = "TOT", "VAT"  # SupplierInvoiceRow.Code in Fortnox's Op
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a company chose. `accounts` are numbers or ranges, `4010` or `5000-5999`; none of them: every cost."""
+    """What a company chose. `accounts` are numbers or ranges, `4010` or `5000-5999`; none of them: every cost.
+
+    `ledger` is not its choice: the tenant id of its Fortnox, where that is not the first that it was connected to.
+    """
 
     accounts: tuple[str, ...]
     cost_accounts: tuple[str, ...] = ("4000-7999",)
@@ -30,6 +33,7 @@ class Rules:
     from_date: date | None = None
     requires: Requires = "postedAndApproved"
     currency: str = "SEK"
+    ledger: str = ""
 
     @property
     def needs_approval(self) -> bool:
@@ -91,8 +95,9 @@ def refused(invoice: SupplierInvoiceListItem, rules: Rules) -> str:
     return ""
 
 
-def external_id(given_number: str, row: int) -> str:
-    return f"fortnox:{given_number}:{row}"
+def external_id(given_number: str, row: int, ledger: str = "") -> str:
+    """The expense's id in Moment. Each ledger numbers its supplier invoices from 1, so a later one's ids name it."""
+    return ":".join(("fortnox", *filter(None, (ledger,)), given_number, str(row)))
 
 
 def within(account: int, accounts: Collection[str]) -> bool:
@@ -148,7 +153,7 @@ def _no_project(number: str | None, projects: Mapping[str, ProjectState]) -> str
 def _expense(number: int, row: SupplierInvoiceRow, invoice: SupplierInvoice, rules: Rules, project: str) -> Expense:
     assert invoice.invoice_date is not None  # `refused` lets none through without
     return Expense(
-        external_id=external_id(invoice.given_number, number),
+        external_id=external_id(invoice.given_number, number, rules.ledger),
         project_number=project,
         date=invoice.invoice_date,
         description=_description(row, invoice) + _original(row, invoice, rules),

@@ -99,7 +99,10 @@ class Looked:
 
 @dataclass(frozen=True)
 class Desk:
-    """One company's. `check` is called before every request to Moment; it raises when somebody else goes on."""
+    """One company's. `check` is called before anything is noted or sent to Moment that Fortnox has told.
+
+    It raises when somebody else goes on, or when what was read may be another ledger's.
+    """
 
     company: str
     fortnox: Fortnox
@@ -131,6 +134,7 @@ class Desk:
     def _list_page(self, kind: Kind, listing: Listing) -> Listing | None:
         """Reads one page; the listing as it goes on, None when it is through."""
         page = self.fortnox.supplier_invoices.page(listing.page, modified_since=listing.since)
+        self.check()
         started = listing.started or self.fortnox.now
         behind = kind == "import" or listing.since is None
         self.store.forget_pending()  # what is listed now may wait for approval since that was asked
@@ -293,7 +297,7 @@ class Desk:
             case Action.CORRECT, Expense() as expense:
                 self._correct(expense, or_create=True)
             case _:
-                self._withdraw(external_id(number, change.row))
+                self._withdraw(external_id(number, change.row, self.rules.ledger))
 
     def _correct(self, expense: Expense, *, or_create: bool) -> None:
         """Whether it is billable is a person's to say in Moment, and stays as it is there."""
@@ -322,7 +326,7 @@ class Desk:
 
     def _differs(self, number: str, row: int, expense: Expense | None) -> Problem | None:
         try:
-            there = self.moment.expense(self.company, external_id(number, row))
+            there = self.moment.expense(self.company, external_id(number, row, self.rules.ledger))
         except NotThere:
             return None  # a person has settled it
         return Problem(

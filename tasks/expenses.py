@@ -28,7 +28,7 @@ from tasks.transfer import Job, TransferTask
 from tasks.verdicts import verdict
 from worker.ordering import Done, Failed, Later, Outcome, Retry, Skipped, Submission, Trouble, Yield
 from worker.ordering.backoff import ATTEMPTS
-from worker.stores import CompanySettings, Connection
+from worker.stores import CompanySettings, Connection, ExpenseStore
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +36,11 @@ LEAVE = 6  # requests of the rate limit's window that a poll leaves to the compa
 SLICE = 5.0  # seconds after which others have their turn
 LISTED = "listed"
 FAILURE_TYPE = f"{EXPENSES}.supplierInvoice"
+ELSEWHERE = "The company is connected to another Fortnox ledger."
+
+
+class OtherLedger(Exception):
+    """The company was connected to another ledger while this one was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +48,13 @@ class Order:
     """What a poll is asked for: all there is to do or, when a person retries a failure, one supplier invoice."""
 
     given_number: str | None = None
+    ledger: str = ""
     prerequisites: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, body: str) -> "Order":
-        return cls(json.loads(body).get("givenNumber"))
+        order = json.loads(body)
+        return cls(order.get("givenNumber"), order.get("ledger", ""))
 
 
 @shared_task(name=POLL, base=TransferTask, bind=True)
@@ -59,11 +66,15 @@ def poll(job: Job) -> Outcome:
     """Brings back what changed, as far as one slice goes."""
     if off := switched_off(job.connection):
         return off
-    desk = desk_for(job)
     try:
-        if job.event.given_number is not None:
-            return _again(job, desk.look(job.event.given_number, in_full=True))
-        return _poll(job, desk)
+        desk = desk_for(job, at_home(job))
+        if job.event.given_number is None:
+            return _poll(job, desk)
+        if job.event.ledger != desk.store.ledger:
+            return Skipped(ELSEWHERE)
+        return _again(desk, desk.look(job.event.given_number, in_full=True))
+    except OtherLedger:
+        return Yield(reason=ELSEWHERE)
     except WindowFull as full:
         return Later(timedelta(seconds=full.retry_after), "The company's transfers go first.")
     except (Transient, MomentUnavailable, KeyRefused) as error:
@@ -93,19 +104,42 @@ def switched_off(connection: Connection) -> Skipped | None:
     return None
 
 
-def desk_for(job: Job) -> Desk:
+def at_home(job: Job) -> ExpenseStore:
+    """What is known of the ledger that the company is connected to.
+
+    Where that is another than until now, nobody can do anything about what failed in the one before.
+    """
+    company, ledgers = job.claim.company, job.house.ledgers
+    tenant_id = job.connection.tenant_id or job.house.fortnox(job.hold, LEAVE).company_information().database_number
+    if tenant_id is None:
+        return ledgers.store(company, None)
+    if former := ledgers.former(company, tenant_id):
+        log.warning("expenses.other_ledger", tenant_id=tenant_id)
+        for number, event_id in former.failures().items():
+            job.house.ordering.skip(company, event_id, ELSEWHERE)
+            former.set_failure(number, None)
+    ledgers.enter(company, tenant_id)
+    return ledgers.store(company, tenant_id)
+
+
+def desk_for(job: Job, store: ExpenseStore) -> Desk:
+    def check() -> None:
+        job.hold.check()
+        if job.house.connections.get(job.claim.company).tenant_id != job.connection.tenant_id:
+            raise OtherLedger
+
     return Desk(
         company=job.claim.company,
         fortnox=job.house.fortnox(job.hold, LEAVE),
         moment=job.house.moment,
-        store=job.house.expenses(job.claim.company),
-        rules=rules_of(job.connection, job.settings),
-        check=job.hold.check,
+        store=store,
+        rules=rules_of(job.connection, job.settings, store.ledger),
+        check=check,
         pace=Pace(job.house.settings.expense_poll_interval),
     )
 
 
-def rules_of(connection: Connection, settings: CompanySettings) -> Rules:
+def rules_of(connection: Connection, settings: CompanySettings, ledger: str) -> Rules:
     chosen = connection.integration.expenses
     return Rules(
         accounts=chosen.account_numbers,
@@ -114,12 +148,13 @@ def rules_of(connection: Connection, settings: CompanySettings) -> Rules:
         from_date=chosen.from_date,
         requires=settings.expense_requires,
         currency=settings.ledger_currency,
+        ledger=ledger,
     )
 
 
 def _poll(job: Job, desk: Desk) -> Outcome:
     deadline = time.monotonic() + SLICE
-    if _listing_is_due(job):
+    if _listing_is_due(job, desk.store.cursor):
         if not desk.list_on("changes", deadline):
             return Yield(reason="Goes on with the list.")
         desk.list_approved()
@@ -128,52 +163,52 @@ def _poll(job: Job, desk: Desk) -> Outcome:
     if not desk.list_on("import", deadline):
         return Yield(reason="Goes on with the list.")
     for looked in desk.work(deadline):
-        tell(job.house, job.claim.company, looked)
+        tell(job.house, desk, looked)
     return Yield(reason="Others have their turn.") if time.monotonic() >= deadline else Done()
 
 
-def _listing_is_due(job: Job) -> bool:
+def _listing_is_due(job: Job, cursor: datetime | None) -> bool:
     """A poll lists what changed at its start and, when it is a long one, again each interval."""
     last = job.taken(LISTED)
     interval = job.house.settings.expense_poll_interval
-    return last is None or datetime.now(UTC) - datetime.fromisoformat(last) >= interval
+    return last is None or cursor is None or datetime.now(UTC) - datetime.fromisoformat(last) >= interval
 
 
-def _again(job: Job, looked: Looked) -> Outcome:
+def _again(desk: Desk, looked: Looked) -> Outcome:
     """How a person's retry of one supplier invoice ended."""
     if looked.problems:
         return Failed(*told(looked))
-    job.house.expenses(job.claim.company).set_failure(looked.number, None)
+    desk.store.set_failure(looked.number, None)
     return Done()
 
 
-def tell(house: House, company: str, looked: Looked) -> None:
+def tell(house: House, desk: Desk, looked: Looked) -> None:
     """Makes a failed event of a supplier invoice that needs a person, so that it is mailed, listed and can be retried.
 
     The same failure is told once; when it is over, its event is skipped.
     """
-    store = house.expenses(company)
+    company, store = desk.company, desk.store
     before = store.failure(looked.number)
     if looked.standing and not looked.problems:
         return
     event_id = None
     if looked.problems:
         reason, remedy = told(looked)
-        event_id = _event_id(house, company, looked.number, reason, before)
+        event_id = _event_id(house, desk, looked.number, reason, before)
         if event_id != before:
-            _fail(house, company, looked, event_id, reason, remedy)
+            _fail(house, desk, looked, event_id, reason, remedy)
     if before is not None and event_id != before:
         house.ordering.skip(company, before, "It went through since." if event_id is None else "It failed anew.")
     if event_id != before:
         store.set_failure(looked.number, event_id)
 
 
-def _event_id(house: House, company: str, number: str, reason: str, before: str | None) -> str:
+def _event_id(house: House, desk: Desk, number: str, reason: str, before: str | None) -> str:
     """The same event for as long as a failure lasts; another when it comes again after it was over."""
     digest = hashlib.sha256(reason.encode()).hexdigest()[:8]
-    event_id = first = f"supplierinvoice-{number}-{digest}"
+    event_id = first = "-".join(("supplierinvoice", number, *filter(None, (desk.store.ledger,)), digest))
     for again in count(2):
-        record = house.ordering.event(company, event_id)
+        record = house.ordering.event(desk.company, event_id)
         if event_id == before or record is None or record.status not in ("done", "skipped"):
             break
         event_id = f"{first}-{again}"
@@ -186,13 +221,15 @@ def told(looked: Looked) -> tuple[str, str]:
     return reasons, " ".join(dict.fromkeys(problem.remedy for problem in looked.problems))
 
 
-def _fail(house: House, company: str, looked: Looked, event_id: str, reason: str, remedy: str) -> None:
-    about = {"company": company, "givenNumber": looked.number, "supplier": _supplier(looked)}
+def _fail(house: House, desk: Desk, looked: Looked, event_id: str, reason: str, remedy: str) -> None:
+    about = {"company": desk.company, "givenNumber": looked.number, "supplier": _supplier(looked)}
+    if desk.store.ledger:
+        about["ledger"] = desk.store.ledger
     house.ordering.publish(
         Submission(
-            company=company,
+            company=desk.company,
             id=event_id,
-            key=expenses_key(company),
+            key=expenses_key(desk.company),
             type=FAILURE_TYPE,
             body=json.dumps(about, ensure_ascii=False),
             occurred_at=datetime.now(UTC),
@@ -200,7 +237,7 @@ def _fail(house: House, company: str, looked: Looked, event_id: str, reason: str
             refused_remedy=remedy,
         )
     )
-    house.expenses(company).count("failed")
+    desk.store.count("failed")
     ask_for_report(house.app)
 
 

@@ -22,6 +22,7 @@ from worker.stores import (
     ConnectionStore,
     Counters,
     ExpenseStore,
+    Ledgers,
     LinkStore,
     NameStore,
     Ticks,
@@ -61,7 +62,7 @@ class House:
     files: FileSource
     links: Callable[[str, int | None], LinkStore]
     used_accounts: Callable[[str], UsedAccounts]
-    expenses: Callable[[str], ExpenseStore]
+    ledgers: Ledgers
     names: NameStore
     polls: Timetable
     nights: Timetable
@@ -69,6 +70,11 @@ class House:
     counters: Counters
     ticks: Ticks
     notes: Notes
+
+    def expenses(self, company: str) -> ExpenseStore:
+        """What is known of the supplier invoices in the ledger that the company is connected to."""
+        connection = self.connections.find(company)
+        return self.ledgers.store(company, connection.tenant_id if connection else None)
 
     def consent_address(self, company: str) -> str | None:
         """Where a person of the company consents (again); None where no redirect address is set."""

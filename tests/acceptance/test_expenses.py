@@ -109,6 +109,29 @@ def test_an_invoiced_expense_that_changes_is_told_and_left_as_it_is(system: Syst
     assert sandbox.expenses("invoiced")[name]["writes"] == {"POST": 1, "PUT": 0}
 
 
+def test_another_ledger_gets_ids_of_its_own_and_the_former_ones_expenses_stay(system: System) -> None:
+    sandbox = system.stack.sandbox
+    follow(system, "moved")
+    number = sandbox.supplier_invoice("moved", ROW)
+    expense(system, "moved", f"fortnox:{number}:2")
+    sandbox.tenant("moved-to")
+    sandbox.post("projects", {"tenant": "moved-to", "number": "1", "StartDate": "2026-01-01"})
+    assert sandbox.supplier_invoice("moved-to", {**ROW, "Debit": "77.00"}) == number
+    code = sandbox.code("moved-to")
+    chosen = {"enabled": True, "accountNumbers": ["4010"]}
+    system.publish(
+        factories.integration_json(company="moved", event_id="again", authorization_code=code, expenses=chosen)
+    )
+    assert system.settled("moved", "again").status == "done"
+    tenant_id = system.app.house.connections.get("moved").tenant_id
+
+    found = expense(system, "moved", f"fortnox:{tenant_id}:{number}:2", amountExcludingVat="77.00")
+
+    assert found["writes"] == {"POST": 1, "PUT": 0}
+    first = sandbox.expenses("moved")[f"fortnox:{number}:2"]
+    assert (first["amountExcludingVat"], first["writes"]) == ("1000.00", {"POST": 1, "PUT": 0})
+
+
 def test_a_company_that_is_disabled_or_switched_off_costs_nothing(system: System) -> None:
     sandbox = system.stack.sandbox
     follow(system, "leaving")

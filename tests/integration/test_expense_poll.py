@@ -11,13 +11,16 @@ from celery.exceptions import Retry as ShownAsRetry
 
 from config import load_settings
 from fortnox import Limiter
+from tasks import expenses
+from tasks.expenses import Order
 from tasks.names import POLL, TRANSFERS
 from tasks.schedule import POLL_ID, poll_asked
-from tasks.transfer import TransferFailed
+from tasks.transfer import Job, TransferFailed
 from tests.services import CLIENT_ID, CLIENT_SECRET, Sandbox
 from tests.unit.factories import integration_json
 from worker.assembly import App, create_app
 from worker.doors.publish import publish
+from worker.ordering import Yield
 
 ROW = {"Account": 4010, "Debit": "1000.00", "Project": "1"}
 
@@ -202,3 +205,132 @@ def test_a_refusal_that_goes_through_leaves_only_what_still_stands(app: App, san
     assert "Row 2: " in failed.reason
     assert "Row 4" not in failed.reason
     assert "fortnox:1:4" in sandbox.expenses("acme")
+
+
+# Another ledger
+
+
+@pytest.fixture
+def other(sandbox: Sandbox) -> str:
+    """A ledger of another company's, which has project 1 too."""
+    sandbox.tenant("other")
+    sandbox.post("projects", {"tenant": "other", "number": "1", "StartDate": "2026-01-01"})
+    return "other"
+
+
+def connect(app: App, sandbox: Sandbox, ledger: str, event_id: str) -> None:
+    """Connects the company to that ledger."""
+    publish(integration_json(event_id=event_id, authorization_code=sandbox.code(ledger)), app=app)
+    pass_time(app)
+    assert run(app, TRANSFERS["integration"], event_id) == "done"
+
+
+def pass_time(app: App) -> None:
+    """As if five seconds had passed."""
+    app.house.redis.delete("-", *app.house.redis.scan_iter("fortnox:rate*"))
+
+
+def poll_to_the_end(app: App) -> None:
+    pass_time(app)
+    poll_asked(app.house, "acme")
+    assert run(app, POLL, POLL_ID) == "done"
+
+
+def amounts(sandbox: Sandbox) -> dict[str, str]:
+    return {name: one["amountExcludingVat"] for name, one in sandbox.expenses("acme").items()}
+
+
+def test_another_ledger_starts_anew_under_ids_of_its_own_and_leaves_the_first_ones_expenses_alone(
+    app: App, sandbox: Sandbox, other: str
+) -> None:
+    for _ in range(2):
+        sandbox.supplier_invoice("acme", ROW)
+    poll_to_the_end(app)
+    of_the_first = {"fortnox:1:2": "1000.00", "fortnox:2:2": "1000.00"}
+    assert amounts(sandbox) == of_the_first
+    sandbox.supplier_invoice(other, {**ROW, "Debit": "77.00"})
+    sandbox.supplier_invoice(other, {**ROW, "Project": ""})  # number 2, which does not count here
+    connect(app, sandbox, other, "e5")
+    tenant_id = app.house.connections.get("acme").tenant_id
+
+    poll_to_the_end(app)
+
+    assert amounts(sandbox) == of_the_first | {f"fortnox:{tenant_id}:1:2": "77.00"}
+    assert all(one["writes"] == {"POST": 1, "PUT": 0} for one in sandbox.expenses("acme").values())
+    sandbox.post("supplierinvoices/1/cancel", {"tenant": other})
+    poll_to_the_end(app)
+    assert amounts(sandbox) == of_the_first
+
+
+def test_a_company_that_goes_back_to_its_first_ledger_goes_on_where_it_was(
+    app: App, sandbox: Sandbox, other: str
+) -> None:
+    for _ in range(2):
+        sandbox.supplier_invoice("acme", ROW)
+    poll_to_the_end(app)
+    sandbox.supplier_invoice(other, {**ROW, "Debit": "77.00"})
+    connect(app, sandbox, other, "e5")
+    poll_to_the_end(app)
+    sandbox.post("supplierinvoices/1/cancel", {"tenant": "acme"})
+    sandbox.supplier_invoice("acme", {**ROW, "Debit": "5.00"}, invoice={"GivenNumber": "2"})
+    sandbox.supplier_invoice("acme", {**ROW, "Debit": "6.00"})
+
+    connect(app, sandbox, "acme", "e6")
+    poll_to_the_end(app)
+
+    found = amounts(sandbox)
+    assert [name for name in found if name.count(":") == 3] != []
+    assert {name: amount for name, amount in found.items() if name.count(":") == 2} == {
+        "fortnox:2:2": "5.00",
+        "fortnox:3:2": "6.00",
+    }
+
+
+def test_what_failed_in_the_former_ledger_is_skipped_and_a_retry_of_it_touches_nothing(
+    app: App, sandbox: Sandbox, other: str
+) -> None:
+    refusal = {"kind": "fail_next", "status": 400, "body": "attachment", "message": "no", "method": "POST"}
+    sandbox.in_moment("POST", "faults", refusal)
+    sandbox.supplier_invoice("acme", ROW)
+    poll_to_the_end(app)
+    (failed,) = app.house.ordering.failed("acme")
+    sandbox.supplier_invoice(other, {**ROW, "Project": ""})
+    connect(app, sandbox, other, "e5")
+
+    poll_to_the_end(app)
+
+    over = app.house.ordering.event("acme", failed.id)
+    assert over is not None
+    assert (over.status, over.reason) == ("skipped", "The company is connected to another Fortnox ledger.")
+    sandbox.in_moment("POST", "faults", refusal)
+    sandbox.supplier_invoice(other, ROW, invoice={"GivenNumber": "1"})
+    poll_to_the_end(app)
+    (anew,) = app.house.ordering.failed("acme")
+    assert anew.id != failed.id
+    app.house.ordering.retry("acme", failed.id)
+    assert run(app, POLL, failed.id) == "skipped"
+    app.house.ordering.retry("acme", anew.id)
+    assert run(app, POLL, anew.id) == "done"
+    assert list(amounts(sandbox).values()) == ["1000.00"]
+
+
+def test_a_poll_that_was_under_way_when_another_ledger_was_connected_brings_nothing_of_it(
+    app: App, sandbox: Sandbox, other: str
+) -> None:
+    sandbox.supplier_invoice("acme", ROW)
+    poll_asked(app.house, "acme")
+    claim = app.house.ordering.claim("acme", POLL_ID)
+    assert claim is not None
+    with app.house.leases.keep(claim) as hold:
+        job = Job(Order(), claim, hold, app.house)
+        assert job.connection.tenant_id is not None
+        sandbox.supplier_invoice(other, {**ROW, "Debit": "77.00"})
+        connect(app, sandbox, other, "e5")
+
+        outcome = expenses.poll(job)
+
+    assert outcome == Yield(reason="The company is connected to another Fortnox ledger.")
+    assert amounts(sandbox) == {}
+    assert app.house.ordering.settle(claim, outcome) == ()
+    assert run(app, POLL, POLL_ID) == "done"
+    assert list(amounts(sandbox).values()) == ["77.00"]

@@ -215,11 +215,12 @@ def _follows(house: House, company: str) -> None:
 
 def _desk(house: House, company: str) -> Desk:
     _follows(house, company)
+    store = house.expenses(company)
     return Desk(
         company=company,
         fortnox=house.reading(company),
         moment=house.moment,
-        store=house.expenses(company),
-        rules=rules_of(house.connections.get(company), house.company_settings.get(company)),
+        store=store,
+        rules=rules_of(house.connections.get(company), house.company_settings.get(company), store.ledger),
         check=lambda: None,
     )

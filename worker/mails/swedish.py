@@ -297,6 +297,7 @@ SENTENCES: dict[str, str] = {
     "The supplier invoice is cancelled.": "Leverantörsfakturan är makulerad.",
     "The supplier invoice is not posted.": "Leverantörsfakturan är inte bokförd.",
     "The supplier invoice waits for approval.": "Leverantörsfakturan väntar på attest.",
+    "The company is connected to another Fortnox ledger.": "Företaget är kopplat till en annan Fortnox-bokföring.",
     "The company's transfers go first.": "Företagets överföringar går före.",
     "no expense any more": "inget utlägg längre",
     "Row {row}: the expense is already invoiced to the customer in Moment, so it stays as it is there ({there}). "

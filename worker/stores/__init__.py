@@ -13,7 +13,7 @@ from worker.stores.connections import (
     Version,
 )
 from worker.stores.counters import Counters
-from worker.stores.expenses import ExpenseStore
+from worker.stores.expenses import ExpenseStore, Ledgers
 from worker.stores.links import LinkStore
 from worker.stores.names import NameStore
 from worker.stores.rows import UsedAccount, UsedAccounts
@@ -32,6 +32,7 @@ __all__ = [
     "Entry",
     "ExpenseStore",
     "Held",
+    "Ledgers",
     "LinkStore",
     "NameStore",
     "NeverConnected",

@@ -1,6 +1,7 @@
 """What is known of a company's supplier invoices: where listing stands, which are to be looked at, what Moment got.
 
-Keys, each for one company, `mf:expenses:<company>:…`
+Keys, each for one company's ledger: `mf:expenses:<company>:…` for the first that it was connected to, and
+`mf:expenses:<company>:<tenant id>:…` for any other
   state      hash: how far changes are listed, listings under way, counts of what was done
   todo       sorted set: supplier invoices to look at, by the time from which
   backlog    sorted set: those of an import, in their order; looked at when nothing else is to be
@@ -10,7 +11,7 @@ Keys, each for one company, `mf:expenses:<company>:…`
   failed     hash: supplier invoice → id of the failed event that tells of it
   troubled   hash: supplier invoice → since when no answer is had about it
   walk:…     set: what the pages read so far of a long list held; it expires
-and `project:<number>`, which expires.
+and `project:<number>`, which expires. Of the company, `mf:expenses:<company>:ledgers`: see `Ledgers`.
 """
 
 import json
@@ -54,11 +55,13 @@ class Listing:
 
 
 class ExpenseStore:
-    """One company's memory of its supplier invoices. All of it can be found out again from Fortnox and Moment."""
+    """What is known of the supplier invoices of one company's ledger. It can be found out again from both systems."""
 
-    def __init__(self, redis: Redis, company: str, prefix: str = "mf:") -> None:
+    def __init__(self, redis: Redis, company: str, ledger: str = "", prefix: str = "mf:") -> None:
+        """`ledger`: its tenant id, where it is not the company's first."""
+        self.ledger = ledger
         self._redis: Any = redis
-        self._base = f"{prefix}expenses:{company}"
+        self._base = f"{prefix}expenses:{company}" + (f":{ledger}" if ledger else "")
         self._state = f"{self._base}:state"
         self._todo, self._backlog = f"{self._base}:todo", f"{self._base}:backlog"
         self._sent, self._awaiting = f"{self._base}:sent", f"{self._base}:awaiting"
@@ -207,6 +210,10 @@ class ExpenseStore:
         """The id of the failed event that tells of this supplier invoice."""
         return self._redis.hget(self._failed, number)  # type: ignore[no-any-return]
 
+    def failures(self) -> dict[str, str]:
+        """All of them: supplier invoice → event id."""
+        return self._redis.hgetall(self._failed)  # type: ignore[no-any-return]
+
     def set_failure(self, number: str, event_id: str | None) -> None:
         if event_id is None:
             self._redis.hdel(self._failed, number)
@@ -248,6 +255,39 @@ class ExpenseStore:
             "supplierInvoicesSent": int(self._redis.hlen(self._sent)),
             "counts": counts,
         }
+
+
+class Ledgers:
+    """From which Fortnox ledgers each company's expenses came: a list of tenant ids, in the order of their coming.
+
+    Each ledger numbers its supplier invoices from 1, so what is known of one must never be taken for another's.
+    """
+
+    def __init__(self, redis: Redis, prefix: str = "mf:") -> None:
+        self._redis: Any = redis
+        self._prefix = prefix
+
+    def store(self, company: str, tenant_id: int | None) -> ExpenseStore:
+        """That ledger's store; where it is not known which ledger it is, the last one's."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for place in (0, -1):
+            pipeline.lindex(self._key(company), place)
+        first, last = pipeline.execute()
+        ledger = last if tenant_id is None else str(tenant_id)
+        return ExpenseStore(self._redis, company, "" if first in (None, ledger) else ledger, self._prefix)
+
+    def former(self, company: str, tenant_id: int) -> ExpenseStore | None:
+        """The store of the ledger that was read until now, where it is another than this one."""
+        last = self._redis.lindex(self._key(company), -1)
+        return None if last in (None, str(tenant_id)) else self.store(company, int(last))
+
+    def enter(self, company: str, tenant_id: int) -> None:
+        """From now on this one is read."""
+        if self._redis.lindex(self._key(company), -1) != str(tenant_id):
+            self._redis.rpush(self._key(company), tenant_id)
+
+    def _key(self, company: str) -> str:
+        return f"{self._prefix}expenses:{company}:ledgers"
 
 
 def _shown(listing: str) -> dict[str, Any]:
