@@ -41,8 +41,8 @@ class Expense(Model):
 
     @property
     def digest(self) -> str:
-        """Tells versions apart. Without `billable`: that is a person's to change in Moment once it is there."""
-        fields = {name: value for name, value in self.fields().items() if name != "billable"}
+        """Tells versions apart. Rows move, and `billable` is a person's to change in Moment: both are left out."""
+        fields = {name: value for name, value in self.fields().items() if name not in ("billable", "externalId")}
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12]
 
     def as_found(self, document: Any) -> bool | None:

@@ -18,7 +18,17 @@ from fortnox.codes import explain
 from fortnox.errors import FortnoxError, NotFound, Unavailable, WindowFull
 from fortnox.models import SupplierInvoice, SupplierInvoiceListItem
 from mappers.expense import ProjectState, Row, Rules, external_id, projects_needed, refused, to_expenses
-from mappers.expense_changes import IN_DOUBT, WITHDRAWN, Action, Change, Sent, changes
+from mappers.expense_changes import (
+    IN_DOUBT,
+    WITHDRAWN,
+    Action,
+    Change,
+    Sent,
+    following,
+    found_again,
+    place_of,
+    standing,
+)
 from moment.api import MomentApi
 from moment.errors import (
     ExpenseExists,
@@ -212,10 +222,11 @@ class Desk:
         looked = self.read(number)
         sent = self.store.sent(number)
         wanted = {row.number: row.expense for row in looked.rows if row.expense is not None}
-        told_before = _standing(wanted, sent)
-        found = {change.row: self._apply(looked, change, sent) for change in changes(wanted, sent)}
+        told_before = standing(wanted, sent)
+        found = self._agree(looked, wanted, sent)
+        stands = standing(wanted, sent)
         if found or in_full or self.store.failure(number) is None:
-            found |= {row: self._differs(number, row, wanted.get(row)) for row in told_before}
+            found |= {place: self._differs(number, stands[place]) for place in told_before if place in stands}
         problems = tuple(problem for _, problem in sorted(found.items()) if problem is not None)
         self._forget_settled(number, wanted, sent)
         if looked.pending:
@@ -224,7 +235,7 @@ class Desk:
             self.store.approved(number)
         self.store.count("looked")
         self.store.count("skipped", sum(row.expense is None for row in looked.rows))
-        return replace(looked, problems=problems, standing=bool(_standing(wanted, sent)))
+        return replace(looked, problems=problems, standing=bool(standing(wanted, sent)))
 
     def read(self, number: str) -> Looked:
         """The supplier invoice and what becomes of each of its rows. Changes nothing."""
@@ -263,17 +274,32 @@ class Desk:
 
     # Acting
 
+    def _agree(self, looked: Looked, wanted: Mapping[int, Expense], sent: dict[int, Sent]) -> dict[int, Problem | None]:
+        """Does all that there is to do in Moment. What came of it, by place."""
+        found: dict[int, Problem | None] = {}
+        tried: list[Change] = []
+        while True:
+            for place, one in found_again(wanted, sent).items():
+                self._note(looked.number, sent, place, one)
+                found[place] = None
+                log.info("expense.moved", given_number=looked.number, place=place, row=one.moved or place)
+            change = following(wanted, sent, tried)
+            if change is None:
+                return found
+            tried.append(change)
+            found[change.place] = self._apply(looked, change, sent)
+
     def _apply(self, looked: Looked, change: Change, sent: dict[int, Sent]) -> Problem | None:
         """Does one thing in Moment and notes it. It is in doubt from before until it is known to be done."""
-        before = sent.get(change.row)
-        self._note(looked.number, sent, change.row, Sent(IN_DOUBT))
+        before = sent.get(change.place)
         self.check()
+        self._note(looked.number, sent, change.place, Sent(IN_DOUBT, moved=before.moved if before else None))
         try:
             self._act(looked.number, change)
         except ExpenseInvoiced:
             return self._stays(looked.number, change, before, sent)
         except MomentRefused as error:
-            self._note(looked.number, sent, change.row, before)
+            self._note(looked.number, sent, change.place, before)
             if isinstance(error, UnknownProject) and change.expense is not None:
                 self.store.forget_project(change.expense.project_number)
             return Problem(
@@ -281,23 +307,23 @@ class Desk:
                 "Mend the cause in Moment or in the supplier invoice; it is tried again when that changes, "
                 "every six hours, and when you retry this event.",
             )
-        after = None if change.expense is None else Sent(change.expense.digest)
-        self._note(looked.number, sent, change.row, after)
+        after = None if change.expense is None else Sent(change.expense.digest, moved=before.moved if before else None)
+        self._note(looked.number, sent, change.place, after)
         self.store.count(DONE[change.action])
-        log.info("expense.sent", given_number=looked.number, row=change.row, action=str(change.action))
+        log.info("expense.sent", given_number=looked.number, place=change.place, action=str(change.action))
         return None
 
     def _act(self, number: str, change: Change) -> None:
-        match change.action, change.expense:
-            case Action.CREATE, Expense() as expense:
-                try:
-                    self.moment.create(self.company, expense)
-                except ExpenseExists:
-                    self._correct(expense, or_create=False)
-            case Action.CORRECT, Expense() as expense:
-                self._correct(expense, or_create=True)
-            case _:
-                self._withdraw(external_id(number, change.row, self.rules.ledger))
+        name = external_id(number, change.place, self.rules.ledger)
+        if change.expense is None:
+            return self._withdraw(name)
+        expense = change.expense.model_copy(update={"external_id": name})
+        if change.action is Action.CORRECT:
+            return self._correct(expense, or_create=True)
+        try:
+            self.moment.create(self.company, expense)
+        except ExpenseExists:
+            self._correct(expense, or_create=False)
 
     def _correct(self, expense: Expense, *, or_create: bool) -> None:
         """Whether it is billable is a person's to say in Moment, and stays as it is there."""
@@ -320,32 +346,35 @@ class Desk:
     def _stays(self, number: str, change: Change, before: Sent | None, sent: dict[int, Sent]) -> Problem | None:
         """The expense is invoiced to the customer already: it stays, and a person is told what changed."""
         told = WITHDRAWN if change.expense is None else change.expense.digest
-        problem = self._differs(number, change.row, change.expense)
-        self._note(number, sent, change.row, Sent(before.digest if before else IN_DOUBT, told))
-        return problem
+        there = self._there(number, change.place)
+        has = before.digest if before else IN_DOUBT
+        if has == IN_DOUBT and (expense := _read(there)):
+            has = expense.digest
+        self._note(number, sent, change.place, Sent(has, told, before.moved if before else None))
+        return _difference(change, there)
 
-    def _differs(self, number: str, row: int, expense: Expense | None) -> Problem | None:
+    def _differs(self, number: str, change: Change) -> Problem | None:
+        return _difference(change, self._there(number, change.place))
+
+    def _there(self, number: str, place: int) -> Mapping[str, Any] | None:
+        """The expense as Moment has it; None where a person has settled it by deleting it."""
         try:
-            there = self.moment.expense(self.company, external_id(number, row, self.rules.ledger))
+            return self.moment.expense(self.company, external_id(number, place, self.rules.ledger))
         except NotThere:
-            return None  # a person has settled it
-        return Problem(
-            f"Row {row}: the expense is already invoiced to the customer in Moment, so it stays as it is there "
-            f"({_as_there(there)}). In Fortnox it is now: {described(expense)}.",
-            "Settle the difference with the customer if need be, then skip this event.",
-        )
+            return None
 
     def _forget_settled(self, number: str, wanted: Mapping[int, Expense], sent: dict[int, Sent]) -> None:
         """What a person was told of is over where Fortnox says again what Moment has."""
-        for row, one in tuple(sent.items()):
-            if one.told and row in wanted and wanted[row].digest == one.digest:
-                self._note(number, sent, row, Sent(one.digest))
+        for row, expense in wanted.items():
+            place = place_of(row, sent)
+            if (one := sent.get(place)) and one.told and expense.digest == one.digest:
+                self._note(number, sent, place, replace(one, told=""))
 
-    def _note(self, number: str, sent: dict[int, Sent], row: int, one: Sent | None) -> None:
+    def _note(self, number: str, sent: dict[int, Sent], place: int, one: Sent | None) -> None:
         if one is None:
-            sent.pop(row, None)
+            sent.pop(place, None)
         else:
-            sent[row] = one
+            sent[place] = one
         self.store.send(number, sent)
 
 
@@ -356,10 +385,16 @@ def _no_answer(error: FortnoxError | MomentError) -> Problem:
     )
 
 
-def _standing(wanted: Mapping[int, Expense], sent: Mapping[int, Sent]) -> tuple[int, ...]:
-    """The rows whose invoiced expense still differs in the way that a person was told of."""
-    should_be = {row: wanted[row].digest if row in wanted else WITHDRAWN for row in sent}
-    return tuple(row for row, one in sent.items() if one.told and one.told == should_be[row])
+def _difference(change: Change, there: Mapping[str, Any] | None) -> Problem | None:
+    if there is None:
+        return None
+    expense = _read(there)
+    was = described(expense) if expense else "unreadable"
+    return Problem(
+        f"Row {change.row}: the expense is already invoiced to the customer in Moment, so it stays as it is there "
+        f"({was}). In Fortnox it is now: {described(change.expense)}.",
+        "Settle the difference with the customer if need be, then skip this event.",
+    )
 
 
 DONE = {Action.CREATE: "created", Action.CORRECT: "corrected", Action.WITHDRAW: "withdrawn"}
@@ -373,8 +408,8 @@ def described(expense: Expense | None) -> str:
     return f"{amount} on account {expense.account_number}, project {expense.project_number}"
 
 
-def _as_there(document: Mapping[str, Any]) -> str:
+def _read(document: Mapping[str, Any] | None) -> Expense | None:
     try:
-        return described(Expense.model_validate(document))
+        return Expense.model_validate(document)
     except ValueError:
-        return "unreadable"
+        return None

@@ -395,6 +395,73 @@ def test_an_invoiced_expense_that_is_as_it_was_again_is_settled(office: Office) 
     assert office.desk.look(number).problems  # a new change, and so told anew
 
 
+def invoices(office: Office, number: str, row: int) -> None:
+    """Somebody invoices the expense of that row to the customer."""
+    office.moments("expenses", company=COMPANY, externalId=f"fortnox:{number}:{row}", invoiced=True)
+
+
+def test_rows_that_move_take_their_expenses_with_them(office: Office) -> None:
+    rows = [{**ROW, "Debit": f"{n}.00"} for n in (1, 2, 3)]
+    number = office.enter(*rows)
+    office.poll()
+    office.enter(*rows, vat="250.00", invoice={"GivenNumber": number})
+    office.poll()
+    assert office.expenses() == {f"fortnox:{number}:{row}": f"{row - 2}.00" for row in (3, 4, 5)}
+    office.enter(*rows, invoice={"GivenNumber": number})
+    office.poll()
+    assert office.expenses() == {f"fortnox:{number}:{row}": f"{row - 1}.00" for row in (2, 3, 4)}
+
+
+def test_an_invoiced_expense_whose_row_moves_is_not_there_a_second_time(office: Office) -> None:
+    rows = [ROW, {**ROW, "Debit": "500.00"}]
+    number = office.enter(*rows)
+    office.poll()
+    invoices(office, number, 2)
+    before = office.sandbox.expenses(COMPANY)[f"fortnox:{number}:2"]
+    office.enter(*rows, vat="250.00", invoice={"GivenNumber": number})
+
+    (looked,) = office.poll()
+
+    assert (looked.problems, looked.standing) == ((), False)
+    assert office.expenses() == {f"fortnox:{number}:2": "1000.00", f"fortnox:{number}:4": "500.00"}
+    assert office.sandbox.expenses(COMPANY)[f"fortnox:{number}:2"] == before
+    office.enter({**ROW, "Debit": "1200.00"}, rows[1], vat="250.00", invoice={"GivenNumber": number})
+    (looked,) = office.poll()
+    assert [p.reason[:6] for p in looked.problems] == ["Row 3:"]  # where it is now
+    office.enter(*rows, invoice={"GivenNumber": number})
+    (looked,) = office.poll()
+    assert (looked.problems, looked.standing) == ((), False)
+    assert office.expenses() == {f"fortnox:{number}:2": "1000.00", f"fortnox:{number}:3": "500.00"}
+
+
+def test_a_new_row_before_an_invoiced_one_gets_the_id_that_is_free(office: Office) -> None:
+    number = office.enter()
+    office.poll()
+    invoices(office, number, 2)
+    office.enter({**ROW, "Debit": "7.00"}, ROW, invoice={"GivenNumber": number})
+
+    (looked,) = office.poll()
+
+    assert (looked.problems, looked.standing) == ((), False)
+    assert office.expenses() == {f"fortnox:{number}:2": "1000.00", f"fortnox:{number}:3": "7.00"}
+
+
+def test_an_invoiced_row_that_was_taken_out_and_told_of_is_over_when_it_comes_again_elsewhere(office: Office) -> None:
+    number = office.enter()
+    office.poll()
+    invoices(office, number, 2)
+    office.enter({**ROW, "Project": ""}, invoice={"GivenNumber": number})
+    (looked,) = office.poll()
+    assert "no expense any more" in looked.problems[0].reason
+    office.desk.store.set_failure(number, "an event tells of it")
+    office.enter({**ROW, "Project": ""}, ROW, invoice={"GivenNumber": number})
+
+    (looked,) = office.poll()
+
+    assert (looked.problems, looked.standing) == ((), False)
+    assert office.expenses() == {f"fortnox:{number}:2": "1000.00"}
+
+
 def test_who_waits_for_approval_is_asked_anew_for_what_is_listed_anew(office: Office) -> None:
     office.enter()
     office.poll()

@@ -183,14 +183,15 @@ def test_the_same_difference_is_told_again_when_it_was_settled_in_between(
 
 
 def test_a_refusal_that_goes_through_leaves_only_what_still_stands(app: App, sandbox: Sandbox) -> None:
-    sandbox.supplier_invoice("acme", ROW, ROW)
+    second = {**ROW, "Debit": "500.00"}
+    sandbox.supplier_invoice("acme", ROW, second)
     poll_asked(app.house, "acme")
     assert run(app, POLL, POLL_ID) == "done"
     sandbox.in_moment("POST", "expenses", {"company": "acme", "externalId": "fortnox:1:2", "invoiced": True})
     row = {**ROW, "Debit": "1200.00"}
     refusal = {"kind": "fail_next", "status": 400, "body": "attachment", "message": "no", "method": "POST"}
     sandbox.in_moment("POST", "faults", refusal)
-    sandbox.supplier_invoice("acme", row, ROW, ROW, invoice={"GivenNumber": "1"})
+    sandbox.supplier_invoice("acme", row, second, {**ROW, "Debit": "7.00"}, invoice={"GivenNumber": "1"})
     poll_asked(app.house, "acme")
     assert run(app, POLL, POLL_ID) == "done"
     (failed,) = app.house.ordering.failed("acme")

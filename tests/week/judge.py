@@ -1,9 +1,10 @@
 """Compares Moment's expenses with what the rule makes of the ledger. Pure."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from tests.week.rule import Choices, Document, Fields, View, as_compared, expenses_of, view_of
@@ -12,6 +13,15 @@ STOCKHOLM = ZoneInfo("Europe/Stockholm")
 NIGHTLY_DAYS = 35
 
 Expected = Mapping[str, Any] | None
+
+
+class Deleted(NamedTuple):
+    """What it was by the rule when a person deleted it in Moment, when its supplier invoice last changed, and how many
+    views there had been."""
+
+    then: Expected
+    modified: str
+    views: int = 1
 
 
 @dataclass
@@ -26,7 +36,7 @@ class Known:
     views: list[View] = field(default_factory=list)
     looks: list[tuple[str, int]] = field(default_factory=list)  # all changed since that minute: judged by that view
     invoiced: dict[str, Fields] = field(default_factory=dict)  # as they were then, and stay
-    deleted: dict[str, tuple[Expected, str]] = field(default_factory=dict)  # in Moment: by the rule then; last change
+    deleted: dict[str, "Deleted"] = field(default_factory=dict)  # in Moment
     billable: dict[str, tuple[bool, int]] = field(
         default_factory=dict
     )  # a person's say, and how often withdrawn before
@@ -52,7 +62,7 @@ def wrong(known: Known, ledger: Document, moment: Document) -> list[str]:
     """Each expense that is not as it should be."""
     known.saw(ledger, moment)
     permitted = _permitted(known, ledger)
-    modified = {invoice["GivenNumber"]: invoice["modified"] for invoice in ledger["supplierInvoices"]}
+    invoices = {invoice["GivenNumber"]: invoice for invoice in ledger["supplierInvoices"]}
     found = {one["externalId"]: one for one in moment["expenses"]}
     told = []
     for external_id in sorted({*permitted, *found, *known.invoiced}):
@@ -60,13 +70,54 @@ def wrong(known: Known, ledger: Document, moment: Document) -> list[str]:
         if external_id in known.invoiced:
             allowed = [known.invoiced[external_id]]
         elif external_id in known.deleted:
-            then, last_change = known.deleted[external_id]
-            if then in allowed:  # one that changed and changed back may have been noticed or not
-                allowed = [None, *([] if modified[external_id.split(":")[1]] == last_change else allowed)]
+            deleted, invoice = known.deleted[external_id], invoices[_number(external_id)]
+            since = [expenses_of(invoice, view).get(external_id) for view in known.views[deleted.views - 1 :]]
+            changed = invoice["modified"] != deleted.modified or any(one != deleted.then for one in since)
+            if deleted.then in allowed:  # one that changed and changed back may have been noticed or not
+                allowed = [None, *(allowed if changed else [])]
         there = as_compared(found[external_id]) if external_id in found else None
-        if there not in allowed:
+        if there not in allowed and (
+            external_id in known.invoiced or _number(external_id) not in _with_invoiced(known)
+        ):
             told.append(f"{external_id} is {_in_words(there)}; should be {' or '.join(map(_in_words, allowed))}")
-    return [*told, *_twice(moment), *_billable(known, found, moment)]
+    return [*told, *_moved(known, ledger, found), *_twice(moment), *_billable(known, found, moment)]
+
+
+def _moved(known: Known, ledger: Document, found: Mapping[str, Any]) -> Iterator[str]:
+    """Where something was invoiced, rows may have moved and it could not: what counts is what there is in all.
+
+    Nothing is there more often than Fortnox has it or than it was invoiced. What is missing is what has become of
+    something that was invoiced, which a person is told, or a person has deleted it.
+    """
+    for invoice in ledger["supplierInvoices"]:
+        number = invoice["GivenNumber"]
+        if number not in _with_invoiced(known):
+            continue
+        there = _contents({name: as_compared(one) for name, one in found.items()}, number)
+        invoiced = _contents(known.invoiced, number)
+        deleted = sum(_number(name) == number for name in known.deleted)
+        views = [_contents(expenses_of(invoice, view), number) for view in known.views_since_a_look(invoice)]
+        if all(there - (right | invoiced) for right in views):
+            yield f"supplier invoice {number} has more than it should: {dict(there)}, of {dict(views[-1])}"
+        if all((right - there).total() > (invoiced - right).total() + deleted for right in views):
+            yield f"supplier invoice {number} has less than it should: {dict(there)}, of {dict(views[-1])}"
+
+
+def _with_invoiced(known: Known) -> set[str]:
+    return set(map(_number, known.invoiced))
+
+
+def _number(external_id: str) -> str:
+    return external_id.split(":")[1]
+
+
+def _contents(expenses: Mapping[str, Fields], number: str) -> Counter[str]:
+    """How often each thing is said of the supplier invoice, under whatever ids."""
+    return Counter(
+        _in_words(one | {"amountExcludingVat": f"{one['amountExcludingVat']:.2f}"})
+        for external_id, one in expenses.items()
+        if _number(external_id) == number
+    )
 
 
 def _permitted(known: Known, ledger: Document) -> dict[str, list[Expected]]:
@@ -98,14 +149,15 @@ def _billable(known: Known, found: Mapping[str, Any], moment: Document) -> Itera
             yield f"{external_id} is billable: {one['billable']}; should be {said}"
 
 
-def differing(known: Known, ledger: Document) -> dict[str, Expected]:
-    """Invoiced expenses that would be another by now, with what they would be."""
-    permitted = _permitted(known, ledger)
-    return {
-        external_id: allowed[-1]
-        for external_id, as_invoiced in known.invoiced.items()
-        if as_invoiced not in (allowed := permitted.get(external_id, [None]))
-    }
+def differing(known: Known, ledger: Document) -> dict[str, list[Expected]]:
+    """Invoiced expenses that no row says any more, with what they may be by now."""
+    told: dict[str, list[Expected]] = {}
+    for invoice in ledger["supplierInvoices"]:
+        views = [expenses_of(invoice, view) for view in known.views_since_a_look(invoice)]
+        for external_id, as_invoiced in known.invoiced.items():
+            if _number(external_id) == invoice["GivenNumber"] and all(as_invoiced not in v.values() for v in views):
+                told[external_id] = [None, *views[-1].values()]
+    return told
 
 
 def _in_words(expense: Expected) -> str:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 Document = Mapping[str, Any]
-Fields = Mapping[str, Any]
+Fields = dict[str, Any]
 
 COMPARED: Final = (
     "projectNumber", "date", "description", "supplierName", "supplierInvoiceNumber", "accountNumber",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.week import judge
-from tests.week.judge import STOCKHOLM, Known
+from tests.week.judge import STOCKHOLM, Deleted, Known
 from tests.week.people import AT_FIRST, Company
 from tests.week.rule import Choices, Fields, as_compared
 from tests.week.site import PATIENCE, Site, started
@@ -244,7 +244,7 @@ class Week:
                     one for one in self.site.ledger(company.name)["supplierInvoices"]
                     if one["GivenNumber"] == external_id.split(":")[1]
                 )  # fmt: skip
-                known.deleted[external_id] = (as_compared(found), invoice["modified"])
+                known.deleted[external_id] = Deleted(as_compared(found), invoice["modified"], len(known.views))
                 known.billable.pop(external_id, None)
                 self._notes(company, f"deletes {external_id} in Moment")
                 assert self.site.in_moments_api("DELETE", company.name, external_id) == 204
@@ -319,9 +319,11 @@ class Week:
         """What an invoiced expense would be by now has to be in a failed event: it is listed, and mailed."""
         told = self.site.told(company.name)
         for external_id, now in judge.differing(self.known[company.name], ledger).items():
-            _, number, row = external_id.split(":")
-            if not re.search(rf"Row {row}: .*? it is now: {re.escape(_described(now))}\.", told.get(number, "")):
-                yield f"nobody is told that {external_id}, invoiced, is now {_described(now)}: {told.get(number)}"
+            was = re.escape(_described(self.known[company.name].invoiced[external_id]))
+            will_be = "|".join(re.escape(_described(one)) for one in now)
+            number = external_id.split(":")[1]
+            if not re.search(rf"Row \d+: [^.]*\({was}\)\. In Fortnox it is now: ({will_be})\.", told.get(number, "")):
+                yield f"nobody is told that {external_id}, invoiced, is now one of {will_be}: {told.get(number)}"
 
     def _idle(self) -> None:
         """Polls with nothing to do cost one request, and one more where something waits for its approval only."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.week.judge import Known, differing, wrong
+from tests.week.judge import Deleted, Known, differing, wrong
 from tests.week.rule import Choices, expenses_of, view_of
 from tests.week.run import SHORT, run
 
@@ -141,9 +141,25 @@ def test_what_was_invoiced_stays_and_is_told() -> None:
     assert differing(known, ledger) == {}
     ledger["supplierInvoices"][0]["Cancelled"] = True
     assert wrong(known, ledger, moment) == []
-    assert differing(known, ledger) == {"fortnox:1:2": None}
+    assert differing(known, ledger) == {"fortnox:1:2": [None]}
     moment["expenses"].clear()
     assert wrong(known, ledger, moment)
+
+
+def test_what_was_invoiced_may_be_in_another_row_but_not_there_twice() -> None:
+    ledger = a_ledger(an_invoice())
+    moment, known = a_moment(ledger), Known(Choices())
+    known.invoiced["fortnox:1:2"] = a_fields(ledger)
+    rows = ledger["supplierInvoices"][0]["SupplierInvoiceRows"]
+    rows.insert(1, a_row(Account=2641, Code="VAT"))
+    assert wrong(known, ledger, moment) == []
+    assert differing(known, ledger) == {}
+    rows.append(a_row(Debit=Decimal(7)))
+    assert wrong(known, ledger, moment)  # what is new is missing
+    moment["expenses"] += a_moment(ledger)["expenses"][1:]
+    assert wrong(known, ledger, moment) == []
+    moment["expenses"] += a_moment(ledger)["expenses"][:1]
+    assert "more than it should" in wrong(known, ledger, moment)[0]
 
 
 def a_fields(ledger: dict[str, Any]) -> Any:
@@ -155,7 +171,7 @@ def test_what_a_person_deleted_stays_deleted_until_its_row_changes() -> None:
     ledger = a_ledger(an_invoice())
     moment, known = a_moment(ledger), Known(Choices())
     assert wrong(known, ledger, moment) == []
-    known.deleted["fortnox:1:2"] = (a_fields(ledger), "2026-10-22 10:00")
+    known.deleted["fortnox:1:2"] = Deleted(a_fields(ledger), "2026-10-22 10:00")
     assert wrong(known, ledger, moment)
     moment["expenses"].clear()
     assert wrong(known, ledger, moment) == []

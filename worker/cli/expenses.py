@@ -11,6 +11,7 @@ from rich.table import Table
 
 from fortnox.codes import explain as in_words
 from fortnox.errors import FortnoxError
+from mappers.expense_changes import place_of
 from moment.errors import MomentError
 from tasks.expense_desk import Desk, Looked
 from tasks.expenses import rules_of, switched_off
@@ -171,12 +172,14 @@ def explain(
 def explained(desk: Desk, looked: Looked, paused: str | None) -> dict[str, Any]:
     """What `explain --json` prints. States: sent, changes, would be sent, would be withdrawn, invoiced, not sent."""
     sent = desk.store.sent(looked.number)
-    rows = []
+    rows, places = [], set[int]()
     for row in looked.rows:
-        before = sent.get(row.number)
+        place = place_of(row.number, sent)
+        places.add(place)
+        before = sent.get(place)
         should_be = row.expense.digest if row.expense else None
         state = "sent" if before else "not sent"
-        if before and before.told:
+        if before and before.invoiced:
             state = "invoiced, stays"
         elif before and should_be is None:
             state = "would be withdrawn"
@@ -199,7 +202,7 @@ def explained(desk: Desk, looked: Looked, paused: str | None) -> dict[str, Any]:
         "company": desk.company,
         "givenNumber": looked.number,
         "rows": rows,
-        "withdrawnRows": sorted(set(sent) - {row.number for row in looked.rows}),
+        "withdrawnRows": sorted(set(sent) - places),
         "failure": desk.store.failure(looked.number),
         "paused": paused,
     }
