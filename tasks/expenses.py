@@ -23,7 +23,7 @@ from tasks.expense_desk import Desk, Looked, Pace
 from tasks.house import House
 from tasks.messages import ask_for_report
 from tasks.names import EXPENSES, POLL
-from tasks.schedule import expenses_key
+from tasks.schedule import DOWN, expenses_key
 from tasks.transfer import Job, TransferTask
 from tasks.verdicts import verdict
 from worker.ordering import Done, Failed, Later, Outcome, Retry, Skipped, Submission, Trouble, Yield
@@ -84,7 +84,7 @@ def poll(job: Job) -> Outcome:
 def _while_down(job: Job, error: FortnoxError | MomentError) -> Outcome:
     """One of the two does not serve: tried again at least every interval, so that no expense is late once it does.
 
-    A transfer's pauses grow to hours. A person is told after a day.
+    A transfer's pauses grow to hours. A person is told each day, and the next poll begins anew.
     """
     interval, attempts = job.house.settings.expense_poll_interval, job.claim.attempts
     told = attempts * interval >= timedelta(days=1)
@@ -92,8 +92,19 @@ def _while_down(job: Job, error: FortnoxError | MomentError) -> Outcome:
     match verdict(error, claim, (), chance=random.random()):
         case (Retry() | Trouble()) as again:
             return replace(again, after=min(again.after, interval))
+        case Failed() as lasting:
+            return replace(lasting, remedy=_by_itself(error), code=DOWN)
         case other:
             return other
+
+
+def _by_itself(error: FortnoxError | MomentError) -> str:
+    match error:
+        case KeyRefused():
+            return "Tell the operator: the integration needs a new API key of Moment's. Then it goes on by itself."
+        case MomentError():
+            return "Nothing: it goes on by itself when Moment works again."
+    return "Nothing: it goes on by itself when Fortnox works again."
 
 
 def switched_off(connection: Connection) -> Skipped | None:

@@ -22,6 +22,7 @@ log = structlog.get_logger(__name__)
 
 POLL_TYPE: Final = f"{EXPENSES}.poll"
 POLL_ID: Final = "expenses-poll"
+DOWN: Final = "down"  # the code of a poll that failed as one of the two systems did not serve for a day
 LONGEST_TICK = timedelta(seconds=5)
 LEAST_AT_A_TIME = 10
 
@@ -57,15 +58,18 @@ def follow(house: House, connection: Connection) -> None:
     if connection.state == "connected" and connection.integration.expenses.enabled:
         house.polls.add(company, now)
         house.nights.add(company, now)
-        poll_asked(house, company)
+        poll_asked(house, company, anew=True)
     else:
         house.polls.remove(company)
         house.nights.remove(company)
 
 
-def poll_asked(house: House, company: str) -> bool:
-    """Has the company polled; False where a poll of it is open already."""
-    return not house.ordering.publish(
+def poll_asked(house: House, company: str, *, anew: bool = False) -> bool:
+    """Has the company polled; False where a poll of it is open already, or failed for good.
+
+    One that failed as a system was down is tried again, for that may be over; with `anew`, any that failed.
+    """
+    known = house.ordering.publish(
         Submission(
             company=company,
             id=POLL_ID,
@@ -76,16 +80,17 @@ def poll_asked(house: House, company: str) -> bool:
             recurring=True,
         )
     ).known
+    record = house.ordering.event(company, POLL_ID) if known else None
+    if record is not None and record.status == "failed" and (anew or record.code == DOWN):
+        house.ordering.retry(company, POLL_ID)
+        return True
+    return not known
 
 
 def reconciliation_asked(house: House, company: str) -> bool:
     """Has all looked at again that changed lately. A poll that failed for good is tried once more by that."""
     house.expenses(company).ask_import(house.settings.expense_reconciliation_days)
-    record = house.ordering.event(company, POLL_ID)
-    if record is not None and record.status == "failed":
-        house.ordering.retry(company, POLL_ID)
-        return True
-    return poll_asked(house, company)
+    return poll_asked(house, company, anew=True)
 
 
 def expenses_key(company: str) -> str:

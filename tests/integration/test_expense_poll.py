@@ -135,6 +135,26 @@ def test_while_fortnox_is_down_a_poll_is_tried_again_every_interval_and_a_person
     assert record is not None
     assert record.status == "failed"
     assert "tried 145 times over about a day" in record.reason
+    assert record.remedy == "Nothing: it goes on by itself when Fortnox works again."
+
+    sandbox.delete("faults")
+    assert poll_asked(app.house, "acme")  # as in the company's next slot
+    assert run(app, POLL, POLL_ID) == "done"
+
+
+def test_a_person_who_is_told_after_a_day_is_told_which_system_is_down(app: App, sandbox: Sandbox) -> None:
+    sandbox.supplier_invoice("acme", ROW)
+    for status, remedy in ((503, "Moment works again"), (401, "a new API key of Moment's")):
+        sandbox.in_moment("POST", "faults", {"kind": "fail_next", "status": status, "count": 1})
+        poll_asked(app.house, "acme")
+        app.house.redis.hset(f"mf:event:acme:{POLL_ID}", "attempts", 144)  # as if for a day
+        app.house.expenses("acme").add(["1"], datetime.now(UTC))
+        pass_time(app)
+        with pytest.raises(TransferFailed):
+            run(app, POLL, POLL_ID)
+        record = app.house.ordering.event("acme", POLL_ID)
+        assert record is not None
+        assert remedy in record.remedy
 
 
 def test_a_failed_event_names_its_supplier_invoice_and_is_over_when_that_goes_through(

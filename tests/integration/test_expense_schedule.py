@@ -110,6 +110,36 @@ def test_a_look_that_dies_before_it_has_moved_the_slots_asks_again_without_harm(
     assert not poll_asked(house, "c0")
 
 
+def failed_poll(house: House, code: str = "") -> None:
+    poll_asked(house, "acme")
+    claim = house.ordering.claim("acme", POLL_ID)
+    assert claim is not None
+    house.ordering.settle(claim, Failed("no", code=code))
+
+
+def test_a_poll_that_failed_as_a_system_was_down_is_tried_again_in_the_companys_next_slot(
+    app: App, house: House
+) -> None:
+    follow(house, a_connection("acme"))
+    failed_poll(house, schedule.DOWN)
+    house.redis.zadd("mf:timetable:polls", {"acme": 0})
+
+    assert look(app) == 1
+
+    assert house.ordering.counts("acme")["ready"] == 1
+
+
+def test_a_poll_that_failed_for_good_is_tried_again_when_the_connection_changes(app: App, house: House) -> None:
+    failed_poll(house)
+    overdue(house, 1, timedelta(minutes=1))
+    look(app)
+    assert house.ordering.counts("acme")["failed"] == 1
+
+    follow(house, a_connection("acme"))
+
+    assert house.ordering.counts("acme")["ready"] == 1
+
+
 def test_the_night_asks_for_what_changed_lately_and_lets_a_failed_poll_try_again(house: House) -> None:
     poll_asked(house, "acme")
     claim = house.ordering.claim("acme", POLL_ID)

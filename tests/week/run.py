@@ -22,8 +22,8 @@ CHECKPOINT: Final = timedelta(hours=6)
 NIGHT_IS_OVER: Final = (5, 6)  # o'clock, in Stockholm, in winter and summer time
 AUTUMN: Final = datetime(2026, 10, 25, 0, 0, tzinfo=STOCKHOLM)  # at three it is two again
 DAMAGES: Final = (
-    "Fortnox is down", "Moment is down", "Moment's answers are lost", "Moment refuses", "the worker is killed",
-    "beat is stopped", "",
+    "Fortnox is down", "Fortnox is down for a day", "Moment is down", "Moment's answers are lost", "Moment refuses",
+    "the worker is killed", "beat is stopped", "",
 )  # fmt: skip
 COMPANIES: Final = {
     "allting": Choices(),
@@ -53,7 +53,7 @@ SHORT: Final = Plan(
     datetime(2026, 10, 24, 18, 0, tzinfo=STOCKHOLM),
     3,
     ("allting", "attest"),
-    ("Moment is down", "", "the worker is killed"),
+    ("Moment is down", "Fortnox is down for a day", "the worker is killed"),
 )
 
 

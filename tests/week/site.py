@@ -33,6 +33,7 @@ OPTIONS: Final = {
     "BEAT_LOCK_SECONDS": "3",
     "FORTNOX_RATE_LIMIT": "999/1",
 }
+AS_IF_FOR_A_DAY: Final = "return redis.call('EXISTS', KEYS[1]) == 1 and redis.call('HSET', KEYS[1], 'attempts', 100000)"
 DOWN: Final = {"503": 0.5, "drop_before": 0.5}
 MOMENT_DOWN: Final = {"503": 0.4, "drop_before": 0.3, "drop_after": 0.3}
 LOST_ANSWERS: Final = {"drop_after": 0.3, "fail_after": 0.2}
@@ -147,7 +148,10 @@ class Site:
         )
 
     def hurry(self, company: str) -> None:
-        """An operator without patience: `events retry` for all that waits or was refused, and no rest."""
+        """An operator without patience: `events retry` for all that waits or was refused, and no rest.
+
+        Not for a poll that failed: that has to go on by itself.
+        """
         ordering = self.app.house.ordering
         counts = ordering.counts(company)
         if ordering.resting(company):
@@ -156,7 +160,7 @@ class Site:
             ordering.retry(company, POLL_ID)
         if counts["failed"]:
             for event in ordering.failed(company):
-                if "already invoiced" not in event.reason or REFUSED.search(event.reason):
+                if event.id != POLL_ID and ("already invoiced" not in event.reason or REFUSED.search(event.reason)):
                     ordering.retry(company, event.id)
 
     def told(self, company: str) -> dict[str, str]:
@@ -190,6 +194,10 @@ class Site:
         match damage:
             case "Fortnox is down":
                 sandbox.post("faults", {"seed": seed, "rates": DOWN})
+            case "Fortnox is down for a day":
+                sandbox.post("faults", {"seed": seed, "rates": {"503": 1.0}})
+                given_up: set[str] = set()
+                wait_until(lambda: self._give_up(given_up), what="polls that fail", timeout=PATIENCE, interval=0.05)
             case "Moment is down":
                 sandbox.in_moment("POST", "faults", {"seed": seed, "rates": MOMENT_DOWN})
             case "Moment's answers are lost":
@@ -203,6 +211,20 @@ class Site:
                 self.kills += 1
             case "beat is stopped":
                 self.beat.kill()
+
+    def _give_up(self, given_up: set[str]) -> bool:
+        """As if each company's poll had been tried for a day. True when each was given up once."""
+        house = self.app.house
+        companies = house.polls.companies()
+        for company in companies - given_up:
+            record = house.ordering.event(company, POLL_ID)
+            if record is None:
+                poll_asked(house, company)
+            elif record.status == "failed":
+                given_up.add(company)
+            else:
+                house.redis.eval(AS_IF_FOR_A_DAY, 1, f"mf:event:{company}:{POLL_ID}")
+        return given_up == companies
 
     def mend(self) -> None:
         """Not before somebody met what had been broken."""

@@ -98,7 +98,8 @@ def _in_words(done: dict[str, int]) -> str:
 def _watch(house: House, company: str, timeout: float | None) -> int:
     """Shows the import until it is through. Returns how many supplier invoices are left when the time is up."""
     deadline = None if timeout is None else time.monotonic() + timeout
-    asked = 0.0
+    poll_asked(house, company, anew=True)  # what failed before says nothing of now
+    asked = time.monotonic()
     with progress() as bar:
         task = bar.add_task("Listing", total=None)
         while True:

@@ -345,6 +345,15 @@ SENTENCES: dict[str, str] = {
     "Fortnox refused it and says: {message}": "Fortnox nekade och säger: {message}",
     "Set right what Fortnox names, then retry.": "Rätta det som Fortnox anger och försök igen.",
     # Expenses that are tried again
+    "Tell the operator: the integration needs a new API key of Moment's. Then it goes on by itself.": (
+        "Meddela driften: integrationen behöver en ny API-nyckel till Moment. Sedan fortsätter det av sig självt."
+    ),
+    "Nothing: it goes on by itself when Moment works again.": (
+        "Ingenting: det fortsätter av sig självt när Moment fungerar igen."
+    ),
+    "Nothing: it goes on by itself when Fortnox works again.": (
+        "Ingenting: det fortsätter av sig självt när Fortnox fungerar igen."
+    ),
     "{reason} It was tried for about a day.": "{reason} Försök har gjorts under ungefär ett dygn.",
     "It is tried again every six hours, and when you retry it.": (
         "Det prövas igen var sjätte timme, och när du försöker igen."
