@@ -155,6 +155,8 @@ class Desk:
         elif moved and listing.walks + 1 < WALKS:
             following = replace(listing, page=1, moved=False, walks=listing.walks + 1)
         else:
+            if kind == "import":  # whoever asked for it may have mended what projects lack
+                self.store.forget_unfit()
             self.store.listed(kind, started if kind == "changes" else None)
             return None
         following = replace(following, started=started, total=page.total, pages=page.pages)
@@ -213,19 +215,19 @@ class Desk:
         now = datetime.now(UTC)
         return now - self.store.troubled_since(number, now) >= self.pace.told_after
 
-    def look(self, number: str, *, in_full: bool = False) -> Looked:
-        """Reads the supplier invoice and makes Moment agree with it.
+    def look(self, number: str, *, asked: bool = False) -> Looked:
+        """Reads the supplier invoice and makes Moment agree with it. `asked`: by a person, now.
 
         One event tells of all that is wrong with it. So what a person was told before and still stands is said again
-        when something else was done, when no event tells of it, and with `in_full`.
+        when something else was done, when no event tells of it, and when a person asks.
         """
-        looked = self.read(number)
+        looked = self.read(number, asked=asked)
         sent = self.store.sent(number)
         wanted = {row.number: row.expense for row in looked.rows if row.expense is not None}
         told_before = standing(wanted, sent)
         found = self._agree(looked, wanted, sent)
         stands = standing(wanted, sent)
-        if found or in_full or self.store.failure(number) is None:
+        if found or asked or self.store.failure(number) is None:
             found |= {place: self._differs(number, stands[place]) for place in told_before if place in stands}
         problems = tuple(problem for _, problem in sorted(found.items()) if problem is not None)
         self._forget_settled(number, wanted, sent)
@@ -237,15 +239,19 @@ class Desk:
         self.store.count("skipped", sum(row.expense is None for row in looked.rows))
         return replace(looked, problems=problems, standing=bool(standing(wanted, sent)))
 
-    def read(self, number: str) -> Looked:
-        """The supplier invoice and what becomes of each of its rows. Changes nothing."""
+    def read(self, number: str, *, asked: bool = False) -> Looked:
+        """The supplier invoice and what becomes of each of its rows. Changes nothing.
+
+        Where a person asks, nothing that was remembered is believed, and nothing is remembered.
+        """
         try:
             invoice = self.fortnox.supplier_invoices.get(number)
         except NotFound:
             return Looked(number, None)
-        asks = self.rules.needs_approval and not refused(invoice, self.rules)
-        pending = asks and self._is_pending(number)
-        projects = {n: self._project(n) for n in projects_needed(invoice, self.rules, pending=pending)}
+        is_pending, project = (self._asks_pending, self._asks_project) if asked else (self._is_pending, self._project)
+        needs = self.rules.needs_approval and not refused(invoice, self.rules)
+        pending = needs and is_pending(number)
+        projects = {n: project(n) for n in projects_needed(invoice, self.rules, pending=pending)}
         rows = to_expenses(invoice, self.rules, pending=pending, projects=projects)
         return Looked(number, invoice, rows, pending)
 
@@ -257,14 +263,20 @@ class Desk:
             found = number in everyone
         return found
 
+    def _asks_pending(self, number: str) -> bool:
+        return number in self.fortnox.supplier_invoices.pending_approval()
+
     def _project(self, number: str) -> ProjectState:
         known = self.store.project(number)
         if known is None:
-            in_moment = self.moment.has_project(self.company, number)
-            known = ProjectState(in_moment, in_moment and self._starts(number))
+            known = self._asks_project(number)
             good_for = self.pace.project_good_for if all(known) else self.pace.project_bad_for
             self.store.know_project(number, known, good_for)
         return known
+
+    def _asks_project(self, number: str) -> ProjectState:
+        in_moment = self.moment.has_project(self.company, number)
+        return ProjectState(in_moment, in_moment and self._starts(number))
 
     def _starts(self, number: str) -> bool:
         try:

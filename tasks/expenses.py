@@ -72,7 +72,7 @@ def poll(job: Job) -> Outcome:
             return _poll(job, desk)
         if job.event.ledger != desk.store.ledger:
             return Skipped(ELSEWHERE)
-        return _again(desk, desk.look(job.event.given_number, in_full=True))
+        return _again(desk, desk.look(job.event.given_number, asked=True))
     except OtherLedger:
         return Yield(reason=ELSEWHERE)
     except WindowFull as full:
@@ -200,6 +200,8 @@ def tell(house: House, desk: Desk, looked: Looked) -> None:
     """
     company, store = desk.company, desk.store
     before = store.failure(looked.number)
+    if looked.problems or (looked.standing and _is_open(house, company, before)):
+        store.count("needAPerson")
     if looked.standing and not looked.problems:
         return
     event_id = None
@@ -212,6 +214,12 @@ def tell(house: House, desk: Desk, looked: Looked) -> None:
         house.ordering.skip(company, before, "It went through since." if event_id is None else "It failed anew.")
     if event_id != before:
         store.set_failure(looked.number, event_id)
+
+
+def _is_open(house: House, company: str, event_id: str | None) -> bool:
+    """Whether nobody has skipped it."""
+    record = house.ordering.event(company, event_id) if event_id else None
+    return record is not None and record.status == "failed"
 
 
 def _event_id(house: House, desk: Desk, number: str, reason: str, before: str | None) -> str:

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from fortnox import Fortnox, Http, Transport
 from fortnox.errors import Unavailable
-from mappers.expense import Rules
+from mappers.expense import ProjectState, Rules
 from moment.api import MomentApi
 from moment.errors import MomentUnavailable
 from tasks.expense_desk import Desk, Looked
@@ -307,17 +307,40 @@ def test_a_project_that_comes_later_is_found_by_the_nightly_reconciliation(offic
     office.sandbox.moment_project(COMPANY, "7")
     office.sandbox.post("projects", {"tenant": COMPANY, "number": "7"})
     office.advances(days=1)
-    office.desk.store.forget_project("7")
     office.desk.store.ask_import(35)
     (looked,) = office.poll()
     assert [row.reason for row in looked.rows][-1] == "Project 7 has no start date in Fortnox."
     office.sandbox.post("projects", {"tenant": COMPANY, "number": "7", "StartDate": "2026-11-01"})
-    office.desk.store.forget_project("7")
     office.desk.store.ask_import(35)
 
     office.poll()
 
     assert office.expenses() == {f"fortnox:{number}:2": "1000.00"}
+
+
+def test_what_a_person_asks_is_answered_by_both_systems_and_remembered_by_nobody(office: Office) -> None:
+    number = office.enter({**ROW, "Project": "7"})
+    office.desk.read(number, asked=True)
+    assert office.desk.store.project("7") is None
+    office.poll()
+    assert office.desk.store.project("7") is not None
+    office.sandbox.moment_project(COMPANY, "7")
+    office.sandbox.post("projects", {"tenant": COMPANY, "number": "7", "StartDate": "2026-01-01"})
+    assert office.desk.look(number).rows[-1].expense is None  # which is believed for five minutes
+
+    assert office.desk.look(number, asked=True).rows[-1].expense is not None
+
+    assert office.expenses() == {f"fortnox:{number}:2": "1000.00"}
+
+
+def test_projects_that_lack_something_are_asked_about_again_after_five_minutes(office: Office) -> None:
+    store, lacking = office.desk.store, ProjectState(in_moment=False, starts=False)
+    store.know_project("7", lacking, timedelta(minutes=5))
+    store.know_project("8", lacking, timedelta(minutes=99))
+    assert 0 < store._redis.pttl("mf:expenses:acme:unfit") <= 300_000
+    assert store.project("8") == lacking
+    store.know_project("8", ProjectState(in_moment=True, starts=True), timedelta(days=1))
+    assert store.project("8") == (True, True)
 
 
 def test_an_import_reaches_back_so_many_days_and_no_further(office: Office) -> None:
@@ -330,7 +353,6 @@ def test_an_import_reaches_back_so_many_days_and_no_further(office: Office) -> N
     office.clock("2026-11-22T09:00:00+01:00")
     office.sandbox.moment_project(COMPANY, "7")
     office.sandbox.post("projects", {"tenant": COMPANY, "number": "7", "StartDate": "2026-01-01"})
-    office.desk.store.forget_project("7")
     office.desk.store.ask_import(30)
 
     assert {looked.number for looked in office.poll()} == {recent}

@@ -19,6 +19,7 @@ from tasks.transfer import Job, TransferFailed
 from tests.services import CLIENT_ID, CLIENT_SECRET, Sandbox
 from tests.unit.factories import integration_json
 from worker.assembly import App, create_app
+from worker.cli.expenses import standing
 from worker.doors.publish import publish
 from worker.ordering import Yield
 
@@ -198,8 +199,13 @@ def test_the_same_difference_is_told_again_when_it_was_settled_in_between(
 
     assert second != first
     assert change("1200.00") == [second]  # once for each change
+    assert standing(app.house, "acme")["failed"] == 1
     app.house.ordering.skip("acme", second, "The customer knows.")
+    counted = app.house.expenses("acme").summary()["counts"]
     assert change("1200.00") == []
+    assert standing(app.house, "acme")["failed"] == 0
+    after = app.house.expenses("acme").summary()["counts"]
+    assert (after["needAPerson"], after["looked"]) == (counted["needAPerson"], counted["looked"] + 1)
 
 
 def test_a_refusal_that_goes_through_leaves_only_what_still_stands(app: App, sandbox: Sandbox) -> None:

@@ -57,7 +57,14 @@ def standing(house: House, company: str) -> dict[str, Any]:
         "nextPoll": next_poll.isoformat(timespec="seconds") if next_poll else None,
         "poll": {"status": poll.status, "reason": poll.reason} if poll else None,
         **house.expenses(company).summary(),
+        "failed": _failed(house, company),
     }
+
+
+def _failed(house: House, company: str) -> int:
+    """How many supplier invoices a person has yet to do something about."""
+    refs = [(company, event_id) for event_id in house.expenses(company).failures().values()]
+    return sum(record.status == "failed" for record in house.ordering.events(refs))
 
 
 @expenses.command("import")
@@ -78,7 +85,7 @@ def import_expenses(
         house.expenses(company).ask_import(days_back)
         left = _watch(house, company, timeout)
         after = Counter(house.expenses(company).summary()["counts"])
-        failed = house.expenses(company).summary()["failed"]
+    failed = after["needAPerson"] - before["needAPerson"]
     done = {what: after[what] - before[what] for what in ("looked", "created", "corrected", "withdrawn", "skipped")}
     if json:
         print_json({"company": company, **done, "failed": failed, "left": left})
@@ -143,7 +150,7 @@ def explain(
         house = app.house
         desk = _desk(house, company)
         try:
-            looked = desk.read(given_number)
+            looked = desk.read(given_number, asked=True)
         except FortnoxError as error:
             fail(" ".join(in_words(error)).strip())
         except MomentError as error:

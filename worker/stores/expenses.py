@@ -11,7 +11,8 @@ Keys, each for one company's ledger: `mf:expenses:<company>:…` for the first t
   failed     hash: supplier invoice → id of the failed event that tells of it
   troubled   hash: supplier invoice → since when no answer is had about it
   walk:…     set: what the pages read so far of a long list held; it expires
-and `project:<number>`, which expires. Of the company, `mf:expenses:<company>:ledgers`: see `Ledgers`.
+  unfit      hash: project that may have no expenses → what it lacks; it expires
+and `project:<number>`, one that may, which expires. Of the company, `mf:expenses:<company>:ledgers`: see `Ledgers`.
 """
 
 import json
@@ -67,6 +68,7 @@ class ExpenseStore:
         self._sent, self._awaiting = f"{self._base}:sent", f"{self._base}:awaiting"
         self._troubled = f"{self._base}:troubled"
         self._pending, self._failed = f"{self._base}:pending", f"{self._base}:failed"
+        self._unfit = f"{self._base}:unfit"
 
     # Listing
 
@@ -211,7 +213,7 @@ class ExpenseStore:
         return self._redis.hget(self._failed, number)  # type: ignore[no-any-return]
 
     def failures(self) -> dict[str, str]:
-        """All of them: supplier invoice → event id."""
+        """All of them, also those that somebody has skipped: supplier invoice → event id."""
         return self._redis.hgetall(self._failed)  # type: ignore[no-any-return]
 
     def set_failure(self, number: str, event_id: str | None) -> None:
@@ -223,15 +225,31 @@ class ExpenseStore:
     # Projects
 
     def project(self, number: str) -> ProjectState | None:
-        found = self._redis.get(f"{self._base}:project:{number}")
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.get(f"{self._base}:project:{number}")
+        pipeline.hget(self._unfit, number)
+        fit, unfit = pipeline.execute()
+        found = fit or unfit
         return ProjectState(found[0] == "1", found[1] == "1") if found else None
 
     def know_project(self, number: str, state: ProjectState, good_for: timedelta) -> None:
+        """For that long. Those that may have no expenses are all asked about again at the same time."""
         known = f"{int(state.in_moment)}{int(state.starts)}"
-        self._redis.set(f"{self._base}:project:{number}", known, px=good_for)
+        if all(state):
+            self._redis.set(f"{self._base}:project:{number}", known, px=good_for)
+            return
+        pipeline = self._redis.pipeline()
+        pipeline.hset(self._unfit, number, known)
+        pipeline.pttl(self._unfit)
+        if pipeline.execute()[-1] < 0:
+            self._redis.pexpire(self._unfit, good_for)
 
     def forget_project(self, number: str) -> None:
         self._redis.delete(f"{self._base}:project:{number}")
+
+    def forget_unfit(self) -> None:
+        """Somebody may have mended what projects lack."""
+        self._redis.delete(self._unfit)
 
     # Counts, for people
 
@@ -251,7 +269,6 @@ class ExpenseStore:
             "listing": [_shown(state[name]) for name in ("listing:changes", "listing:import") if name in state],
             "toLookAt": self.to_look_at(),
             "awaitingApproval": int(self._redis.scard(self._awaiting)),
-            "failed": int(self._redis.hlen(self._failed)),
             "supplierInvoicesSent": int(self._redis.hlen(self._sent)),
             "counts": counts,
         }
