@@ -126,23 +126,23 @@ class Desk:
 
     def list_on(self, kind: Kind, deadline: float) -> bool:
         """Puts what is listed on the list of what is to be looked at. False: the time is up, and it goes on later."""
+        listing = self._listing(kind)
+        while listing is not None and time.monotonic() < deadline:
+            listing = self._list_page(kind, listing)
+        return listing is None
+
+    def _listing(self, kind: Kind) -> Listing | None:
+        """What is to be listed, from the page at which it stands."""
         listing = self.store.listing(kind)
-        if listing is None:
-            if kind == "import":
-                return True
+        if listing is None and kind == "changes":
             cursor = self.store.cursor
-            listing = Listing(since=cursor - OVERLAP if cursor else None)
-        elif listing.days is not None and listing.since is None:
-            listing = replace(listing, since=self.fortnox.now - timedelta(days=listing.days))
-        while time.monotonic() < deadline:
-            following = self._list_page(kind, listing)
-            if following is None:
-                return True
-            listing = following
-        return False
+            return Listing(since=cursor - OVERLAP if cursor else None)
+        if listing is not None and listing.days is not None and listing.since is None:
+            return replace(listing, since=self.fortnox.now - timedelta(days=listing.days))
+        return listing
 
     def _list_page(self, kind: Kind, listing: Listing) -> Listing | None:
-        """Reads one page; the listing as it goes on, None when it is through."""
+        """Reads one page; the listing as it goes on, or another that was asked for meanwhile. None: it is through."""
         page = self.fortnox.supplier_invoices.page(listing.page, modified_since=listing.since)
         self.check()
         started = listing.started or self.fortnox.now
@@ -157,11 +157,10 @@ class Desk:
         else:
             if kind == "import":  # whoever asked for it may have mended what projects lack
                 self.store.forget_unfit()
-            self.store.listed(kind, started if kind == "changes" else None)
-            return None
+            through = self.store.listed(kind, listing, started if kind == "changes" else None)
+            return None if through else self._listing(kind)
         following = replace(following, started=started, total=page.total, pages=page.pages)
-        self.store.list_on(kind, following)
-        return following
+        return following if self.store.list_on(kind, following) else self._listing(kind)
 
     def _rows_moved(self, kind: Kind, listing: Listing, page: SupplierInvoicePage) -> bool:
         """Whether the list is not what it was at its first page.

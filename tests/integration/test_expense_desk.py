@@ -204,6 +204,25 @@ def test_no_row_is_missed_though_a_change_moves_one_from_a_page_to_another(offic
     assert office.desk.store.to_look_at() == 1010
 
 
+@pytest.mark.parametrize("asked_at_page", [1, 2, 3])
+def test_an_import_that_reaches_further_is_not_lost_whenever_it_is_asked_for(
+    office: Office, asked_at_page: int
+) -> None:
+    office.clock("2026-09-15T09:00:00+02:00")
+    old = office.enter({**ROW, "Project": "7"})
+    office.clock("2026-11-20T09:00:00+01:00")
+    office.enter({**ROW, "Project": ""}, copies=1009)  # three pages
+    office.poll()
+    office.clock("2026-11-22T09:00:00+01:00")
+    office.desk.store.ask_import(35)
+    office.before_request[:] = [lambda: None] * (asked_at_page - 1) + [lambda: office.desk.store.ask_import(90)]
+
+    assert office.desk.list_on("import", time.monotonic() + 60)
+
+    assert office.desk.store.listing("import") is None
+    assert old in {looked.number for looked in office.desk.work(time.monotonic() + 60)}
+
+
 # Corrections
 
 

@@ -16,9 +16,12 @@ and `project:<number>`, one that may, which expires. Of the company, `mf:expense
 """
 
 import json
+import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 from redis import Redis
@@ -28,6 +31,7 @@ from mappers.expense_changes import Sent
 
 Kind = Literal["changes", "import"]
 WALK_KEPT = timedelta(hours=1)
+LUA = Path(__file__).parent / "lua"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ class Listing:
 
     since: datetime | None
     days: int | None = None
+    id: str = field(default_factory=lambda: secrets.token_hex(4))  # tells it from another that takes its place
     started: datetime | None = None  # by Fortnox's clock, when its first page was read
     page: int = 1
     pages: int | None = None
@@ -81,8 +86,9 @@ class ExpenseStore:
         found = self._redis.hget(self._state, f"listing:{kind}")
         return Listing.from_json(found) if found else None
 
-    def list_on(self, kind: Kind, listing: Listing) -> None:
-        self._redis.hset(self._state, f"listing:{kind}", listing.to_json())
+    def list_on(self, kind: Kind, listing: Listing) -> bool:
+        """The listing as it goes on. False: another was asked for meanwhile, and is in its place."""
+        return bool(self._run("listed", f"listing:{kind}", listing.id, listing.to_json(), ""))
 
     def walk(self, kind: Kind, numbers: list[str], *, anew: bool) -> bool:
         """Notes what a page of several holds. False: some of it was on an earlier page, so rows have moved."""
@@ -94,19 +100,14 @@ class ExpenseStore:
         pipeline.expire(key, WALK_KEPT)
         return bool(pipeline.execute()[-2] == len(numbers))
 
-    def listed(self, kind: Kind, cursor: datetime | None = None) -> None:
-        """The listing is through; with `cursor`, everything that changed before it is listed now."""
-        pipeline = self._redis.pipeline()
-        pipeline.hdel(self._state, f"listing:{kind}")
-        if cursor is not None:
-            pipeline.hset(self._state, "cursor", cursor.isoformat())
-        pipeline.execute()
+    def listed(self, kind: Kind, listing: Listing, cursor: datetime | None = None) -> bool:
+        """The listing is through, and so with `cursor` is all that changed before. False as in `list_on`."""
+        until = "" if cursor is None else cursor.isoformat()
+        return bool(self._run("listed", f"listing:{kind}", listing.id, "", until))
 
     def ask_import(self, days: int) -> None:
         """Has all looked at that changed within so many days; one under way that reaches less far starts over."""
-        under_way = self.listing("import")
-        if under_way is None or (under_way.days or 0) < days:
-            self.list_on("import", Listing(since=None, days=days))
+        self._run("ask_import", "listing:import", Listing(since=None, days=days).to_json())
 
     # What is to be looked at
 
@@ -253,6 +254,9 @@ class ExpenseStore:
 
     # Counts, for people
 
+    def _run(self, script: str, *arguments: str) -> Any:
+        return self._redis.register_script(_source(script))(keys=[self._state], args=arguments)
+
     def count(self, what: str, by: int = 1) -> None:
         self._redis.hincrby(self._state, f"n:{what}", by)
 
@@ -272,6 +276,11 @@ class ExpenseStore:
             "supplierInvoicesSent": int(self._redis.hlen(self._sent)),
             "counts": counts,
         }
+
+
+@cache
+def _source(script: str) -> str:
+    return (LUA / f"{script}.lua").read_text()
 
 
 class Ledgers:
