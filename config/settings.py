@@ -4,8 +4,12 @@ Raises `pydantic.ValidationError` naming each bad setting. `.env.example` lists 
 (`tests/unit/test_conventions.py` compares them).
 """
 
+import re
 from base64 import urlsafe_b64decode
 from datetime import timedelta
+from email.errors import HeaderParseError
+from email.headerregistry import Address
+from email.utils import getaddresses, parseaddr
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self
 from urllib.parse import parse_qs, urlsplit
@@ -71,6 +75,16 @@ def _comma_separated(value: object) -> object:
     return value
 
 
+def _is_address(given: str) -> bool:
+    name, address = parseaddr(given)
+    if len(getaddresses([given])) != 1 or not re.fullmatch(r"[!-~]+@[!-~]+", address):
+        return False
+    try:
+        return bool(Address(name, addr_spec=address).domain)
+    except (HeaderParseError, ValueError):
+        return False
+
+
 def _rate_limit(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -132,6 +146,14 @@ class Settings(BaseSettings):
     sentry_environment: str | None = None
     log_format: Literal["console", "json"] = "console"
     flower_basic_auth: SecretStr | None = None
+
+    @field_validator("alerts_from", "alerts_to")
+    @classmethod
+    def _address_is_one(cls, given: str | None) -> str | None:
+        """A mail cannot even be written with another; that would come out with the first failure."""
+        if given is not None and not _is_address(given):
+            raise ValueError("give one e-mail address, such as drift@company.example or Drift <drift@company.example>")
+        return given
 
     @field_validator("lease_seconds")
     @classmethod

@@ -67,6 +67,8 @@ def test_values_come_from_the_environment_in_the_documented_formats(monkeypatch:
         ({"company_release_limit": "0"}, "COMPANY_RELEASE_LIMIT:"),
         ({"log_format": "xml"}, "LOG_FORMAT:"),
         ({"smtp_url": "mail.example:25"}, "SMTP_URL: give smtp://user:password@host:587?starttls=1"),
+        ({"alerts_from": "Drift"}, "ALERTS_FROM: give one e-mail address"),
+        ({"alerts_to": "drift@a.example, more@a.example"}, "ALERTS_TO: give one e-mail address"),
         ({"smtp_url": "smtp://us:secret@mail.example:25"}, "SMTP_URL: the password would go over the network in clear"),
     ],
 )
@@ -86,6 +88,11 @@ def test_a_missing_or_placeholder_secret_is_refused_outside_the_sandbox(name: st
 def test_an_encryption_key_that_is_not_random_is_refused_outside_the_sandbox(placeholder: str) -> None:
     assert "placeholder" in problems(**{**REAL, "encryption_keys": placeholder})
     assert settings(fortnox_api_url="http://127.0.0.1:8701", encryption_keys=placeholder)
+
+
+@pytest.mark.parametrize("address", ["drift@a.example", "Drift på Acme <drift@a.example>", "moment-fortnox@localhost"])
+def test_an_address_may_have_a_name(address: str) -> None:
+    assert settings(**REAL, alerts_from=address, alerts_to=address).alerts_from == address
 
 
 def test_the_sandbox_runs_without_secrets() -> None:
