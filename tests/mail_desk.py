@@ -1,5 +1,6 @@
 """Events that end as a test says, the mails about them through a real SMTP server, and a clock that the test moves."""
 
+import asyncio
 import csv
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,11 +11,15 @@ from email.policy import default
 from pathlib import Path
 from typing import Any
 
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
 from config import load_settings
 from tests.services import running_redis, running_sandbox
 from tests.unit.factories import integration_json
 from worker.assembly import App, create_app
 from worker.doors.publish import publish
+from worker.local.redis import free_port
 from worker.local.sandbox import Sandbox
 from worker.mails.report import tell
 from worker.ordering import Done, Outcome
@@ -79,6 +84,31 @@ def attached(mail: dict[str, Any]) -> list[list[str]]:
     assert isinstance(content, bytes)
     assert content.startswith(b"\xef\xbb\xbf")
     return list(csv.reader(content.decode("utf-8-sig").splitlines(), delimiter=";"))[1:]
+
+
+class Inbox:
+    """What a real SMTP server got. `pause`: how many seconds it looks through a mail before it answers."""
+
+    def __init__(self, pause: float = 0.0) -> None:
+        self.got: list[EmailMessage] = []
+        self._pause = pause
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
+        assert isinstance(envelope.content, bytes)
+        await asyncio.sleep(self._pause)
+        self.got.append(message_from_bytes(envelope.content, policy=default))  # type: ignore[arg-type]
+        return "250 OK"
+
+
+@contextmanager
+def running_smtp(inbox: Inbox, **options: Any) -> Iterator[str]:
+    """An SMTP server's address. `options` are aiosmtpd's, such as `data_size_limit`."""
+    controller = Controller(inbox, hostname="127.0.0.1", port=free_port(), **options)
+    controller.start()
+    try:
+        yield f"smtp://127.0.0.1:{controller.port}"
+    finally:
+        controller.stop()
 
 
 @contextmanager

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sentry_sdk
+from pydantic import SecretStr
 
 from fortnox.situations import SITUATIONS
 from moment.events import event_json, parse_event
-from tests.mail_desk import OPERATOR, START, Desk, attached, parsed, running_desk
+from tests.mail_desk import OPERATOR, START, Desk, Inbox, attached, parsed, running_desk, running_smtp
+from tests.sentry import running_sentry
 from tests.unit.factories import credit_note_json, customer_json, invoice_json, project_json
 from worker.assembly import App, create_app
 from worker.doors.publish import publish
@@ -38,6 +41,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[App, San
 @pytest.fixture
 def desk(running: tuple[App, Sandbox]) -> Desk:
     return Desk(*running)
+
+
+def created(app: App, **settings: Any) -> App:
+    """The same with other settings."""
+    return create_app(app.settings.model_copy(update=settings))
 
 
 def invoices(start: int, n: int, **fields: Any) -> list[dict[str, Any]]:
@@ -265,6 +273,80 @@ def test_a_mail_that_the_server_may_have_is_sent_again_as_it_was(desk: Desk) -> 
     assert "faktura 1002" in desk.mails()[-1]["subject"]
 
 
+def test_a_mail_in_doubt_that_is_then_surely_refused_is_in_doubt_still(desk: Desk) -> None:
+    desk.connect()
+    first, second = invoices(1001, 2)
+    desk.ends(first, LOCKED)
+    desk.sandbox.post("smtp", {"refuse": "drop_after_data", "count": 1})
+    assert desk.told() == 0
+    desk.sandbox.post("smtp", {"refuse": "450", "count": 1})
+    assert desk.told(minutes=3) == 0
+    desk.ends(second, LOCKED)
+    assert desk.told(minutes=3) == 1
+    once, again = desk.mails()
+    assert once["headers"]["Message-ID"] == again["headers"]["Message-ID"]
+    assert "faktura 1001" in again["subject"]
+    assert desk.told(hours=1) == 1
+    assert desk.mails()[-1]["headers"]["Message-ID"] != again["headers"]["Message-ID"]
+    assert "faktura 1002" in desk.mails()[-1]["subject"]
+
+
+def test_the_mail_after_one_in_doubt_whose_event_was_given_up_does_not_look_like_it(desk: Desk) -> None:
+    desk.connect()
+    first, second = invoices(1001, 2)
+    desk.ends(first, LOCKED)
+    desk.sandbox.post("smtp", {"refuse": "drop_after_data", "count": 1})
+    assert desk.told() == 0
+    desk.ordering.skip("acme", "i1001", "given up")
+    assert desk.told(minutes=3) == 0
+    desk.ends(second, LOCKED)
+    assert desk.told() == 1
+    once, other = desk.mails()
+    assert once["headers"]["Message-ID"] != other["headers"]["Message-ID"]
+    assert once["headers"]["References"] == other["headers"]["References"]
+
+
+def test_a_list_too_large_for_the_server_is_left_out_and_holds_up_nobody(
+    running: tuple[App, Sandbox], desk: Desk
+) -> None:
+    small = Inbox()
+    with running_smtp(small, data_size_limit=40_000) as address:
+        limited = Desk(created(running[0], smtp_url=SecretStr(address)), running[1])
+        for company in ("acme", "beta"):
+            limited.connect(company)
+        for event in invoices(1001, 200):
+            limited.ends(event, LOCKED)
+        limited.passes(minutes=1)
+        limited.ends(invoice_json(company="beta"), LOCKED)
+        assert limited.told() == 2
+        assert limited.rounds(minutes=5) == 0
+    to_acme, to_beta = small.got
+    assert (to_acme["To"], to_beta["To"]) == ("ekonomi@acme.example", "ekonomi@beta.example")
+    assert list(to_acme.iter_attachments()) == []
+    text = " ".join(to_acme.get_body(("plain",)).get_content().split())  # type: ignore[union-attr]
+    assert "200 fakturor" in text
+    assert "för stor för mejlservern" in text
+
+
+def test_a_mail_that_cannot_be_written_holds_up_its_own_company_alone_and_is_a_bug(desk: Desk) -> None:
+    for company in ("acme", "beta"):
+        desk.connect(company)
+    desk.house.redis.hset("mf:settings:acme", "language", "xx")
+    desk.ends(invoice_json(), LOCKED)
+    desk.passes(minutes=1)
+    desk.ends(invoice_json(company="beta"), LOCKED)
+    with running_sentry() as sentry:
+        sentry_sdk.init(dsn=sentry.dsn, default_integrations=False)
+        assert desk.told() == 1
+        sentry_sdk.flush()
+        sentry_sdk.init()
+    assert desk.mail()["to"] == ["ekonomi@beta.example"]
+    assert [event["tags"]["company"] for event in sentry.events] == ["acme"]
+    desk.house.redis.hset("mf:settings:acme", "language", "sv")
+    assert desk.told(minutes=3) == 1
+    assert desk.mails()[-1]["to"] == ["ekonomi@acme.example"]
+
+
 def test_one_company_whose_mailbox_is_full_holds_up_no_other(desk: Desk) -> None:
     desk.connect()
     desk.connect("beta")
@@ -307,8 +389,37 @@ def test_several_addresses_get_the_mail_up_to_five(desk: Desk) -> None:
     assert desk.mail()["to"] == [f"p{n}@acme.example" for n in range(5)]
 
 
+def test_an_address_that_is_put_off_alone_gets_the_same_mail_later(desk: Desk) -> None:
+    desk.connect(address="a@acme.example, b@acme.example, c@acme.example")
+    desk.sandbox.post("smtp", {"refuse": "450", "recipient": "b@acme.example", "count": 2})
+    desk.ends(invoice_json(), LOCKED)
+    assert desk.told() == 1
+    assert desk.mail()["to"] == ["a@acme.example", "c@acme.example"]
+    assert desk.rounds(minutes=4) == 0
+    assert desk.rounds(minutes=20) == 1
+    first, later = desk.mails()
+    assert later["to"] == ["b@acme.example"]
+    assert all(later[part] == first[part] for part in ("subject", "text", "html"))
+    assert later["headers"]["Message-ID"] == first["headers"]["Message-ID"]
+    assert desk.rounds(seconds=600, hours=30) == 0
+
+
+def test_the_operator_hears_of_an_address_that_is_put_off_for_a_day_and_nobody_waits_for_it(desk: Desk) -> None:
+    desk.connect(address="a@acme.example, b@acme.example")
+    desk.sandbox.post("smtp", {"refuse": "450", "recipient": "b@acme.example"})
+    desk.ends(invoice_json(), LOCKED)
+    assert desk.told() == 1
+    desk.ends(customer_json(), Failed("Something else."))
+    assert desk.told() == 1
+    desk.rounds(seconds=600, hours=48)
+    assert [mail["to"] for mail in desk.mails()] == [["a@acme.example"]] * 2 + [[OPERATOR]] * 2
+    assert "b@acme.example was refused: 450" in " ".join(desk.mails()[-1]["text"].split())
+    refused = desk.sandbox.get("mails")["refused"]
+    assert refused <= 2 * 12
+
+
 def test_without_any_address_it_stays_to_be_told_until_there_is_one(running: tuple[App, Sandbox], desk: Desk) -> None:
-    nobody = Desk(create_app(running[0].settings.model_copy(update={"alerts_to": None})), running[1])
+    nobody = Desk(created(running[0], alerts_to=None), running[1])
     nobody.ends(invoice_json(), LOCKED)
     assert nobody.rounds(minutes=2) == 0
     nobody.connect()
@@ -377,13 +488,12 @@ def test_a_dead_grant_is_told_once_however_many_events_meet_it_then_at_set_steps
 
 
 def test_a_paused_company_gets_the_address_at_which_it_consents_again(running: tuple[App, Sandbox], desk: Desk) -> None:
-    settings = running[0].settings.model_copy(update={"fortnox_redirect_uri": "https://moment.example/back"})
-    linked = Desk(create_app(settings), running[1])
+    linked = Desk(created(running[0], fortnox_redirect_uri="https://moment.example/back"), running[1])
     linked.connect()
     linked.ends(customer_json())
     linked.ordering.pause("acme", "The connection to Fortnox has ended.")
     assert linked.told() == 1
-    address = f"{settings.fortnox_auth_url}/oauth-v1/auth?"
+    address = f"{linked.house.settings.fortnox_auth_url}/oauth-v1/auth?"
     assert address in linked.mail()["text"]
     assert f'href="{address}' in linked.mail()["html"]
 

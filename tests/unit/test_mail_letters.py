@@ -5,6 +5,7 @@ import email
 import email.policy
 import html
 import re
+import time
 from dataclasses import fields, replace
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +19,7 @@ from mappers import to_customer, to_invoice
 from mappers.errors import Unmappable
 from moment.events import InvalidEvent, parse_event
 from tests.mail_previews import AT, a_record, an_invoice, letters
-from tests.unit.factories import a_credit_note, a_customer, a_line, customer_json
+from tests.unit.factories import a_credit_note, a_customer, a_line, customer_json, invoice_json
 from tests.unit.factories import an_invoice as invoice_event
 from worker.mails.causes import cause
 from worker.mails.contents import Item
@@ -149,11 +150,30 @@ def test_any_name_in_a_subject_arrives_within_the_lengths_of_mail(name: str, wor
 def test_the_list_opens_in_excel_and_runs_nothing_there() -> None:
     item = an_invoice(1001, "-12500.50")
     item = item._replace(thing=item.thing._replace(customer_name='=HYPERLINK("http://x";"y") AB; "och" Söner'))
-    content = as_csv([item], SWEDISH)
+    content, _ = as_csv([item], SWEDISH)
     assert content.startswith(b"\xef\xbb\xbfTyp;Nummer;")
     row = content.decode("utf-8-sig").splitlines()[1]
     assert ";-12500,50;SEK;" in row
     assert "'=HYPERLINK(" in row
+
+
+@pytest.mark.parametrize(
+    ("words", "told"), [(ENGLISH, "the other 70 are too many"), (SWEDISH, "de andra 70 är för många")]
+)
+def test_a_list_is_as_long_as_a_mail_may_be_and_says_what_is_left_out(words: Words, told: str) -> None:
+    items = [an_invoice(number) for number in range(1000, 1100)]
+    whole, _ = as_csv(items, words)
+    letter = Writer("acme", words, room=len(whole) * 3 // 10).events(items, History(100, 0, AT))
+    assert letter.attachment is not None
+    assert len(letter.attachment.content.splitlines()) == 1 + 30
+    assert told in " ".join(as_text(letter).split())
+    assert "moment-fortnox events export --company acme --status failed" in " ".join(as_text(letter).split())
+
+
+def test_without_room_there_is_no_list() -> None:
+    letter = Writer("acme", ENGLISH, room=0).events([an_invoice(1), an_invoice(2)], History(2, 0, AT))
+    assert letter.attachment is None
+    assert "too large for the mail server" in as_text(letter)
 
 
 # --- Causes ---
@@ -215,6 +235,18 @@ def test_what_really_is_said_comes_out_in_swedish(english: str) -> None:
 
 def test_what_nobody_translated_stays_as_it_is() -> None:
     assert in_swedish("A reason of tomorrow. It was left out.") == "A reason of tomorrow. It was left out."
+
+
+def test_a_long_list_of_problems_is_said_in_swedish_one_by_one_and_at_once() -> None:
+    bad = [a_line(account_number=f"x{n}", quantity=f"åtta {n}") for n in range(200)]
+    with pytest.raises(InvalidEvent) as refused:
+        parse_event(invoice_json(lines=bad))
+    began = time.process_time()
+    swedish = in_swedish(f"Not a valid event: {refused.value}")
+    assert time.process_time() - began < 2  # a round of mails has a minute for all companies
+    assert swedish.startswith("Ingen giltig händelse: ")
+    assert swedish.count("måste vara ett kontonummer med fyra siffror") == 200
+    assert not re.search(r"\b(must|given|digits)\b", swedish)
 
 
 TELLING = ("mappers", "tasks", "moment/files.py", "worker/doors/admission.py")

@@ -2,7 +2,7 @@
 
 The engine keeps what nobody was told of (`unreported`) until it is among the untold of its topic here; from there it
 goes after the SMTP server has the mail. A mail that the server may have is sent again as it was, with the same
-Message-ID. Of one company the longest due goes first, and none before it.
+Message-ID. Of one company the longest due goes first, and none before it; what holds up one holds up no other.
 """
 
 import time
@@ -14,7 +14,9 @@ from functools import partial
 from itertools import groupby
 from typing import NamedTuple
 
+import sentry_sdk
 import structlog
+from redis.exceptions import RedisError
 
 from tasks.house import House
 from worker.mails import standstills
@@ -22,15 +24,18 @@ from worker.mails.causes import cause
 from worker.mails.contents import gather
 from worker.mails.letter import Letter
 from worker.mails.letters import WORDS, History, Standstill, Writer
-from worker.mails.message import message
+from worker.mails.listing import ROOM
+from worker.mails.message import as_sent, message
 from worker.mails.recipients import Recipients, operator, recipients
-from worker.mails.smtp import Courier, NotSent, Refused, ServerTrouble
-from worker.mails.state import HOUR, MailState, Stop, Topic
+from worker.mails.smtp import Courier, Left, NotSent, Refused, ServerTrouble, TooLarge, is_for_good
+from worker.mails.state import HOUR, Later, MailState, Stop, Topic
 
 log = structlog.get_logger(__name__)
 
 READ = 1000  # things to tell that are sorted at a time
 ROUND = 60.0  # seconds; what is left goes in the next round
+LATER = 300_000  # ms until a mail is tried again for an address that was put off alone; then ever longer
+GIVEN_UP = 24 * HOUR  # ms after which such an address is as good as refused
 
 Write = Callable[[Writer], Letter]
 
@@ -70,7 +75,8 @@ class Desk:
         waits = self._state.waits(self._ms())
         if "" in waits:
             return 0
-        return self._send(sorted([*self._topics_due(), *stops], key=lambda due: due.at), waits)
+        mails = [*self._topics_due(), *stops, *self._later_due()]
+        return self._send(sorted(mails, key=lambda due: due.at), waits)
 
     # What came up
 
@@ -96,6 +102,12 @@ class Desk:
             Due(at, topic.company, partial(self._tell_events, topic)) for at, topic in self._state.due(self._ms(), READ)
         ]
 
+    def _later_due(self) -> list[Due]:
+        return [
+            Due(at, ref.partition(":")[0], partial(self._send_later, ref))
+            for at, ref in self._state.later_due(self._ms(), READ)
+        ]
+
     def _look_at_stops(self) -> list[Due]:
         now, stopped, kept = self._ms(), self._house.ordering.stopped(), self._state.stops()
         due = []
@@ -119,7 +131,7 @@ class Desk:
                 if due.company in waiting or time.monotonic() > ends:
                     continue
                 self._keep()
-                if due.send():
+                if self._sent(due):
                     sent += 1
                 elif due.company in self._state.waits(self._ms()):
                     waiting.add(due.company)
@@ -127,12 +139,27 @@ class Desk:
             self._state.put_off("", self._ms())
         return sent
 
+    def _sent(self, due: Due) -> bool:
+        """Whether the mail went out. One that cannot be written puts off its own company alone. Raises `ServerDown`."""
+        try:
+            return due.send()
+        except (ServerDown, RedisError):
+            raise
+        except Exception as error:
+            log.error("mail.broke", company=due.company, exc_info=error)
+            with sentry_sdk.new_scope() as scope:
+                scope.set_tag("company", due.company)
+                sentry_sdk.capture_exception(error)
+            self._count("not_sent")
+            self._state.put_off(due.company, self._ms())
+            return False
+
     def _tell_events(self, topic: Topic) -> bool:
         past = self._state.told_of(topic)
         ids, upto = self._state.untold(topic, past.doubt)
         items = gather(self._house.ordering, self._house.names, topic.company, topic.cause, ids)
         if not items:
-            self._state.told(topic, upto, 0, self._ms())  # mended before anyone was told
+            self._state.told(topic, upto, 0, self._ms(), doubt=bool(past.doubt))  # mended before anyone was told
             return False
         history = History(len(items), past.total, _time(past.started))
         self._state.doubt(topic, upto)
@@ -143,7 +170,7 @@ class Desk:
             n=past.n + 1,
             about=topic.cause.partition(":")[0],
             events=len(items),
-            surely_not=lambda: self._state.no_doubt(topic),
+            surely_not=lambda: None if past.doubt else self._state.no_doubt(topic),
         )
         if sent:
             self._state.told(topic, upto, len(items), self._ms())
@@ -192,10 +219,21 @@ class Desk:
     ) -> bool:
         """Whether the server has the mail. Raises `ServerDown`."""
 
-        def mail(to: Recipients, note: str = "") -> EmailMessage:
-            letter = _with_note(write(Writer(company, WORDS[to.language])), note)
-            sender = self._house.settings.alerts_from
-            return message(letter, sender=sender, to=to.addresses, company=company, thread=thread, n=n, now=self._now())
+        def mail(to: Recipients, note: str = "", room: int = ROOM) -> EmailMessage:
+            letter = _with_note(write(Writer(company, WORDS[to.language], room)), note)
+            return self._message(letter, to, company, thread, n)
+
+        def hand_over(to: Recipients, note: str = "") -> Left:
+            """Without its list where the server takes no mail of that size."""
+            try:
+                whole = mail(to, note)
+                left = self._courier.send(whole)
+            except TooLarge as error:
+                log.warning("mail.too_large", company=company, answer=str(error))
+                whole = mail(to, note, room=0)
+                left = self._courier.send(whole)
+            self._keep_for_later(company, whole, {one: said for one, said in left.items() if not is_for_good(said)})
+            return {one: said for one, said in left.items() if is_for_good(said)}
 
         to = recipients(self._house, company)
         if not to.addresses:
@@ -205,12 +243,12 @@ class Desk:
             return False
         try:
             try:
-                refused = self._courier.send(mail(to, _why_operator(to)))
+                refused = hand_over(to, _why_operator(to))
             except Refused as error:
                 if to.operator or not (last := operator(self._house)).addresses:
                     raise
                 log.warning("mail.address_refused", company=company, answer=str(error))
-                refused = self._courier.send(mail(last, _refused_note(last, ", ".join(to.addresses), error.answer)))
+                refused = hand_over(last, _refused_note(last, ", ".join(to.addresses), error.answer))
                 to = last
         except NotSent as error:
             log.warning("mail.not_sent", company=company, error=type(error).__name__, why=str(error))
@@ -227,17 +265,60 @@ class Desk:
         self._tell_of_refused(company, refused, mail)
         return True
 
-    def _tell_of_refused(
-        self, company: str, refused: dict[str, str], mail: Callable[[Recipients, str], EmailMessage]
-    ) -> None:
+    def _tell_of_refused(self, company: str, refused: Left, mail: Callable[[Recipients, str], EmailMessage]) -> None:
         """Others of the company have the mail; the operator hears of the address that was refused."""
+        if not refused:
+            return
+        log.warning("mail.address_refused", company=company, answer=next(iter(refused.values()))[:3])
         last = operator(self._house)
-        if refused and last.addresses:
-            log.warning("mail.address_refused", company=company, answer=next(iter(refused.values()))[:3])
+        if last.addresses:
             try:
                 self._courier.send(mail(last, _refused_note(last, ", ".join(refused), "; ".join(refused.values()))))
             except NotSent as error:
                 log.warning("mail.not_sent", company=company, error=type(error).__name__, why=str(error))
+
+    # Addresses that are put off alone
+
+    def _keep_for_later(self, company: str, mail: EmailMessage, left: Left) -> None:
+        """Others of the company have the mail; these get the same one later."""
+        if left:
+            now = self._ms()
+            log.info("mail.address_put_off", company=company, answer=next(iter(left.values()))[:3])
+            self._state.keep_later(
+                f"{company}:{mail['Message-ID']}", Later(mail.as_bytes().decode("ascii"), tuple(left), now), now + LATER
+            )
+
+    def _send_later(self, ref: str) -> bool:
+        """Whether one of the addresses has it now. Raises `ServerDown`."""
+        company, _, message_id = ref.partition(":")
+        later, now = self._state.later(ref), self._ms()
+        try:
+            left = self._courier.send(as_sent(later.mail), later.to)
+        except ServerTrouble as error:
+            log.warning("mail.not_sent", company=company, error=type(error).__name__, why=str(error))
+            raise ServerDown from None
+        except NotSent as error:
+            left = dict.fromkeys(later.to, error.answer if isinstance(error, Refused) else str(error))
+        waits = tuple(one for one, said in left.items() if not is_for_good(said))
+        if waits and now - later.since < GIVEN_UP:
+            self._state.keep_later(ref, later._replace(to=waits), now + max(LATER, now - later.since))
+            left = {one: said for one, said in left.items() if one not in waits}
+        else:
+            self._state.no_later(ref)
+        self._tell_of_refused(
+            company,
+            left,
+            lambda to, note: self._message(
+                Writer(company, WORDS[to.language]).undelivered(note), to, company, message_id, 0
+            ),
+        )
+        if got := len({*left, *waits}) < len(later.to):
+            self._count("sent")
+        return got
+
+    def _message(self, letter: Letter, to: Recipients, company: str, thread: str, n: int) -> EmailMessage:
+        sender = self._house.settings.alerts_from
+        return message(letter, sender=sender, to=to.addresses, company=company, thread=thread, n=n, now=self._now())
 
     def _count(self, outcome: str) -> None:
         self._house.counters.count("mails", outcome)

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from worker.mails.contents import SHOWN, Item
 from worker.mails.letter import Attachment, Entry, Letter, Section, Tone
-from worker.mails.listing import as_csv
+from worker.mails.listing import ROOM, as_csv
 from worker.mails.things import Thing, of_key
 from worker.mails.translate import in_swedish
 from worker.mails.words import ENGLISH, Words, plain, sentence
@@ -43,11 +43,12 @@ class Standstill(NamedTuple):
 
 
 class Writer:
-    """Writes to one company, in one language."""
+    """Writes to one company, in one language. `room`: how many bytes an attached list may have; 0 for none."""
 
-    def __init__(self, company: str, words: Words) -> None:
+    def __init__(self, company: str, words: Words, room: int = ROOM) -> None:
         self._company = company
         self._words = words
+        self._room = room
 
     def events(self, items: Sequence[Item], history: History) -> Letter:
         """Of events with one cause: failed, held, or through with a remark. At least one."""
@@ -112,6 +113,20 @@ class Writer:
             lead=how.format(since=words.time(still.since), long=words.long(still.long)),
             facts=((words.company, self._company),),
             sections=(Section(words.what_to_do, (words.nothing_to_do,)), Section(words.by_itself, (goes,))),
+            footer=(words.sent_by.format(company=self._company),),
+        )
+
+    def undelivered(self, note: str) -> Letter:
+        """To the operator: an address of the company did not get what its others got."""
+        words = self._words
+        return Letter(
+            subject=words.undelivered.format(company=self._company),
+            title=words.undelivered.format(company=self._company),
+            tone="waiting",
+            tag=words.tag_remark,
+            language=words.language,
+            lead=note,
+            facts=((words.company, self._company),),
             footer=(words.sent_by.format(company=self._company),),
         )
 
@@ -265,11 +280,17 @@ class Writer:
         words = self._words
         day = max(item.record.settled_at or item.record.accepted_at for item in items).date().isoformat()
         name = words.list_name.format(company=self._company, date=day)
+        content, listed = as_csv(items, words, self._room)
         told = words.list_attached.format(name=name)
+        if listed < len(items):
+            parts = (words.list_cut if listed else words.list_left_out, words.list_elsewhere)
+            fields = {"name": name, "n": words.whole(listed), "left": words.whole(len(items) - listed)}
+            told = " ".join(parts).format(company=self._company, status=items[0].record.status, **fields)
         sections = [
             replace(one, after=told) if one.heading in {words.which, words.remarks} else one for one in letter.sections
         ]
-        return replace(letter, sections=tuple(sections), attachment=Attachment(name, as_csv(items, words)))
+        attachment = Attachment(name, content) if listed else None
+        return replace(letter, sections=tuple(sections), attachment=attachment)
 
     # The parts of a letter about a standstill
 

@@ -6,8 +6,10 @@ from datetime import datetime
 from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
+from email.parser import Parser
 from email.policy import SMTP, EmailPolicy
 from email.utils import format_datetime, parseaddr
+from typing import cast
 
 from worker.mails.letter import Letter
 from worker.mails.render import as_html, as_text
@@ -35,6 +37,11 @@ class Mail(EmailPolicy):
 
 
 POLICY = Mail(linesep=SMTP.linesep)
+
+
+def as_sent(text: str) -> EmailMessage:
+    """A mail that was made here, from its text."""
+    return cast(EmailMessage, Parser(EmailMessage, policy=POLICY).parsestr(text))
 
 
 def message(

@@ -8,13 +8,17 @@ from redis.exceptions import LockError
 
 from tasks.house import House, house_of
 from tasks.names import REPORT
-from worker.mails.desk import Desk
-from worker.mails.smtp import Courier
+from worker.mails.desk import ROUND, Desk
+from worker.mails.smtp import TIMEOUT_OF_DATA, Courier
 
-ONE_AT_A_TIME = 120  # seconds without a sign of life until another worker tells; a task is ended before (config.celery)
+# Seconds. A round begins no mail after `ROUND`, and a slow server may take its time for the last one; after that it is
+# ended. Without a sign of life for as long, another worker tells.
+SOFT_LIMIT = round(ROUND + TIMEOUT_OF_DATA) + 20
+HARD_LIMIT = SOFT_LIMIT + 10
+ONE_AT_A_TIME = HARD_LIMIT + 10
 
 
-@shared_task(name=REPORT, bind=True)
+@shared_task(name=REPORT, bind=True, soft_time_limit=SOFT_LIMIT, time_limit=HARD_LIMIT)
 def report(task: Task[Any, Any]) -> int:
     """Mails what is due. Returns how many mails were sent."""
     return tell(house_of(task.app))

@@ -3,14 +3,19 @@
 import contextlib
 import smtplib
 import ssl
+from collections.abc import Sequence
 from email.message import EmailMessage
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import SecretStr
 
-TIMEOUT = 10.0  # seconds for each answer
+TIMEOUT = 10.0  # seconds for each answer but the one to the mail itself
+TIMEOUT_OF_DATA = 120.0  # seconds: a server may look through a mail before it answers (RFC 5321, section 4.5.3.2)
+SIZES = ("5.2.3", "5.3.4")  # RFC 3463: longer than the mailbox, or than the server, takes
+
+Left = dict[str, str]  # addresses that did not get a mail that others got, and what the server said of each
 
 
 class NotSent(Exception):
@@ -44,6 +49,15 @@ class Refused(NotSent):
         return self.answer.partition(" ")[0]
 
 
+class TooLarge(Refused):
+    """The server takes no mail of this size."""
+
+
+def is_for_good(answer: str) -> bool:
+    """Whether an address is refused (5xx), or may get the mail later (4xx)."""
+    return answer.startswith("5")
+
+
 class Courier:
     """One connection for as many mails as there are; opened with the first, and anew when it broke."""
 
@@ -62,17 +76,19 @@ class Courier:
                 self._server.quit()
             self._close()
 
-    def send(self, mail: EmailMessage) -> dict[str, str]:
-        """Once it returns, the server has the mail. Returns the addresses refused for good, with the answer.
+    def send(self, mail: EmailMessage, to: Sequence[str] | None = None) -> Left:
+        """Once it returns, the server has the mail, for some of the addresses at least. `to`: those, of the mail's.
 
         Raises `ServerTrouble`, `TryLater` and `Refused`.
         """
         server = self._connected()
         try:
-            refused = server.send_message(mail)
+            left = server.send_message(mail, to_addrs=to)
         except smtplib.SMTPRecipientsRefused as error:
             raise _of_recipients(error.recipients) from None
         except smtplib.SMTPSenderRefused as error:
+            if isinstance(answer := _of_answer(error.smtp_code, error.smtp_error), TooLarge):
+                raise answer from None
             raise ServerTrouble(f"the sender was refused: {error.smtp_code}") from None
         except smtplib.SMTPNotSupportedError:
             raise Refused("550 the server takes no address with letters beyond ASCII") from None
@@ -81,7 +97,7 @@ class Courier:
         except (OSError, smtplib.SMTPException) as error:
             self._close()
             raise ServerTrouble(type(error).__name__, in_doubt=True) from None
-        return {to: _said(code, text) for to, (code, text) in refused.items() if code >= 500}
+        return {address: _said(code, text) for address, (code, text) in left.items()}
 
     def _connected(self) -> smtplib.SMTP:
         if self._server is None or not _lives(self._server):
@@ -99,8 +115,8 @@ class Courier:
         host = self._url.hostname or "127.0.0.1"
         if self._url.scheme == "smtps":
             context = ssl.create_default_context()
-            return smtplib.SMTP_SSL(host, self._url.port or 465, timeout=TIMEOUT, context=context)
-        return smtplib.SMTP(host, self._url.port or 25, timeout=TIMEOUT)
+            return _PatientOverTLS(host, self._url.port or 465, timeout=TIMEOUT, context=context)
+        return _Patient(host, self._url.port or 25, timeout=TIMEOUT)
 
     def _secure_and_log_in(self, server: smtplib.SMTP) -> None:
         if self._url.scheme == "smtp" and parse_qs(self._url.query).get("starttls") == ["1"]:
@@ -112,6 +128,21 @@ class Courier:
         if self._server is not None:
             self._server.close()
             self._server = None
+
+
+class _Patient(smtplib.SMTP):
+    """Gives the server its time to take the mail in."""
+
+    def data(self, msg: Any) -> tuple[int, bytes]:
+        assert self.sock is not None
+        self.sock.settimeout(TIMEOUT_OF_DATA)
+        answer = super().data(msg)
+        self.sock.settimeout(TIMEOUT)
+        return answer
+
+
+class _PatientOverTLS(_Patient, smtplib.SMTP_SSL):
+    pass
 
 
 def _lives(server: smtplib.SMTP) -> bool:
@@ -133,7 +164,11 @@ def _of_recipients(answers: dict[str, tuple[int, bytes]]) -> NotSent:
 def _of_answer(code: int, text: bytes | str) -> NotSent:
     if code == 421:
         return ServerTrouble("421")
-    return Refused(_said(code, text)) if code >= 500 else TryLater(str(code))
+    if code < 500:
+        return TryLater(str(code))
+    said = _said(code, text)
+    too_large = code == 552 or said.startswith(SIZES, len("5xx "))
+    return TooLarge(said) if too_large else Refused(said)
 
 
 def _said(code: int, text: bytes | str) -> str:

@@ -5,6 +5,8 @@ mail:untold:<t>     sorted set by place: ids of the events that the topic's next
 mail:topic:<t>      hash: started, n and total (mails and events told since), told (time of the last), doubt
 mail:places         counter: the order in which things came to be told
 mail:stops          hash: company → its standstill, as JSON
+mail:later          sorted set by time (ms): company:<id>, mails that some addresses of the company did not get yet
+mail:later:<ref>    hash: of such a one the mail itself, to whom it goes, and since when it was tried (ms)
 mail:waits          hash: a company, or "" for the server → "tries until": not tried again before that
 """
 
@@ -18,7 +20,7 @@ from redis import Redis
 HOUR = 3_600_000  # ms between two mails of one topic
 QUIET = 24 * HOUR  # a topic that rested this long begins anew: a new thread, counted from one
 FORGOTTEN = 30 * 24 * HOUR
-IN_ONE_MAIL = 20_000  # events: a list of some 3 MB; what is more comes with the next
+IN_ONE_MAIL = 20_000  # events; what is more comes with the next
 FIRST_WAIT, LONGEST_WAIT = 10_000, 120_000  # ms between two tries
 
 
@@ -42,6 +44,14 @@ class Told:
     total: int = 0
     last: int = 0
     doubt: int = 0
+
+
+class Later(NamedTuple):
+    """A mail as it was sent, the addresses that lack it, and since when (ms)."""
+
+    mail: str
+    to: tuple[str, ...]
+    since: int
 
 
 @dataclass(slots=True)
@@ -102,15 +112,19 @@ class MailState:
         """It surely did not go out."""
         self._redis.hdel(self._topic(topic), "doubt")
 
-    def told(self, topic: Topic, upto: int, events: int, now: int) -> None:
-        """The server has the mail with these (or there was nothing left to tell: no events)."""
+    def told(self, topic: Topic, upto: int, events: int, now: int, *, doubt: bool = False) -> None:
+        """The server has the mail with these (or there was nothing left to tell: no events).
+
+        After a `doubt` that a mail went out, its place in the thread is taken: another would look like the same.
+        """
         key = self._topic(topic)
         left: Any = self._redis.zcount(self._untold(topic), f"({upto}", "+inf")
         with self._redis.pipeline(transaction=True) as pipeline:
             pipeline.zremrangebyscore(self._untold(topic), "-inf", upto)
             pipeline.hdel(key, "doubt")
-            if events:
+            if events or doubt:
                 pipeline.hincrby(key, "n", 1)
+            if events:
                 pipeline.hincrby(key, "total", events)
                 pipeline.hset(key, "told", str(now))
             pipeline.pexpire(key, FORGOTTEN)
@@ -132,6 +146,33 @@ class MailState:
             self._redis.hdel(self._key("stops"), company)
         else:
             self._redis.hset(self._key("stops"), company, json.dumps(asdict(stop)))
+
+    # Mails that some addresses did not get yet
+
+    def keep_later(self, ref: str, later: Later, at: int) -> None:
+        """`ref` is `company:<id>`, the id the mail's own."""
+        key = self._key(f"later:{ref}")
+        with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.hset(key, mapping={"mail": later.mail, "to": " ".join(later.to), "since": later.since})
+            pipeline.zadd(self._key("later"), {ref: at})
+            pipeline.execute()
+
+    def later_due(self, now: int, most: int) -> list[tuple[int, str]]:
+        """Those to try again, and since when, the longest due first."""
+        found: Any = self._redis.zrange(
+            self._key("later"), "-inf", now, byscore=True, offset=0, num=most, withscores=True
+        )
+        return [(int(at), ref) for ref, at in found]
+
+    def later(self, ref: str) -> Later:
+        mail, to, since = self._redis.hmget(self._key(f"later:{ref}"), ["mail", "to", "since"])  # type: ignore[misc]
+        return Later(mail, tuple(to.split()), int(since))
+
+    def no_later(self, ref: str) -> None:
+        with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.zrem(self._key("later"), ref)
+            pipeline.delete(self._key(f"later:{ref}"))
+            pipeline.execute()
 
     # Waiting before the next try
 

@@ -26,16 +26,33 @@ _KEPT = frozenset({"path", "value"})  # never looked up: they are data
 _SENTENCE = re.compile(r"\s+(?=[A-ZÅÄÖ'\"])")  # where the next may begin
 _PROBLEM = re.compile(r"; (?=[\w.]+: )")  # where the next names its field
 SENTENCES_AT_MOST = 30
+LONGEST = 2000  # characters: what the house itself says at a time is shorter
 
 
 class Pattern(NamedTuple):
+    """`literals`: what stands between the fields. A look at them is much cheaper than the expression."""
+
+    literals: tuple[str, ...]
     english: re.Pattern[str]
     swedish: str
 
 
 def in_swedish(text: str) -> str:
     """The same in Swedish; unchanged where a part of it has no Swedish."""
-    return "\n".join(_translated(line.strip()) or line for line in text.split("\n"))
+    return "\n".join(_line(line) for line in text.split("\n"))
+
+
+def _line(line: str) -> str:
+    """A list of problems one by one: what is said of each field is said again, the list as a whole is not."""
+    if len(problems := _PROBLEM.split(line)) > 1:
+        said = [_of(one) for one in problems]
+        if any(said):
+            return "; ".join(swedish or one for swedish, one in zip(said, problems, strict=True))
+    return _of(line) or line
+
+
+def _of(text: str) -> str | None:
+    return _translated(text.strip()) if len(text) <= LONGEST else None
 
 
 @lru_cache(maxsize=4096)  # equal failures say the same
@@ -50,17 +67,25 @@ def _translated(text: str) -> str | None:
 
 def _whole(text: str) -> str | None:
     for pattern in _patterns():
-        if match := pattern.english.fullmatch(text):
+        if _may_be(text, pattern.literals) and (match := pattern.english.fullmatch(text)):
             fields = {name: _field(name, value) for name, value in match.groupdict().items()}
             return pattern.swedish.format(**fields)
     return None
 
 
+def _may_be(text: str, literals: tuple[str, ...]) -> bool:
+    """Whether it has all of these, in their order."""
+    at = 0
+    for literal in literals:
+        if (found := text.find(literal, at)) < 0:
+            return False
+        at = found + len(literal)
+    return text.startswith(literals[0]) and text.endswith(literals[-1])
+
+
 def _field(name: str, value: str) -> str:
     if name in _KEPT:
         return value
-    if name == "problems":
-        return "; ".join(_translated(one) or one for one in _PROBLEM.split(value))
     return _translated(value) or value
 
 
@@ -69,7 +94,7 @@ def _patterns() -> tuple[Pattern, ...]:
     """The longest first, so that what says more wins over what would take it for a value."""
     pairs = dict(_of_fortnox()) | SENTENCES
     ordered = sorted(pairs.items(), key=lambda pair: -len(_FIELD.sub("", pair[0])))
-    return tuple(Pattern(_compiled(english), swedish) for english, swedish in ordered)
+    return tuple(Pattern(tuple(_FIELD.split(one)[::2]), _compiled(one), swedish) for one, swedish in ordered)
 
 
 def _of_fortnox() -> Iterator[tuple[str, str]]:

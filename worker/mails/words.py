@@ -76,6 +76,11 @@ class Words:
     which: str = "Which"
     and_more: str = "… and {n} more"
     list_attached: str = "All of them are in the attached list, {name}."
+    list_cut: str = "The first {n} of them are in the attached list, {name}; the other {left} are too many for a mail."
+    list_left_out: str = "The list of them is too large for the mail server."
+    list_elsewhere: str = (
+        "The operator sees them all with `moment-fortnox events export --company {company} --status {status}`."
+    )
     what_to_do: str = "What to do"
     by_itself: str = "What happens by itself"
     kept: str = "Nothing is lost: it is kept whole. Other customers, projects and invoices go on as usual."
@@ -140,6 +145,7 @@ class Words:
         "This mail comes to you, the operator, because the company's own address {address} was refused: {why}. "
         "Correct it in Moment or with `moment-fortnox companies connect`."
     )
+    undelivered: str = "Fortnox: mails to an address of {company} are refused"
     no_address: str = "This mail comes to you, the operator, because the company has given no address for errors."
 
     # The attached list

@@ -53,6 +53,9 @@ SWEDISH = Words(
     which="Vilka",
     and_more="… och {n} till",
     list_attached="Alla finns i den bifogade listan, {name}.",
+    list_cut="De första {n} finns i den bifogade listan, {name}; de andra {left} är för många för ett mejl.",
+    list_left_out="Listan med alla är för stor för mejlservern.",
+    list_elsewhere="Driften ser alla med `moment-fortnox events export --company {company} --status {status}`.",
     what_to_do="Gör så här",
     by_itself="Det här sker av sig självt",
     kept="Inget har gått förlorat: allt finns kvar. Andra kunder, projekt och fakturor överförs som vanligt.",
@@ -112,6 +115,7 @@ SWEDISH = Words(
         "Mejlet kommer till dig som sköter driften, eftersom företagets egen adress {address} nekades: {why}. "
         "Rätta den i Moment eller med `moment-fortnox companies connect`."
     ),
+    undelivered="Fortnox: mejl till en av adresserna för {company} nekas",
     no_address="Mejlet kommer till dig som sköter driften, eftersom företaget inte har angett någon adress för fel.",
     list_name="fortnox-{company}-{date}.csv",
     columns=(
