@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 
 import structlog
 from redis.exceptions import RedisError
@@ -33,21 +34,24 @@ class Moved(HandedBack):
 
 
 class Hold:
-    """A claim whose lease is kept, in one ledger. `check` it before every request.
-
-    `ledger`: the tenant id of the ledger that the event was taken up for. None where it is not known, and of an event
-    about the connection itself, which may bring another.
-    """
+    """A claim whose lease is kept, in one ledger. `check` it before every request."""
 
     def __init__(self, ordering: Ordering, claim: Claim, stopping: Stopping, ledger_of: LedgerOf) -> None:
         self.claim = claim
-        self.ledger = None if about_connection(claim) else ledger_of(claim.company)
         self._ledger_of = ledger_of
         self._ordering = ordering
         self._stopping = stopping
         self._lease = ordering.lease.total_seconds()
         # The monotonic clock runs on while a process is stopped, so a zombie finds its lease over.
         self._good_until = time.monotonic() + self._lease
+
+    @cached_property
+    def ledger(self) -> int | None:
+        """The tenant id of the ledger that the event is delivered to, as it is when that is first asked for.
+
+        None where it is not known, and of an event about the connection itself, which may bring another.
+        """
+        return None if about_connection(self.claim) else self._ledger_of(self.claim.company)
 
     def renew(self) -> None:
         """Another lease from now. Raises `LeaseLost`."""

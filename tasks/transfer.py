@@ -216,7 +216,8 @@ def run(claim: Claim, house: House, transfer: Deliver, read: Read = parse_event)
         event = read(claim.body)
         needs = tuple(map(str, event.prerequisites))
         with house.leases.keep(claim) as hold:
-            return transfer(Job(event, claim, hold, house, counting(claim.progress, hold.ledger)))
+            steps = counting(claim.progress, hold.ledger) if claim.progress else {}
+            return transfer(Job(event, claim, hold, house, steps))
     except LeaseLost:
         raise
     except Exception as error:  # noqa: BLE001 - `verdict` tells the errors apart, and a bug fails loudly
