@@ -21,7 +21,7 @@ from mappers.invoice import LEDGER_CURRENCY
 from moment.events import Invoice as MomentInvoice
 from tasks.attachments import WHOLE, Left, forget_uploads, transfer_files
 from tasks.names import TRANSFERS
-from tasks.transfer import IN_DOUBT, NOT_TAKEN, TAKEN, Job, TransferTask
+from tasks.transfer import IN_DOUBT, NOT_TAKEN, TAKEN, Job, TransferTask, counting
 from worker.ordering import Done, Failed, Outcome, Retry
 from worker.ordering.backoff import backoff
 from worker.stores import UsedAccount
@@ -175,8 +175,13 @@ def _had_by_others(job: Job) -> str:
     events = ordering.events(refs)
     if any(event.status == "done" and not event.reason for event in events):
         return WHOLE
-    linking = (event.status == "done" or "linking" in ordering.progress(event.company, event.id) for event in events)
-    return TAKEN if any(linking) else NOT_TAKEN
+    if any(event.status == "done" or "linking" in _steps_of(job, event.id) for event in events):
+        return TAKEN
+    return NOT_TAKEN
+
+
+def _steps_of(job: Job, event_id: str) -> dict[str, str]:
+    return counting(job.house.ordering.progress(job.claim.company, event_id), job.hold.ledger)
 
 
 def _fault(found: Invoice, payload: InvoicePayload) -> Failed | None:
@@ -245,11 +250,13 @@ def _post(job: Job, payload: InvoicePayload) -> Failed | None:
     refused: Rejected | None = None
     try:
         with job.taking("posted"):
-            found = job.fortnox.invoices.bookkeep(number)
+            booked = job.fortnox.invoices.bookkeep(number).booked
     except Rejected as rejected:
-        # Fortnox's answer to a second posting is not published either.
-        refused, found = rejected, job.fortnox.invoices.get(number)
-    if found.booked:
+        refused, booked = rejected, False
+    if not booked:  # neither what Fortnox answers to a second posting is published, nor all of its answer to a first
+        found = job.fortnox.invoices.get(number)
+        booked = found.booked
+    if booked:
         job.record("posted")
         return None
     job.record("posted", NOT_TAKEN)
