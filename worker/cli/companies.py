@@ -4,7 +4,9 @@ Connecting and disconnecting are events like those from Moment, so they stand in
 """
 
 import secrets
+import sys
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -14,7 +16,7 @@ from pydantic_core import ErrorDetails
 from rich.markup import escape
 from rich.table import Table
 
-from moment.events import InvalidEvent
+from moment.events import Integration, InvalidEvent, Transfers
 from worker.assembly import App
 from worker.cli.console import Json, connected, err, fail, out, print_json, styled
 from worker.cli.status import connection_state
@@ -80,73 +82,128 @@ def connect(
     code: Annotated[
         str | None,
         typer.Option(
-            help="The one-time authorization code from Fortnox; it lives 10 minutes. None: tells how to get it."
+            help="The one-time authorization code from Fortnox; it lives 10 minutes. -: it is asked for, or read from "
+            "the standard input, so that no list of processes shows it."
         ),
     ] = None,
-    error_email: Annotated[str | None, typer.Option(help="Where failures are mailed to; needed with a code.")] = None,
+    error_email: Annotated[str | None, typer.Option(help="Where failures are mailed to; needed at first.")] = None,
     service_account: Annotated[
-        bool, typer.Option("--service-account", help="The consent is a service account's.")
-    ] = False,
-    expense_accounts: Annotated[
-        str | None, typer.Option(help="Bring expenses on these accounts back: 4010,5000-5999. None: no expenses.")
+        bool | None,
+        typer.Option("--service-account/--no-service-account", help="Whether the consent is a service account's."),
     ] = None,
-    billable: Annotated[bool, typer.Option("--billable/--not-billable", help="Whether expenses are billable.")] = True,
+    transfers: Annotated[
+        str | None, typer.Option(help="What goes to Fortnox: customers,projects,invoices, which is all.")
+    ] = None,
+    expense_accounts: Annotated[
+        str | None,
+        typer.Option(help="Bring expenses on these accounts back: 4010,5000-5999. Empty: on every cost account."),
+    ] = None,
+    no_expenses: Annotated[bool, typer.Option("--no-expenses", help="Bring no expenses back.")] = False,
+    billable: Annotated[
+        bool | None, typer.Option("--billable/--not-billable", help="Whether expenses are billable.")
+    ] = None,
+    from_date: Annotated[
+        str | None, typer.Option(help="Bring back what is dated then or later: 2026-11-20.", metavar="DATE")
+    ] = None,
 ) -> None:
-    """Connect a company with the one-time code that Fortnox gave when somebody consented.
+    """Connect a company with the one-time code that Fortnox gave when somebody consented, or change its choices.
 
-    Without --code, prints the address at which a person of the company consents.
+    What is not given stays as the company chose it before. Without --code, what is given is changed for a connected
+    company, which needs no new consent; else the address is printed at which a person of the company consents.
     """
-    if code is None:
-        _tell_where_to_consent(company, service_account)
-        return
-    if error_email is None:
-        fail("--error-email: is missing", 2)
-    accounts = [account.strip() for account in (expense_accounts or "").split(",") if account.strip()]
-    integration = {
-        "authorizationCode": code,
-        "serviceAccount": service_account,
+    if no_expenses and expense_accounts is not None:
+        fail("--no-expenses: --expense-accounts brings some back", 2)
+    choices = {
         "errorEmail": error_email,
-        "expenses": {
-            "enabled": expense_accounts is not None,
-            "accountNumbers": accounts,
-            "billableByDefault": billable,
-        },
+        "transfers": None if transfers is None else _transfers(transfers),
+        "expenses.enabled": None if expense_accounts is None and not no_expenses else not no_expenses,
+        "expenses.accountNumbers": None if expense_accounts is None else _listed(expense_accounts),
+        "expenses.billableByDefault": billable,
+        "expenses.fromDate": from_date,
     }
     with connected() as app:
-        record = _deliver(app, company, "integration.enabled", integration)
-        connection = app.house.connections.find(company)
+        before = app.house.connections.find(company)
+        stored = before.integration if before else Integration()
+        integration = changed(stored, choices | {"serviceAccount": service_account})
+        asks = code is None and service_account is None and any(value is not None for value in choices.values())
+        if asks and before is not None and before.state == "connected":
+            _change(app, company, integration)
+        elif code is None:
+            _tell_where_to_consent(app, company, integration, before)
+        else:
+            _connect(app, company, integration, _read(code))
+
+
+def changed(stored: Integration, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The choices as an event carries them: those that are given (not None), by their path, and else the stored."""
+    fields = stored.model_dump(mode="json", by_alias=True, exclude={"authorization_code"})
+    for path, value in given.items():
+        within, _, name = path.rpartition(".")
+        if value is not None:
+            (fields[within] if within else fields)[name] = value
+    return fields
+
+
+def _change(app: App, company: str, integration: dict[str, Any]) -> None:
+    _tell(_deliver(app, company, "integration.updated", integration), f"{company} is connected as you chose")
+    _tell_problems(app.house.connections.find(company))
+
+
+def _connect(app: App, company: str, integration: dict[str, Any], code: str) -> None:
+    if integration["errorEmail"] is None:
+        fail("--error-email: is missing", 2)
+    record = _deliver(app, company, "integration.enabled", integration | {"authorizationCode": code})
+    connection = app.house.connections.find(company)
+    if record is not None and connection is not None and connection.enabled_by != record.id:
+        fail(f"{record.reason} {record.remedy}".strip())  # what the company had before goes on
     ledger = f" to {connection.ledger}" if connection and connection.ledger else ""
     _tell(record, f"{company} is connected{ledger}")
     _tell_problems(connection)
 
 
-def _tell_where_to_consent(company: str, service_account: bool) -> None:
-    with connected() as app:
-        if app.settings.fortnox_redirect_uri is None:
-            fail("FORTNOX_REDIRECT_URI: set the redirect address that is registered with Fortnox", 2)
-        address = app.house.oauth.authorize_url(secrets.token_urlsafe(16), service_account=service_account)
+def _read(code: str) -> str:
+    if code == "-":
+        code = typer.prompt("Code", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline()
+    return code.strip() or fail("--code: is missing", 2)
+
+
+def _transfers(text: str) -> dict[str, bool]:
+    kinds = tuple(Transfers.model_fields)
+    if wrong := [one for one in _listed(text) if one not in kinds]:
+        fail(f"--transfers: {', '.join(wrong)}: there are {', '.join(kinds)}", 2)
+    return {kind: kind in _listed(text) for kind in kinds}
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _tell_where_to_consent(app: App, company: str, integration: dict[str, Any], before: Connection | None) -> None:
+    if app.settings.fortnox_redirect_uri is None:
+        fail("FORTNOX_REDIRECT_URI: set the redirect address that is registered with Fortnox", 2)
+    service = integration["serviceAccount"]
+    address = app.house.oauth.authorize_url(secrets.token_urlsafe(16), service_account=service)
     out.print("A system administrator of the company opens this address and approves:\n")
     out.print(f"  {address}\n", soft_wrap=True)
     out.print(
         "Fortnox then goes on to the redirect address with ?code=…; within ten minutes, run this again with it:\n"
     )
-    service = " --service-account" if service_account else ""
-    out.print(
-        f"  moment-fortnox companies connect {company} --code CODE --error-email ADDRESS{service}", soft_wrap=True
-    )
+    options = "" if integration["errorEmail"] else " --error-email ADDRESS"
+    if service != (before is not None and before.integration.service_account):
+        options += " --service-account" if service else " --no-service-account"
+    out.print(f"  moment-fortnox companies connect {company} --code CODE{options}", soft_wrap=True)
 
 
 @companies.command()
 def disconnect(company: CompanyArgument) -> None:
     """End a company's connection: its tokens are revoked and forgotten; enabling again needs a new code."""
     with connected() as app:
-        connection = app.house.connections.find(company)
-        if connection is None:
+        if app.house.connections.find(company) is None:
             fail(f"{company} is not connected")
         record = _deliver(app, company, "integration.disabled", {})
     _tell(record, f"{company} is disconnected")
-    if connection.integration.service_account:
-        out.print("The service account's consent itself is removed in Fortnox, under Connected services.")
+    if record is not None and record.reason:
+        out.print(escape(f"{record.reason} {record.remedy}".strip()))
 
 
 @companies.command()
