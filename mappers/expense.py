@@ -51,6 +51,16 @@ class ProjectState(NamedTuple):
     starts: bool  # has a start date in Fortnox
 
 
+class Reason(NamedTuple):
+    """Why something does not count: in a word for the log, and in a sentence that may name a number or a date."""
+
+    code: str
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
 class Row(NamedTuple):
     """A row and what becomes of it: an expense, or the reason why not."""
 
@@ -59,7 +69,7 @@ class Row(NamedTuple):
     project: str | None
     amount: Decimal
     expense: Expense | None
-    reason: str
+    reason: Reason | None
 
 
 def to_expenses(
@@ -82,17 +92,18 @@ def projects_needed(invoice: SupplierInvoice, rules: Rules, *, pending: bool) ->
     return tuple(dict.fromkeys(number for row in counting if (number := row.project or invoice.project)))
 
 
-def refused(invoice: SupplierInvoiceListItem, rules: Rules) -> str:
-    """Why no row of it counts, by what already a list shows; empty where rows may count."""
+def refused(invoice: SupplierInvoiceListItem, rules: Rules) -> Reason | None:
+    """Why no row of it counts, by what already a list shows; None where rows may count."""
     if invoice.cancelled:
-        return "The supplier invoice is cancelled."
+        return Reason("cancelled", "The supplier invoice is cancelled.")
     if rules.needs_posting and not invoice.booked:
-        return "The supplier invoice is not posted."
+        return Reason("not_posted", "The supplier invoice is not posted.")
     if invoice.invoice_date is None:
-        return "The supplier invoice has no date."
+        return Reason("no_date", "The supplier invoice has no date.")
     if rules.from_date is not None and invoice.invoice_date < rules.from_date:
-        return f"It is dated {invoice.invoice_date}, before {rules.from_date}, from which expenses are brought back."
-    return ""
+        dated = f"It is dated {invoice.invoice_date}, before {rules.from_date}, from which expenses are brought back."
+        return Reason("before_from_date", dated)
+    return None
 
 
 def external_id(given_number: str, row: int, ledger: str = "") -> str:
@@ -120,34 +131,38 @@ def _row(
     return Row(number, row.account, project, _amount(row, invoice), expense, reason)
 
 
-def _not_counting(row: SupplierInvoiceRow, invoice: SupplierInvoice, rules: Rules, pending: bool) -> str:
+def _not_counting(row: SupplierInvoiceRow, invoice: SupplierInvoice, rules: Rules, pending: bool) -> Reason | None:
     if why_not := refused(invoice, rules):
         return why_not
     if pending and rules.needs_approval:
-        return "The supplier invoice waits for approval."
+        return Reason("waits_for_approval", "The supplier invoice waits for approval.")
     return _not_a_chosen_cost(row, _amount(row, invoice), rules)
 
 
-def _not_a_chosen_cost(row: SupplierInvoiceRow, amount: Decimal, rules: Rules) -> str:
+def _not_a_chosen_cost(row: SupplierInvoiceRow, amount: Decimal, rules: Rules) -> Reason | None:
     if row.account is None:
-        return "The row has no account."
-    if row.code == PAYABLE_CODE or row.account in SUPPLIER_DEBTS:
-        return "The row is what is owed to the supplier."
+        return Reason("no_account", "The row has no account.")
+    if _is_payable(row):
+        return Reason("payable", "The row is what is owed to the supplier.")
     if row.code == VAT_CODE or row.account in VAT:
-        return "The row is VAT."
+        return Reason("vat", "The row is VAT.")
     if not within(row.account, rules.accounts or rules.cost_accounts):
         chosen = ", ".join(rules.accounts) or f"{', '.join(rules.cost_accounts)}, as none are chosen"
-        return f"Account {row.account} is not among the chosen accounts ({chosen})."
-    return "" if amount else "The row's amount is 0."
+        return Reason("account_not_chosen", f"Account {row.account} is not among the chosen accounts ({chosen}).")
+    return None if amount else Reason("amount_0", "The row's amount is 0.")
 
 
-def _no_project(number: str | None, projects: Mapping[str, ProjectState]) -> str:
+def _is_payable(row: SupplierInvoiceRow) -> bool:
+    return row.code == PAYABLE_CODE or row.account in SUPPLIER_DEBTS
+
+
+def _no_project(number: str | None, projects: Mapping[str, ProjectState]) -> Reason | None:
     if number is None:
-        return "Neither the row nor the supplier invoice has a project."
+        return Reason("no_project", "Neither the row nor the supplier invoice has a project.")
     state = projects[number]
     if not state.in_moment:
-        return f"Project {number} does not exist in Moment."
-    return "" if state.starts else f"Project {number} has no start date in Fortnox."
+        return Reason("project_unknown", f"Project {number} does not exist in Moment.")
+    return None if state.starts else Reason("project_without_start", f"Project {number} has no start date in Fortnox.")
 
 
 def _expense(number: int, row: SupplierInvoiceRow, invoice: SupplierInvoice, rules: Rules, project: str) -> Expense:
@@ -186,5 +201,5 @@ def _amount(row: SupplierInvoiceRow, invoice: SupplierInvoice) -> Decimal:
 
 def _sign(invoice: SupplierInvoice) -> int:
     """-1 for a credit note whose amounts are written as an invoice's, which its payable row gives away."""
-    payable = sum((r.credit - r.debit for r in invoice.supplier_invoice_rows if r.code == PAYABLE_CODE), Decimal(0))
+    payable = sum((r.credit - r.debit for r in invoice.supplier_invoice_rows if _is_payable(r)), Decimal(0))
     return -1 if invoice.credit and payable > 0 else 1

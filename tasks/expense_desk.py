@@ -236,6 +236,7 @@ class Desk:
             self.store.approved(number)
         self.store.count("looked")
         self.store.count("skipped", sum(row.expense is None for row in looked.rows))
+        log.info("expense.looked", given_number=number, pending=looked.pending or None, skipped=_skipped(looked))
         return replace(looked, problems=problems, standing=bool(standing(wanted, sent)))
 
     def read(self, number: str, *, asked: bool = False) -> Looked:
@@ -387,6 +388,15 @@ class Desk:
         else:
             sent[place] = one
         self.store.send(number, sent)
+
+
+def _skipped(looked: Looked) -> str:
+    """`payable 1, account_not_chosen 3 4`: which rows do not count, by why."""
+    rows: dict[str, list[str]] = {}
+    for row in looked.rows:
+        if row.reason is not None:
+            rows.setdefault(row.reason.code, []).append(str(row.number))
+    return ", ".join(f"{why} {' '.join(numbers)}" for why, numbers in rows.items())
 
 
 def _no_answer(error: FortnoxError | MomentError) -> Problem:

@@ -17,6 +17,7 @@ from tasks.house import House, house_of
 from tasks.names import EXPENSES, SCHEDULE_NIGHT, SCHEDULE_POLLS
 from worker.ordering import Submission
 from worker.stores import Connection, Timetable
+from worker.stores.timetable import NIGHT_LASTS
 
 log = structlog.get_logger(__name__)
 
@@ -24,6 +25,7 @@ POLL_TYPE: Final = f"{EXPENSES}.poll"
 POLL_ID: Final = "expenses-poll"
 DOWN: Final = "down"  # the code of a poll that failed as one of the two systems did not serve for a day
 LONGEST_TICK = timedelta(seconds=5)
+NIGHT_TICK = timedelta(minutes=1)  # how often beat looks for reconciliations that are due
 LEAST_AT_A_TIME = 10
 
 
@@ -32,14 +34,16 @@ def polls(task: Task[Any, Any]) -> int:
     """Asks for the polls that are due. Returns how many were."""
     house = house_of(task.app)
     interval = house.settings.expense_poll_interval
-    return _ask(house, house.polls, at_a_time(len(house.polls), interval), lambda company: poll_asked(house, company))
+    most = at_a_time(len(house.polls), interval, poll_tick(interval))
+    return _ask(house, house.polls, most, lambda company: poll_asked(house, company))
 
 
 @shared_task(name=SCHEDULE_NIGHT, bind=True)
 def reconciliations(task: Task[Any, Any]) -> int:
     """Asks for the nightly reconciliations that are due. Returns how many were."""
     house = house_of(task.app)
-    return _ask(house, house.nights, 100, lambda company: reconciliation_asked(house, company))
+    most = at_a_time(len(house.nights), NIGHT_LASTS, NIGHT_TICK)
+    return _ask(house, house.nights, most, lambda company: reconciliation_asked(house, company))
 
 
 def poll_tick(interval: timedelta) -> timedelta:
@@ -47,9 +51,9 @@ def poll_tick(interval: timedelta) -> timedelta:
     return min(LONGEST_TICK, interval / 4)
 
 
-def at_a_time(companies: int, interval: timedelta) -> int:
-    """How many polls one look asks for at most: twice the usual pace, so that a downtime ends in no storm."""
-    return max(LEAST_AT_A_TIME, ceil(2 * companies * (poll_tick(interval) / interval)))
+def at_a_time(companies: int, interval: timedelta, tick: timedelta) -> int:
+    """How many one look asks for at most: twice the usual pace, so that a downtime ends in no storm."""
+    return max(LEAST_AT_A_TIME, ceil(2 * companies * (tick / interval)))
 
 
 def follow(house: House, connection: Connection) -> None:

@@ -25,7 +25,7 @@ from tasks.leases import Hold, LeaseKeeper
 from tasks.messages import wakeup_sender
 from tasks.names import KEEP_ALIVE, PROBE, REPORT, SCHEDULE_NIGHT, SCHEDULE_POLLS, TICK
 from tasks.notes import Notes
-from tasks.schedule import poll_tick
+from tasks.schedule import NIGHT_TICK, poll_tick
 from tasks.stopping import Stopping
 from tasks.tokens import TokenKeeper
 from worker.broker import outlive_connections
@@ -83,7 +83,7 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, object]]:
         # Shows that beat and a worker of the transfers are alive, also where there is nothing to do.
         TICK_SCHEDULE: {"task": TICK, "schedule": 60.0, "options": {"expires": 60}},
         "polls": {"task": SCHEDULE_POLLS, "schedule": tick, "options": {"expires": 30}},
-        "reconciliations": {"task": SCHEDULE_NIGHT, "schedule": 60.0, "options": {"expires": 60}},
+        "reconciliations": {"task": SCHEDULE_NIGHT, "schedule": NIGHT_TICK.total_seconds(), "options": {"expires": 60}},
     }
 
 

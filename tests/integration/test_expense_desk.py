@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import redis
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from fortnox import Fortnox, Http, Transport
 from fortnox.errors import Unavailable
@@ -322,13 +323,13 @@ def test_an_approval_alone_is_noticed_at_the_next_poll_though_lastmodified_says_
 def test_a_project_that_comes_later_is_found_by_the_nightly_reconciliation(office: Office) -> None:
     number = office.enter({**ROW, "Project": "7"})
     (looked,) = office.poll()
-    assert [row.reason for row in looked.rows][-1] == "Project 7 does not exist in Moment."
+    assert str(looked.rows[-1].reason) == "Project 7 does not exist in Moment."
     office.sandbox.moment_project(COMPANY, "7")
     office.sandbox.post("projects", {"tenant": COMPANY, "number": "7"})
     office.advances(days=1)
     office.desk.store.ask_import(35)
     (looked,) = office.poll()
-    assert [row.reason for row in looked.rows][-1] == "Project 7 has no start date in Fortnox."
+    assert str(looked.rows[-1].reason) == "Project 7 has no start date in Fortnox."
     office.sandbox.post("projects", {"tenant": COMPANY, "number": "7", "StartDate": "2026-11-01"})
     office.desk.store.ask_import(35)
 
@@ -360,6 +361,19 @@ def test_projects_that_lack_something_are_asked_about_again_after_five_minutes(o
     assert store.project("8") == lacking
     store.know_project("8", ProjectState(in_moment=True, starts=True), timedelta(days=1))
     assert store.project("8") == (True, True)
+
+
+def test_the_log_tells_which_rows_were_passed_over_and_why_but_no_names(office: Office) -> None:
+    number = office.enter(ROW, {**ROW, "Account": 5010}, {**ROW, "Project": "7"}, {**ROW, "Account": 6540}, vat="9.00")
+
+    with capture_logs() as logs:
+        office.poll()
+
+    (looked,) = (one for one in logs if one["event"] == "expense.looked")
+    assert looked["given_number"] == number
+    assert looked["skipped"] == "payable 1, vat 2, account_not_chosen 4 6, project_unknown 5"
+    assert "Virke" not in str(logs)
+    assert "Reglar" not in str(logs)
 
 
 def test_an_import_reaches_back_so_many_days_and_no_further(office: Office) -> None:

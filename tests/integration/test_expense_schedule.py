@@ -76,6 +76,15 @@ def test_after_a_downtime_no_storm_follows_and_nothing_is_made_up_for(app: App, 
     assert house.polls.due(datetime.now(UTC), 1000) == []
 
 
+def test_after_a_missed_night_reconciliations_come_at_twice_their_usual_pace_and_no_faster(
+    app: App, house: House
+) -> None:
+    for n in range(2000):
+        house.redis.zadd("mf:timetable:nights", {f"c{n}": n})
+    assert int(app.tasks[schedule.SCHEDULE_NIGHT].run()) == 17  # twice the usual 8 1/3 in a minute
+    assert house.redis.llen(MESSAGES) == 17
+
+
 def test_a_due_poll_that_is_open_is_not_queued_again(app: App, house: House) -> None:
     for _ in range(3):
         overdue(house, 1, timedelta(minutes=1))

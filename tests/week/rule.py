@@ -99,7 +99,8 @@ def _amount(invoice: Document, row: Document) -> Decimal:
 
 def _sign(invoice: Document) -> int:
     """A credit note is negative, also where it is written with the amounts of an invoice: then it owes."""
-    owed = sum(Decimal(r["Credit"]) - Decimal(r["Debit"]) for r in invoice["SupplierInvoiceRows"] if r["Code"] == "TOT")
+    debts = (r for r in invoice["SupplierInvoiceRows"] if r["Code"] == "TOT" or 2440 <= int(r["Account"] or 0) <= 2449)
+    owed = sum(Decimal(r["Credit"]) - Decimal(r["Debit"]) for r in debts)
     return -1 if invoice["Credit"] and owed > 0 else 1
 
 

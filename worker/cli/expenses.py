@@ -202,7 +202,7 @@ def explained(desk: Desk, looked: Looked, paused: str | None) -> dict[str, Any]:
                 "project": row.project,
                 "amount": f"{row.amount:.2f}",
                 "state": state,
-                "reason": row.reason,
+                "reason": str(row.reason or ""),
                 "expense": row.expense.fields() if row.expense else None,
             }
         )

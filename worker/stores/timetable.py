@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from redis import Redis
 
 SWEDEN = ZoneInfo("Europe/Stockholm")
-NIGHT = (time(1, 0), timedelta(hours=4))  # nightly means from one o'clock to five
+NIGHT_STARTS, NIGHT_LASTS = time(1, 0), timedelta(hours=4)  # nightly means from one o'clock to five
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 NextSlot = Callable[[str, datetime], datetime]
@@ -36,10 +36,9 @@ def every(interval: timedelta) -> NextSlot:
 
 def nightly(company: str, after: datetime) -> datetime:
     """The company's slot in each Swedish night."""
-    starts, lasts = NIGHT
     day = after.astimezone(SWEDEN).date() - timedelta(days=1)
     while True:
-        slot = datetime.combine(day, starts, SWEDEN).astimezone(UTC) + phase(company) * lasts
+        slot = datetime.combine(day, NIGHT_STARTS, SWEDEN).astimezone(UTC) + phase(company) * NIGHT_LASTS
         if slot > after:
             return slot
         day += timedelta(days=1)
