@@ -6,7 +6,7 @@ One request a method, explicit time-outs, no retries: an expense has an id of ou
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import requests
@@ -34,17 +34,24 @@ class MomentApi:
         self._pid = 0
 
     def has_project(self, company: str, number: str) -> bool:
-        """Whether the project exists. Filters may be ignored silently, so answers are compared, page by page."""
-        for page in range(MOST_PAGES):
-            params = {"projectNumber": number, "page": str(page), "size": str(PAGE_SIZE)}
+        """Whether the project exists. Filters may be ignored silently, so answers are compared, page by page.
+
+        Pages may count from 0 or from 1: the first is not asked for by its number, and what comes twice does no harm.
+        """
+        params, asked, seen = {"projectNumber": number, "size": str(PAGE_SIZE)}, 0, set[str]()
+        for _ in range(MOST_PAGES):
             document = self._call("GET", "/companies/{company}/projects", company, params=params)
             found = document.get("content") if isinstance(document, Mapping) else None
             if not isinstance(found, list):
                 raise e.MomentUnavailable("GET", "/companies/{company}/projects", 200, "not a list")
-            if any(isinstance(one, Mapping) and one.get("projectNumber") == number for one in found):
+            seen |= {str(one.get("projectNumber")) for one in found if isinstance(one, Mapping)}
+            if number in seen:
                 return True
-            if page + 1 >= _pages(document):
+            page = Page.of(document)
+            if not found or not page.has_more(len(seen)):
                 return False
+            asked = max(asked, page.number) + 1
+            params["page"] = str(asked)
         return False
 
     def expense(self, company: str, external_id: str) -> Mapping[str, Any]:
@@ -133,7 +140,21 @@ def _error(method: str, status: int, field: str) -> type[e.MomentError]:
     return e.MomentRefused
 
 
-def _pages(document: Mapping[str, Any]) -> int:
-    page = document.get("page")
-    pages = page.get("totalPages") if isinstance(page, Mapping) else None
-    return int(pages) if isinstance(pages, int) else 1
+class Page(NamedTuple):
+    """What a page of a list says of itself; 0 where it does not."""
+
+    number: int
+    pages: int
+    elements: int
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> "Page":
+        told = document.get("page")
+        found = [
+            told.get(name) if isinstance(told, Mapping) else 0 for name in ("number", "totalPages", "totalElements")
+        ]
+        return cls(*(one if isinstance(one, int) else 0 for one in found))
+
+    def has_more(self, seen: int) -> bool:
+        """Whether there are pages after so many elements. Where their number is not told, until a page is empty."""
+        return seen < self.elements if self.elements else self.pages > 1

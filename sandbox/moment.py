@@ -98,6 +98,8 @@ class Options(Knobs):
     invoiced_status: int = 409  # what a change to an expense that was invoiced on answers
     generate_files: bool = False  # answer any unknown *.pdf with a small one made on the spot
     ignore_filters: bool = False  # a live client saw filters that were silently ignored
+    first_page: int = 0  # a live client counts pages from 0, an unproven one from 1
+    number_from_0: bool = False  # what an answer says of its page, wherever the parameter counts from
 
 
 CompanyHandler: TypeAlias = Callable[[Company, Call], Answer | File]
@@ -253,7 +255,7 @@ class Moment:
         wanted = call.argument("projectNumber")
         if wanted is not None and not self.options.ignore_filters:
             chosen = [project for project in chosen if project["projectNumber"] == wanted]
-        return _page(call, chosen)
+        return self._page(call, chosen)
 
     def _project(self, company: Company, call: Call) -> Answer:
         for project in company.projects.values():
@@ -262,7 +264,21 @@ class Moment:
         raise MomentRefused(404, "Project not found")
 
     def _expenses(self, company: Company, call: Call) -> Answer:
-        return _page(call, [expense.fields for expense in company.expenses.values()])
+        return self._page(call, [expense.fields for expense in company.expenses.values()])
+
+    def _page(self, call: Call, everything: list[Json]) -> Answer:
+        first = self.options.first_page
+        size = _whole(call.argument("size"), 100) or 100
+        at = _whole(call.argument("page"), first) - first
+        if at < 0:
+            raise MomentRefused(400, f"Pages count from {first}", "page")
+        page = {
+            "number": at + (0 if self.options.number_from_0 else first),
+            "size": size,
+            "totalElements": len(everything),
+            "totalPages": -(-len(everything) // size),
+        }
+        return answer_json({"content": everything[at * size : (at + 1) * size], "page": page})
 
     def _expense(self, company: Company, call: Call) -> Answer:
         return answer_json(_existing(company, call).fields)
@@ -401,14 +417,6 @@ class Moment:
     def _control_reset(self, _call: Call) -> Answer:
         self.clear()
         return answer_json({"reset": True})
-
-
-def _page(call: Call, everything: list[Json]) -> Answer:
-    number = _whole(call.argument("page"), 0)
-    size = _whole(call.argument("size"), 100) or 100
-    pages = -(-len(everything) // size)
-    page = {"number": number, "size": size, "totalElements": len(everything), "totalPages": pages}
-    return answer_json({"content": everything[number * size : (number + 1) * size], "page": page})
 
 
 def _whole(text: str | None, default: int) -> int:

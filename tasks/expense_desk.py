@@ -145,6 +145,8 @@ class Desk:
         """Reads one page; the listing as it goes on, or another that was asked for meanwhile. None: it is through."""
         page = self.fortnox.supplier_invoices.page(listing.page, modified_since=listing.since)
         self.check()
+        if kind == "changes" and listing.since is None and listing.page == 1:
+            log.info("expenses.first_listing", supplier_invoices=page.total, since=self.rules.from_date or "ever")
         started = listing.started or self.fortnox.now
         behind = kind == "import" or listing.since is None
         self.store.forget_pending()  # what is listed now may wait for approval since that was asked

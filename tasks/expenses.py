@@ -32,7 +32,7 @@ from worker.stores import CompanySettings, Connection, ExpenseStore
 
 log = structlog.get_logger(__name__)
 
-LEAVE = 6  # requests of the rate limit's window that a poll leaves to the company's transfers; an invoice takes four
+LEAVE = 6  # requests of the rate limit's window left to transfers that may come; those that are there have nearly all
 SLICE = 5.0  # seconds after which others have their turn
 LISTED = "listed"
 FAILURE_TYPE = f"{EXPENSES}.supplierInvoice"

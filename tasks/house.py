@@ -35,7 +35,7 @@ from worker.stores import (
 
 class OpenLedger(Protocol):
     def __call__(self, hold: Hold, leave: int = 0) -> Fortnox:
-        """`leave` keeps that many slots of the rate limit free for more urgent work."""
+        """`leave` keeps that many slots of the rate limit free for more urgent work; nearly all while there is some."""
 
 
 @dataclass(frozen=True)

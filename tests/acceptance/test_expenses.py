@@ -189,6 +189,28 @@ def test_an_unknown_supplier_invoice_or_company_is_named(system: System) -> None
     assert (unknown.returncode, "4711" in unknown.stderr) == (1, True)
     nobody = system.run("expenses", "explain", "nobody-at-all", "1")
     assert (nobody.returncode, "not connected" in nobody.stderr) == (2, True)
+    unknown = system.run("expenses", "status", "nobody-at-all")
+    assert (unknown.returncode, "nobody-at-all" in unknown.stderr) == (2, True)
+
+
+def test_an_import_that_waits_says_why(system: System) -> None:
+    follow(system, "waits")
+    system.app.house.ordering.pause("waits", "Fortnox no longer accepts the connection.")
+    found = system.run("expenses", "import", "waits", "--days-back", "3", "--timeout", "1")
+    assert found.returncode == 1
+    assert "Fortnox no longer accepts the connection." in " ".join(found.stderr.split())
+    system.app.house.ordering.resume("waits")
+
+
+def test_an_expense_whose_row_is_gone_is_explained(system: System) -> None:
+    sandbox = system.stack.sandbox
+    follow(system, "gone")
+    number = sandbox.supplier_invoice("gone", ROW, ROW)
+    expense(system, "gone", f"fortnox:{number}:3")
+    system.app.house.ordering.pause("gone", "So that nothing is withdrawn yet.")
+    sandbox.supplier_invoice("gone", ROW, invoice={"GivenNumber": number})
+    assert "expense of row 3, which is gone" in system.run("expenses", "explain", "gone", number).stdout
+    system.app.house.ordering.resume("gone")
 
 
 def test_polls_go_on_when_the_live_beat_of_two_is_killed_and_then_the_worker(tmp_path: Path) -> None:

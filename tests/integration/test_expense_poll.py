@@ -17,11 +17,12 @@ from tasks.names import POLL, TRANSFERS
 from tasks.schedule import POLL_ID, poll_asked
 from tasks.transfer import Job, TransferFailed
 from tests.services import CLIENT_ID, CLIENT_SECRET, Sandbox
-from tests.unit.factories import integration_json
+from tests.unit.factories import customer_json, integration_json
 from worker.assembly import App, create_app
-from worker.cli.expenses import standing
+from worker.cli.expenses import standing, why_waiting
 from worker.doors.publish import publish
 from worker.ordering import Yield
+from worker.stores import Ticks
 
 ROW = {"Account": 4010, "Debit": "1000.00", "Project": "1"}
 
@@ -71,6 +72,24 @@ def test_a_poll_leaves_rate_to_the_companys_transfers_and_gives_its_slot_back(
     sent = app.house.expenses("acme").summary()["supplierInvoicesSent"]
     assert 0 < sent < 30
     assert app.house.expenses("acme").due() == 30 - sent  # the one that found no room goes on at once
+
+
+def test_a_poll_leaves_nearly_everything_while_the_company_has_transfers_waiting(
+    app: App, sandbox: Sandbox, redis_client: "redis.Redis"
+) -> None:
+    sandbox.supplier_invoice("acme", ROW, copies=29)
+    publish(customer_json(), app=app)
+    pass_time(app)
+    poll_asked(app.house, "acme")
+
+    assert run(app, POLL, POLL_ID) == "later"
+
+    assert Limiter(redis_client).room("acme").used == 1
+    assert run(app, TRANSFERS["customer"], customer_json()["id"]) == "done"
+    pass_time(app)
+    app.house.ordering.retry("acme", POLL_ID)
+    assert run(app, POLL, POLL_ID) == "later"
+    assert Limiter(redis_client).room("acme").used == 18
 
 
 def test_a_poll_that_was_interrupted_goes_on_from_its_list_without_listing_again(
@@ -232,6 +251,29 @@ def test_a_refusal_that_goes_through_leaves_only_what_still_stands(app: App, san
     assert "Row 2: " in failed.reason
     assert "Row 4" not in failed.reason
     assert "fortnox:1:4" in sandbox.expenses("acme")
+
+
+# An import by hand
+
+
+def why(app: App) -> str:
+    return why_waiting(app.house, "acme", app.house.ordering.event("acme", POLL_ID))
+
+
+def test_who_watches_an_import_is_told_what_it_waits_for(app: App, sandbox: Sandbox) -> None:
+    sandbox.supplier_invoice("acme", ROW)
+    poll_asked(app.house, "acme")
+    app.house.redis.delete("mf:ticks")
+    assert why(app) == "No worker takes it. Start one; the import goes on then."
+    Ticks(app.house.redis).tick("worker")
+    assert why(app) == ""
+    sandbox.in_moment("POST", "faults", {"kind": "fail_next", "status": 503})
+    with pytest.raises(ShownAsRetry):
+        run(app, POLL, POLL_ID)
+    Ticks(app.house.redis).tick("worker")
+    assert why(app) == "Moment did not answer as it should (status 503). It is tried again by itself."
+    app.house.ordering.pause("acme", "Fortnox no longer accepts the connection.")
+    assert "acme is paused: Fortnox no longer accepts the connection." in why(app)
 
 
 # Another ledger

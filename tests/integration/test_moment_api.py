@@ -55,6 +55,15 @@ def test_a_project_is_found_on_any_page_and_only_by_its_whole_number(api: Moment
     assert not api.has_project("other", "1")
 
 
+@pytest.mark.parametrize("paging", [{"first_page": 1}, {"first_page": 1, "number_from_0": True}])
+def test_pages_may_count_from_1(api: MomentApi, sandbox: Sandbox, paging: dict[str, Any]) -> None:
+    for number in range(100, 350):
+        sandbox.moment_project("acme", str(number))
+    in_moment(sandbox, "POST", "options", ignore_filters=True, **paging)
+    assert all(api.has_project("acme", number) for number in ("1", "198", "199", "298", "299", "349"))
+    assert not api.has_project("acme", "350")
+
+
 def test_each_refusal_has_its_own_error(api: MomentApi, sandbox: Sandbox) -> None:
     expense = an_expense()
     for call in (

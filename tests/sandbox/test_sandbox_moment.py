@@ -68,6 +68,16 @@ def test_lists_are_paged_from_nought(moment: Moment) -> None:
     assert second["page"]["totalPages"] == 2
 
 
+@pytest.mark.parametrize(("number_from_0", "said"), [(False, 2), (True, 1)])
+def test_pages_can_be_made_to_count_from_1(moment: Moment, number_from_0: bool, said: int) -> None:
+    moment.sandbox.moment_control("options", first_page=1, number_from_0=number_from_0)
+    second = moment("GET", "/projects", params={"page": 2, "size": 1}).json()
+    assert [project["projectNumber"] for project in second["content"]] == ["11"]
+    assert second["page"]["number"] == said
+    assert moment("GET", "/projects", params={"page": 0}).status_code == 400
+    assert len(moment("GET", "/projects").json()["content"]) == 2
+
+
 def test_an_expense_lives(moment: Moment) -> None:
     path = "/projectExpenses/fortnox%3A7%3A3"
     assert moment.create().status_code == 201

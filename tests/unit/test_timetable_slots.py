@@ -46,5 +46,5 @@ def test_the_night_of_a_clock_change_has_one_slot_as_any(day: str) -> None:
 
 def test_after_a_downtime_no_more_than_twice_the_usual_pace_is_asked_for() -> None:
     ticks = TEN_MINUTES / poll_tick(TEN_MINUTES)
-    assert 1000 / ticks < at_a_time(1000, TEN_MINUTES) <= 2 * 1000 / ticks + 1
+    assert 1000 / ticks < at_a_time(1000, TEN_MINUTES, poll_tick(TEN_MINUTES)) <= 2 * 1000 / ticks + 1
     assert poll_tick(timedelta(seconds=2)) == timedelta(seconds=0.5)

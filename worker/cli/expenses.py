@@ -19,9 +19,12 @@ from tasks.house import House
 from tasks.schedule import POLL_ID, poll_asked
 from worker.cli.companies import CompanyArgument
 from worker.cli.console import Json, connected, err, fail, out, print_json
+from worker.cli.health import TAKEN_AFTER
 from worker.cli.status import POLL, progress
+from worker.ordering import EventRecord
 from worker.ordering.engine import UNSETTLED
 from worker.stores import NeverConnected
+from worker.stores.ticks import WORKER
 
 expenses = typer.Typer(no_args_is_help=True, help="Supplier invoices that come back to Moment as expenses.")
 
@@ -35,6 +38,8 @@ def show_status(
 ) -> None:
     """Show when each company is polled, what is still to be looked at, and what Moment got."""
     with connected() as app:
+        if company and company not in app.house.ordering.companies():
+            fail(f"{company}: no event of this company was ever accepted", 2)
         names = sorted(app.house.polls.companies()) if company is None else [company]
         found = {name: standing(app.house, name) for name in names}
     if json:
@@ -71,7 +76,7 @@ def _failed(house: House, company: str) -> int:
 def import_expenses(
     company: CompanyArgument,
     days_back: Annotated[int, typer.Option(help="Look at all that changed in Fortnox within so many days.", min=1)],
-    timeout: Annotated[float | None, typer.Option(help="Stop watching after this many seconds; status 1 then.")] = None,
+    timeout: Annotated[float, typer.Option(help="Stop watching after this many seconds; status 1 then.")] = 600,
     json: Json = False,
 ) -> None:
     """Look again at every supplier invoice that changed lately, and make Moment agree.
@@ -102,9 +107,9 @@ def _in_words(done: dict[str, int]) -> str:
     return (", ".join(words) or "nothing to change") + f"; {done['skipped']} rows did not count"
 
 
-def _watch(house: House, company: str, timeout: float | None) -> int:
+def _watch(house: House, company: str, timeout: float) -> int:
     """Shows the import until it is through. Returns how many supplier invoices are left when the time is up."""
-    deadline = None if timeout is None else time.monotonic() + timeout
+    deadline, told = time.monotonic() + timeout, ""
     poll_asked(house, company, anew=True)  # what failed before says nothing of now
     asked = time.monotonic()
     with progress() as bar:
@@ -116,13 +121,30 @@ def _watch(house: House, company: str, timeout: float | None) -> int:
             record = house.ordering.event(company, POLL_ID)
             if record is not None and record.status == "failed":
                 fail(f"{record.reason} {record.remedy}".strip())
+            if (why := why_waiting(house, company, record)) != told:
+                told = why
+                bar.console.print(f"[yellow]waits[/]: {escape(why)}" if why else "goes on")
             left = _show(bar, task, house, company)
             if left == 0 and (record is None or record.status not in UNSETTLED):
                 return 0
-            if deadline is not None and time.monotonic() > deadline:
+            if time.monotonic() > deadline:
                 err.print(f"stopped watching after {timeout:.0f} s; the import goes on")
                 return left
             time.sleep(POLL)
+
+
+def why_waiting(house: House, company: str, poll: EventRecord | None) -> str:
+    """What the import waits for; "" where it gets on."""
+    if paused := house.ordering.paused(company):
+        return f"{company} is paused: {paused} The import goes on when it is connected again."
+    if poll is None or poll.status == "running":
+        return ""
+    age = house.ticks.ages().get(WORKER)
+    if age is None or age > TAKEN_AFTER:
+        return "No worker takes it. Start one; the import goes on then."
+    if poll.status == "retrying" and poll.attempts:
+        return f"{poll.reason} It is tried again by itself."
+    return "Fortnox does not serve; it is tried again by itself." if house.ordering.resting(company) else ""
 
 
 def _show(bar: Progress, task: TaskID, house: House, company: str) -> int:
@@ -173,6 +195,8 @@ def explain(
         table.add_row(*(escape(str(cell if cell is not None else "")) for cell in cells))
     table.columns[3].justify = "right"
     out.print(table)
+    for place in found["withdrawnRows"]:
+        out.print(f"the expense of row {place}, which is gone, is in Moment: it would be withdrawn")
     if found["failure"]:
         out.print(f"[red]failed[/]: moment-fortnox events show {company} {found['failure']}")
 
