@@ -18,14 +18,15 @@ from config.celery import QUEUES
 from fortnox.limiter import Limiter
 from worker.assembly import REPORT_SCHEDULE, App
 from worker.doors.stream import STREAM
+from worker.mails.standstills import due
+from worker.mails.state import MailState
 from worker.ordering import CompanyState
-from worker.ordering.engine import STATUSES
+from worker.ordering.engine import STATUSES, UNDER_WAY
 from worker.stores.counters import BEYOND, SECONDS
 from worker.watch import beat_age
 
 PREFIX: Final = "moment_fortnox_"
 SHOWN_COMPANIES: Final = 200
-UNDER_WAY: Final = ("waiting", "ready", "running", "retrying")
 
 Counted = dict[tuple[str, ...], int]
 
@@ -55,7 +56,8 @@ class HouseCollector(Collector):
         yield from of_companies(states, house.connections.states(names))
         yield from self._of_progress()
         yield from self._of_rate(names)
-        yield from of_polls(house.redis, names, now)
+        polled = sorted(name for name in house.polls.companies() if name not in states or states[name].paused is None)
+        yield from of_polls(house.redis, polled, now)
 
     def _of_progress(self) -> Iterator[Metric]:
         house = self._app.house
@@ -63,7 +65,7 @@ class HouseCollector(Collector):
         ages["beat"] = beat_age(self._app, REPORT_SCHEDULE)
         yield gauge(
             "tick_age_seconds",
-            "Since each part last showed that it moves: pump, beat, worker.",
+            "Since each part last showed that it moves: pump, beat, worker (of the transfers), mail, polls.",
             ("part",),
             (((part,), age.total_seconds()) for part, age in sorted(ages.items()) if age is not None),
         )
@@ -80,6 +82,8 @@ class HouseCollector(Collector):
             pipeline.zcard(f"{house.ordering.prefix}reports")
             pipeline.zcount(f"{house.ordering.prefix}mail:due", "-inf", round(time.time() * 1000))
             *lengths, _, entries, reports, mails_due = pipeline.execute()
+        now = round(time.time() * 1000)
+        stops_due = sum(due(stop)[0] <= now for stop in MailState(house.redis).stops().values())
         yield gauge(
             "queue_messages",
             "Messages in a Celery queue.",
@@ -87,7 +91,9 @@ class HouseCollector(Collector):
             (((q,), n) for q, n in zip(QUEUES, lengths, strict=True)),
         )
         yield gauge("stream_entries", "Entries of the stream door that are not admitted yet.", value=entries)
-        yield gauge("reports_waiting", "What is due to be told, and was not yet.", value=reports + mails_due)
+        yield gauge(
+            "reports_waiting", "What is due to be told, and was not yet.", value=reports + mails_due + stops_due
+        )
 
     def _of_rate(self, names: list[str]) -> Iterator[Metric]:
         house = self._app.house
@@ -138,12 +144,28 @@ def of_events(states: dict[str, CompanyState], now: datetime) -> Iterator[Metric
     total = {status: sum(state.counts[status] for state in states.values()) for status in STATUSES}
     yield gauge("events", "Events by status.", ("status",), (((status,), n) for status, n in total.items()))
     ages = {name: (now - state.oldest).total_seconds() for name, state in states.items() if state.oldest}
-    yield gauge("oldest_event_age_seconds", "Age of the oldest event under way.", value=max(ages.values(), default=0.0))
+    yield gauge(
+        "oldest_event_age_seconds",
+        "Age of the oldest event under way; held ones are left out.",
+        value=max(ages.values(), default=0.0),
+    )
     yield gauge(
         "company_oldest_event_age_seconds",
         "Age of a company's oldest event under way, of the oldest.",
         ("company",),
         (((name,), age) for name, age in most(ages)),
+    )
+    failed = {name: (now - state.failed_since).total_seconds() for name, state in states.items() if state.failed_since}
+    yield gauge(
+        "oldest_failed_age_seconds",
+        "For how long the longest failed event has been failed.",
+        value=max(failed.values(), default=0.0),
+    )
+    yield gauge(
+        "company_oldest_failed_age_seconds",
+        "For how long a company's longest failed event has been failed, of the longest.",
+        ("company",),
+        (((name,), age) for name, age in most(failed)),
     )
     counts = {
         name: {
@@ -186,7 +208,7 @@ def of_companies(states: dict[str, CompanyState], connections: dict[str, str]) -
 
 
 def of_polls(redis: Any, names: list[str], now: datetime) -> Iterator[Metric]:
-    """How far supplier invoices are listed; nothing where no company has expenses."""
+    """How far supplier invoices are listed, of the companies that are polled; nothing where there are none."""
     with redis.pipeline(transaction=False) as pipeline:
         for name in names:
             pipeline.hget(f"mf:expenses:{name}:state", "cursor")

@@ -532,6 +532,22 @@ def test_a_standstill_that_ended_before_anyone_was_told_is_not_told(desk: Desk) 
     assert desk.rounds(hours=1) == 0
 
 
+def test_an_outage_ends_untold_when_the_last_event_that_waited_was_given_up(desk: Desk) -> None:
+    desk.connect()
+    desk.ends(customer_json(), Failed("Something else."))
+    publish(invoice_json(), app=desk.app)
+    assert desk.ordering.counts("acme")["held"] == 1  # it tries nothing
+    for number in range(3):
+        event = project_json(event_id=f"p{number}", project_number=str(number))
+        desk.ends(event, Trouble(timedelta(hours=5), "Fortnox cannot be reached."))
+    assert desk.rounds(minutes=20) == 2
+    for number in range(3):
+        desk.ordering.skip("acme", f"p{number}", "given up")
+    assert desk.ordering.stopped() == {}
+    assert not desk.ordering.states(["acme"])["acme"].probing
+    assert desk.rounds(seconds=600, hours=30) == 0
+
+
 def test_an_outage_is_told_at_set_steps_not_per_event_and_its_end_once(desk: Desk) -> None:
     desk.connect()
     for number in range(5):

@@ -11,9 +11,8 @@ from rich.table import Table
 
 from tasks.house import House
 from worker.cli.console import Json, connected, err, fail, out, print_json, styled
-from worker.ordering.engine import STATUSES
+from worker.ordering.engine import STATUSES, UNDER_WAY
 
-MOVING = ("waiting", "ready", "running", "retrying")
 POLL = 0.2  # seconds between two looks
 
 Company = Annotated[str | None, typer.Option("--company", help="Only this company.")]
@@ -22,15 +21,17 @@ Company = Annotated[str | None, typer.Option("--company", help="Only this compan
 def overview(house: House, company: str | None = None) -> dict[str, Any]:
     """What `status --json` prints: counts for all and for each company, and the age of the oldest in seconds."""
     names = [company] if company else house.ordering.companies()
-    counts = {name: house.ordering.counts(name) for name in names}
+    states = house.ordering.states(names)
     total: Counter[str] = Counter()
-    for one in counts.values():
-        total.update(one)
-    ages = [(datetime.now(UTC) - oldest).total_seconds() for oldest in map(house.ordering.oldest, names) if oldest]
+    for state in states.values():
+        total.update(state.counts)
+    ages = [(datetime.now(UTC) - state.oldest).total_seconds() for state in states.values() if state.oldest]
     return {
         "events": {status: total[status] for status in STATUSES},
         "oldestWaitingSeconds": round(max(ages), 3) if ages else None,
-        "companies": {name: {"connection": connection_state(house, name), "events": counts[name]} for name in names},
+        "companies": {
+            name: {"connection": connection_state(house, name), "events": dict(states[name].counts)} for name in names
+        },
     }
 
 
@@ -90,7 +91,7 @@ def wait(
 
 
 def moving(found: dict[str, Any]) -> int:
-    return sum(found["events"][status] for status in MOVING)
+    return sum(found["events"][status] for status in UNDER_WAY)
 
 
 def progress() -> Progress:

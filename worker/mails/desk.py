@@ -29,6 +29,7 @@ from worker.mails.message import as_sent, message
 from worker.mails.recipients import Recipients, operator, recipients
 from worker.mails.smtp import Courier, Left, NotSent, Refused, ServerTrouble, TooLarge, is_for_good
 from worker.mails.state import HOUR, Later, MailState, Stop, Topic
+from worker.ordering.engine import UNDER_WAY
 
 log = structlog.get_logger(__name__)
 
@@ -179,16 +180,15 @@ class Desk:
     def _tell_stop(self, company: str, stop: Stop) -> bool:
         now = self._ms()
         step = 0 if stop.well_since else standstills.passed(stop, now)
-        connection = self._house.connections.find(company)
-        if not step and connection is not None and connection.state == "disabled":
-            self._state.keep_stop(company, None)  # it goes on because the company left
+        if not step and self._goes_on_untold(company):
+            self._state.keep_stop(company, None)
             return False
         counts = self._house.ordering.counts(company)
         still = Standstill(
             reason=stop.reason,
             since=_time(stop.since),
             now=_time(stop.well_since or now),
-            waiting=sum(counts[status] for status in ("waiting", "ready", "running", "retrying")),
+            waiting=sum(counts[status] for status in UNDER_WAY),
             next_step=standstills.next_step(stop, step) if step else None,
             link=self._house.consent_address(company) or "",
         )
@@ -203,6 +203,11 @@ class Desk:
         if sent:
             self._state.keep_stop(company, replace(stop, steps=step) if step else None)
         return sent
+
+    def _goes_on_untold(self, company: str) -> bool:
+        """The company left, or gave up what waited: nobody knows whether Fortnox answers."""
+        connection = self._house.connections.find(company)
+        return (connection is not None and connection.state == "disabled") or self._house.ordering.in_doubt(company)
 
     # Handing over
 

@@ -36,6 +36,9 @@ STATUSES: Final = (
     "skipped",
 )
 UNSETTLED: Final = ("waiting", "ready", "running", "retrying", "held")
+UNDER_WAY: Final = ("waiting", "ready", "running", "retrying")
+UNDER_WAY_COUNTS: Final = tuple(f"n:{status}" for status in UNDER_WAY)
+HELD_PASSED_OVER: Final = 1000  # open events of a company that are looked at for the oldest under way
 
 LUA = Path(__file__).parent / "lua"
 
@@ -139,13 +142,18 @@ class Pumped:
 
 @dataclass(frozen=True, slots=True)
 class CompanyState:
-    """How a company is doing. `paused`: why, if it is; `oldest`: when its oldest unsettled event was accepted."""
+    """How a company is doing. `paused`: why, if it is; `probing`: its target is down, and something waits for it.
+
+    `oldest`: when its oldest event under way was accepted, held ones left out (see `Ordering.oldest`); `failed_since`:
+    when the one failed that has been failed longest.
+    """
 
     counts: Mapping[str, int]
     paused: str | None
     resting: bool
     probing: bool
     oldest: datetime | None
+    failed_since: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,22 +347,29 @@ class Ordering:
         return {status: int(n or 0) for status, n in zip(STATUSES, found, strict=True)}
 
     def states(self, companies: Iterable[str]) -> dict[str, CompanyState]:
-        """How these companies are doing, in one round trip."""
+        """How these companies are doing, in two round trips."""
         names = list(companies)
         with self.redis.pipeline(transaction=False) as pipeline:
             for name in names:
                 pipeline.hgetall(self._key("company", name))
-                pipeline.zrange(f"{self._key('company', name)}:open", 0, 0, withscores=True)
+                for index in ("open", "failed"):
+                    pipeline.zrange(f"{self._key('company', name)}:{index}", 0, 0, withscores=True)
             found = pipeline.execute()
+            holding = [name for name, fields in zip(names, found[::3], strict=True) if int(fields.get("n:held", 0))]
+            for name in holding:
+                self._run("oldest", name, HELD_PASSED_OVER, client=pipeline)
+            under_way = dict(zip(holding, pipeline.execute(), strict=True))
+        first = {name: open_[0][1] if open_ else "" for name, open_ in zip(names, found[1::3], strict=True)} | under_way
         return {
             name: CompanyState(
                 counts={status: int(fields.get(f"n:{status}", 0)) for status in STATUSES},
                 paused=fields.get("paused"),
                 resting="rests" in fields,
-                probing="probing" in fields,
-                oldest=_time(first[0][1]) if first else None,
+                probing="probing" in fields and any(int(fields.get(n, 0)) for n in UNDER_WAY_COUNTS),
+                oldest=_time(first[name]) if first[name] else None,
+                failed_since=_time(failed[0][1]) if failed else None,
             )
-            for name, fields, first in zip(names, found[::2], found[1::2], strict=True)
+            for name, fields, failed in zip(names, found[::3], found[2::3], strict=True)
         }
 
     def paused(self, company: str) -> str | None:
@@ -366,18 +381,31 @@ class Ordering:
         return bool(self.redis.hexists(self._key("company", company), "rests"))
 
     def stopped(self) -> dict[str, str]:
-        """Companies of which nothing goes through, and why: the reason of a pause, "" where the target is down."""
+        """Companies of which nothing goes through, and why: the reason of a pause, "" where the target is down.
+
+        Where the last event that waited for the target was given up, nothing is at a standstill.
+        """
         companies = self.companies()
         pipeline = self.redis.pipeline(transaction=False)
         for company in companies:
-            pipeline.hmget(self._key("company", company), ["paused", "probing"])
+            pipeline.hmget(self._key("company", company), ["paused", "probing", *UNDER_WAY_COUNTS])
         found = zip(companies, pipeline.execute(), strict=True)
-        return {company: paused or "" for company, (paused, probing) in found if paused is not None or probing}
+        return {
+            company: paused or ""
+            for company, (paused, probing, *counts) in found
+            if paused is not None or (probing and any(int(n or 0) for n in counts))
+        }
+
+    def in_doubt(self, company: str) -> bool:
+        """Whether the target was down when it was last tried, though nothing may be left that tries."""
+        return bool(self.redis.hexists(self._key("company", company), "probing"))
 
     def oldest(self, company: str) -> datetime | None:
-        """When the oldest event that is not settled was accepted."""
-        first: Any = self.redis.zrange(f"{self._key('company', company)}:open", 0, 0, withscores=True)
-        return _time(first[0][1]) if first else None
+        """When the oldest event under way was accepted; held ones are passed over, the first 1,000 of them.
+
+        Behind more than those it is the time of the last of them: what is under way may be younger, but is not older.
+        """
+        return self.states([company])[company].oldest
 
     def overdue(self) -> timedelta:
         """How long the longest overdue transition has waited to be moved on: about 0 while any pump runs."""
@@ -509,9 +537,10 @@ class Ordering:
     def _key(self, kind: str, name: str) -> str:
         return f"{self.prefix}{kind}:{name}"
 
-    def _run(self, script: str, *arguments: object) -> Any:
+    def _run(self, script: str, *arguments: object, client: Redis | None = None) -> Any:
         now = "" if self._clock is None else self._clock()
-        return self._scripts[script](keys=[self.prefix], args=[now, *self._shared, *arguments])  # type: ignore[list-item]
+        args: Any = [now, *self._shared, *arguments]
+        return self._scripts[script](keys=[self.prefix], args=args, client=client)
 
     def _arguments(self, outcome: Outcome) -> Iterable[object]:
         """ARGV[7…] of settle.lua."""
