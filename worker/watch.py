@@ -1,15 +1,20 @@
-"""Watching whether beat and the workers move: what beat leaves behind, and the task by which a worker shows it."""
+"""Watching whether beat and the workers move: what beat leaves behind, and how a worker shows it."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from celery import Celery, Task, shared_task
+from celery import Celery, Task, shared_task, signals
 from redbeat import RedBeatSchedulerEntry
+from redis.exceptions import RedisError
 
+from config.celery import MAIL_QUEUE, POLLS_QUEUE
 from tasks.house import house_of
 from tasks.names import TICK
 from worker.sentry import check_in
-from worker.stores.ticks import WORKER
+from worker.stores.ticks import MAIL, POLLS, WORKER
+
+BACKGROUND = {MAIL_QUEUE: MAIL, POLLS_QUEUE: POLLS}
 
 
 @shared_task(name=TICK, bind=True)
@@ -17,6 +22,15 @@ def tick(task: Task[Any, Any]) -> None:
     """Beat asks each minute, a worker of the transfers answers: both move."""
     house_of(task.app).ticks.tick(WORKER)
     check_in()
+
+
+@signals.task_prerun.connect
+def _took(task: Task[Any, Any], **_: Any) -> None:
+    """A worker of the background took something; beat has something for each of its queues every minute."""
+    part = BACKGROUND.get((task.request.delivery_info or {}).get("routing_key") or "")
+    if part is not None:
+        with suppress(RedisError):  # the task will say so
+            house_of(task.app).ticks.tick(part)
 
 
 def beat_age(app: Celery, schedule: str) -> timedelta | None:

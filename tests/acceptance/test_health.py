@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.names import KEEP_ALIVE, REPORT
 from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json
 from worker.assembly import create_app
@@ -58,6 +59,19 @@ def test_workers_that_do_not_take_transfers_do_not_hide_that_nobody_does(bare: S
     assert bare.settled("acme", "e1").status == "failed"
     wait_until(lambda: not reasons(bare, "delivery"), what="the worker to show", timeout=30)
     transfers.stop()
+
+
+def test_mails_that_nobody_takes_are_not_hidden_by_a_worker_of_the_transfers(bare: System) -> None:
+    bare.app.house.redis.hset("mf:ticks", mapping={"mail": int(time.time()) - 600})
+    bare.app.house.redis.hdel("mf:ticks", "polls")
+    bare.app.send_task(REPORT)
+    bare.app.send_task(KEEP_ALIVE)
+    mails, polls = reasons(bare, "background")
+    assert mails.startswith("Mails wait to be sent, and no worker took any for 60")
+    assert polls.startswith("Polls wait, and no worker took any ever")
+    background = bare.stack.start_worker("background", queues="mail,polls", concurrency=1)
+    wait_until(lambda: not reasons(bare, "background"), what="the background to take its messages", timeout=30)
+    background.stop()
 
 
 def test_a_pump_and_a_worker_that_stopped_are_told_with_their_time(bare: System) -> None:

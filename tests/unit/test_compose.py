@@ -99,7 +99,7 @@ def test_every_service_is_watched_by_more_than_a_ping(name: str) -> None:
     assert "ping" not in check.lower()
 
 
-@pytest.mark.parametrize(("name", "part"), [("worker", "delivery"), ("background", "delivery"), ("beat", "beat")])
+@pytest.mark.parametrize(("name", "part"), [("worker", "delivery"), ("background", "background"), ("beat", "beat")])
 def test_what_delivers_is_watched_for_progress(name: str, part: str) -> None:
     assert SERVICES[name].definition["healthcheck"]["test"] == ["CMD", "moment-fortnox", "health", part]
 

@@ -8,14 +8,15 @@ from typing import Annotated
 import typer
 from redis.exceptions import ResponseError
 
-from config.celery import TRANSFERS_QUEUE
+from config.celery import MAIL_QUEUE, POLLS_QUEUE, TRANSFERS_QUEUE
 from worker.assembly import DURABLE, REPORT_SCHEDULE, App
 from worker.cli.console import Json, connected, fail, out, print_json
-from worker.stores.ticks import PUMP, WORKER
+from worker.stores.ticks import MAIL, POLLS, PUMP, WORKER
 from worker.watch import beat_age
 
 STUCK_AFTER = timedelta(seconds=60)  # any worker's pump moves what is due within a second, and says so each 5 s
 TAKEN_AFTER = timedelta(seconds=90)  # a worker takes something at least each minute: beat sends it a tick
+LONG_TAKEN_AFTER = timedelta(seconds=300)  # a round of mails or a poll may have a process to itself for minutes
 BEAT_AFTER = timedelta(seconds=60)  # beat ticks every ten seconds; another takes over within 35
 
 
@@ -24,6 +25,7 @@ class Part(StrEnum):
 
     REDIS = "redis"
     DELIVERY = "delivery"
+    BACKGROUND = "background"
     BEAT = "beat"
 
 
@@ -66,10 +68,19 @@ def _delivery(app: App) -> Iterator[str]:
         yield "No worker has ever run."
     elif pumped > STUCK_AFTER:
         yield f"No worker has looked for what is due for {_seconds(pumped)}: does one run?"
-    taken = ages.get(WORKER)
-    if (taken is None or taken > TAKEN_AFTER) and app.house.redis.llen(TRANSFERS_QUEUE):
-        since = "ever" if taken is None else f"for {_seconds(taken)}"
-        yield f"Transfers wait, and no worker took any {since}: does one with --queues=events,transfers run?"
+    yield from _taken(app, TRANSFERS_QUEUE, ages.get(WORKER), TAKEN_AFTER, "Transfers wait", "events,transfers")
+
+
+def _background(app: App) -> Iterator[str]:
+    ages = app.house.ticks.ages()
+    for queue, part, what in ((MAIL_QUEUE, MAIL, "Mails wait to be sent"), (POLLS_QUEUE, POLLS, "Polls wait")):
+        yield from _taken(app, queue, ages.get(part), LONG_TAKEN_AFTER, what, "mail,polls")
+
+
+def _taken(app: App, queue: str, ago: timedelta | None, at_most: timedelta, what: str, queues: str) -> Iterator[str]:
+    if (ago is None or ago > at_most) and app.house.redis.llen(queue):
+        since = "ever" if ago is None else f"for {_seconds(ago)}"
+        yield f"{what}, and no worker took any {since}: does one with --queues={queues} run?"
 
 
 def _beat(app: App) -> Iterator[str]:
@@ -87,5 +98,6 @@ def _seconds(time: timedelta) -> str:
 CHECKS: dict[Part, Callable[[App], Iterator[str]]] = {
     Part.REDIS: _redis,
     Part.DELIVERY: _delivery,
+    Part.BACKGROUND: _background,
     Part.BEAT: _beat,
 }

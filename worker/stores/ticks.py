@@ -10,6 +10,8 @@ from redis.client import Pipeline
 EVERY: Final = 5.0  # seconds: a part of one process writes no more often
 PUMP: Final = "pump"
 WORKER: Final = "worker"
+MAIL: Final = "mail"
+POLLS: Final = "polls"
 
 TICK: Final = "return redis.call('HSET', KEYS[1], ARGV[1], redis.call('TIME')[1])"
 
