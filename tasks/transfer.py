@@ -117,16 +117,20 @@ class Job:
 
     def record(self, step: str, value: str = TAKEN) -> None:
         """Records a step, and in which ledger, before the next is taken. Raises `LeaseLost`."""
-        name = step if self.hold.ledger is None else f"{step}{IN_LEDGER}{self.hold.ledger}"
-        self.house.ordering.record(self.claim, name, value)
+        self.house.ordering.record(self.claim, recorded_as(step, self.hold.ledger), value)
         self.steps[step] = value
 
 
-def counting(progress: Mapping[str, str], ledger: int | None) -> dict[str, str]:
-    """The recorded steps that count in this ledger: those taken there, and those of no ledger, as a person's word is.
+def recorded_as(step: str, ledger: int | None) -> str:
+    """The name under which a step is recorded that is taken in this ledger. Pure."""
+    return step if ledger is None else f"{step}{IN_LEDGER}{ledger}"
 
-    What was created in one ledger is not there in another, though that may well have something of the same number.
-    Pure.
+
+def counting(progress: Mapping[str, str], ledger: int | None) -> dict[str, str]:
+    """The recorded steps that count in this ledger: those taken there, and those taken where none was known.
+
+    What was created in one ledger is not there in another, though that may well have something of the same number, and
+    what a person said of the one (`--accept-existing`) is not said of the other. Pure.
     """
     taken_here = f"{IN_LEDGER}{ledger}"
     anywhere = {name: value for name, value in progress.items() if IN_LEDGER not in name}

@@ -1,5 +1,7 @@
 """The company `acme` and the house, without a worker: a test runs the transfers itself, and can look between them."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,6 +10,7 @@ from typing import Any, cast
 from celery.exceptions import Retry as ShownAsRetry
 
 from config import load_settings
+from config.environment import child_environment
 from tasks.house import House
 from tasks.names import TRANSFERS
 from tasks.transfer import Deliver, TransferFailed, TransferTask
@@ -48,6 +51,17 @@ class Unattended:
             return task.deliver("acme", event_id, transfer) if transfer else task.run("acme", event_id)
         except (ShownAsRetry, TransferFailed) as shown:
             return shown
+
+    def command(self, *arguments: str) -> None:
+        """`moment-fortnox` with these arguments, as a process of its own."""
+        settings = self.app.settings
+        environment = {
+            "REDIS_URL": settings.redis_url.get_secret_value(),
+            "FORTNOX_API_URL": settings.fortnox_api_url,
+            "FORTNOX_AUTH_URL": settings.fortnox_auth_url,
+        }
+        command = [sys.executable, "-m", "worker.cli", *arguments]
+        subprocess.run(command, env=child_environment(environment), check=True, capture_output=True, timeout=60)
 
     def event(self, event_id: str) -> EventRecord:
         record = self.house.ordering.event("acme", event_id)

@@ -97,8 +97,26 @@ def test_a_transfer_that_the_move_meets_between_two_requests_sends_nothing_more_
     assert len(acme.sandbox.requests("other")) == len(before) + 1
 
 
-def test_a_step_counts_in_the_ledger_that_it_was_taken_in_and_a_persons_word_in_each() -> None:
-    progress = {"created@1": "1", "posted@1": "?", "created@12": "?", "accept-existing": "1"}
-    assert counting(progress, 1) == {"created": "1", "posted": "?", "accept-existing": "1"}
-    assert counting(progress, 2) == {"accept-existing": "1"}
-    assert counting(progress, None) == {"accept-existing": "1"}
+def test_a_step_counts_in_the_ledger_that_it_was_taken_in_and_one_of_no_ledger_in_each() -> None:
+    progress = {"created@1": "1", "posted@1": "?", "created@12": "?", "file": "1"}
+    assert counting(progress, 1) == {"created": "1", "posted": "?", "file": "1"}
+    assert counting(progress, 2) == {"file": "1"}
+    assert counting(progress, None) == {"file": "1"}
+
+
+def test_a_persons_word_about_what_is_in_one_ledger_is_not_said_of_another(acme: Unattended) -> None:
+    """`--accept-existing`: the number is ours in that ledger. Then Fortnox does not serve, and the company moves."""
+    for ledger in ("acme", "other"):
+        by_hand(acme, ledger, "customers", {"Customer": {"CustomerNumber": "10001", "Name": "Andersson Måleri"}})
+    acme.publish(customer_json())
+    acme.run("e1")
+    assert acme.event("e1").code == "HeldByAnother"
+    acme.sandbox.fault("fail_next", status=503, path="/3/customers", body="html", tenant="acme")
+    acme.command("events", "retry", "acme", "e1", "--accept-existing")
+    acme.run("e1")
+    acme.connect("moved", "other")
+
+    acme.run("e1")
+
+    assert acme.event("e1").code == "HeldByAnother"
+    assert [one["Name"] for one in acme.sandbox.state("other")["customers"]] == ["Andersson Måleri"]

@@ -10,6 +10,7 @@ from rich.progress import track
 
 from tasks.existing import ACCEPTED
 from tasks.house import House
+from tasks.transfer import recorded_as
 from worker.assembly import App
 from worker.cli.console import connected, err, fail, out, styled
 from worker.cli.events import Code, CompanyArgument, IdArgument, events
@@ -43,7 +44,8 @@ def retry(
         fail("--code and --cause choose among --all-failed", 2)
     with connected() as app:
         if not all_failed:
-            _retry_one(app, str(company), str(event_id), who(by), ACCEPTED if accept_existing else "")
+            mark = recorded_as(ACCEPTED, app.house.connections.ledger(str(company))) if accept_existing else ""
+            _retry_one(app, str(company), str(event_id), who(by), mark)
             return
         chosen = [
             record
