@@ -17,6 +17,7 @@ Requires = Literal["postedAndApproved", "posted", "approved"]
 # The BAS chart of accounts, which nearly every Swedish ledger follows: https://www.bas.se
 SUPPLIER_DEBTS = range(2440, 2450)
 VAT = range(2610, 2660)
+PROJECT_UNKNOWN, PROJECT_WITHOUT_START = "project_unknown", "project_without_start"
 PAYABLE_CODE, VAT_CODE = "TOT", "VAT"  # SupplierInvoiceRow.Code in Fortnox's OpenAPI document
 
 
@@ -70,6 +71,11 @@ class Row(NamedTuple):
     amount: Decimal
     expense: Expense | None
     reason: Reason | None
+
+    @property
+    def lacks_project(self) -> bool:
+        """Whether nothing is missing but what its project lacks."""
+        return self.reason is not None and self.reason.code in (PROJECT_UNKNOWN, PROJECT_WITHOUT_START)
 
 
 def to_expenses(
@@ -161,8 +167,8 @@ def _no_project(number: str | None, projects: Mapping[str, ProjectState]) -> Rea
         return Reason("no_project", "Neither the row nor the supplier invoice has a project.")
     state = projects[number]
     if not state.in_moment:
-        return Reason("project_unknown", f"Project {number} does not exist in Moment.")
-    return None if state.starts else Reason("project_without_start", f"Project {number} has no start date in Fortnox.")
+        return Reason(PROJECT_UNKNOWN, f"Project {number} does not exist in Moment.")
+    return None if state.starts else Reason(PROJECT_WITHOUT_START, f"Project {number} has no start date in Fortnox.")
 
 
 def _expense(number: int, row: SupplierInvoiceRow, invoice: SupplierInvoice, rules: Rules, project: str) -> Expense:

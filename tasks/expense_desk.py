@@ -159,6 +159,7 @@ class Desk:
         else:
             if kind == "import":  # whoever asked for it may have mended what projects lack
                 self.store.forget_unfit()
+                self.store.ask_lacking()
             through = self.store.listed(kind, listing, started if kind == "changes" else None)
             return None if through else self._listing(kind)
         following = replace(following, started=started, total=page.total, pages=page.pages)
@@ -186,6 +187,14 @@ class Desk:
         """Those that only waited for approval, which `lastmodified` need not show, and now have it."""
         if waiting := self.store.awaiting():
             self.store.add((n for n in waiting if not self._is_pending(n)), datetime.now(UTC))
+
+    def list_waiting(self, deadline: float) -> None:
+        """Those that waited for a project, however long ago they changed, where it has now what it lacked."""
+        while time.monotonic() < deadline and (project := self.store.next_lacking()) is not None:
+            fit = all(self._project(project))
+            if fit:
+                self.store.add(self.store.lacking(project), datetime.now(UTC), behind=True)
+            self.store.asked(project, fit=fit)
 
     # Looking
 
@@ -236,6 +245,8 @@ class Desk:
             self.store.await_approval(number)
         else:
             self.store.approved(number)
+        if lacking := {row.project for row in looked.rows if row.project and row.lacks_project}:
+            self.store.lack(number, lacking)
         self.store.count("looked")
         self.store.count("skipped", sum(row.expense is None for row in looked.rows))
         log.info("expense.looked", given_number=number, pending=looked.pending or None, skipped=_skipped(looked))

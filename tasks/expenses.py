@@ -173,6 +173,7 @@ def _poll(job: Job, desk: Desk) -> Outcome:
         job.record(LISTED, datetime.now(UTC).isoformat())
     if not desk.list_on("import", deadline):
         return Yield(reason="Goes on with the list.")
+    desk.list_waiting(deadline)
     for looked in desk.work(deadline):
         tell(job.house, desk, looked)
     return Yield(reason="Others have their turn.") if time.monotonic() >= deadline else Done()

@@ -41,6 +41,7 @@ class Office:
         assert self.desk.list_on("changes", soon)
         self.desk.list_approved()
         assert self.desk.list_on("import", soon)
+        self.desk.list_waiting(soon)
         return list(self.desk.work(soon))
 
     def enter(self, *rows: dict[str, Any], **more: Any) -> str:
@@ -379,13 +380,12 @@ def test_the_log_tells_which_rows_were_passed_over_and_why_but_no_names(office: 
 def test_an_import_reaches_back_so_many_days_and_no_further(office: Office) -> None:
     office.clock("2026-10-01T09:00:00+02:00")
     office.poll()
-    old = office.enter({**ROW, "Project": "7"})
+    old = office.enter({**ROW, "Account": 5010})
     office.clock("2026-11-01T09:00:00+01:00")
-    recent = office.enter({**ROW, "Project": "7"})
+    recent = office.enter({**ROW, "Account": 5010})
     office.poll()
     office.clock("2026-11-22T09:00:00+01:00")
-    office.sandbox.moment_project(COMPANY, "7")
-    office.sandbox.post("projects", {"tenant": COMPANY, "number": "7", "StartDate": "2026-01-01"})
+    office.rules(accounts=("5010",))
     office.desk.store.ask_import(30)
 
     assert {looked.number for looked in office.poll()} == {recent}
@@ -393,6 +393,25 @@ def test_an_import_reaches_back_so_many_days_and_no_further(office: Office) -> N
     office.desk.store.ask_import(60)
     assert {looked.number for looked in office.poll()} == {old, recent}
     assert set(office.expenses()) == {f"fortnox:{old}:2", f"fortnox:{recent}:2"}
+
+
+def test_a_project_that_comes_later_is_noticed_for_a_supplier_invoice_of_any_age(office: Office) -> None:
+    office.clock("2026-06-01T09:00:00+02:00")
+    old = office.enter({**ROW, "Project": "7"}, {**ROW, "Project": "8"})
+    other = office.enter({**ROW, "Project": "8"})
+    office.poll()
+    office.clock("2026-11-22T09:00:00+01:00")
+    office.poll()
+    office.sandbox.moment_project(COMPANY, "7")
+    office.sandbox.post("projects", {"tenant": COMPANY, "number": "7", "StartDate": "2026-01-01"})
+    office.desk.store.ask_import(35)
+
+    assert [looked.number for looked in office.poll()] == [old]
+
+    assert office.expenses() == {f"fortnox:{old}:2": "1000.00"}
+    office.desk.store.ask_import(35)
+    assert office.poll() == []
+    assert office.desk.store.lacking("8") == {old, other}
 
 
 # Trouble

@@ -12,6 +12,8 @@ Keys, each for one company's ledger: `mf:expenses:<company>:…` for the first t
   troubled   hash: supplier invoice → since when no answer is had about it
   walk:…     set: what the pages read so far of a long list held; it expires
   unfit      hash: project that may have no expenses → what it lacks; it expires
+  lacking    set: projects that supplier invoices wait for; `lacking:<number>` those supplier invoices
+  asking     set: those of them that are to be asked about now
 and `project:<number>`, one that may, which expires. Of the company, `mf:expenses:<company>:ledgers`: see `Ledgers`.
 """
 
@@ -73,7 +75,8 @@ class ExpenseStore:
         self._sent, self._awaiting = f"{self._base}:sent", f"{self._base}:awaiting"
         self._troubled = f"{self._base}:troubled"
         self._pending, self._failed = f"{self._base}:pending", f"{self._base}:failed"
-        self._unfit = f"{self._base}:unfit"
+        self._unfit, self._lacking = f"{self._base}:unfit", f"{self._base}:lacking"
+        self._asking = f"{self._base}:asking"
 
     # Listing
 
@@ -251,6 +254,34 @@ class ExpenseStore:
     def forget_unfit(self) -> None:
         """Somebody may have mended what projects lack."""
         self._redis.delete(self._unfit)
+
+    def lack(self, number: str, projects: Iterable[str]) -> None:
+        """The supplier invoice would count, or more of it, if these projects had what they lack."""
+        pipeline = self._redis.pipeline()
+        for project in projects:
+            pipeline.sadd(f"{self._lacking}:{project}", number)
+            pipeline.sadd(self._lacking, project)
+        pipeline.execute()
+
+    def ask_lacking(self) -> None:
+        """All of these projects are to be asked about."""
+        self._redis.sunionstore(self._asking, self._lacking)
+
+    def next_lacking(self) -> str | None:
+        return self._redis.srandmember(self._asking)  # type: ignore[no-any-return]
+
+    def lacking(self, project: str) -> frozenset[str]:
+        """The supplier invoices that wait for it."""
+        return frozenset(self._redis.smembers(f"{self._lacking}:{project}"))
+
+    def asked(self, project: str, *, fit: bool) -> None:
+        """The project was asked about; where it is fit, nothing waits for it any more."""
+        pipeline = self._redis.pipeline()
+        pipeline.srem(self._asking, project)
+        if fit:
+            pipeline.srem(self._lacking, project)
+            pipeline.delete(f"{self._lacking}:{project}")
+        pipeline.execute()
 
     # Counts, for people
 
