@@ -14,7 +14,7 @@ UV = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$($(PYTHON) -m pip config get globa
 	SSL_CERT_FILE="$${SSL_CERT_FILE:-$$PIP_CERT}" UV_PYTHON_DOWNLOADS=never $(BIN)/uv
 INSTALL = install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: help demo up test test-unit check bench bench-polls chaos simulate ledger connections week lock clean
+.PHONY: help demo up test test-unit check bench bench-polls bench-log chaos simulate ledger connections week lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -42,6 +42,9 @@ bench: $(READY) ## ours, plain Celery and lock-or-retry side by side (15 min); B
 
 bench-polls: $(READY) ## the way back: a poll round of 1,000 companies (10 min); ACTIVATION=20000 a first activation instead
 	$(BIN)/python -m bench.polls $(if $(ACTIVATION),activation --invoices $(ACTIVATION),round) $(BENCH)
+
+bench-log: $(READY) ## how long `events list` takes over a million events, and how long Redis waits for it (2 min)
+	$(BIN)/python -m bench.log $(BENCH)
 
 chaos: $(READY) ## workers and Redis killed while events are published, then each is looked for (5 min); SECONDS= SEED=
 	$(BIN)/python -m tests.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(CHAOS_ARGS)

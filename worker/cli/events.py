@@ -1,6 +1,7 @@
 """`moment-fortnox events`: find events and see what became of them; mending and exporting are beside it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, time
 from itertools import islice
 from typing import Annotated, Any
@@ -8,11 +9,12 @@ from zoneinfo import ZoneInfo
 
 import typer
 from rich.markup import escape
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from worker.cli.console import Json, connected, err, fail, out, print_json, styled
 from worker.ordering import EventRecord
-from worker.ordering.engine import STATUSES
+from worker.ordering.engine import PAGE, STATUSES
 from worker.ordering.history import Filter, find, told
 from worker.stores import Entry
 
@@ -50,8 +52,8 @@ def list_events(
 ) -> None:
     """List events, newest first: under way, failed, and what was transferred in the last 90 days."""
     wanted = to_filter(company, status, key, number, code, since, until)
-    with connected() as app:
-        found = list(islice(find(app.house.ordering, wanted, min(limit + 1, 500)), limit + 1))
+    with connected() as app, looking() as looked:
+        found = list(islice(find(app.house.ordering, wanted, min(limit + 1, PAGE), looked), limit + 1))
     shown = found[:limit]
     if json:
         for record in shown:
@@ -63,6 +65,15 @@ def list_events(
     if len(found) > limit:
         oldest = told(shown[-1]).isoformat()
         err.print(f"[dim]The newest {limit}. Older ones: --until {oldest}, or a higher --limit.[/]", soft_wrap=True)
+
+
+@contextmanager
+def looking() -> Iterator[Callable[[int], object]]:
+    """Shows how many events were looked at, while it goes on and on a terminal."""
+    columns = (TextColumn("Looking through events: {task.completed:,.0f}"), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda n: progress.advance(task, n)
 
 
 def to_filter(

@@ -38,6 +38,8 @@ STATUSES: Final = (
 UNSETTLED: Final = ("waiting", "ready", "running", "retrying", "held")
 UNDER_WAY: Final = ("waiting", "ready", "running", "retrying")
 UNDER_WAY_COUNTS: Final = tuple(f"n:{status}" for status in UNDER_WAY)
+PAGE: Final = 500  # events that are read at a time
+LOOKS: Final = 2000  # events that are looked at for a page: some milliseconds, in which Redis serves nobody else
 HELD_PASSED_OVER: Final = 1000  # open events of a company that are looked at for the oldest under way
 
 LUA = Path(__file__).parent / "lua"
@@ -107,6 +109,14 @@ class Found(NamedTuple):
     company: str
     id: str
     at: datetime
+
+
+class Page(NamedTuple):
+    """Some events of an index, how many were looked at for them, and the last of those; None when no more are left."""
+
+    found: tuple[Found, ...]
+    looked: int
+    end: Found | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +195,14 @@ class Unreported(NamedTuple):
 
 
 class Behind(NamedTuple):
-    """Events held behind a key: how many, and the first of them as (company, event id)."""
+    """Events held behind a key: how many, and the first of them as (company, event id).
+
+    `released`: how many of them go on when what failed is given up; those that the target refused do not.
+    """
 
     number: int
     first: tuple[tuple[str, str], ...]
+    released: int = 0
 
 
 class Ordering:
@@ -409,9 +423,7 @@ class Ordering:
 
     def overdue(self) -> timedelta:
         """How long the longest overdue transition has waited to be moved on: about 0 while any pump runs."""
-        time: Any = self.redis.time()
-        seconds, microseconds = time
-        now = seconds * 1000 + microseconds // 1000
+        now = self._now()
         since = [now]
         for name, allowed in (("due", 0), ("resting", 0), ("leases", 0), ("woken", _ms(self._rewake))):
             first: Any = self.redis.zrange(f"{self.prefix}{name}", 0, 0, withscores=True)
@@ -434,8 +446,28 @@ class Ordering:
         return self._records(company, f"{self._key('company', company)}:open")
 
     def failed(self, company: str) -> Iterator[EventRecord]:
-        """Events that need a person, in the order in which they failed."""
-        return self._records(company, f"{self._key('company', company)}:failed")
+        """Events that need a person, in the order in which they failed, up to now.
+
+        Those that are retried or skipped meanwhile do not upset it, and what fails again is not met again.
+        """
+        index, until = f"{self._key('company', company)}:failed", self._now()
+        last, skip = (0, ""), 0
+        while some := self._scored(index, last[0], until, skip):
+            new = [one for one in some if one > last]
+            yield from self.events((company, event_id) for _, event_id in new)
+            skip = 0 if new else skip + len(some)  # of one millisecond are more than a page
+            last = max(some[-1], last)
+
+    def _scored(self, index: str, first: int, last: int, skip: int) -> list[tuple[int, str]]:
+        found: Any = self.redis.zrange(index, first, last, byscore=True, offset=skip, num=PAGE, withscores=True)
+        return [(int(score), event_id) for event_id, score in found]
+
+    def _now(self) -> int:
+        """In ms since the epoch, by the clock that the scripts go by."""
+        if self._clock is not None:
+            return self._clock()
+        seconds, microseconds = self.redis.time()  # type: ignore[misc]
+        return int(seconds * 1000 + microseconds // 1000)
 
     def latest(
         self,
@@ -444,19 +476,28 @@ class Ordering:
         company: str = "",
         since: datetime | None = None,
         until: datetime | None = None,
+        after: Found | None = None,
         most: int = 100,
         status: str = "",
         code: str = "",
-    ) -> list[Found]:
+    ) -> Page:
         """The newest in a company's indices, or in all companies', newest first.
 
         Indices are `open` (by time accepted) and `failed`, `done`, `superseded`, `skipped` (by time settled); `until`
-        is included. `status` and `code` have each event of the indices looked at, until there are enough.
+        is included. At most `LOOKS` events are looked at, so fewer than there are may be found: `after` goes on where
+        a page ended.
         """
-        first = "-inf" if since is None else _ms_since_epoch(since)
-        last = "+inf" if until is None else _ms_since_epoch(until)
-        flat: list[str] = self._run("latest", company, " ".join(indices), first, last, most, status, code)
-        return [Found(flat[at], flat[at + 1], _time(flat[at + 2])) for at in range(0, len(flat), 3)]
+        first: object = "-inf" if since is None else _ms_since_epoch(since)
+        last: object = "+inf" if until is None else _ms_since_epoch(until)
+        company_id = ("", "")
+        if after is not None:
+            last, company_id = _ms_since_epoch(after.at), after[:2]
+        looked, at, *end_and_found = self._run(
+            "latest", company, " ".join(indices), first, last, most, status, code, LOOKS, *company_id
+        )
+        (end_company, end_id), flat = end_and_found[:2], end_and_found[2:]
+        found = tuple(Found(flat[i], flat[i + 1], _time(flat[i + 2])) for i in range(0, len(flat), 3))
+        return Page(found, looked, Found(end_company, end_id, _time(at)) if at else None)
 
     def of_key(self, key: str) -> list[tuple[str, str]]:
         """(company, event id) of every event of an ordering key that is open or remembered, in no order."""
@@ -502,7 +543,7 @@ class Ordering:
                 pipeline.zrange(index, 0, most - 1)
         found = pipeline.execute()
         return [
-            Behind(n + m, tuple(_ref(ref) for ref in [*held, *refused][:most]))
+            Behind(n + m, tuple(_ref(ref) for ref in [*held, *refused][:most]), n)
             for n, held, m, refused in (found[at : at + 4] for at in range(0, len(found), 4))
         ]
 
@@ -528,10 +569,9 @@ class Ordering:
         return {one: body for one, body in zip(short, found, strict=True) if body}
 
     def _records(self, company: str, index: str) -> Iterator[EventRecord]:
-        page = 200
         size: Any = self.redis.zcard(index)
-        for start in range(0, size, page):
-            ids: Any = self.redis.zrange(index, start, start + page - 1)
+        for start in range(0, size, PAGE):
+            ids: Any = self.redis.zrange(index, start, start + PAGE - 1)
             yield from self.events((company, event_id) for event_id in ids)
 
     def _key(self, kind: str, name: str) -> str:

@@ -1,14 +1,13 @@
 """Finding events, newest first, by company, status, key and time. Reads indices from one end; scans nothing settled."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from worker.ordering.engine import STATUSES, UNSETTLED, EventRecord, Ordering
+from worker.ordering.engine import PAGE, STATUSES, UNSETTLED, EventRecord, Found, Ordering
 
 SETTLED: Final = tuple(status for status in STATUSES if status not in UNSETTLED)
-PAGE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,28 +44,32 @@ def told(record: EventRecord) -> datetime:
     return record.settled_at or record.accepted_at
 
 
-def find(ordering: Ordering, wanted: Filter, page: int = PAGE) -> Iterator[EventRecord]:
-    """Every event that fits, newest first, read `page` by page as it is asked for."""
+def find(
+    ordering: Ordering, wanted: Filter, page: int = PAGE, looked: Callable[[int], object] = lambda n: None
+) -> Iterator[EventRecord]:
+    """Every event that fits, newest first, read `page` by page as it is asked for.
+
+    `looked` is told how many more were looked at: by status or code that can be many for each that fits.
+    """
     if wanted.keys:
         records = ordering.events(ref for key in wanted.keys for ref in ordering.of_key(key))
         yield from sorted(filter(wanted.fits, records), key=told, reverse=True)
         return
-    until, last = wanted.until, set[tuple[str, str]]()
+    after: Found | None = None
     while True:
-        found = ordering.latest(
+        some = ordering.latest(
             wanted.indices,
             company=wanted.company,
             since=wanted.since,
-            until=until,
-            most=page + len(last),
+            until=wanted.until,
+            after=after,
+            most=page,
             status=wanted.status if wanted.status in UNSETTLED else "",
             code=wanted.code,
         )
-        new = [one for one in found if one[:2] not in last]
-        if not new:
+        looked(some.looked)
+        if some.found:
+            yield from filter(wanted.fits, ordering.events(one[:2] for one in some.found))
+        if some.end is None:
             return
-        yield from filter(wanted.fits, ordering.events(one[:2] for one in new))
-        # The next page begins within the same millisecond, so what was seen of it is left out there.
-        same = {one[:2] for one in new if one.at == new[-1].at}
-        last = same | last if new[-1].at == until else same
-        until = new[-1].at
+        after = some.end

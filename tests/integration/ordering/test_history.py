@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from redis import Redis
 
 from tests.integration.ordering.conftest import Line
-from worker.ordering import Done, Failed
+from worker.ordering import Done, Failed, Retry
 from worker.ordering.history import Filter, find
 
 DAY = timedelta(days=1)
@@ -49,6 +50,59 @@ def test_every_event_is_on_one_page_however_many_share_a_millisecond(line: Line)
     for page in (1, 3, 7, 40, 100):
         names = found(line, page=page, status="done")
         assert sorted(names) == sorted(f"e{number}" for number in range(40)), page
+
+
+def test_every_event_is_on_one_page_over_companies_that_share_a_millisecond(line: Line) -> None:
+    made = []
+    for number in range(60):
+        company, event_id = ("b", "A", "å", "a")[number % 4], f"e{number % 7}-{number}"
+        line.publish(event_id, f"customer/{number}", company=company, refused="" if number % 3 else "no")
+        made.append((company, event_id))
+        if number % 19 == 0:
+            line.passes(milliseconds=1)
+    for page in (1, 2, 7, 60):
+        told = [(record.company, record.id) for record in find(line.ordering, Filter(), page)]
+        assert sorted(told) == sorted(made), page
+    by_page = [[(one.company, one.id) for one in find(line.ordering, Filter(), page)] for page in (1, 60)]
+    assert by_page[0] == by_page[1]
+
+
+def test_a_look_for_what_is_rare_looks_at_so_many_at_a_time_and_at_each_once(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.ordering.engine.LOOKS", 10)
+    for number in range(45):
+        company = ("acme", "beta", "gamma")[number // 20]
+        line.publish(f"e{number}", f"customer/{number}", company=company)
+        if number % 20 == 0:
+            line.run(f"e{number}", Retry(timedelta(hours=1), "no", "code"), company=company)
+            line.passes(milliseconds=1)
+    looks: list[int] = []
+    for wanted in (Filter(status="retrying"), Filter(code="code")):
+        looks.clear()
+        told = [record.id for record in find(line.ordering, wanted, looked=looks.append)]
+        assert told == ["e40", "e20", "e0"]
+        assert sum(looks) == 45
+        assert max(looks) == 10
+
+
+def test_what_failed_is_read_in_order_though_it_is_retried_meanwhile(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.ordering.engine.PAGE", 7)
+    for number in range(50):
+        line.publish(f"e{number:02}", f"customer/{number}", refused="no")
+        if number == 30:
+            line.passes(milliseconds=1)
+    line.passes(seconds=1)
+    told = []
+    for record in line.ordering.failed("acme"):
+        told.append(record.id)
+        if int(record.id[1:]) % 3:
+            line.ordering.retry("acme", record.id)
+            line.passes(milliseconds=1)
+            line.run(record.id, Failed("again"))  # which is not met again
+    assert told == [f"e{number:02}" for number in range(50)]
 
 
 def test_a_time_bounds_what_is_found(line: Line) -> None:

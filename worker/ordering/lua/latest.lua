@@ -1,23 +1,86 @@
--- The newest events of some indices, over one company or all. Changes nothing.
+-- The newest events of some indices, over one company or all. Changes nothing. Looks at so many at a time, so that
+-- nobody else waits for it: who wants more goes on from where it stopped.
 --
 -- ARGV[4] company, or "" for all   [5] names of the company's indices, separated by spaces: done, failed, open …
 -- ARGV[6] from, ms, or "-inf"   [7] up to and including, ms, or "+inf"   [8] how many
--- ARGV[9] only in this status, or ""   [10] only with this code, or "": each event of the indices is looked at then
--- returns a flat list of company, id, time, newest first
+-- ARGV[9] only in this status, or ""   [10] only with this code, or ""   [11] how many are looked at, at most
+-- ARGV[12] company and [13] id of the event looked at last, whose time is ARGV[7]; or "", to begin
+-- returns { how many were looked at, time, company and id of the last of them ("" when none is left),
+--   flat list of company, id, time }
 --
--- An index is read only as far as its newest can be among those wanted, so thousands of companies cost a look each.
+-- Newest first; of one millisecond by company, then by id backwards, as Redis has them.
 
-local till, most, status, code = ARGV[7], tonumber(ARGV[8]), ARGV[9], ARGV[10]
+local CHUNK = 64 -- read of an index at a time, at most: at first only its newest, which for most of thousands is enough
+local from, till, most, status, code = ARGV[6], ARGV[7], tonumber(ARGV[8]), ARGV[9], ARGV[10]
+local left, last_company, last_id = tonumber(ARGV[11]), ARGV[12], ARGV[13]
+
+-- Bytewise, as Redis orders members; Lua's own comparison depends on the server's locale.
+local function less(a, b)
+  for i = 1, math.min(#a, #b) do
+    local x, y = string.byte(a, i), string.byte(b, i)
+    if x ~= y then return x < y end
+  end
+  return #a < #b
+end
+
+-- Reads on in an index, twice as much each time: from `max`, of whose events `skip` were read.
+local function read(one)
+  local some = redis.call('ZREVRANGEBYSCORE', one.set, one.max, from, 'WITHSCORES', 'LIMIT', one.skip, one.count)
+  one.items, one.pos, one.count = some, 1, math.min(2 * one.count, CHUNK)
+  if not some[1] then return end
+  local score, same = some[#some], 0
+  for i = #some, 2, -2 do
+    if some[i] ~= score then break end
+    same = same + 1
+  end
+  one.skip = score == one.max and one.skip + same or same
+  one.max = score
+end
+
+-- The first of an index that is not read yet becomes its head; false when there is none.
+local function next_head(one)
+  if one.pos > #one.items then read(one) end
+  if one.pos > #one.items then return false end
+  one.id, one.score, one.time = one.items[one.pos], one.items[one.pos + 1], tonumber(one.items[one.pos + 1])
+  one.pos = one.pos + 2
+  return true
+end
+
+local function before(a, b)
+  if a.time ~= b.time then return a.time > b.time end
+  if a.company ~= b.company then return less(a.company, b.company) end
+  return less(b.id, a.id)
+end
+
+-- A heap of indices by their heads.
+local heap = {}
+
+local function sink(at)
+  local one = heap[at]
+  while true do
+    local child = 2 * at
+    if child > #heap then break end
+    if child < #heap and before(heap[child + 1], heap[child]) then child = child + 1 end
+    if not before(heap[child], one) then break end
+    heap[at] = heap[child]
+    at = child
+  end
+  heap[at] = one
+end
+
 local companies = ARGV[4] ~= '' and { ARGV[4] } or redis.call('SMEMBERS', P .. 'companies')
-local sets = {}
 for _, company in ipairs(companies) do
+  local going_on = last_company ~= '' and company == last_company
+  local max = last_company ~= '' and less(company, last_company) and '(' .. till or till
   for name in string.gmatch(ARGV[5], '%S+') do
-    local set = P .. 'company:' .. company .. ':' .. name
-    local newest = redis.call('ZREVRANGEBYSCORE', set, till, ARGV[6], 'WITHSCORES', 'LIMIT', 0, 1)[2]
-    if newest then sets[#sets + 1] = { company = company, set = set, newest = tonumber(newest) } end
+    local one = { company = company, set = P .. 'company:' .. company .. ':' .. name, max = max, skip = 0,
+      items = {}, pos = 1, count = 1 }
+    local has = next_head(one)
+    while has and going_on and one.score == till and not less(one.id, last_id) do has = next_head(one) end
+    if has then heap[#heap + 1] = one end
   end
 end
-table.sort(sets, function(a, b) return a.newest > b.newest end)
+for at = math.floor(#heap / 2), 1, -1 do sink(at) end
 
 local function fits(company, id)
   if status == '' and code == '' then return true end
@@ -25,35 +88,21 @@ local function fits(company, id)
   return (status == '' or f[1] == status) and (code == '' or f[2] == code)
 end
 
--- Up to `most` of a set that fit, newest first, appended to `found`.
-local function read(one, from, found)
-  local offset, left = 0, most
-  while left > 0 do
-    local some = redis.call('ZREVRANGEBYSCORE', one.set, till, from, 'WITHSCORES', 'LIMIT', offset, most)
-    for i = 1, #some, 2 do
-      if left > 0 and fits(one.company, some[i]) then
-        found[#found + 1] = { time = tonumber(some[i + 1]), company = one.company, id = some[i] }
-        left = left - 1
-      end
-    end
-    offset = offset + most
-    if #some < 2 * most then break end
+local answer, looked = { 0, '', '', '' }, 0
+while heap[1] and most > 0 and left > 0 do
+  local one = heap[1]
+  looked, left = looked + 1, left - 1
+  if fits(one.company, one.id) then
+    for _, value in ipairs({ one.company, one.id, one.score }) do answer[#answer + 1] = value end
+    most = most - 1
   end
+  answer[2], answer[3], answer[4] = one.score, one.company, one.id
+  if not next_head(one) then
+    heap[1] = heap[#heap]
+    heap[#heap] = nil
+  end
+  if heap[1] then sink(1) end
 end
-
-local found, from = {}, ARGV[6]
-for _, one in ipairs(sets) do
-  if #found == most and found[most].time > one.newest then break end
-  read(one, from, found)
-  table.sort(found, function(a, b) return a.time > b.time end)
-  for i = #found, most + 1, -1 do found[i] = nil end
-  if #found == most then from = int(found[most].time) end
-end
-
-local answer = {}
-for _, one in ipairs(found) do
-  answer[#answer + 1] = one.company
-  answer[#answer + 1] = one.id
-  answer[#answer + 1] = int(one.time)
-end
+answer[1] = looked
+if not heap[1] then answer[2], answer[3], answer[4] = '', '', '' end
 return answer
