@@ -68,6 +68,8 @@ def test_events_are_found_by_number_and_status_and_exported(system: System) -> N
     assert rows["e1"]["seconds"] > 0
     table = system.run("events", "export", "--company", "logged", "--format", "csv", "--number", "10001")
     assert [row["status"] for row in csv.DictReader(io.StringIO(table.stdout))] == [rows["e1"]["status"]]
+    nothing = system.run("events", "export", "--company", "logged", "--format", "csv", "--number", "none")
+    assert nothing.stdout == table.stdout.splitlines(keepends=True)[0]
 
 
 def test_events_of_one_cause_are_retried_together(system: System) -> None:
@@ -78,6 +80,13 @@ def test_events_of_one_cause_are_retried_together(system: System) -> None:
     none = system.run("events", "retry", "--all-failed", "unconnected", "--code", "2000433")
     assert "no such failed events" in none.stdout
     system.connect("unconnected")
+    other = customer_json(company="unconnected", event_id="other", customer_number="1/2")
+    system.app.send_task("events.receive", args=[other], queue="events")
+    assert system.settled("unconnected", "other").status == "failed"
+    like = system.run("events", "retry", "--all-failed", "unconnected", "--like", "other")
+    assert [line.split(":")[0] for line in like.stdout.splitlines()] == ["unconnected other", "1 retried"]
+    gone = system.run("events", "retry", "--all-failed", "unconnected", "--like", "nothing")
+    assert (gone.returncode, "no such event" in gone.stderr) == (1, True)
     done = system.run("events", "retry", "--all-failed", "unconnected", "--cause", "NOT connected", "--by", "Maja")
     assert "2 retried" in done.stdout
     assert system.settled("unconnected", "e2").status == "done"

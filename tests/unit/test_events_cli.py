@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from worker.cli.events import in_words, to_filter, whole_timeline
-from worker.cli.export import harmless, row
+from worker.cli.export import COLUMNS, harmless, row
 from worker.ordering import EventRecord
 from worker.stores import Entry
 
@@ -53,6 +53,7 @@ def test_a_line_of_the_log_has_the_number_the_time_and_the_requests_it_took() ->
     requests = [Entry(AT, "request", {"status": 503}), Entry(AT, "request", {"status": 201}), Entry(AT, "done", {})]
     line = row(a_record(), requests)
     assert (line["number"], line["seconds"], line["requests"]) == ("1001", 3.0, 2)
+    assert tuple(line) == COLUMNS
 
 
 def test_a_request_without_an_answer_says_so() -> None:

@@ -144,6 +144,12 @@ def test_any_name_in_a_subject_arrives_within_the_lengths_of_mail(name: str, wor
     assert email.message_from_bytes(raw, policy=email.policy.default)["Subject"] == subject
 
 
+@pytest.mark.parametrize(("code", "which"), [("2000423", "--code 2000423"), ("", "--like e1")])
+def test_the_command_for_many_retries_those_of_this_cause_alone(code: str, which: str) -> None:
+    letter = Writer("acme", ENGLISH).events([an_invoice(n, code=code) for n in (1, 2)], History(2, 0, AT))
+    assert f"moment-fortnox events retry acme --all-failed {which}\n" in as_text(letter)
+
+
 # --- The attached list ---
 
 

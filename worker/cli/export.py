@@ -17,9 +17,27 @@ from tasks.house import House
 from worker.cli.console import connected, err, fail
 from worker.cli.events import Company, Key, Number, Since, Status, Until, as_json, events, to_filter
 from worker.ordering import EventRecord
-from worker.ordering.history import PAGE, Filter, find
+from worker.ordering.engine import PAGE
+from worker.ordering.history import Filter, find
 from worker.stores import Entry
 
+COLUMNS = (
+    "id",
+    "company",
+    "type",
+    "key",
+    "status",
+    "reason",
+    "remedy",
+    "code",
+    "attempts",
+    "occurredAt",
+    "acceptedAt",
+    "settledAt",
+    "number",
+    "seconds",
+    "requests",
+)
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet runs a cell that begins with one of these
 
 
@@ -78,11 +96,9 @@ def row(record: EventRecord, timeline: Iterable[Entry]) -> dict[str, Any]:
 
 
 def _write_csv(rows: Iterable[dict[str, Any]], stream: TextIO) -> None:
-    writer: csv.DictWriter[str] | None = None
+    writer = csv.DictWriter(stream, COLUMNS)
+    writer.writeheader()
     for one in rows:
-        if writer is None:
-            writer = csv.DictWriter(stream, list(one))
-            writer.writeheader()
         writer.writerow({name: harmless(value) for name, value in one.items()})
 
 

@@ -1,6 +1,7 @@
 """`moment-fortnox events retry` and `skip`: what a person does about an event, and who did it, in its timeline."""
 
 import getpass
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -14,12 +15,13 @@ from tasks.transfer import recorded_as
 from worker.assembly import App
 from worker.cli.console import connected, err, fail, out, styled
 from worker.cli.events import Code, CompanyArgument, IdArgument, events
+from worker.mails.causes import cause
 from worker.ordering import EventRecord
-from worker.ordering.history import Filter, find
+from worker.ordering.history import Filter
 from worker.stores import Entry
 
 By = Annotated[str | None, typer.Option("--by", help="Who does it, for whoever looks later; the user of this machine.")]
-MANY = 200  # from here on a progress bar takes the place of a line for each
+MANY = 200  # events that get a line each; where there may be more, a progress bar shows how far it is
 
 
 @events.command()
@@ -28,7 +30,15 @@ def retry(
     event_id: Annotated[str | None, typer.Argument(help="The event's id.", metavar="ID")] = None,
     all_failed: Annotated[bool, typer.Option("--all-failed", help="Every failed event (of the company).")] = False,
     code: Code = None,
-    cause: Annotated[str | None, typer.Option(help="With --all-failed: only where the reason holds this text.")] = None,
+    reason: Annotated[
+        str | None, typer.Option("--cause", help="With --all-failed: only where the reason holds this text.")
+    ] = None,
+    like: Annotated[
+        str | None,
+        typer.Option(
+            "--like", metavar="ID", help="With --all-failed: only what failed for the same reason as this one."
+        ),
+    ] = None,
     accept_existing: Annotated[
         bool,
         typer.Option("--accept-existing", help="Take over what Fortnox has under the number, though it looks another."),
@@ -38,21 +48,30 @@ def retry(
     """Run an event again, now: failed, skipped, held, retrying, done but for a file; or all that failed by a cause."""
     if all_failed and accept_existing:
         fail("--accept-existing is for one event: give a company and an event id", 2)
-    if all_failed == (event_id is not None) or (company is None and not all_failed):
+    if all_failed and event_id is not None:
+        fail("give an event id, or --all-failed; with --like ID all that failed for the same reason as that one", 2)
+    if not all_failed and (company is None or event_id is None):
         fail("give a company and an event id, or --all-failed", 2)
-    if (code or cause) and not all_failed:
-        fail("--code and --cause choose among --all-failed", 2)
+    if (code or reason or like) and not all_failed:
+        fail("--code, --cause and --like choose among --all-failed", 2)
+    if like and company is None:
+        fail("--like needs a company: each company has ids of its own", 2)
     with connected() as app:
         if not all_failed:
             mark = recorded_as(ACCEPTED, app.house.connections.ledger(str(company))) if accept_existing else ""
             _retry_one(app, str(company), str(event_id), who(by), mark)
             return
-        chosen = [
-            record
-            for record in find(app.house.ordering, Filter(company or "", "failed", code=code or ""))
-            if not cause or cause.casefold() in record.reason.casefold()
-        ]
-        _retry_all(app, chosen[::-1], who(by))  # those that failed first, first
+        wanted = Filter(company or "", "failed", code=code or "")
+        same = _cause_of(app.house, str(company), like) if like else ""
+
+        def chosen(record: EventRecord) -> bool:
+            return (
+                wanted.fits(record)
+                and (not reason or reason.casefold() in record.reason.casefold())
+                and (not same or cause(record) == same)
+            )
+
+        _retry_all(app, company, chosen, who(by))
 
 
 def _retry_one(app: App, company: str, event_id: str, by: str, mark: str) -> None:
@@ -69,20 +88,32 @@ def _retry_one(app: App, company: str, event_id: str, by: str, mark: str) -> Non
     out.print(_told(app.house, record, became), soft_wrap=True)
 
 
-def _retry_all(app: App, chosen: list[EventRecord], by: str) -> None:
-    if not chosen:
-        out.print("no such failed events")
-        return
-    many = len(chosen) >= MANY
-    retried = 0
-    for record in track(chosen, "Retrying", console=err, transient=True, disable=not many):
+def _cause_of(house: House, company: str, event_id: str) -> str:
+    record = house.ordering.event(company, event_id)
+    if record is None or record.status != "failed":
+        fail(f"--like {event_id}: {'no such event' if record is None else f'it is {record.status}, not failed'}")
+    return cause(record) or ""
+
+
+def _retry_all(app: App, company: str | None, chosen: Callable[[EventRecord], bool], by: str) -> None:
+    """Those that failed first, first: company by company, read as it goes."""
+    ordering = app.house.ordering
+    states = ordering.states([company] if company else ordering.companies())
+    failed = sum(state.counts["failed"] for state in states.values())
+    records = (record for one, state in states.items() if state.counts["failed"] for record in ordering.failed(one))
+    retried = gone_on = 0
+    for record in track(records, "Retrying", failed, console=err, transient=True, disable=failed < MANY):
+        if not chosen(record):
+            continue
         became = _retry(app, record, by)
         retried += bool(became)
-        if became and not many:
+        gone_on += not became
+        if became and retried <= MANY:
             out.print(_told(app.house, record, became), soft_wrap=True)
-    out.print(
-        f"{retried} retried" + (f", {len(chosen) - retried} had gone on meanwhile" if retried < len(chosen) else "")
-    )
+    if not retried + gone_on:
+        out.print("no such failed events")
+        return
+    out.print(f"{retried} retried" + (f", {gone_on} had gone on meanwhile" if gone_on else ""))
 
 
 def _retry(app: App, record: EventRecord, by: str, mark: str = "") -> str:
@@ -120,7 +151,7 @@ def skip(
         asked = datetime.now(UTC)
         ordering = app.house.ordering
         record = ordering.event(company, event_id)
-        behind = ordering.behind([record.key])[0].number if record else 0
+        behind = ordering.behind([record.key])[0].released if record else 0
         skipped, _ = ordering.skip(company, event_id, f"{reason} ({who(by)})")
         if not skipped:
             fail(f"{company} {event_id}: {'no such event' if record is None else f'it is {record.status}'}")

@@ -266,8 +266,8 @@ class Writer:
             command = f"moment-fortnox events show {self._company} {event_id}"
             return Section(words.retry, (words.resend,), command=command)
         snapshots = all(item.thing.kind in {"customer", "project"} for item in items)
-        code = f" --code {shlex.quote(record.code)}" if record.code else ""
-        which = event_id if history.events == 1 else f"--all-failed{code}"
+        same = f"--code {shlex.quote(record.code)}" if record.code else f"--like {event_id}"
+        which = event_id if history.events == 1 else f"--all-failed {same}"
         return Section(
             words.retry,
             (words.retry_snapshot if snapshots else words.retry_other,),
