@@ -1,19 +1,21 @@
 """What every command shares: where it writes, how it ends, and the system that it talks to."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn
 
 import typer
 from pydantic import ValidationError
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 from rich.console import Console
 from rich.markup import escape
 
 from config import Settings, load_settings
 from config.settings import settings_problems
 from worker.assembly import App, create_app
+from worker.ordering.engine import UnknownLayout
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -29,6 +31,9 @@ STYLES = {
     "superseded": "dim",
     "skipped": "dim",
 }
+
+
+NO_WRITES = re.compile(r"\b(OOM|READONLY|MISCONF)\b")  # Redis' words, also where a script met them
 
 
 def fail(message: str, status: int = 1) -> NoReturn:
@@ -50,13 +55,27 @@ def settings() -> Settings:
 
 @contextmanager
 def connected() -> Iterator[App]:
-    """The system, with a Redis that answers. A Redis that does not ends the command with a plain sentence."""
+    """The system, with a Redis that answers. A Redis that does not ends the command with a plain sentence.
+
+    One that takes no writes can be read all the same.
+    """
     app = create_app(settings())
     try:
         app.house.ordering.check_layout()
         yield app
-    except RedisError as error:
-        fail(f"Redis at {app.redis_address} does not answer ({error}). Start it, or set REDIS_URL.")
+    except (RedisError, UnknownLayout) as error:
+        fail(complaint(app, error))
+
+
+def complaint(app: App, error: RedisError | UnknownLayout) -> str:
+    """What is wrong with Redis, and what to do."""
+    if isinstance(error, UnknownLayout):
+        return str(error)
+    if isinstance(error, (OutOfMemoryError, ReadOnlyError)) or NO_WRITES.search(str(error)):
+        return f"Redis at {app.redis_address} takes no writes ({error})."
+    if isinstance(error, ResponseError):
+        return f"Redis at {app.redis_address} refuses a command ({error})."
+    return f"Redis at {app.redis_address} does not answer ({error}). Start it, or set REDIS_URL."
 
 
 def styled(status: str, text: object = None) -> str:

@@ -6,11 +6,12 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from config.celery import MAIL_QUEUE, POLLS_QUEUE, TRANSFERS_QUEUE
-from worker.assembly import DURABLE, REPORT_SCHEDULE, App
-from worker.cli.console import Json, connected, fail, out, print_json
+from worker.assembly import DURABLE, REPORT_SCHEDULE, App, create_app
+from worker.cli.console import Json, complaint, fail, out, print_json, settings
+from worker.ordering.engine import UnknownLayout
 from worker.stores.ticks import MAIL, POLLS, PUMP, WORKER
 from worker.watch import beat_age
 
@@ -33,11 +34,15 @@ def health(
     part: Annotated[Part | None, typer.Argument(help="Look at this part alone.")] = None, json: Json = False
 ) -> None:
     """Exit 0 when Redis keeps what it gets, what is due moves on, workers take it and beat ticks; else 1, and why."""
-    with connected() as app:
+    app, overdue = create_app(settings()), None
+    try:
+        app.house.ordering.check_layout()
         reasons = [reason for name, check in CHECKS.items() if part in (None, name) for reason in check(app)]
-        oldest = app.house.ordering.overdue().total_seconds() if json else 0.0
+        overdue = round(app.house.ordering.overdue().total_seconds(), 1) if json else None
+    except (RedisError, UnknownLayout) as error:
+        reasons = [complaint(app, error)]
     if json:
-        print_json({"healthy": not reasons, "reasons": reasons, "overdueSeconds": round(oldest, 1)})
+        print_json({"healthy": not reasons, "reasons": reasons, "overdueSeconds": overdue})
     if reasons:
         fail(" ".join(reasons))
     if not json:
@@ -48,7 +53,7 @@ def _redis(app: App) -> Iterator[str]:
     try:
         app.house.redis.set("mf:health", "", ex=60)
     except ResponseError as error:  # out of memory, a replica, or a disk that is full
-        yield f"Redis takes no writes ({error})."
+        yield complaint(app, error)
     try:
         for name, wanted in DURABLE.items():
             found = app.house.redis.config_get(name).get(name)  # type: ignore[union-attr]
