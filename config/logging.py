@@ -59,6 +59,8 @@ _SECRETS_IN_TEXT = (
 # What each of them needs to be there.
 _SUSPECT = re.compile(r"[@=]|\b(?:Bearer|Basic)\s", re.IGNORECASE)
 
+LONGEST_TASK_NAME = 60  # characters: a name is a producer's choice
+
 # Loggers that repeat, for every task, what our own events say better.
 QUIET_LOGGERS = {
     "celery.worker.strategy": logging.WARNING,  # "Task … received"
@@ -75,7 +77,12 @@ def configure_logging(settings: Settings, *, level: int = logging.INFO, stream: 
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*_shared_processors(), structlog.stdlib.ExtraAdder(), _without_task_data],
+            foreign_pre_chain=[
+                *_shared_processors(),
+                structlog.stdlib.ExtraAdder(),
+                _without_task_data,
+                _without_bodies,
+            ],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 _exception_to_text,
@@ -161,6 +168,22 @@ def _without_task_data(_logger: WrappedLogger, _method: str, event: EventDict) -
         data = event.pop("data", None)
         if isinstance(data, Mapping) and "exc" in data and "name" in data:
             event["event"] = f"Task {data['name']}[{data.get('id')}] {data.get('description')}"
+    return event
+
+
+def _without_bodies(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Celery quotes the whole body, and so an event, of a message that it cannot read or that names no task of ours.
+
+    What is kept of such a line is how it begins, the name of the task, and else the kind of error.
+    """
+    template = str(event["_record"].msg)
+    if str(event.get("logger", "")).startswith("celery.worker") and re.search(r"\bbody\b", template):
+        error = (event.get("exc_info") or (None, None))[1]
+        what = "" if error is None else type(error).__name__
+        if isinstance(error, KeyError):  # the task that was looked for
+            what = repr(str(error.args[0])[:LONGEST_TASK_NAME])
+        begins = template.splitlines()[0].partition("%")[0].rstrip(" :")
+        event["event"] = f"{begins}: {what}" if what else begins
     return event
 
 

@@ -94,6 +94,7 @@ def live_through(system: Watched) -> list[str]:
     assert system.settled("hush", "through").status == "done"
     assert system.settled("hush", "refused").status in ("failed", "held")
     assert system.settled("hush", "broken").status == "failed"
+    system.app.send_task("events.recieve", args=[customer("typo", company="hush")], queue="events")  # as misspelt
     system.app.send_task(TICK)
     wait_until(lambda: system.mails_to(CONTACT), what="the mail", timeout=30)
     return codes
@@ -135,6 +136,11 @@ def test_an_event_has_the_same_id_in_the_log_from_its_door_to_fortnox(watched: W
     assert [line["outcome"] for line in watched.logged("transfer.settled", "through")] == ["done"]
     assert [line["error_code"] for line in watched.logged("transfer.settled", "bug")] == ["bug", "bug"]
     assert watched.logged("event.refused", "broken")
+
+
+def test_a_misspelt_task_is_named_in_the_log(watched: Watched) -> None:
+    told = "Received unregistered task of type: 'events.recieve'"
+    wait_until(lambda: told in [line["event"] for line in watched.log_lines()], what="the line", timeout=20)
 
 
 def test_the_bug_is_told_whole_where_the_event_is_kept(watched: Watched) -> None:

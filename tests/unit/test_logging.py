@@ -8,12 +8,15 @@ from datetime import UTC, datetime
 
 import pytest
 import structlog
+from celery.exceptions import InvalidTaskError
+from celery.worker.consumer import consumer
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from config import load_settings
 from config.logging import MASK, configure_logging, is_secret_name, redact, redact_text
+from tests.unit.factories import customer_json
 
 
 @pytest.fixture(autouse=True)
@@ -124,6 +127,37 @@ def test_celery_s_lines_for_each_task_are_quiet_but_its_errors_are_not() -> None
     (line,) = stream.getvalue().splitlines()
     assert json.loads(line)["event"] == "Task raised unexpected"
     assert "data" not in json.loads(line)
+
+
+BODY = repr(customer_json(name="Hemliga Snickerier AB", organization_number="556016-0680"))
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+@pytest.mark.parametrize(
+    ("template", "error", "told"),
+    [
+        (
+            consumer.UNKNOWN_TASK_ERROR,
+            KeyError("events.recieve"),
+            "Received unregistered task of type: 'events.recieve'",
+        ),
+        (consumer.UNKNOWN_FORMAT, None, "Received and deleted unknown message.  Wrong destination?!?"),
+        (consumer.INVALID_TASK_ERROR, InvalidTaskError(BODY), "Received invalid task message: InvalidTaskError"),
+        (consumer.MESSAGE_DECODE_ERROR, ValueError(BODY), "Can't decode message body: ValueError"),
+    ],
+)
+def test_a_message_that_celery_cannot_take_is_told_without_what_is_in_it(
+    template: str, error: Exception | None, told: str, log_format: str
+) -> None:
+    stream = configured(log_format)
+
+    given = [error] if error else []
+    consumer.logger.error(template, *given, *[BODY] * (template.count("%") - len(given)), exc_info=error)
+
+    assert told in stream.getvalue()
+    for secret in ("Hemliga", "556016"):
+        assert secret not in stream.getvalue()
+    assert log_format == "console" or len(stream.getvalue().splitlines()) == 1
 
 
 def test_configuring_twice_does_not_write_twice() -> None:
