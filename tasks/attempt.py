@@ -26,7 +26,6 @@ from worker.stores.timeline import LONGEST
 
 GATHERED_SECONDS: Final = 1.0
 COUNTED_BY_ENGINE: Final = (Failed, Skipped, Superseded)  # as all that settles an event, whoever brought it about
-FOR_GOOD: Final = (Done, Skipped, Superseded)
 
 _current: ContextVar["Attempt | None"] = ContextVar("attempt", default=None)
 
@@ -99,7 +98,6 @@ class Attempt:
                 claim.company,
                 claim.id,
                 entries,
-                ends=isinstance(outcome, FOR_GOOD),
                 counters=self._counters.key,
                 tally=tally,
             )

@@ -122,12 +122,12 @@ def _retry(app: App, record: EventRecord, by: str, mark: str = "") -> str:
     became, _ = app.house.ordering.retry(record.company, record.id, mark=mark)
     if became in ("", "unknown"):
         return ""
-    _note(app, record, asked, by, ends=became == "superseded")
+    _note(app, record, asked, by)
     return became
 
 
-def _note(app: App, record: EventRecord, asked: datetime, by: str, *, ends: bool = False) -> None:
-    app.house.timeline.note(record.company, record.id, Entry(asked, "retried by hand", {"by": by}), ends=ends)
+def _note(app: App, record: EventRecord, asked: datetime, by: str) -> None:
+    app.house.timeline.note(record.company, record.id, Entry(asked, "retried by hand", {"by": by}))
 
 
 def _told(house: House, record: EventRecord, became: str) -> str:
@@ -156,7 +156,7 @@ def skip(
         if not skipped:
             fail(f"{company} {event_id}: {'no such event' if record is None else f'it is {record.status}'}")
         note = Entry(asked, "skipped by hand", {"by": who(by), "reason": reason})
-        app.house.timeline.note(company, event_id, note, ends=True)
+        app.house.timeline.note(company, event_id, note)
     released = f"; {behind} that waited for it may go on" if behind else ""
     out.print(f"{company} {event_id}: {styled('skipped')}{released}")
 

@@ -18,10 +18,14 @@ NOTHING: Final[Mapping[str, int]] = {}
 
 # Every attempt writes: as one command it costs a client a sixth of what it costs as six.
 APPEND: Final = """
--- KEYS timeline, counters; ARGV how many entries to keep, seconds to keep them or 0, number of entries, entries, counts
+-- KEYS timeline, counters, event; ARGV how many entries to keep, seconds to keep those of an event that is not
+-- remembered, number of entries, entries, counts
 redis.call('RPUSH', KEYS[1], unpack(ARGV, 4, 3 + ARGV[3]))
 redis.call('LTRIM', KEYS[1], -ARGV[1], -1)
-if ARGV[2] == '0' then redis.call('PERSIST', KEYS[1]) else redis.call('EXPIRE', KEYS[1], ARGV[2]) end
+local left = redis.call('PTTL', KEYS[3])
+if left >= 0 then redis.call('PEXPIRE', KEYS[1], left)
+elseif left == -1 then redis.call('PERSIST', KEYS[1]) -- it is under way, or failed
+else redis.call('EXPIRE', KEYS[1], ARGV[2]) end
 for i = 4 + ARGV[3], #ARGV, 2 do redis.call('HINCRBY', KEYS[2], ARGV[i], ARGV[i + 1]) end
 """
 
@@ -49,23 +53,22 @@ class TimelineStore:
         event_id: str,
         entries: Iterable[Entry],
         *,
-        ends: bool = False,
         counters: str = "",
         tally: Mapping[str, int] = NOTHING,
     ) -> None:
         """Adds to a pipeline the one command that appends these, and that adds `tally` to the hash `counters`.
 
-        `ends`: the event is settled for good, so its timeline expires.
+        The timeline expires with the event, also when this comes after its end.
         """
         lines = [_written(entry) for entry in entries]
         added = [word for pair in tally.items() for word in pair]
-        keep = self._retention if ends else 0
-        pipeline.eval(APPEND, 2, self._key(company, event_id), counters, LONGEST, keep, len(lines), *lines, *added)
+        keys = (self._key(company, event_id), counters, f"{self._prefix}event:{company}:{event_id}")
+        pipeline.eval(APPEND, len(keys), *keys, LONGEST, self._retention, len(lines), *lines, *added)
 
-    def note(self, company: str, event_id: str, entry: Entry, *, ends: bool = False) -> None:
+    def note(self, company: str, event_id: str, entry: Entry) -> None:
         """Appends one entry."""
         with self._redis.pipeline(transaction=False) as pipeline:
-            self.append(pipeline, company, event_id, [entry], ends=ends)
+            self.append(pipeline, company, event_id, [entry])
             pipeline.execute()
 
     def read(self, company: str, event_id: str) -> list[Entry]:
