@@ -87,14 +87,21 @@ def attached(mail: dict[str, Any]) -> list[list[str]]:
 
 
 class Inbox:
-    """What a real SMTP server got. `pause`: how many seconds it looks through a mail before it answers."""
+    """What a real SMTP server got. `pause`: how many seconds it looks through a mail before it answers; `breaks_at`: to
+    whom a mail is that makes it break the connection instead.
+    """
 
-    def __init__(self, pause: float = 0.0) -> None:
+    def __init__(self, pause: float = 0.0, breaks_at: str = "") -> None:
         self.got: list[EmailMessage] = []
         self._pause = pause
+        self._breaks_at = breaks_at
 
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:
         assert isinstance(envelope.content, bytes)
+        if self._breaks_at in envelope.rcpt_tos:
+            assert isinstance(server.transport, asyncio.WriteTransport)
+            server.transport.abort()
+            return "451 it is gone"
         await asyncio.sleep(self._pause)
         self.got.append(message_from_bytes(envelope.content, policy=default))  # type: ignore[arg-type]
         return "250 OK"

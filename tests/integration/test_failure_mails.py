@@ -347,6 +347,23 @@ def test_a_mail_that_cannot_be_written_holds_up_its_own_company_alone_and_is_a_b
     assert desk.mails()[-1]["to"] == ["ekonomi@acme.example"]
 
 
+def test_a_mail_at_which_the_server_breaks_off_each_time_goes_behind_those_of_others(
+    running: tuple[App, Sandbox], desk: Desk
+) -> None:
+    inbox = Inbox(breaks_at="ekonomi@acme.example")
+    with running_smtp(inbox) as address:
+        broken = Desk(created(running[0], smtp_url=SecretStr(address)), running[1])
+        for company in ("acme", "beta", "gamma"):
+            broken.connect(company)
+            broken.ends(invoice_json(company=company), LOCKED)
+            broken.passes(minutes=1)
+        assert broken.told() == 0
+        assert broken.rounds(minutes=1) == 2
+        assert [mail["To"] for mail in inbox.got] == ["ekonomi@beta.example", "ekonomi@gamma.example"]
+        broken.ends(customer_json(company="beta"), Failed("Something else."))
+        assert broken.rounds(minutes=5) == 1
+
+
 def test_one_company_whose_mailbox_is_full_holds_up_no_other(desk: Desk) -> None:
     desk.connect()
     desk.connect("beta")

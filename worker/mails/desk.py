@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from functools import partial
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import sentry_sdk
 import structlog
@@ -73,11 +73,13 @@ class Desk:
         """Returns how many mails the server took."""
         self._sort()
         stops = self._look_at_stops()
-        waits = self._state.waits(self._ms())
-        if "" in waits:
+        waits, now = self._state.waits(), self._ms()
+        if waits.get("", 0) > now:
             return 0
         mails = [*self._topics_due(), *stops, *self._later_due()]
-        return self._send(sorted(mails, key=lambda due: due.at), waits)
+        # Whose last mail did not go out comes last: it may be that mail's doing that the server then served nobody.
+        mails.sort(key=lambda due: (due.company in waits, due.at))
+        return self._send(mails, {scope for scope, until in waits.items() if until > now})
 
     # What came up
 
@@ -134,7 +136,7 @@ class Desk:
                 self._keep()
                 if self._sent(due):
                     sent += 1
-                elif due.company in self._state.waits(self._ms()):
+                elif self._state.waits().get(due.company, 0) > self._ms():
                     waiting.add(due.company)
         except ServerDown:
             self._state.put_off("", self._ms())
@@ -261,7 +263,7 @@ class Desk:
             if not (isinstance(error, ServerTrouble) and error.in_doubt):
                 surely_not()
             if isinstance(error, ServerTrouble):
-                raise ServerDown from None
+                self._server_down(company, error)
             self._state.put_off(company, self._ms())
             return False
         self._state.well("", company)
@@ -301,7 +303,7 @@ class Desk:
             left = self._courier.send(as_sent(later.mail), later.to)
         except ServerTrouble as error:
             log.warning("mail.not_sent", company=company, error=type(error).__name__, why=str(error))
-            raise ServerDown from None
+            self._server_down(company, error)
         except NotSent as error:
             left = dict.fromkeys(later.to, error.answer if isinstance(error, Refused) else str(error))
         waits = tuple(one for one, said in left.items() if not is_for_good(said))
@@ -318,8 +320,14 @@ class Desk:
             ),
         )
         if got := len({*left, *waits}) < len(later.to):
+            self._state.well("")
             self._count("sent")
         return got
+
+    def _server_down(self, company: str, error: ServerTrouble) -> NoReturn:
+        if error.in_doubt:
+            self._state.put_off(company, self._ms())
+        raise ServerDown from None
 
     def _message(self, letter: Letter, to: Recipients, company: str, thread: str, n: int) -> EmailMessage:
         sender = self._house.settings.alerts_from

@@ -12,7 +12,7 @@ from worker.mails.desk import ROUND, Desk
 from worker.mails.smtp import TIMEOUT_OF_DATA, Courier
 
 # Seconds. A round begins no mail after `ROUND`, and a slow server may take its time for the last one; after that it is
-# ended. Without a sign of life for as long, another worker tells.
+# ended. Without a sign of life for as long, another worker tells; its message, which comes back before, finds the lock.
 SOFT_LIMIT = round(ROUND + TIMEOUT_OF_DATA) + 20
 HARD_LIMIT = SOFT_LIMIT + 10
 ONE_AT_A_TIME = HARD_LIMIT + 10

@@ -176,10 +176,10 @@ class MailState:
 
     # Waiting before the next try
 
-    def waits(self, now: int) -> set[str]:
-        """Companies whose mail is not tried just now; "" when none is."""
+    def waits(self) -> dict[str, int]:
+        """Companies whose last mail could not go out, "" for the server, and until when none is tried (ms)."""
         found: Any = self._redis.hgetall(self._key("waits"))
-        return {scope for scope, value in found.items() if int(value.split()[1]) > now}
+        return {scope: int(value.split()[1]) for scope, value in found.items()}
 
     def put_off(self, scope: str, now: int, wait: int = 0) -> None:
         """For this long, else each time twice as long as before, from 10 s to 2 min."""
