@@ -92,4 +92,5 @@ def unattended_house(redis_url: str, sandbox: Sandbox) -> Iterator[Unattended]:
     for name in ("acme", "other"):
         sandbox.tenant(name)
     yield Unattended(app, sandbox)
+    app.house.notes.flush()  # their timer may go off when Redis has gone
     app.close()

@@ -117,24 +117,24 @@ def test_an_invoiced_expense_that_changes_is_told_and_left_as_it_is(system: Syst
 
 def test_another_ledger_gets_ids_of_its_own_and_the_former_ones_expenses_stay(system: System) -> None:
     sandbox = system.stack.sandbox
-    follow(system, "moved")
-    number = sandbox.supplier_invoice("moved", ROW)
-    expense(system, "moved", f"fortnox:{number}:2")
+    follow(system, "resettled")
+    number = sandbox.supplier_invoice("resettled", ROW)
+    expense(system, "resettled", f"fortnox:{number}:2")
     sandbox.tenant("moved-to")
     sandbox.post("projects", {"tenant": "moved-to", "number": "1", "StartDate": "2026-01-01"})
     assert sandbox.supplier_invoice("moved-to", {**ROW, "Debit": "77.00"}) == number
     code = sandbox.code("moved-to")
     chosen = {"enabled": True, "accountNumbers": ["4010"]}
     system.publish(
-        factories.integration_json(company="moved", event_id="again", authorization_code=code, expenses=chosen)
+        factories.integration_json(company="resettled", event_id="again", authorization_code=code, expenses=chosen)
     )
-    assert system.settled("moved", "again").status == "done"
-    tenant_id = system.app.house.connections.get("moved").tenant_id
+    assert system.settled("resettled", "again").status == "done"
+    tenant_id = system.app.house.connections.get("resettled").tenant_id
 
-    found = expense(system, "moved", f"fortnox:{tenant_id}:{number}:2", amountExcludingVat="77.00")
+    found = expense(system, "resettled", f"fortnox:{tenant_id}:{number}:2", amountExcludingVat="77.00")
 
     assert found["writes"] == {"POST": 1, "PUT": 0}
-    first = sandbox.expenses("moved")[f"fortnox:{number}:2"]
+    first = sandbox.expenses("resettled")[f"fortnox:{number}:2"]
     assert (first["amountExcludingVat"], first["writes"]) == ("1000.00", {"POST": 1, "PUT": 0})
 
 
@@ -194,23 +194,23 @@ def test_an_unknown_supplier_invoice_or_company_is_named(system: System) -> None
 
 
 def test_an_import_that_waits_says_why(system: System) -> None:
-    follow(system, "waits")
-    system.app.house.ordering.pause("waits", "Fortnox no longer accepts the connection.")
-    found = system.run("expenses", "import", "waits", "--days-back", "3", "--timeout", "1")
+    follow(system, "waiting")
+    system.app.house.ordering.pause("waiting", "Fortnox no longer accepts the connection.")
+    found = system.run("expenses", "import", "waiting", "--days-back", "3", "--timeout", "1")
     assert found.returncode == 1
     assert "Fortnox no longer accepts the connection." in " ".join(found.stderr.split())
-    system.app.house.ordering.resume("waits")
+    system.app.house.ordering.resume("waiting")
 
 
 def test_an_expense_whose_row_is_gone_is_explained(system: System) -> None:
     sandbox = system.stack.sandbox
-    follow(system, "gone")
-    number = sandbox.supplier_invoice("gone", ROW, ROW)
-    expense(system, "gone", f"fortnox:{number}:3")
-    system.app.house.ordering.pause("gone", "So that nothing is withdrawn yet.")
-    sandbox.supplier_invoice("gone", ROW, invoice={"GivenNumber": number})
-    assert "expense of row 3, which is gone" in system.run("expenses", "explain", "gone", number).stdout
-    system.app.house.ordering.resume("gone")
+    follow(system, "rowless")
+    number = sandbox.supplier_invoice("rowless", ROW, ROW)
+    expense(system, "rowless", f"fortnox:{number}:3")
+    system.app.house.ordering.pause("rowless", "So that nothing is withdrawn yet.")
+    sandbox.supplier_invoice("rowless", ROW, invoice={"GivenNumber": number})
+    assert "expense of row 3, which is gone" in system.run("expenses", "explain", "rowless", number).stdout
+    system.app.house.ordering.resume("rowless")
 
 
 def test_polls_go_on_when_the_live_beat_of_two_is_killed_and_then_the_worker(tmp_path: Path) -> None:

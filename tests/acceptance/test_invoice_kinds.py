@@ -44,7 +44,7 @@ def test_a_yen_is_not_posted_for_a_hundredth_where_fortnox_keeps_the_unit_of_its
 
 def test_an_invoice_whose_answer_was_lost_is_compared_with_what_it_was_created_by(system: System) -> None:
     """Neither the register's new rate nor the company's new rounding account is what it was sent with."""
-    company = "moved"
+    company = "lost-answer"
     system.connect(company)
     system.app.house.company_settings.change(company, {"rounding_account": "3050"})
     system.publish(customer_json(company=company), project_json(company=company))

@@ -42,7 +42,7 @@ def a_job(ordering: Ordering, sandbox: Sandbox, fortnox: Fortnox, event: dict[st
     fortnox.customers.create(a_customer().for_create())
     fortnox.projects.create(a_project().for_create())
     fortnox.invoices.create(an_invoice().for_create())
-    return Job(parse_event(event), claim, cast(Any, None), house)
+    return Job(parse_event(event), claim, cast(Any, SimpleNamespace(ledger=None)), house)
 
 
 def test_files_that_never_come_are_late_and_leave_time_for_the_others(
