@@ -41,15 +41,24 @@ def as_json(sections: Sequence[Section], facts: Mapping[str, str]) -> str:
 
 
 def write_page(sections: Sequence[Section], facts: Mapping[str, str]) -> None:
-    """Puts the tables between the page's two marks; what people wrote around them stays."""
-    lines = [*(f"- {name}: {fact}" for name, fact in facts.items()), ""]
-    for section in sections:
-        lines += [f"### {section.key}: {section.title}", "", *_table(section), ""]
-        lines += [*(f"- {target}" for target in section.targets), ""]
+    """Puts the tables between the page's two marks, each in the place of the same workload's.
+
+    What was not measured now stays, and so does what people wrote around the marks.
+    """
     text = PAGE.read_text(encoding="utf-8")
-    measured = "\n".join([BEGIN, "", *lines, END])
-    text = re.sub(f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: measured, text, flags=re.DOTALL)
-    PAGE.write_text(text, encoding="utf-8")
+    before, measured, after = re.split(f"{re.escape(BEGIN)}|{re.escape(END)}", text)
+    blocks = {block[:1]: block.strip() for block in measured.split("### ")[1:]}
+    blocks |= {section.key: _block(section, facts) for section in sections}
+    head = "\n".join(f"- {name}: {fact}" for name, fact in facts.items())
+    tables = "\n\n".join(f"### {block}" for block in blocks.values())
+    PAGE.write_text(f"{before}{BEGIN}\n\n{head}\n\n{tables}\n\n{END}{after}", encoding="utf-8")
+
+
+def _block(section: Section, facts: Mapping[str, str]) -> str:
+    targets = (f"- {target}" for target in section.targets)
+    return "\n".join(
+        [f"{section.key}: {section.title}", "", *_table(section), "", *targets, f"- measured on {facts['date']}"]
+    )
 
 
 def _table(section: Section) -> list[str]:
