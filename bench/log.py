@@ -26,7 +26,7 @@ from worker.ordering.history import Filter, find
 
 BATCH: Final = 1000
 TARGET_MS: Final = 200.0
-SEARCH_MS: Final = 5000.0  # for what is rare among 100,000 that are open: each of them is looked at
+SEARCH_MS: Final = 3000.0  # for what is rare among 100,000 that are open: each of them is looked at
 BLOCKED_MS: Final = 50.0  # in one go, in which Redis serves nobody else
 ROUNDS: Final = 5
 

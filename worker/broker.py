@@ -35,10 +35,10 @@ class QoS(redis.QoS):
         else:
             super().append(message, delivery_tag)
 
-    def restore_by_tag(self, tag: str, client: Any = None, leftmost: bool = False) -> None:
-        """Puts a message back that this worker does not get to."""
-        if not is_wakeup(tag):
-            super().restore_by_tag(tag, client, leftmost)
+    def restore_by_tag(self, tag: str | bytes, client: Any = None, leftmost: bool = False) -> None:
+        """Puts a message back that this worker does not get to; as bytes, one that Redis has of a worker that died."""
+        if isinstance(tag, bytes) or not is_wakeup(tag):
+            super().restore_by_tag(tag, client, leftmost)  # type: ignore[arg-type]  # the published types have no bytes
         elif message := self._delivered.get(tag):
             about = message.delivery_info
             with self.channel.conn_or_acquire(client) as client:

@@ -99,3 +99,18 @@ def test_a_producers_message_is_written_down_until_it_is_acknowledged(
         assert redis_client.hlen("unacked") == 1
         message.ack()
         assert redis_client.hlen("unacked") == 0
+
+
+def test_a_producers_message_of_a_worker_that_died_comes_back(redis_url: str, redis_client: "redis.Redis") -> None:
+    outlive_connections()
+    with Connection(redis_url) as dead:  # closed after the other has the message
+        first = dead.SimpleQueue("events")
+        first.put({"a": 1})
+        first.get(block=True, timeout=5)
+        with Connection(redis_url, transport_options={"visibility_timeout": 0}) as connection:
+            queue = connection.SimpleQueue("events")
+            queue.channel.qos.restore_visible(interval=1)  # as a worker does every ten seconds
+            again = queue.get(block=True, timeout=5)
+            assert again.payload == {"a": 1}
+            again.ack()
+        assert redis_client.hlen("unacked") == 0

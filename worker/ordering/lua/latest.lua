@@ -68,8 +68,12 @@ local function sink(at)
   heap[at] = one
 end
 
-local companies = ARGV[4] ~= '' and { ARGV[4] } or redis.call('SMEMBERS', P .. 'companies')
-for _, company in ipairs(companies) do
+-- Whether the company has any in that status: its count says so at once.
+local function has_any(company)
+  return status == '' or (tonumber(redis.call('HGET', P .. 'company:' .. company, 'n:' .. status)) or 0) > 0
+end
+
+local function add(company)
   local going_on = last_company ~= '' and company == last_company
   local max = last_company ~= '' and less(company, last_company) and '(' .. till or till
   for name in string.gmatch(ARGV[5], '%S+') do
@@ -79,6 +83,10 @@ for _, company in ipairs(companies) do
     while has and going_on and one.score == till and not less(one.id, last_id) do has = next_head(one) end
     if has then heap[#heap + 1] = one end
   end
+end
+
+for _, company in ipairs(ARGV[4] ~= '' and { ARGV[4] } or redis.call('SMEMBERS', P .. 'companies')) do
+  if has_any(company) then add(company) end
 end
 for at = math.floor(#heap / 2), 1, -1 do sink(at) end
 
