@@ -12,6 +12,7 @@ READY := .venv/.ready
 # uv reads none of pip's configuration: hand it the package index and the certificates that pip is told to use.
 UV = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$($(PYTHON) -m pip config get global.index-url 2>/dev/null || printf %s "$$PIP_INDEX_URL")}" \
 	SSL_CERT_FILE="$${SSL_CERT_FILE:-$$PIP_CERT}" UV_PYTHON_DOWNLOADS=never $(BIN)/uv
+PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 INSTALL = install --quiet --disable-pip-version-check --no-compile
 
 .PHONY: help demo up test test-unit check bench bench-polls bench-log chaos simulate ledger connections week lock clean
@@ -25,8 +26,8 @@ demo: $(READY) ## a day in Moment lands in a local Fortnox, shown live; ends by 
 up: $(READY) ## the same system left running on this machine, with Flower
 	@$(BIN)/moment-fortnox up
 
-test: $(READY) ## all tests
-	$(BIN)/python -m pytest
+test: $(READY) ## all tests, side by side
+	$(PYTEST)
 
 test-unit: $(READY) ## the unit tests alone
 	$(BIN)/python -m pytest tests/unit
@@ -35,7 +36,7 @@ check: $(READY) ## what CI runs: format, lint, types, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 bench: $(READY) ## ours, plain Celery and lock-or-retry side by side (15 min); BENCH=--quick for a short one
 	$(BIN)/python -m bench $(BENCH)

@@ -2,20 +2,22 @@
 
 A link record remembers, for each number, a digest of what Fortnox was last given. Before a write the record
 says that one is under way, and afterwards what was written, so that whatever happens in between (a crash, a
-timeout), the next attempt neither skips a change nor creates without having looked.
+timeout), the next attempt neither skips a change nor creates without having looked. It also keeps what a refusal or a
+look has shown: an attempt that finds the rate limit's window full is followed by one that goes on from there.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from fortnox import errors as e
 from fortnox.transport import written
 
-# Instead of a digest, while a write has no known end:
-CREATING = "creating"  # Fortnox may have it
-UPDATING = "updating"  # Fortnox has it, as it was or as it was to be
+# Instead of a digest, where it is not known what Fortnox has under the number:
+CREATING = "creating"  # perhaps something: to be looked at first
+UPDATING = "updating"  # ours, as it was or as it was to be
 
 M_co = TypeVar("M_co", covariant=True)
 M = TypeVar("M")
@@ -87,32 +89,17 @@ def create_or_update(
     GET, PUT.
     """
     fields = payload.for_update()
-    number = str(fields[register.number_field])
     wanted = digest(fields)
-    before = links.remembered(register.kind, number)
-    if before is not None and before.digest == wanted:
+    link = _Link(links, register.kind, str(fields[register.number_field]))
+    if link.digest == wanted:
         return Done.UNCHANGED
-    exists = before is not None and before.digest != CREATING
-    links.remember(register.kind, number, UPDATING if exists else CREATING)
-    try:
-        if before is None:
-            done = _create_first(register, payload, number, check)
-        elif not exists:
-            done = _look_first(register, payload, number, check)
-        else:
-            try:
-                done = _update(register, payload, number)
-            except e.NotFound:  # deleted in Fortnox since
-                before = None
-                done = _create(register, payload)
-    except HeldByAnother:
-        _restore(links, register.kind, number, before)
-        raise
-    except e.FortnoxError as error:
-        if not _may_have_written(error, before):
-            _restore(links, register.kind, number, before)
-        raise
-    links.remember(register.kind, number, wanted)
+    if link.digest == CREATING:
+        link.note(UPDATING if _is_there(register, link.number, check) else None)
+    if link.digest is None and _create(register, payload, link, check):
+        done = Done.CREATED
+    else:
+        done = _update(register, payload, link)
+    link.note(wanted)
     return done
 
 
@@ -121,52 +108,73 @@ def digest(fields: Mapping[str, Any]) -> str:
     return hashlib.sha256(written({name: fields[name] for name in sorted(fields)})).hexdigest()
 
 
-def _create(register: Register[M], payload: Payload) -> Done:
-    register.create(payload.for_create())
-    return Done.CREATED
+class _Link:
+    """One number's record; `digest` is None where nothing is known of it."""
+
+    def __init__(self, links: Links, kind: str, number: str) -> None:
+        self._links, self._kind, self.number = links, kind, number
+        record = links.remembered(kind, number)
+        self.digest = record.digest if record else None
+
+    def note(self, digest: str | None) -> None:
+        if digest == self.digest:
+            return
+        if digest is None:
+            self._links.forget(self._kind, self.number)
+        else:
+            self._links.remember(self._kind, self.number, digest)
+        self.digest = digest
+
+    @contextmanager
+    def writing(self, state: str) -> Iterator[None]:
+        """Around one write. What surely changed nothing leaves the record as it was."""
+        before = self.digest
+        self.note(state)
+        try:
+            yield
+        except e.FortnoxError as error:
+            # An update without an answer may have landed; a create says so itself.
+            lenient = e.OutcomeUnknown if state == CREATING else (e.OutcomeUnknown, e.Unavailable)
+            if not isinstance(error, lenient):
+                self.note(before)
+            raise
 
 
-def _update(register: Register[M], payload: Payload, number: str) -> Done:
-    register.update(number, payload.for_update())
-    return Done.UPDATED
-
-
-def _create_first(register: Register[M], payload: Payload, number: str, check: Callable[[M], None] | None) -> Done:
+def _create(register: Register[M], payload: Payload, link: _Link, check: Callable[[M], None] | None) -> bool:
+    """False where Fortnox has the number already, and it is ours to update."""
     try:
-        return _create(register, payload)
+        with link.writing(CREATING):
+            register.create(payload.for_create())
+        return True
     except e.Rejected as refused:
         if not refused.may_mean_taken:
             raise
-        try:
-            found = register.get(number)
-        except e.NotFound:
+        link.note(CREATING)
+        if not _is_there(register, link.number, check):
+            link.note(None)
             raise refused from None  # reserved by one that was deleted, or refused for a reason of its own
-    return _take_over(register, payload, number, found, check)
+    link.note(UPDATING)
+    return False
 
 
-def _look_first(register: Register[M], payload: Payload, number: str, check: Callable[[M], None] | None) -> Done:
+def _update(register: Register[M], payload: Payload, link: _Link) -> Done:
+    try:
+        with link.writing(UPDATING):
+            register.update(link.number, payload.for_update())
+        return Done.UPDATED
+    except e.NotFound:  # deleted in Fortnox since
+        link.note(None)
+    with link.writing(CREATING):
+        register.create(payload.for_create())
+    return Done.CREATED
+
+
+def _is_there(register: Register[M], number: str, check: Callable[[M], None] | None) -> bool:
+    """Whether Fortnox has the number; `check` may refuse what it has."""
     try:
         found = register.get(number)
     except e.NotFound:
-        return _create(register, payload)
-    return _take_over(register, payload, number, found, check)
-
-
-def _take_over(
-    register: Register[M], payload: Payload, number: str, found: M, check: Callable[[M], None] | None
-) -> Done:
+        return False
     if check is not None:
         check(found)
-    return _update(register, payload, number)
-
-
-def _may_have_written(error: e.FortnoxError, before: LinkRecord | None) -> bool:
-    """An update without an answer may have landed; a create says so itself."""
-    return isinstance(error, e.OutcomeUnknown) or (isinstance(error, e.Unavailable) and before is not None)
-
-
-def _restore(links: Links, kind: str, number: str, before: LinkRecord | None) -> None:
-    if before is None:
-        links.forget(kind, number)
-    else:
-        links.remember(kind, number, before.digest)
+    return True

@@ -106,7 +106,8 @@ def _linked(job: Job, invoice: Invoice) -> set[str]:
     linked = set((job.taken("linked") or "").split())
     if job.in_doubt("linking") and _lacking(job, invoice, linked):
         linked |= {one.file_id for one in job.fortnox.attachments.list(invoice.invoice_number)}
-        job.record("linked", " ".join(sorted(linked)))  # the next request may end the doubt without having linked
+        job.record("linked", " ".join(sorted(linked)))
+        job.record("linking", NOT_TAKEN)  # once is enough, however often what follows is throttled
     return linked
 
 

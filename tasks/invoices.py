@@ -21,7 +21,7 @@ from mappers.invoice import LEDGER_CURRENCY
 from moment.events import Invoice as MomentInvoice
 from tasks.attachments import WHOLE, Left, forget_uploads, transfer_files
 from tasks.names import TRANSFERS
-from tasks.transfer import IN_DOUBT, NOT_TAKEN, TAKEN, Job, TransferTask, counting
+from tasks.transfer import FRESH, IN_DOUBT, NOT_TAKEN, TAKEN, Job, TransferTask, counting
 from worker.ordering import Done, Failed, Outcome, Retry
 from worker.ordering.backoff import backoff
 from worker.stores import UsedAccount
@@ -31,8 +31,10 @@ log = structlog.get_logger(__name__)
 # Of a file whose host does not serve: 5 s doubling, so some 40 minutes after the invoice was posted. Where the operator
 # has to mend the key, for about a day, like any event: what is under way for long is an alarm of theirs.
 FILE_TRIES = 10
-FRESH = 120.0  # seconds that a comparison holds good: longer than an attempt, too short for a person to come between
 WITHOUT_LINK = ("invoice-unknown", "request", "document-locked")  # what Fortnox may say of `CreditInvoiceReference`
+THE_CUSTOMERS, OTHERS = "the customer's", "another's"  # noted of a credited invoice: it can be linked to, or not
+FREE, REFUSED, NOT_WHY = "free", "refused", "not why"  # noted of an invoice's number; the last: free after a refusal
+LONG_AGO = "0"  # instead of when the invoice was compared: it could not be posted, and a person may change it
 OPTIONS = TypeAdapter(InvoiceOptions)
 
 
@@ -83,10 +85,14 @@ def _record_options(job: Job, options: InvoiceOptions) -> None:
 
 def _registered_rate(job: Job, currency: str) -> Decimal | None:
     """What one unit of the currency costs by Fortnox's own register; None where it has no rate."""
+    if (seen := job.saw("rate")) is not None:
+        return Decimal(seen) if seen else None
     try:
-        return job.fortnox.currencies.get(currency).rate
+        rate = job.fortnox.currencies.get(currency).rate
     except NotFound:
-        return None
+        rate = None
+    job.note("rate", "" if rate is None else str(rate))
+    return rate
 
 
 def _create(job: Job, payload: InvoicePayload, options: InvoiceOptions) -> Failed | None:
@@ -103,22 +109,31 @@ def _create(job: Job, payload: InvoicePayload, options: InvoiceOptions) -> Faile
     if invoice.booked:
         job.record("posted")
     _check_credit_link(invoice, payload)
-    job.record("created", f"{time.time():.0f}")
+    _record_compared(job)
     return None
 
 
 def _made_or_found(job: Job, payload: InvoicePayload) -> tuple[Invoice, bool]:
     """The invoice in Fortnox, and whether it was there already, as far as is known."""
-    found = _look(job, payload) if job.in_doubt("created") else None
-    if found is not None:
+    if job.in_doubt("created"):
+        if found := _look(job, payload):
+            return found, True
+        job.record("created", NOT_TAKEN)
+    refused: Rejected | None = None
+    if job.saw("number") != REFUSED:
+        try:
+            return _made(job, payload), False
+        except Rejected as rejected:
+            if not rejected.may_mean_taken or job.saw("number") == NOT_WHY:
+                raise
+            refused = rejected
+        job.note("number", REFUSED)
+    if found := _numbered(job, payload.document_number):
         return found, True
-    try:
-        return _made(job, payload), False
-    except Rejected as rejected:
-        found = _numbered(job, payload.document_number) if rejected.may_mean_taken else None
-        if found is None:
-            raise
-        return found, True
+    job.note("number", NOT_WHY)
+    if refused is not None:
+        raise refused
+    return _made(job, payload), False
 
 
 def _made(job: Job, payload: InvoicePayload) -> Invoice:
@@ -133,6 +148,7 @@ def _made(job: Job, payload: InvoicePayload) -> Invoice:
     except Rejected as rejected:
         if "CreditInvoiceReference" not in fields or rejected.situation not in WITHOUT_LINK:
             raise
+    job.note("original", OTHERS)
     del fields["CreditInvoiceReference"]
     with job.taking("created"):
         return job.fortnox.invoices.create(fields)
@@ -143,19 +159,27 @@ def _is_of_customer(job: Job, credited: str, customer: str) -> bool:
 
     Numbers from before the integration may be other invoices there.
     """
+    if seen := job.saw("original"):
+        return seen == THE_CUSTOMERS
     ordering = job.house.ordering
     ours = ordering.of_key(f"{job.claim.company}/invoice/{credited}")
     if any(event.status == "done" for event in ordering.events(ours)):
         return True
     original = _numbered(job, credited)
-    return original is not None and original.customer_number == customer
+    theirs = original is not None and original.customer_number == customer
+    job.note("original", THE_CUSTOMERS if theirs else OTHERS)
+    return theirs
 
 
 def _look(job: Job, payload: InvoicePayload) -> Invoice | None:
     """The invoice that an earlier try may have made: under its number, or under one of Fortnox's own choice."""
-    found = _numbered(job, payload.document_number)
-    if found is not None and found.external_invoice_reference1 == payload.external_invoice_reference1:
-        return found
+    found = None
+    if job.saw("number") != FREE:
+        found = _numbered(job, payload.document_number)
+        if found is None:
+            job.note("number", FREE)
+        elif found.external_invoice_reference1 == payload.external_invoice_reference1:
+            return found
     made = (one for one in job.fortnox.invoices.find(payload.external_invoice_reference1) if not one.cancelled)
     other = next(made, None)
     return found if other is None else job.fortnox.invoices.get(other.document_number)
@@ -240,13 +264,15 @@ def _post(job: Job, payload: InvoicePayload) -> Failed | None:
     if job.taken("posted"):
         return None
     number = payload.document_number
-    if _compared_long_ago(job):
+    if job.in_doubt("posted") or _compared_long_ago(job):
         found = job.fortnox.invoices.get(number)
         if fault := _fault(found, payload):
             return fault
         if found.booked:
             job.record("posted")
             return None
+        _record_compared(job)
+        job.record("posted", NOT_TAKEN)
     refused: Rejected | None = None
     try:
         with job.taking("posted"):
@@ -260,6 +286,7 @@ def _post(job: Job, payload: InvoicePayload) -> Failed | None:
         job.record("posted")
         return None
     job.record("posted", NOT_TAKEN)
+    job.record("created", LONG_AGO)
     if found.cancelled:
         return _cancelled(number)
     if refused is not None:
@@ -271,9 +298,14 @@ def _post(job: Job, payload: InvoicePayload) -> Failed | None:
     )
 
 
+def _record_compared(job: Job) -> None:
+    """The invoice is there and is what was billed: of this step the time is recorded, too."""
+    job.record("created", f"{time.time():.0f}")
+
+
 def _compared_long_ago(job: Job) -> bool:
-    """Whether a person may have changed the invoice since: always where an earlier try could not post it."""
-    return "posted" in job.steps or time.time() - float(job.taken("created") or 0) > FRESH
+    """Whether a person may have changed the invoice since."""
+    return time.time() - float(job.taken("created") or 0) > FRESH
 
 
 def _ended(job: Job, mapped: Mapped[InvoicePayload], left: Left) -> Outcome:

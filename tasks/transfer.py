@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from fortnox import Fortnox, FortnoxError
-from fortnox.errors import OutcomeUnknown, PrerequisiteMissing
+from fortnox.errors import OutcomeUnknown, PrerequisiteMissing, Throttled
 from moment.events import parse_event
 from tasks.attempt import Attempt
 from tasks.bugs import is_bug, report_bug
@@ -45,6 +45,7 @@ log = structlog.get_logger(__name__)
 
 WAIT_FOR_REDIS = 0.5  # seconds between two tries to settle
 NOT_TAKEN, IN_DOUBT, TAKEN = "", "?", "1"  # what is recorded for a step
+FRESH = 120.0  # seconds that a look holds good: longer than an attempt, too short for a person to come between
 IN_LEDGER = "@"  # between a step and the tenant id of the ledger that it was taken in
 
 TELL = (Failed, Held, Pause)  # outcomes that a person is told of
@@ -105,15 +106,29 @@ class Job:
     def taking(self, step: str) -> Iterator[None]:
         """Around the one request that takes the step: it is in doubt from before until it is recorded as taken.
 
-        An error that says that nothing was changed ends the doubt. Raises `LeaseLost`.
+        An error that says that nothing was changed ends the doubt; where there was no room for the request, all is as
+        it was. Raises `LeaseLost`.
         """
+        before = self.steps.get(step, NOT_TAKEN)
         self.record(step, IN_DOUBT)
         try:
             yield
-        except (FortnoxError, HandedBack) as error:
+        except (Throttled, HandedBack):
+            self.record(step, before)
+            raise
+        except FortnoxError as error:
             if not isinstance(error, OutcomeUnknown):
                 self.record(step, NOT_TAKEN)
             raise
+
+    def saw(self, what: str) -> str | None:
+        """What was noted of a look in Fortnox a moment ago: an attempt that was throttled since goes on from it."""
+        at, _, found = self.steps.get(f"saw {what}", "").partition(" ")
+        return found if at and time.time() - float(at) < FRESH else None
+
+    def note(self, what: str, found: str) -> None:
+        """Notes what a look in Fortnox has shown. Raises `LeaseLost`."""
+        self.record(f"saw {what}", f"{time.time():.0f} {found}")
 
     def record(self, step: str, value: str = TAKEN) -> None:
         """Records a step, and in which ledger, before the next is taken. Raises `LeaseLost`."""

@@ -11,6 +11,7 @@ from celery.exceptions import Retry as ShownAsRetry
 
 from config import load_settings
 from config.environment import child_environment
+from fortnox import Limiter
 from tasks.house import House
 from tasks.names import TRANSFERS
 from tasks.transfer import Deliver, TransferFailed, TransferTask
@@ -42,9 +43,16 @@ class Unattended:
         for event in events:
             publish(event, app=self.app)
 
-    def run(self, event_id: str, transfer: Deliver | None = None) -> Any:
-        """Runs the event's transfer, also one whose next try is due later; how that was shown."""
+    def run(self, event_id: str, transfer: Deliver | None = None, room: int | None = None) -> Any:
+        """Runs the event's transfer, also one whose next try is due later; how that was shown.
+
+        `room`: for how many requests there is room in the rate limit's window; by default it is empty.
+        """
         self.house.redis.delete("-", *self.house.redis.scan_iter("fortnox:rate*"))
+        limit = self.app.settings.fortnox_rate_limit
+        for _ in range(0 if room is None else limit[0] - room):
+            Limiter(cast(Any, self.house.redis), limit).acquire("acme")
+        self.house.ordering.resume("acme")
         self.house.ordering.retry("acme", event_id)
         task = cast(TransferTask, self.app.tasks[TRANSFERS[self.event(event_id).type.partition(".")[0]]])
         try:

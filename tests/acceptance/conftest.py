@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -29,9 +29,12 @@ class System:
 
     stack: Stack
     app: App
+    connected: set[str] = field(default_factory=set)
 
     def connect(self, company: str, *, expenses: dict[str, Any] | None = None, **tenant: Any) -> None:
         """A company with a ledger, connected as it would be from Moment; expenses come back only where chosen."""
+        assert company not in self.connected, f"another test has the company {company}"
+        self.connected.add(company)
         self.stack.sandbox.tenant(company, **tenant)
         code = self.stack.sandbox.code(company, scopes=" ".join(SCOPES))  # what is asked for has to do
         self.publish(

@@ -1,6 +1,5 @@
 """A poll as its task runs it: through the engine, with the rate limit that it shares with the company's transfers."""
 
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,16 +8,16 @@ import pytest
 import redis
 from celery.exceptions import Retry as ShownAsRetry
 
-from config import load_settings
 from fortnox import Limiter
 from tasks import expenses
 from tasks.expenses import Order
 from tasks.names import POLL, TRANSFERS
 from tasks.schedule import POLL_ID, poll_asked
 from tasks.transfer import Job, TransferFailed
-from tests.services import CLIENT_ID, CLIENT_SECRET, Sandbox
+from tests.services import Sandbox
+from tests.unattended import Unattended
 from tests.unit.factories import customer_json, integration_json
-from worker.assembly import App, create_app
+from worker.assembly import App
 from worker.cli.expenses import standing, why_waiting
 from worker.doors.publish import publish
 from worker.ordering import Yield
@@ -28,27 +27,14 @@ ROW = {"Account": 4010, "Debit": "1000.00", "Project": "1"}
 
 
 @pytest.fixture
-def app(redis_url: str, redis_client: "redis.Redis", sandbox: Sandbox) -> Iterator[App]:
+def app(unattended: Unattended, sandbox: Sandbox) -> App:
     """Without a worker: a test runs the tasks itself, so that it can look between them."""
-    settings = load_settings(
-        None,
-        redis_url=redis_url,
-        fortnox_api_url=sandbox.fortnox,
-        fortnox_auth_url=sandbox.fortnox,
-        fortnox_client_id=CLIENT_ID,
-        fortnox_client_secret=CLIENT_SECRET,
-        moment_api_url=f"{sandbox.moment}/api/1.0",
-        moment_api_key="sandbox-key",
-    )
-    app = create_app(settings)
-    app.loader.import_default_modules()
-    sandbox.tenant("acme")
+    sandbox.post("options", {"rate_limit_enabled": True})
     sandbox.moment_project("acme", "1")
     sandbox.post("projects", {"tenant": "acme", "number": "1", "StartDate": "2026-01-01"})
-    publish(integration_json(authorization_code=sandbox.code("acme")), app=app)
-    assert run(app, TRANSFERS["integration"], "e4") == "done"
-    yield app
-    app.close()
+    publish(integration_json(authorization_code=sandbox.code("acme")), app=unattended.app)
+    assert run(unattended.app, TRANSFERS["integration"], "e4") == "done"
+    return unattended.app
 
 
 def run(app: App, task: str, event_id: str) -> Any:

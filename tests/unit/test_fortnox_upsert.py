@@ -259,6 +259,46 @@ def test_what_was_not_executed_leaves_the_record_as_it_was(
     assert register.requests == ["POST", "POST", "PUT"]
 
 
+def test_an_attempt_that_was_throttled_is_followed_by_one_that_goes_on_from_there(
+    register: FakeRegister, links: MemoryLinks
+) -> None:
+    """With one request at a time and many who want it, three in a row would be hard to come by."""
+    register.held["10001"] = {"Name": "Skånska Bygg"}
+    seen: list[str] = []
+    for method in ("POST", "GET", "PUT"):
+        register.fail(method, e.WindowFull(Details(), 1.0))
+        with pytest.raises(e.WindowFull):
+            create_or_update(register, links, a_customer(), check=lambda found: seen.append(found["Name"]))
+
+    assert create_or_update(register, links, a_customer()) is Done.UPDATED
+    assert register.requests == ["POST", "POST", "GET", "GET", "PUT", "PUT"]
+    assert seen == ["Skånska Bygg"]
+
+
+def test_a_look_that_found_nothing_is_not_repeated_when_the_create_is_throttled(
+    register: FakeRegister, links: MemoryLinks
+) -> None:
+    links.remember("customer", "10001", CREATING)
+    register.fail("POST", e.WindowFull(Details(), 1.0))
+    with pytest.raises(e.WindowFull):
+        create_or_update(register, links, a_customer())
+
+    assert create_or_update(register, links, a_customer()) is Done.CREATED
+    assert register.requests == ["GET", "POST", "POST"]
+
+
+def test_a_number_that_was_taken_while_it_was_looked_for_is_taken_over(
+    register: FakeRegister, links: MemoryLinks
+) -> None:
+    """A create that was given up on lands after the look."""
+    links.remember("customer", "10001", CREATING)
+    register.fail("GET", e.NotFound(Details()))
+    register.held["10001"] = {"Name": "Skånska Bygg AB"}
+
+    assert create_or_update(register, links, a_customer(email="a@b.example")) is Done.UPDATED
+    assert register.requests == ["GET", "POST", "GET", "PUT"]
+
+
 def test_the_digest_is_of_the_content_not_of_its_order() -> None:
     assert digest({"a": 1, "b": "x"}) == digest({"b": "x", "a": 1})
     assert digest({"a": 1}) != digest({"a": 2})
