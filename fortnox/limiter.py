@@ -94,7 +94,12 @@ class Limiter:
         # The strategy class would file a lower limit under a key of its own; the storage takes key and limit
         # apart.
         if not self._storage.acquire_entry(self._key(company), allowed, self._window):
-            raise WindowFull(Details(situation="", message="Our own limiter."), self.room(company, leave).free_in)
+            raise _full(self.room(company, leave))
+
+    def check(self, company: str) -> None:
+        """Raises `WindowFull` where there is no room now: for before work that a request is to follow."""
+        if (room := self.room(company)).free_in:
+            raise _full(room)
 
     def room(self, company: str, leave: int = 0) -> Room:
         """How full the window is now, and when it has room again."""
@@ -123,3 +128,7 @@ class Limiter:
 
     def _key(self, company: str) -> str:
         return self._item.key_for(company)
+
+
+def _full(room: Room) -> WindowFull:
+    return WindowFull(Details(situation="", message="Our own limiter."), room.free_in)

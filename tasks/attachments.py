@@ -152,6 +152,7 @@ def _upload(job: Job, attachment: Attachment, place: int, seconds: float) -> Upl
         _check_unanswered(job, attachment)
     if seconds < SHORTEST:
         raise FileUnavailable(attachment.file_name, "the other files took all the time that there was")
+    job.house.check_room(job.claim.company)  # it would be fetched in vain
     with job.house.files.open(attachment, seconds) as file:
         uploaded = next((one for one in _all_recorded(job) if one.content == file.sha256), None)
         if uploaded is None:

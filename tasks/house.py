@@ -42,7 +42,8 @@ class OpenLedger(Protocol):
 class House:
     """Clients, stores and the engine. `fortnox(hold)` is the company's ledger as this holder may use it.
 
-    `reading(company)` is the ledger for a person's question: nobody holds anything then.
+    `reading(company)` is the ledger for a person's question: nobody holds anything then. `check_room(company)` raises
+    `WindowFull` where Fortnox would take no request now.
     """
 
     app: Celery
@@ -58,6 +59,7 @@ class House:
     closed: ClosedParts
     fortnox: OpenLedger
     reading: Callable[[str], Fortnox]
+    check_room: Callable[[str], None]
     moment: MomentApi
     files: FileSource
     links: Callable[[str, int | None], LinkStore]

@@ -183,6 +183,7 @@ def build_house(app: App) -> House:
         closed=closed,
         fortnox=fortnox,
         reading=reading,
+        check_room=limiter.check,
         moment=MomentApi(settings.moment_api_url, settings.moment_api_key),
         files=FileSource(settings.moment_api_url, settings.moment_api_key, settings.attachment_hosts),
         links=partial(LinkStore, redis),

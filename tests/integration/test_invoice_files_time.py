@@ -38,7 +38,8 @@ def a_job(ordering: Ordering, sandbox: Sandbox, fortnox: Fortnox, event: dict[st
     claim = ordering.claim("acme", "e3")
     assert claim is not None
     files = FileSource(f"{sandbox.moment}/api/1.0", SecretStr(MOMENT_KEY), ())
-    house = cast(Any, SimpleNamespace(ordering=ordering, files=files, fortnox=lambda hold: fortnox))
+    parts = {"ordering": ordering, "files": files, "fortnox": lambda hold: fortnox, "check_room": lambda company: None}
+    house = cast(Any, SimpleNamespace(**parts))
     fortnox.customers.create(a_customer().for_create())
     fortnox.projects.create(a_project().for_create())
     fortnox.invoices.create(an_invoice().for_create())
