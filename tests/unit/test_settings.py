@@ -84,7 +84,9 @@ def test_a_missing_or_placeholder_secret_is_refused_outside_the_sandbox(name: st
         assert name.upper() in problems(**{**REAL, name: "changeme"})
 
 
-@pytest.mark.parametrize("placeholder", [SANDBOX_KEY, "A" * 43 + "=", f"{KEY},{SANDBOX_KEY}"])
+@pytest.mark.parametrize(
+    "placeholder", [SANDBOX_KEY, "A" * 43 + "=", f"{KEY},{SANDBOX_KEY}"], ids=["the sandbox's", "zeros", "one of two"]
+)
 def test_an_encryption_key_that_is_not_random_is_refused_outside_the_sandbox(placeholder: str) -> None:
     assert "placeholder" in problems(**{**REAL, "encryption_keys": placeholder})
     assert settings(fortnox_api_url="http://127.0.0.1:8701", encryption_keys=placeholder)
