@@ -21,7 +21,7 @@ from mappers.invoice import LEDGER_CURRENCY
 from moment.events import Invoice as MomentInvoice
 from tasks.attachments import WHOLE, Left, forget_uploads, transfer_files
 from tasks.names import TRANSFERS
-from tasks.transfer import FRESH, IN_DOUBT, NOT_TAKEN, TAKEN, Job, TransferTask, counting
+from tasks.transfer import IN_DOUBT, NOT_TAKEN, TAKEN, Job, TransferTask, counting, is_fresh
 from worker.ordering import Done, Failed, Outcome, Retry
 from worker.ordering.backoff import backoff
 from worker.stores import UsedAccount
@@ -264,7 +264,7 @@ def _post(job: Job, payload: InvoicePayload) -> Failed | None:
     if job.taken("posted"):
         return None
     number = payload.document_number
-    if job.in_doubt("posted") or _compared_long_ago(job):
+    if job.in_doubt("posted") or not is_fresh(float(job.taken("created") or LONG_AGO)):  # a person may have changed it
         found = job.fortnox.invoices.get(number)
         if fault := _fault(found, payload):
             return fault
@@ -301,11 +301,6 @@ def _post(job: Job, payload: InvoicePayload) -> Failed | None:
 def _record_compared(job: Job) -> None:
     """The invoice is there and is what was billed: of this step the time is recorded, too."""
     job.record("created", f"{time.time():.0f}")
-
-
-def _compared_long_ago(job: Job) -> bool:
-    """Whether a person may have changed the invoice since."""
-    return time.time() - float(job.taken("created") or 0) > FRESH
 
 
 def _ended(job: Job, mapped: Mapped[InvoicePayload], left: Left) -> Outcome:

@@ -78,8 +78,11 @@ def test_a_posting_that_was_throttled_is_not_looked_at_first(acme: Unattended) -
     one_by_one(acme, "e3", ["POST /3/invoices", f"PUT {INVOICE}/bookkeep"])
 
 
-def test_an_invoice_that_was_compared_long_ago(acme: Unattended, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.invoices.time.time", lambda: 1.0)
+@pytest.mark.parametrize("clock", [1.0, 4e9], ids=["long ago", "by a clock that is ahead"])
+def test_an_invoice_that_was_compared_at_another_time(
+    acme: Unattended, monkeypatch: pytest.MonkeyPatch, clock: float
+) -> None:
+    monkeypatch.setattr("tasks.invoices.time.time", lambda: clock)
     acme.publish(invoice_json(project=None, attachments=[]))
     acme.run("e3", room=1)
     monkeypatch.undo()
