@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-import requests
 
 from tasks.transfer import Job, counting
 from tests.unattended import Unattended
@@ -20,14 +19,6 @@ def acme(unattended: Unattended) -> Unattended:
     return unattended
 
 
-def by_hand(acme: Unattended, ledger: str, path: str, document: dict[str, Any]) -> None:
-    """What an accountant entered in that ledger."""
-    token = acme.house.oauth.exchange_code(acme.sandbox.code(ledger)).access_token.get_secret_value()
-    headers = {"Authorization": f"Bearer {token}"}
-    answer = requests.post(f"{acme.sandbox.fortnox}/3/{path}", json=document, headers=headers, timeout=10)
-    assert answer.status_code == 201, answer.text
-
-
 def invoices(acme: Unattended, ledger: str) -> dict[int, dict[str, Any]]:
     return {int(one["DocumentNumber"]): one for one in acme.sandbox.state(ledger)["invoices"]}
 
@@ -39,10 +30,10 @@ def test_an_invoice_of_the_same_number_in_the_new_ledger_is_not_posted_for_ours(
     acme.publish(invoice_json(project=None, attachments=[]))
     acme.run("e3")
     assert list(invoices(acme, "acme")) == [1001]
-    by_hand(acme, "other", "customers", {"Customer": {"CustomerNumber": "10001", "Name": "En annan kund"}})
+    acme.by_hand("customers", {"Customer": {"CustomerNumber": "10001", "Name": "En annan kund"}}, "other")
     row = {"AccountNumber": 3010, "Description": "Deras", "DeliveredQuantity": "1", "Price": 100, "VAT": 25}
     theirs = {"CustomerNumber": "10001", "DocumentNumber": "1001", "InvoiceRows": [row]}
-    by_hand(acme, "other", "invoices", {"Invoice": theirs})
+    acme.by_hand("invoices", {"Invoice": theirs}, "other")
     acme.connect("moved", "other")
 
     acme.run("e3")
@@ -107,7 +98,7 @@ def test_a_step_counts_in_the_ledger_that_it_was_taken_in_and_one_of_no_ledger_i
 def test_a_persons_word_about_what_is_in_one_ledger_is_not_said_of_another(acme: Unattended) -> None:
     """`--accept-existing`: the number is ours in that ledger. Then Fortnox does not serve, and the company moves."""
     for ledger in ("acme", "other"):
-        by_hand(acme, ledger, "customers", {"Customer": {"CustomerNumber": "10001", "Name": "Andersson Måleri"}})
+        acme.by_hand("customers", {"Customer": {"CustomerNumber": "10001", "Name": "Andersson Måleri"}}, ledger)
     acme.publish(customer_json())
     acme.run("e1")
     assert acme.event("e1").code == "HeldByAnother"

@@ -33,14 +33,6 @@ def one_by_one(acme: Unattended, event_id: str, expected: Sequence[str]) -> None
     assert shown[-1] == "done", shown
 
 
-def by_hand(acme: Unattended, path: str, document: dict[str, Any]) -> None:
-    """What an accountant entered in the ledger."""
-    token = acme.house.oauth.exchange_code(acme.sandbox.code("acme")).access_token.get_secret_value()
-    headers = {"Authorization": f"Bearer {token}"}
-    answer = requests.post(f"{acme.sandbox.fortnox}/3/{path}", json=document, headers=headers, timeout=10)
-    assert answer.status_code == 201, answer.text
-
-
 def an_old_invoice(number: str, customer: str) -> dict[str, Any]:
     row = {"AccountNumber": 3010, "Description": "Gammalt", "DeliveredQuantity": "1", "Price": 100, "VAT": 25}
     return {"Invoice": {"CustomerNumber": customer, "DocumentNumber": number, "InvoiceRows": [row]}}
@@ -112,13 +104,13 @@ def test_a_file_is_not_fetched_while_there_is_no_room_to_upload_it(acme: Unatten
 
 
 def test_a_credit_note_whose_original_is_older_than_the_integration(acme: Unattended) -> None:
-    by_hand(acme, "invoices", an_old_invoice("1001", "10001"))
+    acme.by_hand("invoices", an_old_invoice("1001", "10001"))
     acme.publish(credit_note_json(project=None))
     one_by_one(acme, "e5", [f"GET {INVOICE}", "POST /3/invoices", "PUT /3/invoices/1002/bookkeep"])
 
 
 def test_a_number_that_is_taken_is_looked_at_rather_than_created_again(acme: Unattended) -> None:
-    by_hand(acme, "invoices", an_old_invoice("1001", "10001"))
+    acme.by_hand("invoices", an_old_invoice("1001", "10001"))
     acme.publish(invoice_json(project=None, attachments=[], lines=[a_line()]))
     before = len(acme.sandbox.requests("acme"))
     for _ in range(2):
