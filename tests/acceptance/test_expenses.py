@@ -207,10 +207,12 @@ def test_an_expense_whose_row_is_gone_is_explained(system: System) -> None:
     follow(system, "rowless")
     number = sandbox.supplier_invoice("rowless", ROW, ROW)
     expense(system, "rowless", f"fortnox:{number}:3")
-    system.app.house.ordering.pause("rowless", "So that nothing is withdrawn yet.")
+    ordering = system.app.house.ordering
+    ordering.pause("rowless", "So that nothing is withdrawn yet.")
+    wait_until(lambda: not ordering.counts("rowless")["running"], what="the poll under way to end", timeout=20)
     sandbox.supplier_invoice("rowless", ROW, invoice={"GivenNumber": number})
     assert "expense of row 3, which is gone" in system.run("expenses", "explain", "rowless", number).stdout
-    system.app.house.ordering.resume("rowless")
+    ordering.resume("rowless")
 
 
 def test_polls_go_on_when_the_live_beat_of_two_is_killed_and_then_the_worker(tmp_path: Path) -> None:

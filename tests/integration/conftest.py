@@ -8,27 +8,19 @@ from pydantic import SecretStr
 
 from fortnox import SCOPES, Fortnox, Http, OAuth, Transport
 from tests.fortnox_things import COMPANY, ServiceTokens
+from tests.openapi import faults, load_document
 from tests.recording import Recorder, recording
 from tests.services import CLIENT_ID, CLIENT_SECRET, Sandbox, running_redis, running_sandbox
 from tests.unattended import Unattended, unattended_house
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The check of all recorded bodies goes last, when they have been sent."""
-    items.sort(key=lambda item: "recorded_bodies" in getattr(item, "fixturenames", ()))
-
-
 @pytest.fixture(scope="session", autouse=True)
 def recorder() -> Iterator[Recorder]:
-    """Notes every body that any test of this session sends to Fortnox."""
+    """Notes every body that any test of this process sends to Fortnox: all are to agree with Fortnox's own document."""
     with recording() as noted:
         yield noted
-
-
-@pytest.fixture
-def recorded_bodies(recorder: Recorder) -> Recorder:
-    """For the tests that check all of them: asking for this moves a test to the end."""
-    return recorder
+    if document := load_document():
+        assert [fault for sent in noted.bodies() for fault in faults(document, sent)] == []
 
 
 @pytest.fixture(scope="session")

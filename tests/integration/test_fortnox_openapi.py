@@ -1,6 +1,7 @@
-"""Every body that any test of this session sent to Fortnox agrees with Fortnox's own OpenAPI document (tests.openapi).
+"""What the client sends agrees with Fortnox's own OpenAPI document (tests.openapi).
 
-Without the document the check is skipped, and says so.
+Each kind of write is checked here; what the other tests sent, at the end of all (`recorder`). Without the document the
+check is skipped, and says so.
 """
 
 import io
@@ -27,7 +28,7 @@ def document() -> dict[str, Any]:
 
 @pytest.fixture
 def a_day(fortnox: Fortnox) -> None:
-    """Each kind of write once, so that this file alone has something to check."""
+    """Each kind of write."""
     links = MemoryLinks()
     for name in ("Skånska Bygg AB", "Skånska Bygg & Co"):
         create_or_update(fortnox.customers, links, a_customer(name=name))
@@ -39,10 +40,8 @@ def a_day(fortnox: Fortnox) -> None:
 
 
 @pytest.mark.usefixtures("a_day")
-def test_every_body_sent_by_any_test_agrees_with_the_document(
-    document: dict[str, Any], recorded_bodies: Recorder
-) -> None:
-    bodies = recorded_bodies.bodies()
+def test_each_kind_of_write_agrees_with_the_document(document: dict[str, Any], recorder: Recorder) -> None:
+    bodies = recorder.bodies()
 
     assert {(sent.method, sent.path) for sent in bodies} >= set(WRITES), "a kind of write was never recorded"
     assert [fault for sent in bodies for fault in faults(document, sent)] == []
