@@ -2,22 +2,23 @@
 
 A link record remembers, for each number, a digest of what Fortnox was last given. Before a write the record
 says that one is under way, and afterwards what was written, so that whatever happens in between (a crash, a
-timeout), the next attempt neither skips a change nor creates without having looked. It also keeps what a refusal or a
-look has shown: an attempt that finds the rate limit's window full is followed by one that goes on from there.
+timeout), the next attempt neither skips a change nor creates without having looked.
+
+Where it takes several requests, what each has shown is noted: an attempt that found the rate limit's window full is
+followed by one that goes on from there.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from fortnox import errors as e
 from fortnox.transport import written
 
-# Instead of a digest, where it is not known what Fortnox has under the number:
-CREATING = "creating"  # perhaps something: to be looked at first
-UPDATING = "updating"  # ours, as it was or as it was to be
+# Instead of a digest, while a write has no known end:
+CREATING = "creating"  # Fortnox may have it
+UPDATING = "updating"  # Fortnox has it, as it was or as it was to be
 
 M_co = TypeVar("M_co", covariant=True)
 M = TypeVar("M")
@@ -44,6 +45,33 @@ class Links(Protocol):
 
     def forget(self, kind: str, number: str) -> None:
         """As if it had never been remembered."""
+
+
+class Notes(Protocol):
+    """What an attempt before this one saw, if it ended for want of room a moment ago."""
+
+    def saw(self, what: str) -> str | None: ...
+
+    def note(self, what: str, found: str) -> None: ...
+
+
+class NoNotes:
+    """Nothing is remembered from one attempt to the next."""
+
+    def saw(self, what: str) -> str | None:
+        return None
+
+    def note(self, what: str, found: str) -> None: ...
+
+
+class Next(StrEnum):
+    """The request that comes next for a number of which nothing is known."""
+
+    CREATE = "create"
+    LOOK = "look"  # an earlier create may have landed
+    LOOK_AFTER_REFUSAL = "look after refusal"  # the number may be taken
+    CREATE_AFTER_LOOK = "create after look"  # nothing was there after a refusal: it has another reason
+    UPDATE = "update"  # what is there passed the check
 
 
 class Payload(Protocol):
@@ -81,25 +109,40 @@ def create_or_update(
     payload: Payload,
     *,
     check: Callable[[M], None] | None = None,
+    notes: Notes = NoNotes(),  # noqa: B008 - it has no state
 ) -> Done:
     """Makes the number's entry in Fortnox what the payload says. Raises `FortnoxError`.
 
     `check` is shown what Fortnox holds under a number that we have not written before; it raises `HeldByAnother`
     to leave that alone. Requests: unchanged none; known one PUT; new one POST; a number that Fortnox already has POST,
-    GET, PUT.
+    GET, PUT; one whose create may have landed GET and PUT or POST.
     """
     fields = payload.for_update()
+    number = str(fields[register.number_field])
     wanted = digest(fields)
-    link = _Link(links, register.kind, str(fields[register.number_field]))
-    if link.digest == wanted:
+    before = links.remembered(register.kind, number)
+    if before is not None and before.digest == wanted:
         return Done.UNCHANGED
-    if link.digest == CREATING:
-        link.note(UPDATING if _is_there(register, link.number, check) else None)
-    if link.digest is None and _create(register, payload, link, check):
-        done = Done.CREATED
-    else:
-        done = _update(register, payload, link)
-    link.note(wanted)
+    exists = before is not None and before.digest != CREATING
+    links.remember(register.kind, number, UPDATING if exists else CREATING)
+    try:
+        if exists:
+            try:
+                done = _update(register, payload, number)
+            except e.NotFound:  # deleted in Fortnox since
+                before = None
+                done = _create(register, payload)
+        else:
+            first = Next.CREATE if before is None else Next.LOOK
+            done = _create_or_take_over(register, payload, number, check, notes, first)
+    except HeldByAnother:
+        _restore(links, register.kind, number, before)
+        raise
+    except e.FortnoxError as error:
+        if not _may_have_written(error, before):
+            _restore(links, register.kind, number, before)
+        raise
+    links.remember(register.kind, number, wanted)
     return done
 
 
@@ -108,73 +151,60 @@ def digest(fields: Mapping[str, Any]) -> str:
     return hashlib.sha256(written({name: fields[name] for name in sorted(fields)})).hexdigest()
 
 
-class _Link:
-    """One number's record; `digest` is None where nothing is known of it."""
-
-    def __init__(self, links: Links, kind: str, number: str) -> None:
-        self._links, self._kind, self.number = links, kind, number
-        record = links.remembered(kind, number)
-        self.digest = record.digest if record else None
-
-    def note(self, digest: str | None) -> None:
-        if digest == self.digest:
-            return
-        if digest is None:
-            self._links.forget(self._kind, self.number)
-        else:
-            self._links.remember(self._kind, self.number, digest)
-        self.digest = digest
-
-    @contextmanager
-    def writing(self, state: str) -> Iterator[None]:
-        """Around one write. What surely changed nothing leaves the record as it was."""
-        before = self.digest
-        self.note(state)
-        try:
-            yield
-        except e.FortnoxError as error:
-            # An update without an answer may have landed; a create says so itself.
-            lenient = e.OutcomeUnknown if state == CREATING else (e.OutcomeUnknown, e.Unavailable)
-            if not isinstance(error, lenient):
-                self.note(before)
-            raise
-
-
-def _create(register: Register[M], payload: Payload, link: _Link, check: Callable[[M], None] | None) -> bool:
-    """False where Fortnox has the number already, and it is ours to update."""
-    try:
-        with link.writing(CREATING):
-            register.create(payload.for_create())
-        return True
-    except e.Rejected as refused:
-        if not refused.may_mean_taken:
-            raise
-        link.note(CREATING)
-        if not _is_there(register, link.number, check):
-            link.note(None)
-            raise refused from None  # reserved by one that was deleted, or refused for a reason of its own
-    link.note(UPDATING)
-    return False
-
-
-def _update(register: Register[M], payload: Payload, link: _Link) -> Done:
-    try:
-        with link.writing(UPDATING):
-            register.update(link.number, payload.for_update())
-        return Done.UPDATED
-    except e.NotFound:  # deleted in Fortnox since
-        link.note(None)
-    with link.writing(CREATING):
-        register.create(payload.for_create())
+def _create(register: Register[M], payload: Payload) -> Done:
+    register.create(payload.for_create())
     return Done.CREATED
 
 
-def _is_there(register: Register[M], number: str, check: Callable[[M], None] | None) -> bool:
-    """Whether Fortnox has the number; `check` may refuse what it has."""
+def _update(register: Register[M], payload: Payload, number: str) -> Done:
+    register.update(number, payload.for_update())
+    return Done.UPDATED
+
+
+def _create_or_take_over(
+    register: Register[M],
+    payload: Payload,
+    number: str,
+    check: Callable[[M], None] | None,
+    notes: Notes,
+    first: Next,
+) -> Done:
+    step = Next(notes.saw("next") or first)
+    refused: e.Rejected | None = None
+    while step is not Next.UPDATE:
+        if step in (Next.CREATE, Next.CREATE_AFTER_LOOK):
+            try:
+                return _create(register, payload)
+            except e.Rejected as refusal:
+                if step is Next.CREATE_AFTER_LOOK or not refusal.may_mean_taken:
+                    raise
+                refused, step = refusal, Next.LOOK_AFTER_REFUSAL
+        elif (found := _found(register, number)) is not None:
+            if check is not None:
+                check(found)
+            step = Next.UPDATE
+        elif refused is not None:
+            raise refused  # reserved by one that was deleted, or refused for a reason of its own
+        else:
+            step = Next.CREATE if step is Next.LOOK else Next.CREATE_AFTER_LOOK
+        notes.note("next", step)
+    return _update(register, payload, number)
+
+
+def _found(register: Register[M], number: str) -> M | None:
     try:
-        found = register.get(number)
+        return register.get(number)
     except e.NotFound:
-        return False
-    if check is not None:
-        check(found)
-    return True
+        return None
+
+
+def _may_have_written(error: e.FortnoxError, before: LinkRecord | None) -> bool:
+    """An update without an answer may have landed; a create says so itself."""
+    return isinstance(error, e.OutcomeUnknown) or (isinstance(error, e.Unavailable) and before is not None)
+
+
+def _restore(links: Links, kind: str, number: str, before: LinkRecord | None) -> None:
+    if before is None:
+        links.forget(kind, number)
+    else:
+        links.remember(kind, number, before.digest)

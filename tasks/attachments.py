@@ -104,10 +104,10 @@ def forget_uploads(job: Job, file_ids: Iterable[str]) -> None:
 def _linked(job: Job, invoice: Invoice) -> set[str]:
     """The ids of the files known to be linked, whoever did it. In doubt, Fortnox is asked."""
     linked = set((job.taken("linked") or "").split())
-    if job.in_doubt("linking") and _lacking(job, invoice, linked):
+    if job.in_doubt("linking") and job.saw("linked") is None and _lacking(job, invoice, linked):
         linked |= {one.file_id for one in job.fortnox.attachments.list(invoice.invoice_number)}
-        job.record("linked", " ".join(sorted(linked)))
-        job.record("linking", NOT_TAKEN)  # once is enough, however often what follows is throttled
+        job.record("linked", " ".join(sorted(linked)))  # the next request may end the doubt without having linked
+        job.note("linked", "all that are")
     return linked
 
 
@@ -152,7 +152,8 @@ def _upload(job: Job, attachment: Attachment, place: int, seconds: float) -> Upl
         _check_unanswered(job, attachment)
     if seconds < SHORTEST:
         raise FileUnavailable(attachment.file_name, "the other files took all the time that there was")
-    job.house.check_room(job.claim.company)  # it would be fetched in vain
+    if attachment.url:
+        job.house.check_room(job.claim.company)  # it would be fetched in vain
     with job.house.files.open(attachment, seconds) as file:
         uploaded = next((one for one in _all_recorded(job) if one.content == file.sha256), None)
         if uploaded is None:

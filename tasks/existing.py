@@ -46,7 +46,7 @@ def transfer_snapshot(job: Job, register: Register[M], mapped: Mapped[P], who: C
             raise HeldByAnother(str(who(found)))
 
     try:
-        create_or_update(register, job.links, mapped.payload, check=None if job.taken(ACCEPTED) else check)
+        create_or_update(register, job.links, mapped.payload, check=None if job.taken(ACCEPTED) else check, notes=job)
     except HeldByAnother as other:
         kind, number = job.claim.key.split("/")[1:]
         return Failed(

@@ -16,12 +16,13 @@ from pydantic import TypeAdapter
 from fortnox.errors import AccessMissing, NotFound, Rejected
 from fortnox.models import Invoice
 from fortnox.payloads import InvoicePayload
+from fortnox.upsert import Next
 from mappers import InvoiceOptions, Mapped, compare, to_invoice
 from mappers.invoice import LEDGER_CURRENCY
 from moment.events import Invoice as MomentInvoice
 from tasks.attachments import WHOLE, Left, forget_uploads, transfer_files
 from tasks.names import TRANSFERS
-from tasks.transfer import IN_DOUBT, NOT_TAKEN, TAKEN, Job, TransferTask, counting, is_fresh
+from tasks.transfer import IN_DOUBT, NOT_TAKEN, TAKEN, Job, TransferTask, counting
 from worker.ordering import Done, Failed, Outcome, Retry
 from worker.ordering.backoff import backoff
 from worker.stores import UsedAccount
@@ -31,10 +32,12 @@ log = structlog.get_logger(__name__)
 # Of a file whose host does not serve: 5 s doubling, so some 40 minutes after the invoice was posted. Where the operator
 # has to mend the key, for about a day, like any event: what is under way for long is an alarm of theirs.
 FILE_TRIES = 10
+FRESH = 120.0  # seconds that a comparison holds good: longer than an attempt, too short for a person to come between
 WITHOUT_LINK = ("invoice-unknown", "request", "document-locked")  # what Fortnox may say of `CreditInvoiceReference`
-THE_CUSTOMERS, OTHERS = "the customer's", "another's"  # noted of a credited invoice: it can be linked to, or not
-FREE, REFUSED, NOT_WHY = "free", "refused", "not why"  # noted of an invoice's number; the last: free after a refusal
-LONG_AGO = "0"  # instead of when the invoice was compared: it could not be posted, and a person may change it
+CLOSED = "closed"  # noted of the files' part of Fortnox
+LINK, NO_LINK = "link", "no link"  # noted of the invoice that is credited
+# Noted of an invoice that is to be posted: whether what is there was compared, or is to be as posting was refused.
+AS_BILLED, REFUSED, AS_BILLED_AND_REFUSED = "as billed", "refused", "as billed, and was refused"
 OPTIONS = TypeAdapter(InvoiceOptions)
 
 
@@ -54,9 +57,12 @@ def transfer_invoice(job: Job) -> Outcome:
     job.house.used_accounts(job.claim.company).note(used)  # what the next connection is checked against
     if fault := _create(job, mapped.payload, options):
         return fault
+    if job.saw("files") == CLOSED and (fault := _post(job, mapped.payload)):
+        return fault
     try:
         left = transfer_files(job, invoice)
     except AccessMissing:  # the files wait until that part of Fortnox is open; the books need not
+        job.note("files", CLOSED)
         if fault := _post(job, mapped.payload):
             return fault
         raise
@@ -85,13 +91,14 @@ def _record_options(job: Job, options: InvoiceOptions) -> None:
 
 def _registered_rate(job: Job, currency: str) -> Decimal | None:
     """What one unit of the currency costs by Fortnox's own register; None where it has no rate."""
-    if (seen := job.saw("rate")) is not None:
-        return Decimal(seen) if seen else None
+    if seen := job.saw("rate"):
+        return Decimal(seen)
     try:
         rate = job.fortnox.currencies.get(currency).rate
     except NotFound:
-        rate = None
-    job.note("rate", "" if rate is None else str(rate))
+        return None
+    if rate is not None:
+        job.note("rate", str(rate))
     return rate
 
 
@@ -109,31 +116,33 @@ def _create(job: Job, payload: InvoicePayload, options: InvoiceOptions) -> Faile
     if invoice.booked:
         job.record("posted")
     _check_credit_link(invoice, payload)
-    _record_compared(job)
+    job.record("created", f"{time.time():.0f}")
     return None
 
 
 def _made_or_found(job: Job, payload: InvoicePayload) -> tuple[Invoice, bool]:
     """The invoice in Fortnox, and whether it was there already, as far as is known."""
-    if job.in_doubt("created"):
-        if found := _look(job, payload):
-            return found, True
-        job.record("created", NOT_TAKEN)
+    step = Next.LOOK if job.in_doubt("created") else Next(job.saw("next") or Next.CREATE)
     refused: Rejected | None = None
-    if job.saw("number") != REFUSED:
-        try:
-            return _made(job, payload), False
-        except Rejected as rejected:
-            if not rejected.may_mean_taken or job.saw("number") == NOT_WHY:
-                raise
-            refused = rejected
-        job.note("number", REFUSED)
-    if found := _numbered(job, payload.document_number):
-        return found, True
-    job.note("number", NOT_WHY)
-    if refused is not None:
-        raise refused
-    return _made(job, payload), False
+    while True:
+        if step in (Next.CREATE, Next.CREATE_AFTER_LOOK):
+            try:
+                return _made(job, payload), False
+            except Rejected as refusal:
+                if step is Next.CREATE_AFTER_LOOK or not refusal.may_mean_taken:
+                    raise
+                refused, step = refusal, Next.LOOK_AFTER_REFUSAL
+        else:
+            in_doubt = step is Next.LOOK
+            found = _look(job, payload) if in_doubt else _numbered(job, payload.document_number)
+            if found is not None:
+                return found, True
+            if refused is not None:
+                raise refused
+            if in_doubt:
+                job.record("created", NOT_TAKEN)
+            step = Next.CREATE if in_doubt else Next.CREATE_AFTER_LOOK
+        job.note("next", step)
 
 
 def _made(job: Job, payload: InvoicePayload) -> Invoice:
@@ -148,7 +157,7 @@ def _made(job: Job, payload: InvoicePayload) -> Invoice:
     except Rejected as rejected:
         if "CreditInvoiceReference" not in fields or rejected.situation not in WITHOUT_LINK:
             raise
-    job.note("original", OTHERS)
+    job.note("original", NO_LINK)
     del fields["CreditInvoiceReference"]
     with job.taking("created"):
         return job.fortnox.invoices.create(fields)
@@ -160,24 +169,24 @@ def _is_of_customer(job: Job, credited: str, customer: str) -> bool:
     Numbers from before the integration may be other invoices there.
     """
     if seen := job.saw("original"):
-        return seen == THE_CUSTOMERS
+        return seen == LINK
     ordering = job.house.ordering
     ours = ordering.of_key(f"{job.claim.company}/invoice/{credited}")
     if any(event.status == "done" for event in ordering.events(ours)):
         return True
     original = _numbered(job, credited)
     theirs = original is not None and original.customer_number == customer
-    job.note("original", THE_CUSTOMERS if theirs else OTHERS)
+    job.note("original", LINK if theirs else NO_LINK)
     return theirs
 
 
 def _look(job: Job, payload: InvoicePayload) -> Invoice | None:
     """The invoice that an earlier try may have made: under its number, or under one of Fortnox's own choice."""
     found = None
-    if job.saw("number") != FREE:
+    if not job.saw("number is free"):
         found = _numbered(job, payload.document_number)
         if found is None:
-            job.note("number", FREE)
+            job.note("number is free", TAKEN)
         elif found.external_invoice_reference1 == payload.external_invoice_reference1:
             return found
     made = (one for one in job.fortnox.invoices.find(payload.external_invoice_reference1) if not one.cancelled)
@@ -264,21 +273,28 @@ def _post(job: Job, payload: InvoicePayload) -> Failed | None:
     if job.taken("posted"):
         return None
     number = payload.document_number
-    if job.in_doubt("posted") or not is_fresh(float(job.taken("created") or LONG_AGO)):  # a person may have changed it
+    seen = job.saw("posting")
+    if job.in_doubt("posted") or seen == REFUSED or (seen is None and _compared_long_ago(job)):
         found = job.fortnox.invoices.get(number)
         if fault := _fault(found, payload):
             return fault
         if found.booked:
             job.record("posted")
             return None
-        _record_compared(job)
         job.record("posted", NOT_TAKEN)
+        seen = AS_BILLED_AND_REFUSED if seen == REFUSED else AS_BILLED
+        job.note("posting", seen)
+    elif seen is None:
+        job.note("posting", AS_BILLED)
     refused: Rejected | None = None
     try:
         with job.taking("posted"):
             booked = job.fortnox.invoices.bookkeep(number).booked
     except Rejected as rejected:
+        if seen == AS_BILLED_AND_REFUSED:
+            raise
         refused, booked = rejected, False
+        job.note("posting", REFUSED)
     if not booked:  # neither what Fortnox answers to a second posting is published, nor all of its answer to a first
         found = job.fortnox.invoices.get(number)
         booked = found.booked
@@ -286,7 +302,6 @@ def _post(job: Job, payload: InvoicePayload) -> Failed | None:
         job.record("posted")
         return None
     job.record("posted", NOT_TAKEN)
-    job.record("created", LONG_AGO)
     if found.cancelled:
         return _cancelled(number)
     if refused is not None:
@@ -298,9 +313,9 @@ def _post(job: Job, payload: InvoicePayload) -> Failed | None:
     )
 
 
-def _record_compared(job: Job) -> None:
-    """The invoice is there and is what was billed: of this step the time is recorded, too."""
-    job.record("created", f"{time.time():.0f}")
+def _compared_long_ago(job: Job) -> bool:
+    """Whether a person may have changed the invoice since: always where an earlier try could not post it."""
+    return "posted" in job.steps or time.time() - float(job.taken("created") or 0) > FRESH
 
 
 def _ended(job: Job, mapped: Mapped[InvoicePayload], left: Left) -> Outcome:

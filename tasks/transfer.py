@@ -1,5 +1,6 @@
 """A transfer: one Celery task takes one event, delivers it and settles it. The same steps for every kind."""
 
+import json
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -45,7 +46,8 @@ log = structlog.get_logger(__name__)
 
 WAIT_FOR_REDIS = 0.5  # seconds between two tries to settle
 NOT_TAKEN, IN_DOUBT, TAKEN = "", "?", "1"  # what is recorded for a step
-FRESH = 120.0  # seconds that a look holds good: longer than an attempt, too short for a person to come between
+SEEN = "seen"  # the step that hands on what was seen,
+SEEN_SECONDS = 20.0  # for a few of the rate limit's windows
 IN_LEDGER = "@"  # between a step and the tenant id of the ledger that it was taken in
 
 TELL = (Failed, Held, Pause)  # outcomes that a person is told of
@@ -65,6 +67,7 @@ class Job:
     hold: Hold
     house: House
     steps: dict[str, str] = field(default_factory=dict)  # taken in this ledger, by earlier holders and by this one
+    seen: dict[str, tuple[float, str]] = field(default_factory=dict)  # by what it is about: when, and what
 
     @cached_property
     def connection(self) -> Connection:
@@ -122,23 +125,34 @@ class Job:
             raise
 
     def saw(self, what: str) -> str | None:
-        """What was noted of a look in Fortnox a moment ago: an attempt that was throttled since goes on from it."""
-        at, _, found = self.steps.get(f"saw {what}", "").partition(" ")
-        return found if at and is_fresh(float(at)) else None
+        """What was seen in Fortnox a moment ago, by this attempt or by one before it that ended for want of room."""
+        at, found = self.seen.get(what, (0.0, None))
+        return found if abs(time.time() - at) < SEEN_SECONDS else None  # by the clock of whichever worker
 
     def note(self, what: str, found: str) -> None:
-        """Notes what a look in Fortnox has shown. Raises `LeaseLost`."""
-        self.record(f"saw {what}", f"{time.time():.0f} {found}")
+        """Notes what a look or a refusal has shown, so that the attempt after one that was throttled goes on from it.
+
+        With eight that want the same room, two requests in a row are hard to come by.
+        """
+        self.seen[what] = (time.time(), found)
+
+    @contextmanager
+    def handing_on_what_was_seen(self) -> Iterator[None]:
+        """Around an attempt. One that ends in any other way, or dies, leaves nothing of it. Raises `LeaseLost`."""
+        if noted := self.steps.get(SEEN):
+            self.seen.update(json.loads(noted))
+            self.record(SEEN, NOT_TAKEN)
+        try:
+            yield
+        except (Throttled, HandedBack):
+            if self.seen:
+                self.record(SEEN, json.dumps(self.seen))
+            raise
 
     def record(self, step: str, value: str = TAKEN) -> None:
         """Records a step, and in which ledger, before the next is taken. Raises `LeaseLost`."""
         self.house.ordering.record(self.claim, recorded_as(step, self.hold.ledger), value)
         self.steps[step] = value
-
-
-def is_fresh(at: float) -> bool:
-    """Whether a look in Fortnox still holds good. Its time is by some worker's clock: a wrong one has us look anew."""
-    return abs(time.time() - at) < FRESH
 
 
 def recorded_as(step: str, ledger: int | None) -> str:
@@ -241,7 +255,9 @@ def run(claim: Claim, house: House, transfer: Deliver, read: Read = parse_event)
         needs = tuple(map(str, event.prerequisites))
         with house.leases.keep(claim) as hold:
             steps = counting(claim.progress, hold.ledger) if claim.progress else {}
-            return transfer(Job(event, claim, hold, house, steps))
+            job = Job(event, claim, hold, house, steps)
+            with job.handing_on_what_was_seen():
+                return transfer(job)
     except LeaseLost:
         raise
     except Exception as error:  # noqa: BLE001 - `verdict` tells the errors apart, and a bug fails loudly

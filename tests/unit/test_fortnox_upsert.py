@@ -81,6 +81,28 @@ class FakeRegister:
         return fields
 
 
+class MemoryNotes:
+    def __init__(self) -> None:
+        self.noted: dict[str, str] = {}
+
+    def saw(self, what: str) -> str | None:
+        return self.noted.get(what)
+
+    def note(self, what: str, found: str) -> None:
+        self.noted[what] = found
+
+
+class Throttling(MemoryNotes):
+    """There is room for one request: after each that is noted comes one for which there is none."""
+
+    def __init__(self, notes: MemoryNotes) -> None:
+        self.noted = notes.noted
+
+    def note(self, what: str, found: str) -> None:
+        super().note(what, found)
+        raise e.WindowFull(Details(), 1.0)
+
+
 @pytest.fixture
 def links() -> MemoryLinks:
     return MemoryLinks()
@@ -264,27 +286,57 @@ def test_an_attempt_that_was_throttled_is_followed_by_one_that_goes_on_from_ther
 ) -> None:
     """With one request at a time and many who want it, three in a row would be hard to come by."""
     register.held["10001"] = {"Name": "Skånska Bygg"}
-    seen: list[str] = []
+    notes, shown = MemoryNotes(), []
     for method in ("POST", "GET", "PUT"):
         register.fail(method, e.WindowFull(Details(), 1.0))
         with pytest.raises(e.WindowFull):
-            create_or_update(register, links, a_customer(), check=lambda found: seen.append(found["Name"]))
+            create_or_update(register, links, a_customer(), check=shown.append, notes=notes)
 
-    assert create_or_update(register, links, a_customer()) is Done.UPDATED
+    assert create_or_update(register, links, a_customer(), check=shown.append, notes=notes) is Done.UPDATED
     assert register.requests == ["POST", "POST", "GET", "GET", "PUT", "PUT"]
-    assert seen == ["Skånska Bygg"]
+    assert len(shown) == 1
+
+
+def test_what_was_seen_does_not_outlive_the_notes(register: FakeRegister, links: MemoryLinks) -> None:
+    """A person may have put something else under the number since."""
+    register.held["10001"] = {"Name": "Skånska Bygg"}
+    shown: list[object] = []
+    register.fail("PUT", e.ValueRefused(Details()))
+    with pytest.raises(e.ValueRefused):
+        create_or_update(register, links, a_customer(), check=shown.append)
+
+    create_or_update(register, links, a_customer(), check=shown.append)
+    assert register.requests == ["POST", "GET", "PUT", "POST", "GET", "PUT"]
+    assert len(shown) == 2
 
 
 def test_a_look_that_found_nothing_is_not_repeated_when_the_create_is_throttled(
     register: FakeRegister, links: MemoryLinks
 ) -> None:
     links.remember("customer", "10001", CREATING)
+    notes = MemoryNotes()
     register.fail("POST", e.WindowFull(Details(), 1.0))
     with pytest.raises(e.WindowFull):
-        create_or_update(register, links, a_customer())
+        create_or_update(register, links, a_customer(), notes=notes)
 
-    assert create_or_update(register, links, a_customer()) is Done.CREATED
+    assert create_or_update(register, links, a_customer(), notes=notes) is Done.CREATED
     assert register.requests == ["GET", "POST", "POST"]
+
+
+@pytest.mark.parametrize("before", [None, CREATING])
+def test_a_refusal_of_another_kind_is_told_however_often_it_is_throttled(
+    register: FakeRegister, links: MemoryLinks, before: str | None
+) -> None:
+    if before:
+        links.remember("customer", "10001", before)
+    register.taken = e.ValueRefused
+    register.reserved.add("10001")
+    notes = MemoryNotes()
+    steps = ["POST", "GET", "POST"] if before is None else ["GET", "POST", "GET", "POST"]
+    for at, _ in enumerate(steps, 1):
+        with pytest.raises(e.WindowFull if at < len(steps) else e.ValueRefused):
+            create_or_update(register, links, a_customer(), notes=Throttling(notes))
+    assert register.requests == steps
 
 
 def test_a_number_that_was_taken_while_it_was_looked_for_is_taken_over(
