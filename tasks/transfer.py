@@ -120,9 +120,11 @@ class Job:
             self.record(step, before)
             raise
         except FortnoxError as error:
+            self.seen.clear()
             if not isinstance(error, OutcomeUnknown):
                 self.record(step, NOT_TAKEN)
             raise
+        self.seen.clear()  # a write may change it
 
     def saw(self, what: str) -> str | None:
         """What was seen in Fortnox a moment ago, by this attempt or by one before it that ended for want of room."""

@@ -161,6 +161,19 @@ def test_a_file_that_a_person_attached_while_it_was_late_is_not_attached_again(a
     assert [one["Name"] for one in invoice(acme)["attachments"]] == ["egen.pdf"]
 
 
+def test_links_that_may_have_been_made_are_looked_for_also_where_posting_then_waits_for_room(acme: Unattended) -> None:
+    acme.publish(invoice_json(project=None, attachments=[an_attachment(url=None, content="JVBERi0xLjQ=")]))
+    for unanswered in ("drop_before", "drop_before", "drop_response_after_write"):
+        acme.sandbox.fault(unanswered, method="POST", path=ATTACHMENTS)
+    acme.run("e3")
+    acme.run("e3")
+    acme.run("e3", room=2)  # it is listed, then linked without an answer for the third time: the invoice no longer waits
+    for _ in range(3):
+        acme.run("e3")
+    assert acme.event("e3").status == "done"
+    assert [one["Name"] for one in invoice(acme)["attachments"]] == ["faktura-1001.pdf"]
+
+
 def test_what_was_seen_in_one_ledger_is_nothing_to_another(acme: Unattended) -> None:
     for ledger, rate in (("acme", "1.00"), ("other", "11.50")):
         acme.sandbox.post("currencies", {"tenant": ledger, "code": "EUR", "rate": rate})
