@@ -167,7 +167,7 @@ def test_links_that_may_have_been_made_are_looked_for_also_where_posting_then_wa
         acme.sandbox.fault(unanswered, method="POST", path=ATTACHMENTS)
     acme.run("e3")
     acme.run("e3")
-    acme.run("e3", room=2)  # it is listed, then linked without an answer for the third time: the invoice no longer waits
+    acme.run("e3", room=2)  # listed, then linked without an answer for the third time: it no longer waits
     for _ in range(3):
         acme.run("e3")
     assert acme.event("e3").status == "done"
