@@ -37,7 +37,7 @@ WITHOUT_LINK = ("invoice-unknown", "request", "document-locked")  # what Fortnox
 CLOSED = "closed"  # noted of the files' part of Fortnox
 LINK, NO_LINK = "link", "no link"  # noted of the invoice that is credited
 # Noted of an invoice that is to be posted: whether what is there was compared, or is to be as posting was refused.
-AS_BILLED, REFUSED, AS_BILLED_AND_REFUSED = "as billed", "refused", "as billed, and was refused"
+AS_BILLED, REFUSED, AS_BILLED_AND_REFUSED = "as billed", "refused", "refused before"
 OPTIONS = TypeAdapter(InvoiceOptions)
 
 
