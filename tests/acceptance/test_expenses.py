@@ -195,11 +195,11 @@ def test_an_unknown_supplier_invoice_or_company_is_named(system: System) -> None
 
 def test_an_import_that_waits_says_why(system: System) -> None:
     follow(system, "waiting")
-    system.app.house.ordering.pause("waiting", "Fortnox no longer accepts the connection.")
+    system.stack.sandbox.post("grants/revoke", {"tenant": "waiting"})
+    wait_until(lambda: system.app.house.ordering.paused("waiting"), what="a poll to notice it", timeout=30)
     found = system.run("expenses", "import", "waiting", "--days-back", "3", "--timeout", "1")
     assert found.returncode == 1
-    assert "Fortnox no longer accepts the connection." in " ".join(found.stderr.split())
-    system.app.house.ordering.resume("waiting")
+    assert "waiting is paused: The connection to Fortnox has ended" in " ".join(found.stderr.split())
 
 
 def test_an_expense_whose_row_is_gone_is_explained(system: System) -> None:
@@ -207,12 +207,11 @@ def test_an_expense_whose_row_is_gone_is_explained(system: System) -> None:
     follow(system, "rowless")
     number = sandbox.supplier_invoice("rowless", ROW, ROW)
     expense(system, "rowless", f"fortnox:{number}:3")
-    ordering = system.app.house.ordering
-    ordering.pause("rowless", "So that nothing is withdrawn yet.")
-    wait_until(lambda: not ordering.counts("rowless")["running"], what="the poll under way to end", timeout=20)
+    away = {"kind": "fail_next", "status": 503, "count": 1000}  # so that nothing is withdrawn yet
+    sandbox.in_moment("POST", "faults", {**away, "tenant": "rowless", "method": "DELETE"})
     sandbox.supplier_invoice("rowless", ROW, invoice={"GivenNumber": number})
     assert "expense of row 3, which is gone" in system.run("expenses", "explain", "rowless", number).stdout
-    ordering.resume("rowless")
+    sandbox.in_moment("DELETE", "faults")
 
 
 def test_polls_go_on_when_the_live_beat_of_two_is_killed_and_then_the_worker(tmp_path: Path) -> None:
