@@ -161,6 +161,31 @@ def _update(register: Register[M], payload: Payload, number: str) -> Done:
     return Done.UPDATED
 
 
+def create_or_find(
+    create: Callable[[], M], look: Callable[[Next], M | None], notes: Notes, step: Next
+) -> tuple[M, bool]:
+    """What was created, or was there already, and whether it was; begins with `step`.
+
+    `look` is told why: `LOOK` or `LOOK_AFTER_REFUSAL`. Raises the refusal of a create where nothing is there.
+    """
+    refused: e.Rejected | None = None
+    while True:
+        if step in (Next.CREATE, Next.CREATE_AFTER_LOOK):
+            try:
+                return create(), False
+            except e.Rejected as refusal:
+                if step is Next.CREATE_AFTER_LOOK or not refusal.may_mean_taken:
+                    raise
+                refused, step = refusal, Next.LOOK_AFTER_REFUSAL
+        elif (found := look(step)) is not None:
+            return found, True
+        elif refused is not None:
+            raise refused  # reserved by one that was deleted, or refused for a reason of its own
+        else:
+            step = Next.CREATE if step is Next.LOOK else Next.CREATE_AFTER_LOOK
+        notes.note("next", step)
+
+
 def _create_or_take_over(
     register: Register[M],
     payload: Payload,
@@ -170,24 +195,15 @@ def _create_or_take_over(
     first: Next,
 ) -> Done:
     step = Next(notes.saw("next") or first)
-    refused: e.Rejected | None = None
-    while step is not Next.UPDATE:
-        if step in (Next.CREATE, Next.CREATE_AFTER_LOOK):
-            try:
-                return _create(register, payload)
-            except e.Rejected as refusal:
-                if step is Next.CREATE_AFTER_LOOK or not refusal.may_mean_taken:
-                    raise
-                refused, step = refusal, Next.LOOK_AFTER_REFUSAL
-        elif (found := _found(register, number)) is not None:
-            if check is not None:
-                check(found)
-            step = Next.UPDATE
-        elif refused is not None:
-            raise refused  # reserved by one that was deleted, or refused for a reason of its own
-        else:
-            step = Next.CREATE if step is Next.LOOK else Next.CREATE_AFTER_LOOK
-        notes.note("next", step)
+    if step is not Next.UPDATE:
+        there, found = create_or_find(
+            lambda: register.create(payload.for_create()), lambda _: _found(register, number), notes, step
+        )
+        if not found:
+            return Done.CREATED
+        if check is not None:
+            check(there)
+        notes.note("next", Next.UPDATE)
     return _update(register, payload, number)
 
 

@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 # Fortnox's older documentation ("invoice file connections"): what goes along when it sends the invoice.
 MOST_SENT, LARGEST_SENT, ALL_SENT = 5, 5_000_000, 15_000_000
 ALL_FILES, SHORTEST = 30.0, 0.5  # seconds to fetch an attempt's files in: it has 100 in all, and posts after them
+LISTED = "listed"  # noted of an invoice's links
 WHOLE = "whole"  # recorded of others: an event of the same invoice has transferred it with nothing left out
 UNANSWERED = (OutcomeUnknown, Unavailable)
 UNANSWERED_MOST = 3  # tries to upload a file, or to link them; then the invoice no longer waits for it
@@ -104,10 +105,10 @@ def forget_uploads(job: Job, file_ids: Iterable[str]) -> None:
 def _linked(job: Job, invoice: Invoice) -> set[str]:
     """The ids of the files known to be linked, whoever did it. In doubt, Fortnox is asked."""
     linked = set((job.taken("linked") or "").split())
-    if job.in_doubt("linking") and job.saw("linked") is None and _lacking(job, invoice, linked):
+    if job.in_doubt("linking") and job.saw("links") != LISTED and _lacking(job, invoice, linked):
         linked |= {one.file_id for one in job.fortnox.attachments.list(invoice.invoice_number)}
         job.record("linked", " ".join(sorted(linked)))  # the next request may end the doubt without having linked
-        job.note("linked", "all that are")
+        job.note("links", LISTED)
     return linked
 
 

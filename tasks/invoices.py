@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from fortnox.errors import AccessMissing, NotFound, Rejected
 from fortnox.models import Invoice
 from fortnox.payloads import InvoicePayload
-from fortnox.upsert import Next
+from fortnox.upsert import Next, create_or_find
 from mappers import InvoiceOptions, Mapped, compare, to_invoice
 from mappers.invoice import LEDGER_CURRENCY
 from moment.events import Invoice as MomentInvoice
@@ -35,6 +35,7 @@ FILE_TRIES = 10
 FRESH = 120.0  # seconds that a comparison holds good: longer than an attempt, too short for a person to come between
 WITHOUT_LINK = ("invoice-unknown", "request", "document-locked")  # what Fortnox may say of `CreditInvoiceReference`
 CLOSED = "closed"  # noted of the files' part of Fortnox
+FREE = "free"  # noted of the invoice's number
 LINK, NO_LINK = "link", "no link"  # noted of the invoice that is credited
 # Noted of an invoice that is to be posted: whether what is there was compared, or is to be as posting was refused.
 AS_BILLED, REFUSED, AS_BILLED_AND_REFUSED = "as billed", "refused", "refused before"
@@ -122,27 +123,17 @@ def _create(job: Job, payload: InvoicePayload, options: InvoiceOptions) -> Faile
 
 def _made_or_found(job: Job, payload: InvoicePayload) -> tuple[Invoice, bool]:
     """The invoice in Fortnox, and whether it was there already, as far as is known."""
+
+    def look(why: Next) -> Invoice | None:
+        if why is Next.LOOK_AFTER_REFUSAL:
+            return _numbered(job, payload.document_number)
+        found = _look(job, payload)
+        if found is None:
+            job.record("created", NOT_TAKEN)
+        return found
+
     step = Next.LOOK if job.in_doubt("created") else Next(job.saw("next") or Next.CREATE)
-    refused: Rejected | None = None
-    while True:
-        if step in (Next.CREATE, Next.CREATE_AFTER_LOOK):
-            try:
-                return _made(job, payload), False
-            except Rejected as refusal:
-                if step is Next.CREATE_AFTER_LOOK or not refusal.may_mean_taken:
-                    raise
-                refused, step = refusal, Next.LOOK_AFTER_REFUSAL
-        else:
-            in_doubt = step is Next.LOOK
-            found = _look(job, payload) if in_doubt else _numbered(job, payload.document_number)
-            if found is not None:
-                return found, True
-            if refused is not None:
-                raise refused
-            if in_doubt:
-                job.record("created", NOT_TAKEN)
-            step = Next.CREATE if in_doubt else Next.CREATE_AFTER_LOOK
-        job.note("next", step)
+    return create_or_find(lambda: _made(job, payload), look, job, step)
 
 
 def _made(job: Job, payload: InvoicePayload) -> Invoice:
@@ -183,10 +174,10 @@ def _is_of_customer(job: Job, credited: str, customer: str) -> bool:
 def _look(job: Job, payload: InvoicePayload) -> Invoice | None:
     """The invoice that an earlier try may have made: under its number, or under one of Fortnox's own choice."""
     found = None
-    if not job.saw("number is free"):
+    if job.saw("number") != FREE:
         found = _numbered(job, payload.document_number)
         if found is None:
-            job.note("number is free", TAKEN)
+            job.note("number", FREE)
         elif found.external_invoice_reference1 == payload.external_invoice_reference1:
             return found
     made = (one for one in job.fortnox.invoices.find(payload.external_invoice_reference1) if not one.cancelled)

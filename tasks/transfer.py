@@ -46,8 +46,8 @@ log = structlog.get_logger(__name__)
 
 WAIT_FOR_REDIS = 0.5  # seconds between two tries to settle
 NOT_TAKEN, IN_DOUBT, TAKEN = "", "?", "1"  # what is recorded for a step
-SEEN = "seen"  # the step that hands on what was seen,
-SEEN_SECONDS = 20.0  # for a few of the rate limit's windows
+SEEN = "seen"  # the step under which an attempt hands on what it saw
+SEEN_SECONDS = 20.0  # that this holds good: a few of the rate limit's windows
 IN_LEDGER = "@"  # between a step and the tenant id of the ledger that it was taken in
 
 TELL = (Failed, Held, Pause)  # outcomes that a person is told of

@@ -12,6 +12,7 @@ from tests.openapi import faults, load_document
 from tests.recording import Recorder, recording
 from tests.services import CLIENT_ID, CLIENT_SECRET, Sandbox, running_redis, running_sandbox
 from tests.unattended import Unattended, unattended_house
+from tests.unit.factories import customer_json
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -54,6 +55,15 @@ def sandbox(sandbox_process: Sandbox) -> Sandbox:
 def unattended(redis_url: str, redis_client: "redis.Redis", sandbox: Sandbox) -> Iterator[Unattended]:
     with unattended_house(redis_url, sandbox) as house:
         yield house
+
+
+@pytest.fixture
+def acme(unattended: Unattended) -> Unattended:
+    """Connected, with its customer in Fortnox."""
+    unattended.connect()
+    unattended.publish(customer_json())
+    assert unattended.run("e1") == "done"
+    return unattended
 
 
 @pytest.fixture

@@ -7,18 +7,10 @@ import pytest
 import requests
 
 from tests.unattended import Unattended
-from tests.unit.factories import a_line, an_attachment, credit_note_json, customer_json, invoice_json, project_json
+from tests.unit.factories import a_line, an_attachment, credit_note_json, invoice_json, project_json
 
 ATTACHMENTS = "/api/fileattachments/attachments-v1"
 INVOICE = "/3/invoices/1001"
-
-
-@pytest.fixture
-def acme(unattended: Unattended) -> Unattended:
-    unattended.connect()
-    unattended.publish(customer_json())
-    assert unattended.run("e1") == "done"
-    return unattended
 
 
 def one_by_one(acme: Unattended, event_id: str, expected: Sequence[str]) -> None:

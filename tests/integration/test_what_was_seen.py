@@ -14,14 +14,6 @@ ROW = {"AccountNumber": 3010, "Description": "Gammalt", "DeliveredQuantity": "1"
 THEIRS = {"Invoice": {"CustomerNumber": "10001", "DocumentNumber": "1001", "InvoiceRows": [ROW]}}
 
 
-@pytest.fixture
-def acme(unattended: Unattended) -> Unattended:
-    unattended.connect()
-    unattended.publish(customer_json())
-    assert unattended.run("e1") == "done"
-    return unattended
-
-
 def invoice(acme: Unattended, number: str = "1001", ledger: str = "acme") -> dict[str, Any]:
     found = acme.sandbox.state(ledger)["invoices"]
     return next(one for one in found if str(one["DocumentNumber"]) == number)
