@@ -1,4 +1,4 @@
--- Settled events as the engine leaves them: put behind worker/ordering/lua/common.lua, so that its own `finish` files them.
+-- Settled events as the engine leaves them: put behind ordering/lua/common.lua, so that its own `finish` files them.
 --
 -- ARGV[4] companies   [5] number of the first event   [6] how many   [7] "1" when they are open instead: one in a
 -- thousand waits for its next attempt, all others for that

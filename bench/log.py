@@ -19,10 +19,10 @@ from rich.console import Console
 from rich.progress import track
 
 from config.environment import child_environment
-from worker.local import EmbeddedRedis
-from worker.ordering import Ordering
-from worker.ordering.engine import LUA
-from worker.ordering.history import Filter, find
+from local import EmbeddedRedis
+from ordering import Ordering
+from ordering.engine import LUA
+from ordering.history import Filter, find
 
 BATCH: Final = 1000
 TARGET_MS: Final = 200.0
@@ -120,7 +120,7 @@ def command(url: str) -> float:
     for _ in range(ROUNDS):
         began = time.perf_counter()
         done = subprocess.run(
-            [sys.executable, "-m", "worker.cli", "events", "list"],
+            [sys.executable, "-m", "cli", "events", "list"],
             env=child_environment(environment),
             capture_output=True,
             check=True,

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench.ground import Ground
+from bench.environment import Ground
 from bench.variants import OURS
 
 PACKAGES = ("celery", "kombu", "redis", "hiredis", "billiard")

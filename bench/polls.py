@@ -20,12 +20,12 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rich.console import Console
 
+from local import wait_until
+from local.processes import ManagedProcess
+from local.stack import Stack
 from tasks.schedule import POLL_ID
-from worker.assembly import App, create_app
-from worker.doors.publish import publish
-from worker.local import wait_until
-from worker.local.processes import ManagedProcess
-from worker.local.stack import Stack
+from worker.bootstrap import App, create_app
+from worker.publish import publish
 
 TEN_MINUTES = 600.0
 out = Console(highlight=False, soft_wrap=True)
@@ -146,7 +146,9 @@ def one_round(
 
 
 def _polled(app: App, names: list[str]) -> bool:
-    return all(app.house.expenses(name).cursor and app.house.ordering.event(name, POLL_ID) is None for name in names)
+    return all(
+        app.services.expenses(name).cursor and app.services.ordering.event(name, POLL_ID) is None for name in names
+    )
 
 
 def _cpu(process: ManagedProcess) -> float:
@@ -180,7 +182,7 @@ def an_activation(directory: Path, wanted: Namespace) -> bool:
         redis: Any = Redis.from_url(stack.environment["REDIS_URL"])
         memory = int(redis.info("memory")["used_memory"])
         while (left := _left(app, wanted.invoices)) and time.monotonic() - started < wanted.seconds:
-            stood = app.house.expenses("acme").summary()
+            stood = app.services.expenses("acme").summary()
             if int(time.monotonic() - started) % 5 == 0:
                 out.print(f"{time.monotonic() - started:6.0f} s: {left} left, {stood['listing'] or 'listed'}")
             if left < wanted.invoices / 2 and not killed:
@@ -207,7 +209,7 @@ def an_activation(directory: Path, wanted: Namespace) -> bool:
 
 
 def _left(app: App, invoices: int) -> int:
-    summary = app.house.expenses("acme").summary()
+    summary = app.services.expenses("acme").summary()
     return invoices - int(summary["supplierInvoicesSent"])
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.ground import Variant
+from bench.environment import Variant
 from bench.result import Figures, Row, combined
 from bench.variants import CELERY
 

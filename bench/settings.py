@@ -1,4 +1,4 @@
-"""What a worker of the benchmark is told by whoever starts it, beside the house's own settings."""
+"""What a worker of the benchmark is told by whoever starts it, beside the system's own settings."""
 
 from pathlib import Path
 from typing import Literal

@@ -1,6 +1,6 @@
 """Who runs: the contestants in the settings in which they are compared."""
 
-from bench.ground import Variant
+from bench.environment import Variant
 
 CELERY = Variant("plain Celery", "celery")
 CELERY_DEFAULTS = Variant("plain Celery, default options", "defaults")

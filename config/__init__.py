@@ -1,4 +1,4 @@
-"""Settings, Celery options and logging. Nothing else in the house reads the environment."""
+"""Settings, Celery options and logging. Nothing else in the system reads the environment."""
 
 from config.settings import Settings, load_settings
 

@@ -1,6 +1,6 @@
 """Celery's options, each with its reason. Pure: a function from settings to a plain dict.
 
-The truth about events is in Redis structures of our own (`worker/ordering`); a Celery message is a
+The truth about events is in Redis structures of our own (`ordering`); a Celery message is a
 wake-up that may be lost, late or doubled without harm. The options are chosen for that.
 
 Sources: https://docs.celeryq.dev/en/stable/userguide/configuration.html and the transport options in
@@ -99,7 +99,7 @@ def celery_options(settings: Settings) -> dict[str, object]:
         "task_routes": ROUTES,
         # Flower and every monitor live on these. Arguments are ids, so the events hold no personal data.
         "worker_send_task_events": True,
-        "worker_consumer": "tasks.consumer:QuickConsumer",  # sends them a few times a second
+        "worker_consumer": "worker.consumer:QuickConsumer",  # sends them a few times a second
         # Not when a message is sent: a wake-up is no news, `status` shows what waits, and telling of it takes the
         # sender as long as sending it.
         "task_send_sent_event": False,

@@ -10,11 +10,9 @@ from fortnox.limiter import Limiter
 from fortnox.oauth import SCOPES, Grant, OAuth
 from fortnox.situations import Explanation
 from fortnox.transport import Exchange, Http, Timeouts, TokenSource, Transport
-from fortnox.upsert import Done, LinkRecord, Links, create_or_update
 
 __all__ = [
     "SCOPES",
-    "Done",
     "Exchange",
     "Explanation",
     "Fortnox",
@@ -22,13 +20,10 @@ __all__ = [
     "Grant",
     "Http",
     "Limiter",
-    "LinkRecord",
-    "Links",
     "OAuth",
     "Outcome",
     "Timeouts",
     "TokenSource",
     "Transport",
-    "create_or_update",
     "explain",
 ]

@@ -22,7 +22,7 @@
     │   │   └── AccessMissing        one part is closed: held until it opens; the grant itself lives
     │   │       ├── MissingScope
     │   │       ├── MissingLicence
-    │   │       └── StillClosed      our own memory said so, or told a person before
+    │   │       └── StillBlocked      our own memory said so, or told a person before
     │   ├── CodeRefused              an authorization code that is used, expired or wrong
     │   └── RequestRefused           a malformed request: a bug of ours
     ├── GrantDead                    nobody but the company can mend it: connect again
@@ -224,7 +224,7 @@ class MissingLicence(AccessMissing):
     """The company has no licence for that module, or for the API."""
 
 
-class StillClosed(AccessMissing):
+class StillBlocked(AccessMissing):
     """The part was found closed before; a person was told then."""
 
 

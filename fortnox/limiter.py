@@ -58,7 +58,7 @@ class RedisClock:
 
 
 class SharedStorage(RedisStorage):
-    """limits' storage in Redis, on Redis' clock: limits takes that of each process. Its times are in ticks."""
+    """limits' storage in Redis, on Redis' clock: limits takes that of each process. Its times are in heartbeats."""
 
     def __init__(self, client: "redis.Redis") -> None:
         super().__init__("redis://", client.connection_pool, key_prefix=PREFIX)

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Container
 
-# Every letter (\p{L}) and these.
+# Every content (\p{L}) and these.
 ALLOWED_BESIDES_LETTERS = frozenset("0123456789 –:.`´’,;^¤#%§£$€¢¥©™°&/()=+-*_!?²³®½@\\\n\r\u00a0\u0308\u030a")
 MARKS = "\u0308\u030a"  # the two combining marks of the set: diaeresis and ring
 
@@ -52,7 +52,7 @@ def clean(text: str, *, lines: bool = False) -> str:
 def shorten(text: str, limit: int) -> str:
     """At most `limit` (2 or more) characters of cleaned text, cut after a word if one ends near the limit.
 
-    A letter keeps its combining mark. Nothing marks the cut: the ellipsis is not among Fortnox's characters.
+    A content keeps its combining mark. Nothing marks the cut: the ellipsis is not among Fortnox's characters.
     """
     if len(text) <= limit:
         return text

@@ -13,12 +13,12 @@ from typing import NamedTuple
 import structlog
 from pydantic import BaseModel
 
+from delivery.runner import NOT_TAKEN, TransferContext
 from fortnox import explain
 from fortnox.errors import FileRefused, NotFound, OutcomeUnknown, Rejected, Unavailable, ValueRefused
 from fortnox.payloads import AttachmentPayload
 from moment.events import Attachment, Invoice
 from moment.files import File, FileUnavailable, KeyRefused, NoFile
-from tasks.transfer import NOT_TAKEN, Job
 
 log = structlog.get_logger(__name__)
 
@@ -54,13 +54,13 @@ class Uploaded(BaseModel):
     pdf: bool
 
 
-def transfer_files(job: Job, invoice: Invoice) -> Left:
+def transfer_files(context: TransferContext, invoice: Invoice) -> Left:
     """Uploads and links what of the invoice's files is not in Fortnox yet. Returns what could not be transferred."""
     if not invoice.attachments:
         return Left()
-    linked = _linked(job, invoice)
-    if instead := _instead(job, invoice, linked):
-        return Left() if job.taken("others") == WHOLE else Left(instead=instead)
+    linked = _linked(context, invoice)
+    if instead := _instead(context, invoice, linked):
+        return Left() if context.taken("others") == WHOLE else Left(instead=instead)
     files: dict[str, tuple[Attachment, Uploaded]] = {}
     missing: list[str] = []
     late: list[str] = []
@@ -68,7 +68,7 @@ def transfer_files(job: Job, invoice: Invoice) -> Left:
     until = time.monotonic() + ALL_FILES
     for place, attachment in enumerate(invoice.attachments, 1):
         try:
-            uploaded = _upload(job, attachment, place, _share(job, invoice.attachments[place - 1 :], until))
+            uploaded = _upload(context, attachment, place, _share(context, invoice.attachments[place - 1 :], until))
         except NoFile as error:
             log.warning("invoice.no_file", place=place, why=error.why)
             (late if isinstance(error, FileUnavailable) else missing).append(str(error))
@@ -80,139 +80,139 @@ def transfer_files(job: Job, invoice: Invoice) -> Left:
     wanted = _payloads(invoice.invoice_number, [uploaded for _, uploaded in files.values()])
     fresh = [payload for payload in wanted if payload.fileId not in linked]
     try:
-        refused = _link(job, fresh, linked) if fresh else {}
+        refused = _link(context, fresh, linked) if fresh else {}
     except UNANSWERED:
-        if not _too_often(job, "linking"):
+        if not _too_often(context, "linking"):
             raise
         names = [files[payload.fileId][0].file_name for payload in fresh]
         late += [f"{name}: Fortnox does not answer when it is attached" for name in names]
         return Left(tuple(missing), tuple(late), key_refused)
     gone = [file_id for file_id, why in refused.items() if isinstance(why, NotFound)]
-    forget_uploads(job, gone)
+    forget_uploads(context, gone)
     late += [f"{files[file_id][0].file_name}: Fortnox no longer has what was uploaded" for file_id in gone]
     kept = {file_id: why for file_id, why in refused.items() if file_id not in gone}
     missing += [_refused(files[file_id][0], why) for file_id, why in kept.items()]
     return Left(tuple(missing), tuple(late), key_refused, refused=tuple(kept))
 
 
-def forget_uploads(job: Job, file_ids: Iterable[str]) -> None:
+def forget_uploads(context: TransferContext, file_ids: Iterable[str]) -> None:
     """The next try uploads these files anew: a person may have put better ones in their place."""
-    for source in _sources(job):
-        if (uploaded := _recorded(job, source)) and uploaded.id in file_ids:
-            job.record(f"file:{source}", NOT_TAKEN)
+    for source in _sources(context):
+        if (uploaded := _recorded(context, source)) and uploaded.id in file_ids:
+            context.record(f"file:{source}", NOT_TAKEN)
 
 
-def _linked(job: Job, invoice: Invoice) -> set[str]:
+def _linked(context: TransferContext, invoice: Invoice) -> set[str]:
     """The ids of the files known to be linked, whoever did it. In doubt, Fortnox is asked."""
-    linked = set((job.taken("linked") or "").split())
-    if job.in_doubt("linking") and job.saw("links") != LISTED and _lacking(job, invoice, linked):
-        linked |= {one.file_id for one in job.fortnox.attachments.list(invoice.invoice_number)}
-        job.record("linked", " ".join(sorted(linked)))  # the next request may end the doubt without having linked
-        job.note("links", LISTED)
+    linked = set((context.taken("linked") or "").split())
+    if context.in_doubt("linking") and context.cached("links") != LISTED and _lacking(context, invoice, linked):
+        linked |= {one.file_id for one in context.fortnox.attachments.list(invoice.invoice_number)}
+        context.record("linked", " ".join(sorted(linked)))  # the next request may end the doubt without having linked
+        context.remember("links", LISTED)
     return linked
 
 
-def _lacking(job: Job, invoice: Invoice, linked: AbstractSet[str]) -> dict[str, str]:
+def _lacking(context: TransferContext, invoice: Invoice, linked: AbstractSet[str]) -> dict[str, str]:
     """Source and name of the files that are not known to be linked."""
     files = {_source(attachment): attachment.file_name for attachment in invoice.attachments}
     return {
         source: name
         for source, name in files.items()
-        if (uploaded := _recorded(job, source)) is None or uploaded.id not in linked
+        if (uploaded := _recorded(context, source)) is None or uploaded.id not in linked
     }
 
 
-def _instead(job: Job, invoice: Invoice, linked: AbstractSet[str]) -> tuple[str, ...]:
+def _instead(context: TransferContext, invoice: Invoice, linked: AbstractSet[str]) -> tuple[str, ...]:
     """The names of all that is lacking, where as many files that are not ours are linked, and may well be the same:
     a person was told to attach them, or another event of this invoice did. Else they are somebody's own.
     """
-    if not job.taken("others"):
+    if not context.taken("others"):
         return ()
-    lacking = _lacking(job, invoice, linked)
-    others = linked - {uploaded.id for uploaded in _all_recorded(job)}
+    lacking = _lacking(context, invoice, linked)
+    others = linked - {uploaded.id for uploaded in _all_recorded(context)}
     return tuple(lacking.values()) if len(lacking) <= len(others) else ()
 
 
-def _share(job: Job, attachments: Sequence[Attachment], until: float) -> float:
+def _share(context: TransferContext, attachments: Sequence[Attachment], until: float) -> float:
     """Seconds that the first of these may take: what is left, shared with those that are still to be fetched."""
-    waiting = sum(_recorded(job, _source(attachment)) is None for attachment in attachments)
+    waiting = sum(_recorded(context, _source(attachment)) is None for attachment in attachments)
     return (until - time.monotonic()) / max(waiting, 1)
 
 
-def _upload(job: Job, attachment: Attachment, place: int, seconds: float) -> Uploaded:
+def _upload(context: TransferContext, attachment: Attachment, place: int, seconds: float) -> Uploaded:
     """The file in Fortnox's inbox: once for an invoice, though it were named twice, or came under two names.
 
     Raises `FileMissing`, `FileUnavailable` and, where Fortnox does not take the file, `Rejected`.
     """
     source = _source(attachment)
-    if known := _recorded(job, source):
+    if known := _recorded(context, source):
         return known
     step = f"file:{source}"
-    if job.in_doubt(step):  # whoever uploaded it did not live to see the answer
+    if context.in_doubt(step):  # whoever uploaded it did not live to see the answer
         log.warning("invoice.orphan_upload", place=place)
-        _check_unanswered(job, attachment)
+        _check_unanswered(context, attachment)
     if seconds < SHORTEST:
         raise FileUnavailable(attachment.file_name, "the other files took all the time that there was")
     if attachment.url:
-        job.house.check_room(job.claim.company)  # it would be fetched in vain
-    with job.house.files.open(attachment, seconds) as file:
-        uploaded = next((one for one in _all_recorded(job) if one.content == file.sha256), None)
+        context.services.check_capacity(context.claim.company)  # it would be fetched in vain
+    with context.services.files.open(attachment, seconds) as file:
+        uploaded = next((one for one in _all_recorded(context) if one.content == file.sha256), None)
         if uploaded is None:
-            uploaded = _sent(job, attachment, file, step, place)
-    job.record(step, uploaded.model_dump_json())
+            uploaded = _sent(context, attachment, file, step, place)
+    context.record(step, uploaded.model_dump_json())
     return uploaded
 
 
-def _sent(job: Job, attachment: Attachment, file: File, step: str, place: int) -> Uploaded:
+def _sent(context: TransferContext, attachment: Attachment, file: File, step: str, place: int) -> Uploaded:
     try:
-        with job.taking(step):
-            inbox = job.fortnox.inbox.upload(attachment.file_name, file.stream, attachment.content_type)
+        with context.taking(step):
+            inbox = context.fortnox.inbox.upload(attachment.file_name, file.stream, attachment.content_type)
     except UNANSWERED as error:
         if isinstance(error, OutcomeUnknown):
             # It may lie in Fortnox's inbox, linked to nothing; it has no name of ours by which it could be found there.
             log.warning("invoice.orphan_upload", place=place, bytes=file.size, sha256=file.sha256)
-        _check_unanswered(job, attachment)
+        _check_unanswered(context, attachment)
         raise
     return Uploaded(id=inbox.archive_file_id, content=file.sha256, size=file.size, pdf=file.is_pdf)
 
 
-def _check_unanswered(job: Job, attachment: Attachment) -> None:
+def _check_unanswered(context: TransferContext, attachment: Attachment) -> None:
     """After an upload without an answer. Raises `FileUnavailable` when there were too many to wait any longer."""
     step = f"file:{_source(attachment)}"
-    job.record(step, NOT_TAKEN)
-    if _too_often(job, step):
+    context.record(step, NOT_TAKEN)
+    if _too_often(context, step):
         raise FileUnavailable(attachment.file_name, "Fortnox does not answer when it is uploaded") from None
 
 
-def _too_often(job: Job, step: str) -> bool:
+def _too_often(context: TransferContext, step: str) -> bool:
     """Counts a try at the step that had no answer."""
     counted = f"unanswered {step}"
-    times = int(job.steps.get(counted, 0)) + 1
-    job.record(counted, str(times))
+    times = int(context.steps.get(counted, 0)) + 1
+    context.record(counted, str(times))
     return times >= UNANSWERED_MOST
 
 
-def _link(job: Job, payloads: Sequence[AttachmentPayload], linked: set[str]) -> dict[str, Rejected]:
+def _link(context: TransferContext, payloads: Sequence[AttachmentPayload], linked: set[str]) -> dict[str, Rejected]:
     """Links the files in one request. Where Fortnox refuses it for one of them, one by one: those refused."""
     try:
-        _link_together(job, payloads, linked)
+        _link_together(context, payloads, linked)
     except Rejected as refused:
         if not _is_about_a_file(refused):
             raise
         if len(payloads) > 1:
-            return {file: why for one in payloads for file, why in _link(job, [one], linked).items()}
+            return {file: why for one in payloads for file, why in _link(context, [one], linked).items()}
         (only,) = payloads
         if only.includeOnSend:  # perhaps it is only not to be sent along
-            return _link(job, [only.model_copy(update={"includeOnSend": False})], linked)
+            return _link(context, [only.model_copy(update={"includeOnSend": False})], linked)
         return {only.fileId: refused}
     return {}
 
 
-def _link_together(job: Job, payloads: Sequence[AttachmentPayload], linked: set[str]) -> None:
-    with job.taking("linking"):
-        job.fortnox.attachments.attach(payloads)
+def _link_together(context: TransferContext, payloads: Sequence[AttachmentPayload], linked: set[str]) -> None:
+    with context.taking("linking"):
+        context.fortnox.attachments.attach(payloads)
     linked.update(payload.fileId for payload in payloads)
-    job.record("linked", " ".join(sorted(linked)))
+    context.record("linked", " ".join(sorted(linked)))
 
 
 def _payloads(number: int, files: Iterable[Uploaded]) -> list[AttachmentPayload]:
@@ -237,17 +237,17 @@ def _refused(attachment: Attachment, refused: Rejected) -> str:
     return f"{attachment.file_name}: {explain(refused).reason}"
 
 
-def _recorded(job: Job, source: str) -> Uploaded | None:
-    recorded = job.taken(f"file:{source}")
+def _recorded(context: TransferContext, source: str) -> Uploaded | None:
+    recorded = context.taken(f"file:{source}")
     return Uploaded.model_validate_json(recorded) if recorded else None
 
 
-def _all_recorded(job: Job) -> Iterable[Uploaded]:
-    return (uploaded for source in _sources(job) if (uploaded := _recorded(job, source)))
+def _all_recorded(context: TransferContext) -> Iterable[Uploaded]:
+    return (uploaded for source in _sources(context) if (uploaded := _recorded(context, source)))
 
 
-def _sources(job: Job) -> list[str]:
-    return [step.removeprefix("file:") for step in job.steps if step.startswith("file:")]
+def _sources(context: TransferContext) -> list[str]:
+    return [step.removeprefix("file:") for step in context.steps if step.startswith("file:")]
 
 
 def _source(attachment: Attachment) -> str:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import TypeVar
 
+from delivery.runner import TransferContext
 from fortnox import SCOPES
 from fortnox import errors as e
 from fortnox.client import STOCKHOLM
@@ -18,8 +19,7 @@ from fortnox.codes import explain
 from fortnox.models import AccountInformation, CompanyInformation, FinancialYear
 from mappers.email import mail_address
 from moment.events import Integration, InvalidEvent, InvoiceEvent, parse_event
-from tasks.transfer import Job
-from worker.stores import Connection, Problem, UsedAccount
+from stores import Connection, Problem, UsedAccount
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ class Found:
     refused: Mapping[str, e.Rejected] = field(default_factory=dict)
 
 
-def look(job: Job, connection: Connection) -> Found:
+def look(context: TransferContext, connection: Connection) -> Found:
     """Reads what is to be checked: 4 to 7 requests. Raises a `FortnoxError` that is not a refusal."""
     refused: dict[str, e.Rejected] = {}
 
@@ -63,8 +63,8 @@ def look(job: Job, connection: Connection) -> Found:
             refused[what] = refusal
             return None
 
-    fortnox = job.fortnox
-    held = job.house.connections.held(connection.company)
+    fortnox = context.fortnox
+    held = context.services.connections.held(connection.company)
     today = datetime.now(STOCKHOLM).date()
     accounts = ask("accounts", lambda: {account.number: account for account in fortnox.accounts.list()})
     if connection.integration.transfers.projects:
@@ -75,14 +75,14 @@ def look(job: Job, connection: Connection) -> Found:
         ledger=ask("company", fortnox.company_information),
         years=ask("years", lambda: fortnox.financial_years(today)),
         accounts=accounts,
-        used=frozenset(job.house.used_accounts(connection.company).recent() | set(_waiting(job))),
+        used=frozenset(context.services.used_accounts(connection.company).recent() | set(_waiting(context))),
         refused=refused,
     )
 
 
-def _waiting(job: Job) -> Iterator[UsedAccount]:
+def _waiting(context: TransferContext) -> Iterator[UsedAccount]:
     """The accounts of invoices that wait for this connection."""
-    company, ordering = job.claim.company, job.house.ordering
+    company, ordering = context.claim.company, context.services.ordering
     records = (record for record in ordering.unsettled(company) if record.type.startswith("invoice."))
     for record in islice(records, WAITING_LOOKED_AT):
         try:

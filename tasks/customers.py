@@ -4,11 +4,11 @@ from typing import Any
 
 from celery import shared_task
 
+from delivery.runner import TransferContext, TransferTask
+from delivery.snapshots import customer_identity, transfer_snapshot
 from mappers import to_customer
-from tasks.existing import customer_identity, transfer_snapshot
-from tasks.names import TRANSFERS
-from tasks.transfer import Job, TransferTask
-from worker.ordering import Outcome
+from ordering import Outcome
+from tasks.flows import TRANSFERS
 
 
 @shared_task(name=TRANSFERS["customer"], base=TransferTask, bind=True)
@@ -16,10 +16,10 @@ def transfer(task: TransferTask, company: str, event_id: str) -> Any:
     return task.deliver(company, event_id, transfer_customer)
 
 
-def transfer_customer(job: Job) -> Outcome:
+def transfer_customer(context: TransferContext) -> Outcome:
     """Creates or updates the customer: one request when something changed, none when not."""
-    if off := job.switched_off("customers"):
+    if off := context.switched_off("customers"):
         return off
-    customer = job.event.customer
-    job.house.names.remember(job.claim.company, customer.customer_number, customer.name)
-    return transfer_snapshot(job, job.fortnox.customers, to_customer(customer), customer_identity)
+    customer = context.event.customer
+    context.services.names.remember(context.claim.company, customer.customer_number, customer.name)
+    return transfer_snapshot(context, context.fortnox.customers, to_customer(customer), customer_identity)

@@ -1,7 +1,7 @@
 """Incoming expenses: a company's supplier invoices in Fortnox, as expenses in Moment. One poll at a time for a company.
 
 A poll works in slices: when its time is up, or Fortnox's rate limit has no room beside the company's invoices, it gives
-its slot back and goes on later, from the list in `worker.stores.expenses`.
+its slot back and goes on later, from the list in `stores.expenses`.
 """
 
 import hashlib
@@ -16,19 +16,19 @@ from typing import Any
 import structlog
 from celery import shared_task
 
+from delivery.expense_sync import ExpenseSync, Looked, Pace
+from delivery.retry_policy import decide
+from delivery.runner import TransferContext, TransferTask
+from delivery.services import Services
+from delivery.wakeups import ask_for_report
 from fortnox.errors import FortnoxError, Transient, WindowFull
 from mappers.expense import Rules
 from moment.errors import KeyRefused, MomentError, MomentUnavailable
-from tasks.expense_desk import Desk, Looked, Pace
-from tasks.house import House
-from tasks.messages import ask_for_report
-from tasks.names import EXPENSES, POLL
+from ordering import Done, Failed, Outcome, Release, Retry, Skipped, Snooze, Submission, TargetUnavailable
+from ordering.backoff import ATTEMPTS
+from stores import CompanySettings, Connection, ExpenseStore
+from tasks.flows import EXPENSES, POLL
 from tasks.schedule import DOWN, expenses_key
-from tasks.transfer import Job, TransferTask
-from tasks.verdicts import verdict
-from worker.ordering import Done, Failed, Later, Outcome, Retry, Skipped, Submission, Trouble, Yield
-from worker.ordering.backoff import ATTEMPTS
-from worker.stores import CompanySettings, Connection, ExpenseStore
 
 log = structlog.get_logger(__name__)
 
@@ -62,35 +62,35 @@ def transfer(task: TransferTask, company: str, event_id: str) -> Any:
     return task.deliver(company, event_id, poll, Order.read)
 
 
-def poll(job: Job) -> Outcome:
+def poll(context: TransferContext) -> Outcome:
     """Brings back what changed, as far as one slice goes."""
-    if off := switched_off(job.connection):
+    if off := switched_off(context.connection):
         return off
     try:
-        desk = desk_for(job, at_home(job))
-        if job.event.given_number is None:
-            return _poll(job, desk)
-        if job.event.ledger != desk.store.ledger:
+        sync = sync_for(context, at_home(context))
+        if context.event.given_number is None:
+            return _poll(context, sync)
+        if context.event.ledger != sync.store.ledger:
             return Skipped(ELSEWHERE)
-        return _again(desk, desk.look(job.event.given_number, asked=True))
+        return _again(sync, sync.look(context.event.given_number, asked=True))
     except OtherLedger:
-        return Yield(reason=ELSEWHERE)
+        return Release(reason=ELSEWHERE)
     except WindowFull as full:
-        return Later(timedelta(seconds=full.retry_after), "The company's transfers go first.")
+        return Snooze(timedelta(seconds=full.retry_after), "The company's transfers go first.")
     except (Transient, MomentUnavailable, KeyRefused) as error:
-        return _while_down(job, error)
+        return _while_down(context, error)
 
 
-def _while_down(job: Job, error: FortnoxError | MomentError) -> Outcome:
+def _while_down(context: TransferContext, error: FortnoxError | MomentError) -> Outcome:
     """One of the two does not serve: tried again at least every interval, so that no expense is late once it does.
 
     A transfer's pauses grow to hours. A person is told each day, and the next poll begins anew.
     """
-    interval, attempts = job.house.settings.expense_poll_interval, job.claim.attempts
+    interval, attempts = context.services.settings.expense_poll_interval, context.claim.attempts
     told = attempts * interval >= timedelta(days=1)
-    claim = replace(job.claim, attempts=attempts if told else min(attempts, ATTEMPTS // 2))
-    match verdict(error, claim, (), chance=random.random()):
-        case (Retry() | Trouble()) as again:
+    claim = replace(context.claim, attempts=attempts if told else min(attempts, ATTEMPTS // 2))
+    match decide(error, claim, (), chance=random.random()):
+        case (Retry() | TargetUnavailable()) as again:
             return replace(again, after=min(again.after, interval))
         case Failed() as lasting:
             return replace(lasting, remedy=_by_itself(error), code=DOWN)
@@ -115,38 +115,41 @@ def switched_off(connection: Connection) -> Skipped | None:
     return None
 
 
-def at_home(job: Job) -> ExpenseStore:
+def at_home(context: TransferContext) -> ExpenseStore:
     """What is known of the ledger that the company is connected to.
 
     Where that is another than until now, nobody can do anything about what failed in the one before.
     """
-    company, ledgers = job.claim.company, job.house.ledgers
-    tenant_id = job.connection.tenant_id or job.house.fortnox(job.hold, LEAVE).company_information().database_number
+    company, ledgers = context.claim.company, context.services.ledgers
+    tenant_id = (
+        context.connection.tenant_id
+        or context.services.fortnox(context.lease, LEAVE).company_information().database_number
+    )
     if tenant_id is None:
         return ledgers.store(company, None)
     if former := ledgers.former(company, tenant_id):
         log.warning("expenses.other_ledger", tenant_id=tenant_id)
         for number, event_id in former.failures().items():
-            job.house.ordering.skip(company, event_id, ELSEWHERE)
+            context.services.ordering.skip(company, event_id, ELSEWHERE)
             former.set_failure(number, None)
     ledgers.enter(company, tenant_id)
     return ledgers.store(company, tenant_id)
 
 
-def desk_for(job: Job, store: ExpenseStore) -> Desk:
+def sync_for(context: TransferContext, store: ExpenseStore) -> ExpenseSync:
     def check() -> None:
-        job.hold.check()
-        if job.house.connections.get(job.claim.company).tenant_id != job.connection.tenant_id:
+        context.lease.check()
+        if context.services.connections.get(context.claim.company).tenant_id != context.connection.tenant_id:
             raise OtherLedger
 
-    return Desk(
-        company=job.claim.company,
-        fortnox=job.house.fortnox(job.hold, LEAVE),
-        moment=job.house.moment,
+    return ExpenseSync(
+        company=context.claim.company,
+        fortnox=context.services.fortnox(context.lease, LEAVE),
+        moment=context.services.moment,
         store=store,
-        rules=rules_of(job.connection, job.settings, store.ledger),
+        rules=rules_of(context.connection, context.settings, store.ledger),
         check=check,
-        pace=Pace(job.house.settings.expense_poll_interval),
+        pace=Pace(context.services.settings.expense_poll_interval),
     )
 
 
@@ -163,72 +166,72 @@ def rules_of(connection: Connection, settings: CompanySettings, ledger: str) -> 
     )
 
 
-def _poll(job: Job, desk: Desk) -> Outcome:
+def _poll(context: TransferContext, sync: ExpenseSync) -> Outcome:
     deadline = time.monotonic() + SLICE
-    if _listing_is_due(job, desk.store.cursor):
-        if not desk.list_on("changes", deadline):
-            return Yield(reason="Goes on with the list.")
-        desk.list_approved()
-        desk.store.note_poll(datetime.now(UTC))
-        job.record(LISTED, datetime.now(UTC).isoformat())
-    if not desk.list_on("import", deadline):
-        return Yield(reason="Goes on with the list.")
-    desk.list_waiting(deadline)
-    for looked in desk.work(deadline):
-        tell(job.house, desk, looked)
-    return Yield(reason="Others have their turn.") if time.monotonic() >= deadline else Done()
+    if _listing_is_due(context, sync.store.cursor):
+        if not sync.list_on("changes", deadline):
+            return Release(reason="Goes on with the list.")
+        sync.list_approved()
+        sync.store.note_poll(datetime.now(UTC))
+        context.record(LISTED, datetime.now(UTC).isoformat())
+    if not sync.list_on("import", deadline):
+        return Release(reason="Goes on with the list.")
+    sync.list_waiting(deadline)
+    for looked in sync.work(deadline):
+        tell(context.services, sync, looked)
+    return Release(reason="Others have their turn.") if time.monotonic() >= deadline else Done()
 
 
-def _listing_is_due(job: Job, cursor: datetime | None) -> bool:
+def _listing_is_due(context: TransferContext, cursor: datetime | None) -> bool:
     """A poll lists what changed at its start and, when it is a long one, again each interval."""
-    last = job.taken(LISTED)
-    interval = job.house.settings.expense_poll_interval
+    last = context.taken(LISTED)
+    interval = context.services.settings.expense_poll_interval
     return last is None or cursor is None or datetime.now(UTC) - datetime.fromisoformat(last) >= interval
 
 
-def _again(desk: Desk, looked: Looked) -> Outcome:
+def _again(sync: ExpenseSync, looked: Looked) -> Outcome:
     """How a person's retry of one supplier invoice ended."""
     if looked.problems:
         return Failed(*told(looked))
-    desk.store.set_failure(looked.number, None)
+    sync.store.set_failure(looked.number, None)
     return Done()
 
 
-def tell(house: House, desk: Desk, looked: Looked) -> None:
+def tell(services: Services, sync: ExpenseSync, looked: Looked) -> None:
     """Makes a failed event of a supplier invoice that needs a person, so that it is mailed, listed and can be retried.
 
     The same failure is told once; when it is over, its event is skipped.
     """
-    company, store = desk.company, desk.store
+    company, store = sync.company, sync.store
     before = store.failure(looked.number)
-    if looked.problems or (looked.standing and _is_open(house, company, before)):
+    if looked.problems or (looked.standing and _is_open(services, company, before)):
         store.count("needAPerson")
     if looked.standing and not looked.problems:
         return
     event_id = None
     if looked.problems:
         reason, remedy = told(looked)
-        event_id = _event_id(house, desk, looked.number, reason, before)
+        event_id = _event_id(services, sync, looked.number, reason, before)
         if event_id != before:
-            _fail(house, desk, looked, event_id, reason, remedy)
+            _fail(services, sync, looked, event_id, reason, remedy)
     if before is not None and event_id != before:
-        house.ordering.skip(company, before, "It went through since." if event_id is None else "It failed anew.")
+        services.ordering.skip(company, before, "It went through since." if event_id is None else "It failed anew.")
     if event_id != before:
         store.set_failure(looked.number, event_id)
 
 
-def _is_open(house: House, company: str, event_id: str | None) -> bool:
+def _is_open(services: Services, company: str, event_id: str | None) -> bool:
     """Whether nobody has skipped it."""
-    record = house.ordering.event(company, event_id) if event_id else None
+    record = services.ordering.event(company, event_id) if event_id else None
     return record is not None and record.status == "failed"
 
 
-def _event_id(house: House, desk: Desk, number: str, reason: str, before: str | None) -> str:
+def _event_id(services: Services, sync: ExpenseSync, number: str, reason: str, before: str | None) -> str:
     """The same event for as long as a failure lasts; another when it comes again after it was over."""
     digest = hashlib.sha256(reason.encode()).hexdigest()[:8]
-    event_id = first = "-".join(("supplierinvoice", number, *filter(None, (desk.store.ledger,)), digest))
+    event_id = first = "-".join(("supplierinvoice", number, *filter(None, (sync.store.ledger,)), digest))
     for again in count(2):
-        record = house.ordering.event(desk.company, event_id)
+        record = services.ordering.event(sync.company, event_id)
         if event_id == before or record is None or record.status not in ("done", "skipped"):
             break
         event_id = f"{first}-{again}"
@@ -241,15 +244,15 @@ def told(looked: Looked) -> tuple[str, str]:
     return reasons, " ".join(dict.fromkeys(problem.remedy for problem in looked.problems))
 
 
-def _fail(house: House, desk: Desk, looked: Looked, event_id: str, reason: str, remedy: str) -> None:
-    about = {"company": desk.company, "givenNumber": looked.number, "supplier": _supplier(looked)}
-    if desk.store.ledger:
-        about["ledger"] = desk.store.ledger
-    house.ordering.publish(
+def _fail(services: Services, sync: ExpenseSync, looked: Looked, event_id: str, reason: str, remedy: str) -> None:
+    about = {"company": sync.company, "givenNumber": looked.number, "supplier": _supplier(looked)}
+    if sync.store.ledger:
+        about["ledger"] = sync.store.ledger
+    services.ordering.publish(
         Submission(
-            company=desk.company,
+            company=sync.company,
             id=event_id,
-            key=expenses_key(desk.company),
+            key=expenses_key(sync.company),
             type=FAILURE_TYPE,
             body=json.dumps(about, ensure_ascii=False),
             occurred_at=datetime.now(UTC),
@@ -257,8 +260,8 @@ def _fail(house: House, desk: Desk, looked: Looked, event_id: str, reason: str, 
             refused_remedy=remedy,
         )
     )
-    desk.store.count("failed")
-    ask_for_report(house.app)
+    sync.store.count("failed")
+    ask_for_report(services.app)
 
 
 def _supplier(looked: Looked) -> str:

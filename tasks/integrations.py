@@ -8,19 +8,19 @@ from typing import Any
 import structlog
 from celery import shared_task
 
+from delivery.pauses import pause
+from delivery.retry_policy import decide
+from delivery.runner import TransferContext, TransferTask
+from delivery.tokens import to_tokens
 from fortnox import errors as e
 from fortnox.oauth import Grant
 from moment.events import Integration
+from ordering import Done, Failed, Outcome, Skipped
+from stores import Connection, Problem
+from stores.vault import Unsealable
 from tasks.checks import Found, ledger_of, look, problems, stopped
-from tasks.names import TRANSFERS
-from tasks.pauses import pause
+from tasks.flows import TRANSFERS
 from tasks.schedule import follow
-from tasks.tokens import to_tokens
-from tasks.transfer import Job, TransferTask
-from tasks.verdicts import verdict
-from worker.ordering import Done, Failed, Outcome, Skipped
-from worker.stores import Connection, Problem
-from worker.stores.vault import Unsealable
 
 log = structlog.get_logger(__name__)
 
@@ -36,71 +36,71 @@ def transfer(task: TransferTask, company: str, event_id: str) -> Any:
     return task.deliver(company, event_id, transfer_integration)
 
 
-def transfer_integration(job: Job) -> Outcome:
+def transfer_integration(context: TransferContext) -> Outcome:
     """Connects, changes or disconnects the company. What was closed to it may be open afterwards."""
-    match job.event.type:
+    match context.event.type:
         case "integration.enabled":
-            outcome = enable(job)
+            outcome = enable(context)
         case "integration.updated":
-            outcome = update(job)
+            outcome = update(context)
         case _:
-            outcome = disable(job)
+            outcome = disable(context)
     if isinstance(outcome, Done):
-        job.house.closed.reopen(job.claim.company)
+        context.services.access_blocks.reopen(context.claim.company)
     return outcome
 
 
-def enable(job: Job) -> Outcome:
+def enable(context: TransferContext) -> Outcome:
     """Exchanges the code, which lives 10 minutes and works once, lets the company's events go, and checks."""
-    company, connections = job.claim.company, job.house.connections
-    if not job.taken("connected"):
+    company, connections = context.claim.company, context.services.connections
+    if not context.taken("connected"):
         before = connections.find(company)
-        if refused := _refusal(job, before):
+        if refused := _refusal(context, before):
             works = before is not None and before.state == "connected" and not connections.dead(company)
             return _goes_on(refused) if works else refused
-        job.record("connected")
-    job.house.ordering.resume(company)
-    follow(job.house, connections.get(company))
-    return check(job)
+        context.record("connected")
+    context.services.ordering.resume(company)
+    follow(context.services, connections.get(company))
+    return check(context)
 
 
-def update(job: Job) -> Outcome:
+def update(context: TransferContext) -> Outcome:
     """Takes over the company's new choices, and checks them. Raises `NeverConnected`."""
-    connection = job.house.connections.get(job.claim.company)
-    job.hold.check()
-    chosen = connection.model_copy(update={"integration": without_code(job.event.integration)})
-    connection = job.house.connections.save(chosen)
-    follow(job.house, connection)
-    return check(job) if connection.state == "connected" else Done()
+    connection = context.services.connections.get(context.claim.company)
+    context.lease.check()
+    chosen = connection.model_copy(update={"integration": without_code(context.event.integration)})
+    connection = context.services.connections.save(chosen)
+    follow(context.services, connection)
+    return check(context) if connection.state == "connected" else Done()
 
 
-def disable(job: Job) -> Outcome:
+def disable(context: TransferContext) -> Outcome:
     """Ends transfers at once, then revokes the refresh token where there is one, and forgets all tokens."""
-    company, connections = job.claim.company, job.house.connections
+    company, connections = context.claim.company, context.services.connections
     version, connection = connections.version(company), connections.find(company)
     if connection is None:
         return Skipped("The company was not connected.")
-    job.hold.check()  # what was read is what this event is to end, not what came after it
+    context.lease.check()  # what was read is what this event is to end, not what came after it
     disabled = connections.save(connection.model_copy(update={"state": "disabled", "problems": ()}))
-    follow(job.house, disabled)
-    ended = version is None or job.house.tokens.end(company, version)
-    job.house.ordering.resume(company)
+    follow(context.services, disabled)
+    ended = version is None or context.services.tokens.end(company, version)
+    context.services.ordering.resume(company)
     if connection.integration.service_account:
         return Done(SERVICE_CONSENT, REMOVE)
     return Done() if ended else Done(NOT_ENDED, REMOVE)
 
 
-def check(job: Job) -> Outcome:
+def check(context: TransferContext) -> Outcome:
     """Looks whether what the company chose can work, in one go, and keeps what was found with the connection."""
-    company, connections = job.claim.company, job.house.connections
+    company, connections = context.claim.company, context.services.connections
     connection = connections.get(company)
     try:
-        found = look(job, connection)
+        found = look(context, connection)
     except e.GrantDead as dead:  # the one mail tells of that; the next consent is checked
-        pause(job.house, company, dead)
+        pause(context.services, company, dead)
         return Done()
     connection = connections.save(_identified(connection, found))
-    if connection.integration.service_account and found.rotating and _goes_without_refresh_token(job, connection):
+    if connection.integration.service_account and found.rotating and _goes_without_refresh_token(context, connection):
         found = replace(found, rotating=False)
     listed = problems(connection.integration, found)
     connections.save(connection.model_copy(update={"problems": listed}))
@@ -115,12 +115,12 @@ def _told(listed: tuple[Problem, ...]) -> tuple[str, str]:
     return " ".join(problem.what for problem in listed), " ".join([*remedies, "Then retry the event."])
 
 
-def _refusal(job: Job, before: Connection | None) -> Outcome | None:
+def _refusal(context: TransferContext, before: Connection | None) -> Outcome | None:
     """Why the company is not connected by this event, if it is not."""
     try:
-        return _connect(job, before)
+        return _connect(context, before)
     except (e.Rejected, Unsealable) as error:
-        return verdict(error, job.claim, (), chance=0)
+        return decide(error, context.claim, (), chance=0)
 
 
 def _goes_on(refused: Outcome) -> Outcome:
@@ -128,40 +128,40 @@ def _goes_on(refused: Outcome) -> Outcome:
     return Done(f"{refused.reason} {STANDS}", refused.remedy) if isinstance(refused, Failed) else refused
 
 
-def _connect(job: Job, before: Connection | None) -> Outcome | None:
-    company, connections = job.claim.company, job.house.connections
-    sealed = job.event.integration.authorization_code
+def _connect(context: TransferContext, before: Connection | None) -> Outcome | None:
+    company, connections = context.claim.company, context.services.connections
+    sealed = context.event.integration.authorization_code
     if sealed is None:
         return Failed("integration.authorizationCode: is missing.", NEW_CODE, "NoCode")
-    code = job.house.vault.open(sealed)
+    code = context.services.vault.open(sealed)
     digest = hashlib.sha256(code.encode()).hexdigest()[:16]
     if before is not None and before.code_digest == digest:
-        return None if before.enabled_by == job.claim.id else _used(job, before)
-    job.hold.check()
-    grant = job.house.oauth.exchange_code(code, company=company)
+        return None if before.enabled_by == context.claim.id else _used(context, before)
+    context.lease.check()
+    grant = context.services.oauth.exchange_code(code, company=company)
     if before is not None and before.tenant_id not in (None, grant.tenant_id):
         log.warning("connection.other_ledger", tenant_id=grant.tenant_id, before=before.tenant_id)
-        job.house.links(company, before.tenant_id).forget_all()
-    connection = _connection(job, grant, digest)
+        context.services.links(company, before.tenant_id).forget_all()
+    connection = _connection(context, grant, digest)
     connections.begin(connection.model_copy(update={"revision": before.revision if before else 0}), to_tokens(grant))
     return None
 
 
-def _used(job: Job, before: Connection) -> Outcome:
+def _used(context: TransferContext, before: Connection) -> Outcome:
     used = f"The authorization code was used already, on {before.connected_at:%Y-%m-%d %H:%M} UTC: it works once."
-    if before.state == "connected" and not job.house.connections.dead(job.claim.company):
+    if before.state == "connected" and not context.services.connections.dead(context.claim.company):
         return Skipped(f"{used} The connection that was made with it stands.")
     return Failed(used, NEW_CODE, "CodeUsed")
 
 
-def _connection(job: Job, grant: Grant, digest: str) -> Connection:
+def _connection(context: TransferContext, grant: Grant, digest: str) -> Connection:
     return Connection(
-        company=job.claim.company,
+        company=context.claim.company,
         state="connected",
         tenant_id=grant.tenant_id,
-        integration=without_code(job.event.integration),
+        integration=without_code(context.event.integration),
         connected_at=datetime.now(UTC),
-        enabled_by=job.claim.id,
+        enabled_by=context.claim.id,
         code_digest=digest,
         scopes=tuple(sorted(grant.scopes)),
     )
@@ -173,19 +173,22 @@ def _identified(connection: Connection, found: Found) -> Connection:
     return connection.model_copy(update={"ledger": ledger_of(found), "tenant_id": tenant_id})
 
 
-def _goes_without_refresh_token(job: Job, connection: Connection) -> bool:
+def _goes_without_refresh_token(context: TransferContext, connection: Connection) -> bool:
     """A service account asks for new tokens by its tenant id: no refresh token, nothing to race for.
 
     Until Fortnox has shown that it takes that, the refresh token stays: no consent is lost to a wrong choice.
     """
-    held = job.house.connections.held(connection.company)
+    held = context.services.connections.held(connection.company)
     if held is None or connection.tenant_id is None:
         return False
     try:
-        grant = job.house.oauth.client_credentials(connection.tenant_id, company=connection.company)
+        grant = context.services.oauth.client_credentials(connection.tenant_id, company=connection.company)
     except (e.GrantDead, e.Rejected):
         return False
-    return job.house.connections.renewed(connection.company, held.version, to_tokens(grant)) in ("kept", "revived")
+    return context.services.connections.renewed(connection.company, held.version, to_tokens(grant)) in (
+        "kept",
+        "revived",
+    )
 
 
 def without_code(integration: Integration) -> Integration:

@@ -12,11 +12,11 @@ import structlog
 from celery import Task, shared_task
 from redis.exceptions import RedisError
 
+from delivery.pauses import end_stale, pause
+from delivery.services import Services, services_of
 from fortnox import errors as e
-from tasks.house import House, house_of
-from tasks.names import KEEP_ALIVE
-from tasks.pauses import end_stale, pause
-from worker.stores import NeverConnected
+from stores import NeverConnected
+from tasks.flows import KEEP_ALIVE
 
 log = structlog.get_logger(__name__)
 
@@ -28,19 +28,19 @@ AGAIN = timedelta(hours=1)  # after a failure that passes
 @shared_task(name=KEEP_ALIVE, bind=True)
 def keep_alive(task: Task[Any, Any]) -> int:
     """Exchanges the refresh tokens that were not used for long. Returns how many."""
-    house = house_of(task.app)
-    end_stale(house)
-    return exchange_unused(house, datetime.now(UTC))
+    services = services_of(task.app)
+    end_stale(services)
+    return exchange_unused(services, datetime.now(UTC))
 
 
-def exchange_unused(house: House, now: datetime) -> int:
+def exchange_unused(services: Services, now: datetime) -> int:
     """Exchanges up to `MOST` of them, the longest unused first. One company's trouble holds up no other."""
     exchanged = 0
-    for company in house.connections.unused_since(now - UNUSED, MOST):
+    for company in services.connections.unused_since(now - UNUSED, MOST):
         try:
-            house.tokens.keep_alive(company)
+            services.tokens.keep_alive(company)
         except e.GrantDead as dead:
-            pause(house, company, dead)
+            pause(services, company, dead)
         except NeverConnected:
             log.info("connection.gone", company=company)  # disconnected a moment ago
         except RedisError:
@@ -49,7 +49,7 @@ def exchange_unused(house: House, now: datetime) -> int:
             if not isinstance(error, e.FortnoxError):
                 _tell_operator(company, error)
             log.warning("connection.not_kept_alive", company=company, error=type(error).__name__)
-            house.connections.look_again(company, now - UNUSED + AGAIN)
+            services.connections.look_again(company, now - UNUSED + AGAIN)
         else:
             exchanged += 1
     return exchanged

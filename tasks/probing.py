@@ -4,10 +4,10 @@ from typing import Any
 
 from celery import Task, shared_task
 
-from tasks.house import house_of
-from tasks.names import PROBE
+from delivery.services import services_of
+from tasks.flows import PROBE
 
 
 @shared_task(name=PROBE, bind=True)
 def probe(task: Task[Any, Any]) -> None:
-    house_of(task.app).closed.probe()
+    services_of(task.app).access_blocks.probe()

@@ -4,11 +4,11 @@ from typing import Any
 
 from celery import shared_task
 
+from delivery.runner import TransferContext, TransferTask
+from delivery.snapshots import project_identity, transfer_snapshot
 from mappers import to_project
-from tasks.existing import project_identity, transfer_snapshot
-from tasks.names import TRANSFERS
-from tasks.transfer import Job, TransferTask
-from worker.ordering import Outcome
+from ordering import Outcome
+from tasks.flows import TRANSFERS
 
 
 @shared_task(name=TRANSFERS["project"], base=TransferTask, bind=True)
@@ -16,8 +16,8 @@ def transfer(task: TransferTask, company: str, event_id: str) -> Any:
     return task.deliver(company, event_id, transfer_project)
 
 
-def transfer_project(job: Job) -> Outcome:
+def transfer_project(context: TransferContext) -> Outcome:
     """Creates or updates the project: one request when something changed, none when not."""
-    if off := job.switched_off("projects"):
+    if off := context.switched_off("projects"):
         return off
-    return transfer_snapshot(job, job.fortnox.projects, to_project(job.event.project), project_identity)
+    return transfer_snapshot(context, context.fortnox.projects, to_project(context.event.project), project_identity)

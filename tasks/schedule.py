@@ -13,11 +13,11 @@ from typing import Any, Final
 import structlog
 from celery import Task, shared_task
 
-from tasks.house import House, house_of
-from tasks.names import EXPENSES, SCHEDULE_NIGHT, SCHEDULE_POLLS
-from worker.ordering import Submission
-from worker.stores import Connection, Timetable
-from worker.stores.timetable import NIGHT_LASTS
+from delivery.services import Services, services_of
+from ordering import Submission
+from stores import Connection, Timetable
+from stores.timetable import NIGHT_LASTS
+from tasks.flows import EXPENSES, SCHEDULE_NIGHT, SCHEDULE_POLLS
 
 log = structlog.get_logger(__name__)
 
@@ -32,18 +32,18 @@ LEAST_AT_A_TIME = 10
 @shared_task(name=SCHEDULE_POLLS, bind=True)
 def polls(task: Task[Any, Any]) -> int:
     """Asks for the polls that are due. Returns how many were."""
-    house = house_of(task.app)
-    interval = house.settings.expense_poll_interval
-    most = at_a_time(len(house.polls), interval, poll_tick(interval))
-    return _ask(house, house.polls, most, lambda company: poll_asked(house, company))
+    services = services_of(task.app)
+    interval = services.settings.expense_poll_interval
+    most = at_a_time(len(services.polls), interval, poll_tick(interval))
+    return _ask(services, services.polls, most, lambda company: poll_asked(services, company))
 
 
 @shared_task(name=SCHEDULE_NIGHT, bind=True)
 def reconciliations(task: Task[Any, Any]) -> int:
     """Asks for the nightly reconciliations that are due. Returns how many were."""
-    house = house_of(task.app)
-    most = at_a_time(len(house.nights), NIGHT_LASTS, NIGHT_TICK)
-    return _ask(house, house.nights, most, lambda company: reconciliation_asked(house, company))
+    services = services_of(task.app)
+    most = at_a_time(len(services.nights), NIGHT_LASTS, NIGHT_TICK)
+    return _ask(services, services.nights, most, lambda company: reconciliation_asked(services, company))
 
 
 def poll_tick(interval: timedelta) -> timedelta:
@@ -56,24 +56,24 @@ def at_a_time(companies: int, interval: timedelta, tick: timedelta) -> int:
     return max(LEAST_AT_A_TIME, ceil(2 * companies * (tick / interval)))
 
 
-def follow(house: House, connection: Connection) -> None:
+def follow(services: Services, connection: Connection) -> None:
     """Takes the company into the timetables, or out of them, as it chose; one that starts is polled at once."""
     now, company = datetime.now(UTC), connection.company
     if connection.state == "connected" and connection.integration.expenses.enabled:
-        house.polls.add(company, now)
-        house.nights.add(company, now)
-        poll_asked(house, company, anew=True)
+        services.polls.add(company, now)
+        services.nights.add(company, now)
+        poll_asked(services, company, anew=True)
     else:
-        house.polls.remove(company)
-        house.nights.remove(company)
+        services.polls.remove(company)
+        services.nights.remove(company)
 
 
-def poll_asked(house: House, company: str, *, anew: bool = False) -> bool:
+def poll_asked(services: Services, company: str, *, anew: bool = False) -> bool:
     """Has the company polled; False where a poll of it is open already, or failed for good.
 
     One that failed as a system was down is tried again, for that may be over; with `anew`, any that failed.
     """
-    known = house.ordering.publish(
+    known = services.ordering.publish(
         Submission(
             company=company,
             id=POLL_ID,
@@ -84,17 +84,17 @@ def poll_asked(house: House, company: str, *, anew: bool = False) -> bool:
             recurring=True,
         )
     ).known
-    record = house.ordering.event(company, POLL_ID) if known else None
+    record = services.ordering.event(company, POLL_ID) if known else None
     if record is not None and record.status == "failed" and (anew or record.code == DOWN):
-        house.ordering.retry(company, POLL_ID)
+        services.ordering.retry(company, POLL_ID)
         return True
     return not known
 
 
-def reconciliation_asked(house: House, company: str) -> bool:
+def reconciliation_asked(services: Services, company: str) -> bool:
     """Has all looked at again that changed lately. A poll that failed for good is tried once more by that."""
-    house.expenses(company).ask_import(house.settings.expense_reconciliation_days)
-    return poll_asked(house, company, anew=True)
+    services.expenses(company).ask_import(services.settings.expense_reconciliation_days)
+    return poll_asked(services, company, anew=True)
 
 
 def expenses_key(company: str) -> str:
@@ -102,7 +102,7 @@ def expenses_key(company: str) -> str:
     return f"{company}/{EXPENSES}"
 
 
-def _ask(house: House, timetable: Timetable, most: int, ask: Callable[[str], bool]) -> int:
+def _ask(services: Services, timetable: Timetable, most: int, ask: Callable[[str], bool]) -> int:
     now = datetime.now(UTC)
     companies = timetable.due(now, most)
     asked = sum(map(ask, companies))

@@ -4,9 +4,9 @@ from typing import Any
 
 from celery import shared_task
 
-from tasks.names import UNREADABLE
-from tasks.transfer import Job, TransferTask
-from worker.ordering import Failed, Outcome
+from delivery.runner import TransferContext, TransferTask
+from ordering import Failed, Outcome
+from tasks.flows import UNREADABLE
 
 
 @shared_task(name=UNREADABLE, base=TransferTask, bind=True)
@@ -14,6 +14,6 @@ def transfer(task: TransferTask, company: str, event_id: str) -> Any:
     return task.deliver(company, event_id, refuse)
 
 
-def refuse(job: Job) -> Outcome:
+def refuse(context: TransferContext) -> Outcome:
     """Reached only by an event that reads well now: it has to come in by the door, to get its place in line."""
     return Failed("It was refused when it came, and can be read now.", "Send it again with a new id.", "SendAgain")

@@ -42,7 +42,7 @@ class Service:
         programs = {
             "celery": [sys.executable, "-m", "celery"],
             "python": [sys.executable],
-            "moment-fortnox": [sys.executable, "-m", "worker.cli"],
+            "moment-fortnox": [sys.executable, "-m", "cli"],
         }
         return [*programs.get(program, [program]), *arguments]
 

@@ -1,4 +1,4 @@
-"""One letter of each kind, in both languages: `python -m tests.mail_previews DIRECTORY` writes HTML and text."""
+"""One content of each kind, in both languages: `python -m tests.mail_previews DIRECTORY` writes HTML and text."""
 
 import sys
 from datetime import UTC, datetime, timedelta
@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from fortnox.situations import SITUATIONS
-from worker.mails.contents import Item
-from worker.mails.letter import Letter
-from worker.mails.letters import WORDS, History, Standstill, Writer
-from worker.mails.render import as_html, as_text
-from worker.mails.things import Thing
-from worker.ordering import EventRecord
+from mails.content import MailContent
+from mails.items import Item
+from mails.render import as_html, as_text
+from mails.things import Thing
+from mails.writer import WORDS, History, Standstill, Writer
+from ordering import EventRecord
 
 AT = datetime(2026, 11, 23, 8, 14, tzinfo=UTC)
 LOCKED = SITUATIONS["period-locked"].en
@@ -46,7 +46,7 @@ def an_invoice(number: int = 1001, total: str = "12500.00", behind: tuple[Thing,
     return Item(record, about, len(behind), behind)
 
 
-def letters(language: str) -> dict[str, Letter]:
+def letters(language: str) -> dict[str, MailContent]:
     writer = Writer("acme", WORDS[language])
     since = AT - timedelta(hours=4, minutes=2)
     many = [an_invoice(1001 + n, f"{12500 + n * 1731}.50") for n in range(47)]
@@ -141,9 +141,9 @@ def letters(language: str) -> dict[str, Letter]:
 def main(directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     for language in WORDS:
-        for name, letter in letters(language).items():
-            (directory / f"{name}.{language}.html").write_text(as_html(letter), encoding="utf-8")
-            (directory / f"{name}.{language}.txt").write_text(as_text(letter), encoding="utf-8")
+        for name, content in letters(language).items():
+            (directory / f"{name}.{language}.html").write_text(as_html(content), encoding="utf-8")
+            (directory / f"{name}.{language}.txt").write_text(as_text(content), encoding="utf-8")
 
 
 if __name__ == "__main__":

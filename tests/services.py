@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from worker.local import EmbeddedRedis, Processes
-from worker.local.sandbox import CLIENT_ID, CLIENT_SECRET, Sandbox
-from worker.local.stack import start_sandbox
+from local import EmbeddedRedis, Processes
+from local.sandbox import CLIENT_ID, CLIENT_SECRET, Sandbox
+from local.stack import start_sandbox
 
 __all__ = ["CLIENT_ID", "CLIENT_SECRET", "Sandbox", "running_redis", "running_sandbox"]
 

@@ -1,4 +1,4 @@
-"""The company `acme` and the house, without a worker: a test runs the transfers itself, and can look between them."""
+"""The company `acme` and the system without a worker: a test runs the transfers itself, and can look between them."""
 
 import subprocess
 import sys
@@ -12,15 +12,15 @@ from celery.exceptions import Retry as ShownAsRetry
 
 from config import load_settings
 from config.environment import child_environment
+from delivery.runner import Deliver, TransferFailed, TransferTask
+from delivery.services import Services
 from fortnox import Limiter
-from tasks.house import House
-from tasks.names import TRANSFERS
-from tasks.transfer import Deliver, TransferFailed, TransferTask
+from ordering import EventRecord
+from tasks.flows import TRANSFERS
 from tests.services import CLIENT_ID, CLIENT_SECRET, Sandbox
 from tests.unit.factories import integration_json
-from worker.assembly import App, create_app
-from worker.doors.publish import publish
-from worker.ordering import EventRecord
+from worker.bootstrap import App, create_app
+from worker.publish import publish
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Unattended:
     sandbox: Sandbox
 
     @property
-    def house(self) -> House:
-        return self.app.house
+    def services(self) -> Services:
+        return self.app.services
 
     def connect(self, event_id: str = "e4", ledger: str = "acme", **choices: Any) -> str:
         """Consents in that ledger with a new code; returns the code."""
@@ -49,12 +49,12 @@ class Unattended:
 
         `room`: for how many requests there is room in the rate limit's window; by default it is empty.
         """
-        self.house.redis.delete("-", *self.house.redis.scan_iter("fortnox:rate*"))
+        self.services.redis.delete("-", *self.services.redis.scan_iter("fortnox:rate*"))
         limit = self.app.settings.fortnox_rate_limit
         for _ in range(0 if room is None else limit[0] - room):
-            Limiter(cast(Any, self.house.redis), limit).acquire("acme")
-        self.house.ordering.resume("acme")
-        self.house.ordering.retry("acme", event_id)
+            Limiter(cast(Any, self.services.redis), limit).acquire("acme")
+        self.services.ordering.resume("acme")
+        self.services.ordering.retry("acme", event_id)
         task = cast(TransferTask, self.app.tasks[TRANSFERS[self.event(event_id).type.partition(".")[0]]])
         try:
             return task.deliver("acme", event_id, transfer) if transfer else task.run("acme", event_id)
@@ -69,28 +69,28 @@ class Unattended:
             "FORTNOX_API_URL": settings.fortnox_api_url,
             "FORTNOX_AUTH_URL": settings.fortnox_auth_url,
         }
-        command = [sys.executable, "-m", "worker.cli", *arguments]
+        command = [sys.executable, "-m", "cli", *arguments]
         subprocess.run(command, env=child_environment(environment), check=True, capture_output=True, timeout=60)
 
     def by_hand(self, path: str, document: dict[str, Any], ledger: str = "acme") -> None:
         """What an accountant entered in that ledger."""
-        token = self.house.oauth.exchange_code(self.sandbox.code(ledger)).access_token.get_secret_value()
+        token = self.services.oauth.exchange_code(self.sandbox.code(ledger)).access_token.get_secret_value()
         headers = {"Authorization": f"Bearer {token}"}
         answer = requests.post(f"{self.sandbox.fortnox}/3/{path}", json=document, headers=headers, timeout=10)
         assert answer.status_code == 201, answer.text
 
     def event(self, event_id: str) -> EventRecord:
-        record = self.house.ordering.event("acme", event_id)
+        record = self.services.ordering.event("acme", event_id)
         assert record is not None
         return record
 
     def reported(self) -> list[str]:
         """What a person is to be told of: event ids, "" for the company itself."""
-        return [one.id for one in self.house.ordering.unreported()]
+        return [one.id for one in self.services.ordering.unreported()]
 
 
 @contextmanager
-def unattended_house(redis_url: str, sandbox: Sandbox) -> Iterator[Unattended]:
+def unattended_services(redis_url: str, sandbox: Sandbox) -> Iterator[Unattended]:
     """With the ledgers `acme` and `other`; not connected yet."""
     settings = load_settings(
         None,
@@ -108,5 +108,5 @@ def unattended_house(redis_url: str, sandbox: Sandbox) -> Iterator[Unattended]:
     for name in ("acme", "other"):
         sandbox.tenant(name)
     yield Unattended(app, sandbox)
-    app.house.notes.flush()  # their timer may go off when Redis has gone
+    app.services.write_buffer.flush()  # their timer may go off when Redis has gone
     app.close()

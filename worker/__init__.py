@@ -9,7 +9,7 @@ from typing import Any
 def __getattr__(name: str) -> Any:
     """`publish`, loaded when it is first asked for: most importers of `worker.*` are no producers."""
     if name == "publish":
-        from worker.doors.publish import publish
+        from worker.publish import publish
 
         return publish
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,7 +1,7 @@
 """The Celery application, an entry point: `celery -A worker.app worker | beat | flower`."""
 
 from config import load_settings
-from worker.assembly import create_app
+from worker.bootstrap import create_app
 from worker.sentry import set_up_sentry
 
 settings = load_settings()

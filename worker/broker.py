@@ -20,7 +20,7 @@ from kombu.transport import redis, virtual
 from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import ResponseError
 
-from tasks.messages import is_wakeup
+from delivery.wakeups import is_wakeup
 
 
 class QoS(redis.QoS):

@@ -16,14 +16,14 @@ from redis.exceptions import RedisError
 
 from config.celery import QUEUES
 from fortnox.limiter import Limiter
-from worker.assembly import REPORT_SCHEDULE, App
-from worker.doors.stream import STREAM
-from worker.mails.standstills import due
-from worker.mails.state import MailState
-from worker.ordering import CompanyState
-from worker.ordering.engine import STATUSES, UNDER_WAY
-from worker.stores.counters import BEYOND, SECONDS
-from worker.watch import beat_age
+from mails.outages import due
+from ordering import CompanyState
+from ordering.engine import STATUSES, UNDER_WAY
+from stores.counters import BEYOND, SECONDS
+from stores.mails import MailState
+from worker.bootstrap import REPORT_SCHEDULE, App
+from worker.heartbeat import beat_age
+from worker.stream import STREAM
 
 PREFIX: Final = "moment_fortnox_"
 SHOWN_COMPANIES: Final = 200
@@ -31,7 +31,7 @@ SHOWN_COMPANIES: Final = 200
 Counted = dict[tuple[str, ...], int]
 
 
-class HouseCollector(Collector):
+class MetricsCollector(Collector):
     """Reads everything at each scrape. A Redis that does not answer is a metric too."""
 
     def __init__(self, app: App) -> None:
@@ -47,21 +47,23 @@ class HouseCollector(Collector):
         yield from [up, *metrics]
 
     def _read(self) -> Iterator[Metric]:
-        house = self._app.house
+        services = self._app.services
         now = datetime.now(UTC)
-        names = house.ordering.companies()
-        states = house.ordering.states(names)
-        yield from of_counters(house.counters.read())
+        names = services.ordering.companies()
+        states = services.ordering.states(names)
+        yield from of_counters(services.counters.read())
         yield from of_events(states, now)
-        yield from of_companies(states, house.connections.states(names))
+        yield from of_companies(states, services.connections.states(names))
         yield from self._of_progress()
         yield from self._of_rate(names)
-        polled = sorted(name for name in house.polls.companies() if name not in states or states[name].paused is None)
-        yield from of_polls(house.redis, polled, now)
+        polled = sorted(
+            name for name in services.polls.companies() if name not in states or states[name].paused is None
+        )
+        yield from of_polls(services.redis, polled, now)
 
     def _of_progress(self) -> Iterator[Metric]:
-        house = self._app.house
-        ages: dict[str, timedelta | None] = dict(house.ticks.ages())
+        services = self._app.services
+        ages: dict[str, timedelta | None] = dict(services.heartbeats.ages())
         ages["beat"] = beat_age(self._app, REPORT_SCHEDULE)
         yield gauge(
             "tick_age_seconds",
@@ -72,18 +74,18 @@ class HouseCollector(Collector):
         yield gauge(
             "overdue_seconds",
             "How long what is due has not been moved on.",
-            value=house.ordering.overdue().total_seconds(),
+            value=services.ordering.overdue().total_seconds(),
         )
-        with house.redis.pipeline(transaction=False) as pipeline:
+        with services.redis.pipeline(transaction=False) as pipeline:
             for queue in QUEUES:
                 pipeline.llen(queue)
             pipeline.exists(STREAM)
             pipeline.xlen(STREAM)
-            pipeline.zcard(f"{house.ordering.prefix}reports")
-            pipeline.zcount(f"{house.ordering.prefix}mail:due", "-inf", round(time.time() * 1000))
+            pipeline.zcard(f"{services.ordering.prefix}reports")
+            pipeline.zcount(f"{services.ordering.prefix}mail:due", "-inf", round(time.time() * 1000))
             *lengths, _, entries, reports, mails_due = pipeline.execute()
         now = round(time.time() * 1000)
-        stops_due = sum(due(stop)[0] <= now for stop in MailState(house.redis).stops().values())
+        stops_due = sum(due(stop)[0] <= now for stop in MailState(services.redis).stops().values())
         yield gauge(
             "queue_messages",
             "Messages in a Celery queue.",
@@ -96,8 +98,8 @@ class HouseCollector(Collector):
         )
 
     def _of_rate(self, names: list[str]) -> Iterator[Metric]:
-        house = self._app.house
-        limiter = Limiter(house.redis, house.settings.fortnox_rate_limit)
+        services = self._app.services
+        limiter = Limiter(services.redis, services.settings.fortnox_rate_limit)
         used = limiter.used(names)
         yield gauge(
             "fortnox_rate_used_ratio_max",
@@ -114,7 +116,7 @@ class HouseCollector(Collector):
 
 def registry(app: App) -> CollectorRegistry:
     registry = CollectorRegistry()
-    registry.register(HouseCollector(app))
+    registry.register(MetricsCollector(app))
     return registry
 
 
@@ -123,7 +125,7 @@ def of_counters(counted: Counted) -> Iterator[Metric]:
     yield counter("events_settled", "Events by how they ended.", ("type", "outcome"), family(counted, "events", 2))
     yield counter(
         "attempts_unsettled",
-        "Attempts that ended otherwise: retry, trouble, held, yield (throttled or handed back), pause.",
+        "Attempts that did not settle their event: retry, targetunavailable, held, release, snooze, pause.",
         ("kind", "outcome"),
         family(counted, "attempts", 2),
     )

@@ -11,8 +11,8 @@ import structlog
 from celery import Celery, bootsteps
 from redis.exceptions import RedisError
 
-from tasks.house import house_of
-from worker.stores.ticks import PUMP
+from delivery.services import services_of
+from stores.heartbeats import PUMP
 
 log = structlog.get_logger(__name__)
 
@@ -38,10 +38,10 @@ class Pump(threading.Thread):
             wait = self._once()
 
     def _once(self) -> timedelta:
-        house = house_of(self._app)
+        services = services_of(self._app)
         try:
-            pumped = house.ordering.pump()
-            house.ticks.tick(PUMP)
+            pumped = services.ordering.pump()
+            services.heartbeats.beat(PUMP)
         except RedisError as error:
             log.warning("pump.waits_for_redis", error=type(error).__name__)
             return WAIT_FOR_REDIS

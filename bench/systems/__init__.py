@@ -1,6 +1,6 @@
 """The contestants: each a Celery app with one task, and a way to publish an event to it.
 
-All but `defaults` run with the house's Celery options (`config.celery`): late acknowledgement, one message a process,
+All but `defaults` run with the system's Celery options (`config.celery`): late acknowledgement, one message a process,
 task events.
 """
 
@@ -23,5 +23,5 @@ class System(Protocol):
 
 
 def system(contestant: Contestant) -> System:
-    """Imported only when asked for: importing the ordered one sets up the house's logging in this process."""
+    """Imported only when asked for: importing the ordered one sets up the system's logging in this process."""
     return cast(System, import_module(f"bench.systems.{contestant}"))

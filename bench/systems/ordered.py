@@ -7,11 +7,11 @@ from bench.handler import FirstAttemptFails, handle
 from bench.plan import RETRY_AFTER
 from bench.systems import Publish
 from config import Settings
-from tasks.names import TRANSFERS
-from tasks.transfer import Job, TransferTask
-from worker.assembly import App
-from worker.doors.publish import publish
-from worker.ordering import Done, Outcome, Retry
+from delivery.runner import TransferContext, TransferTask
+from ordering import Done, Outcome, Retry
+from tasks.flows import TRANSFERS
+from worker.bootstrap import App
+from worker.publish import publish
 
 
 def create_app(settings: Settings) -> App:
@@ -25,9 +25,9 @@ def transfer(task: TransferTask, company: str, event_id: str) -> Any:
     return task.deliver(company, event_id, work)
 
 
-def work(job: Job) -> Outcome:
+def work(context: TransferContext) -> Outcome:
     try:
-        handle(job.event, job.claim.attempts)
+        handle(context.event, context.claim.attempts)
     except FirstAttemptFails:
         return Retry(timedelta(seconds=RETRY_AFTER), "The plan wants it.")
     return Done()

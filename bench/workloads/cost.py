@@ -7,15 +7,15 @@ from statistics import median
 
 from redis import Redis
 
-from bench.ground import Ground, Variant
+from bench.environment import Ground, Variant
 from bench.plan import spread
 from bench.result import Row, Section, at_most
 from bench.rounds import Bench, say
 from bench.variants import OURS
+from delivery.admission import admit
 from moment.events import Event, parse_event
-from worker.doors.admission import admit
-from worker.ordering import Done, Ordering, Wakeup
-from worker.stores import Vault
+from ordering import Done, Ordering, Wakeup
+from stores import Vault
 
 BLOCK = 250  # cycles measured at a stretch, few and many in turn
 BLOCKS = 10

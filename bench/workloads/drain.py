@@ -1,7 +1,7 @@
 """A, B, C and one key alone: everything is published, then a worker starts and works it off."""
 
 from bench import judge
-from bench.ground import Ground, Variant
+from bench.environment import Ground, Variant
 from bench.plan import Plan, shortest, spread
 from bench.result import COUNTS, Section, at_least, at_most, none_of
 from bench.rounds import Bench

@@ -1,7 +1,7 @@
 """E: as many events on one hot key as on 400 others together. What do the others lose?"""
 
 from bench import judge
-from bench.ground import Ground, Variant
+from bench.environment import Ground, Variant
 from bench.plan import Plan, one_by_one, spread
 from bench.result import COUNTS, Section, at_most, none_of
 from bench.rounds import Bench

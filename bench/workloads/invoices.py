@@ -6,14 +6,14 @@ from pathlib import Path
 
 import requests
 
-from bench.ground import DATA
+from bench.environment import DATA
 from bench.result import Row, Section, at_most
 from bench.rounds import Bench, say
+from local import wait_until
+from local.stack import Stack
 from tests.unit.factories import an_attachment, customer_json, integration_json, invoice_json, project_json
-from worker.assembly import App, create_app
-from worker.doors.publish import publish
-from worker.local import wait_until
-from worker.local.stack import Stack
+from worker.bootstrap import App, create_app
+from worker.publish import publish
 
 COMPANY, FILES, PROCESSES = "acme", 2, 8
 REQUESTS_EACH = 2 + FILES + 1
@@ -88,7 +88,7 @@ def _seconds_for(stack: Stack, app: App, invoices: int) -> float:
 
 
 def _wait_done(app: App, events: int, timeout: float) -> None:
-    counts = app.house.ordering.counts
+    counts = app.services.ordering.counts
     wait_until(lambda: counts(COMPANY)["done"] == events, what=f"{events} events", timeout=timeout)
 
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from bench import judge
-from bench.ground import Ground, Variant
+from bench.environment import Ground, Variant
 from bench.plan import Plan, paced, spread
 from bench.result import COUNTS, Row, Section, at_most, none_of
 from bench.rounds import Bench, say

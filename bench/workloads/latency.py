@@ -3,7 +3,7 @@
 import random
 
 from bench import judge
-from bench.ground import Ground, Variant
+from bench.environment import Ground, Variant
 from bench.plan import Plan, at_random, spread
 from bench.result import Section, at_most
 from bench.rounds import Bench

@@ -13,12 +13,12 @@ import requests
 
 from config.environment import child_environment
 from fortnox import SCOPES, Fortnox, Transport
+from local import wait_until
+from local.stack import Stack
+from ordering import EventRecord
 from tests.unit import factories
-from worker.assembly import App, create_app
-from worker.doors.publish import publish
-from worker.local import wait_until
-from worker.local.stack import Stack
-from worker.ordering import EventRecord
+from worker.bootstrap import App, create_app
+from worker.publish import publish
 
 SETTLED = ("done", "failed", "superseded", "skipped", "held")
 
@@ -58,7 +58,7 @@ class System:
     ) -> subprocess.CompletedProcess[str]:
         """`moment-fortnox` with these arguments, as a process of its own."""
         return subprocess.run(
-            [sys.executable, "-m", "worker.cli", *arguments],
+            [sys.executable, "-m", "cli", *arguments],
             input=stdin,
             env=child_environment(environment or self.stack.environment),
             capture_output=True,
@@ -71,7 +71,7 @@ class System:
         """The event, once it is settled or held."""
 
         def look() -> EventRecord | None:
-            record = self.app.house.ordering.event(company, event_id)
+            record = self.app.services.ordering.event(company, event_id)
             return record if record is not None and record.status in SETTLED else None
 
         found = wait_until(look, what=f"{company} {event_id} to settle", timeout=timeout)
@@ -80,7 +80,7 @@ class System:
 
     def settled_at_once(self, company: str, event_id: str, timeout: float = 60) -> EventRecord:
         """The same, with somebody who lets every retry run now: `events retry`, and no rest for the company."""
-        ordering = self.app.house.ordering
+        ordering = self.app.services.ordering
 
         def look() -> EventRecord | None:
             record = ordering.event(company, event_id)
@@ -96,7 +96,7 @@ class System:
 
     def fortnox(self, company: str) -> Fortnox:
         """The company's ledger, as a person of the company works in it."""
-        return Fortnox(Transport(self.stack.settings.fortnox_api_url, self.app.house.tokens), company)
+        return Fortnox(Transport(self.stack.settings.fortnox_api_url, self.app.services.tokens), company)
 
     def file(self, company: str, **file: Any) -> dict[str, Any]:
         """Puts a file on Moment's shelf; returns the attachment that names it."""
@@ -111,7 +111,7 @@ class System:
 
     def ended(self, company: str) -> int:
         """How many of the company's events are settled."""
-        counts = self.app.house.ordering.counts(company)
+        counts = self.app.services.ordering.counts(company)
         return sum(counts[status] for status in ("done", "failed", "superseded", "skipped"))
 
     def ledger(self, company: str) -> dict[str, Any]:
@@ -119,7 +119,7 @@ class System:
 
     def in_english(self, company: str) -> None:
         """The company's mails are in English from now on."""
-        self.app.house.company_settings.change(company, {"language": "en"})
+        self.app.services.company_settings.change(company, {"language": "en"})
 
     def mails_to(self, address: str) -> list[dict[str, Any]]:
         return [mail for mail in self.stack.sandbox.mails() if address in mail["to"]]

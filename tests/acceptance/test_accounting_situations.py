@@ -3,10 +3,10 @@
 from typing import Any
 
 from fortnox.situations import SITUATIONS
+from local import wait_until
+from ordering import EventRecord
 from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json, integration_json, invoice_json, project_json
-from worker.local import wait_until
-from worker.ordering import EventRecord
 
 
 def an_invoice_meets(system: System, company: str, state: Any = None, **tenant: Any) -> EventRecord:
@@ -35,7 +35,7 @@ def mail_about(system: System, company: str, situation: str) -> str:
 
 def is_done(system: System, company: str, event_id: str) -> None:
     def look() -> bool:
-        record = system.app.house.ordering.event(company, event_id)
+        record = system.app.services.ordering.event(company, event_id)
         return record is not None and record.status == "done"
 
     wait_until(look, what=f"{event_id} of {company} to be done", timeout=60)
@@ -123,7 +123,7 @@ def test_a_withdrawn_consent_pauses_the_company_and_everything_goes_on_after_rec
     sandbox.post("grants/revoke", {"tenant": "avslutad"})
     system.publish(customer_json(company="avslutad"), project_json(company="avslutad"))
     system.publish(invoice_json(company="avslutad", attachments=[]))
-    paused = wait_until(lambda: system.app.house.ordering.paused("avslutad"), what="the pause", timeout=60)
+    paused = wait_until(lambda: system.app.services.ordering.paused("avslutad"), what="the pause", timeout=60)
     assert paused == SITUATIONS["grant-dead"].en.reason
     wait_until(lambda: system.mails_to("ekonomi@avslutad.example"), what="the mail", timeout=60)
     system.publish(

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import requests
 
+from local import ManagedProcess, Processes, wait_until
+from local.redis import free_port
+from local.stack import Stack
 from tests.acceptance.conftest import System
 from tests.compose import services
 from tests.unit.factories import customer_json
-from worker.assembly import create_app
-from worker.local import ManagedProcess, Processes, wait_until
-from worker.local.redis import free_port
-from worker.local.stack import Stack
+from worker.bootstrap import create_app
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import requests
 
+from delivery.tokens import to_tokens
 from fortnox import SCOPES
+from local import wait_until
 from moment.events import Integration
-from tasks.tokens import to_tokens
+from stores import Connection
 from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json, integration_json, invoice_json, project_json
-from worker.local import wait_until
-from worker.stores import Connection
 
 
 def enable(system: System, company: str, event_id: str = "enabled", *, service: bool = False, **choices: Any) -> str:
@@ -35,11 +35,11 @@ def connected(system: System, company: str, **choices: Any) -> Connection:
     system.stack.sandbox.tenant(company)
     enable(system, company, **choices)
     assert system.settled(company, "enabled").status == "done"
-    return system.app.house.connections.get(company)
+    return system.app.services.connections.get(company)
 
 
 def problems(system: System, company: str) -> str:
-    return " ".join(map(str, system.app.house.connections.get(company).problems))
+    return " ".join(map(str, system.app.services.connections.get(company).problems))
 
 
 def refresh_tokens(system: System, company: str) -> list[dict[str, Any]]:
@@ -55,13 +55,13 @@ def expire(system: System, company: str) -> None:
 
 def test_a_connection_lives_from_its_code_to_its_end_and_needs_a_new_code_then(system: System) -> None:
     code = enable_first(system, "lives")
-    connection = system.app.house.connections.get("lives")
+    connection = system.app.services.connections.get("lives")
     assert (connection.state, connection.ledger, connection.problems) == ("connected", "Livs AB (556000-0001)", ())
     system.publish(customer_json(company="lives"))
     assert system.settled("lives", "e1").status == "done"
     system.publish(integration_json(event_id="disabled", company="lives", type="integration.disabled"))
     assert system.settled("lives", "disabled").status == "done"
-    assert system.app.house.connections.held("lives") is None
+    assert system.app.services.connections.held("lives") is None
     assert not any(token["usable"] for token in refresh_tokens(system, "lives"))
     system.publish(customer_json(company="lives", event_id="while-off"))
     assert system.settled("lives", "while-off").status == "skipped"
@@ -97,7 +97,7 @@ def test_a_second_use_of_a_code_says_so_and_stops_nothing(system: System) -> Non
 def test_a_kill_after_the_tokens_were_stored_costs_no_new_code(system: System) -> None:
     """What a killed worker leaves: the tokens are stored, that the step was taken is not recorded."""
     system.stack.sandbox.tenant("killed")
-    connections, oauth = system.app.house.connections, system.app.house.oauth
+    connections, oauth = system.app.services.connections, system.app.services.oauth
     code = system.stack.sandbox.code("killed", service=False)
     grant = oauth.exchange_code(code)
     left = Connection(
@@ -123,7 +123,7 @@ def test_disabling_what_was_never_enabled_is_no_failure(system: System) -> None:
 
 def test_a_service_account_goes_without_refresh_token(system: System) -> None:
     connected(system, "service", service=True)
-    held = system.app.house.connections.held("service")
+    held = system.app.services.connections.held("service")
     assert held is not None
     assert held.tokens.refresh_token is None
     expire(system, "service")
@@ -230,7 +230,7 @@ def test_a_token_refused_in_mid_transfer_is_renewed_once_and_the_transfer_goes_o
     system.stack.sandbox.fault("fail_next", status=401, body="unauthorized", path="/3/invoices/1001/bookkeep")
     system.publish(invoice_json(company="refused", attachments=[]))
     assert system.settled("refused", "e3").status == "done"
-    record = system.app.house.ordering.event("refused", "e3")
+    record = system.app.services.ordering.event("refused", "e3")
     assert record is not None
     assert record.attempts == 1
     assert [token["shown"] for token in refresh_tokens(system, "refused")] == [1, 0]
@@ -244,7 +244,7 @@ def test_a_dead_grant_pauses_is_told_once_and_everything_drains_in_order_after_r
     system.in_english("mortal")
     system.stack.sandbox.post("grants/revoke", {"tenant": "mortal"})
     system.publish(customer_json(company="mortal", event_id="c1", sequence=1))
-    paused = system.app.house.ordering.paused
+    paused = system.app.services.ordering.paused
     wait_until(lambda: paused("mortal"), what="the company to pause", timeout=20)
     system.publish(
         customer_json(company="mortal", event_id="c2", sequence=2, name="Nyare AB"),
@@ -297,7 +297,7 @@ def test_a_number_that_is_clearly_anothers_is_left_alone_until_a_person_takes_it
 
 def by_hand(system: System, company: str, path: str, envelope: str, fields: dict[str, str]) -> None:
     """What an accountant entered before Moment was connected."""
-    held = system.app.house.connections.held(company)
+    held = system.app.services.connections.held(company)
     assert held is not None
     token = held.tokens.access_token.get_secret_value()
     answer = requests.post(
@@ -341,7 +341,7 @@ def test_no_request_of_one_company_ever_carries_the_others_token(system: System,
         system.publish(event)
         if n % 5 == 0:
             expire(system, names[n // 5 % 2])
-    counts = system.app.house.ordering.counts
+    counts = system.app.services.ordering.counts
     wait_until(lambda: [counts(name)["done"] for name in names] == [13, 11], what="all customers", timeout=60)
     for name, other in (names, names[::-1]):
         seen = json.dumps(system.stack.sandbox.get("requests", tenant=name, bodies="1"))

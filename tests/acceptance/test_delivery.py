@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from local import wait_until
+from local.stack import Stack
 from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json
-from worker.assembly import create_app
-from worker.local import wait_until
-from worker.local.stack import Stack
+from worker.bootstrap import create_app
 
 DOCTORED = Path(__file__).parent / "doctored"
 LEASE = 3.0
@@ -41,7 +41,7 @@ def test_an_event_that_fortnox_did_not_serve_is_retried_within_a_second_of_its_t
     system.publish(customer_json(company="retried"))
     assert system.settled("retried", "e1").status == "done"
     assert time.monotonic() - started < 5 * 1.25 + 1.5  # the first wait is 5 s, give or take a quarter
-    record = system.app.house.ordering.event("retried", "e1")
+    record = system.app.services.ordering.event("retried", "e1")
     assert record is not None
     assert record.attempts == 2
 
@@ -69,7 +69,9 @@ def test_a_killed_workers_event_is_taken_up_within_its_lease_and_two_seconds(own
     system.connect("acme")
     system.stack.sandbox.fault("delay", seconds=30.0, path="/3/customers")
     system.publish(customer_json())
-    wait_until(lambda: system.app.house.ordering.counts("acme")["running"] == 1, what="the transfer to run", timeout=10)
+    wait_until(
+        lambda: system.app.services.ordering.counts("acme")["running"] == 1, what="the transfer to run", timeout=10
+    )
     system.stack.start_worker("second", concurrency=1)
     first.kill()
     killed = time.monotonic()
@@ -96,13 +98,15 @@ def test_what_a_busy_worker_has_at_hand_is_taken_by_an_idle_one(own_system: Syst
     system.connect("acme")
     system.stack.sandbox.fault("delay", seconds=20.0, path="/3/customers")
     system.publish(customer_json())
-    wait_until(lambda: system.app.house.ordering.counts("acme")["running"] == 1, what="the transfer to run", timeout=10)
+    wait_until(
+        lambda: system.app.services.ordering.counts("acme")["running"] == 1, what="the transfer to run", timeout=10
+    )
     system.publish(customer_json(event_id="next", customer_number="10002"))
     with Redis.from_url(system.stack.environment["REDIS_URL"]) as redis:
         wait_until(lambda: redis.llen("transfers") == 0, what="the busy worker to fetch it", timeout=10)
     system.stack.start_worker("idle", concurrency=1)
     assert system.settled("acme", "next", timeout=10).status == "done"
-    assert system.app.house.ordering.counts("acme")["running"] == 1
+    assert system.app.services.ordering.counts("acme")["running"] == 1
 
 
 def test_an_event_that_kills_its_process_three_times_is_set_aside_and_its_key_goes_on(own_system: System) -> None:
@@ -112,7 +116,9 @@ def test_an_event_that_kills_its_process_three_times_is_set_aside_and_its_key_go
     worker = system.stack.start_worker(concurrency=1)
     system.connect("acme")
     system.publish(customer_json(event_id="deadly", name="Poison AB", sequence=1))
-    wait_until(lambda: system.app.house.ordering.counts("acme")["running"] == 1, what="the poison to run", timeout=10)
+    wait_until(
+        lambda: system.app.services.ordering.counts("acme")["running"] == 1, what="the poison to run", timeout=10
+    )
     system.publish(customer_json(event_id="good", sequence=2))
     failed = system.settled("acme", "deadly", timeout=25)
     assert failed.status == "failed"
@@ -131,7 +137,7 @@ def test_a_worker_whose_clock_is_off_by_five_minutes_changes_nothing(own_system:
     fails(system, 503, count=2)
     started = time.monotonic()
     system.publish(*(customer_json(event_id=f"c{n}", customer_number=str(n)) for n in range(20)))
-    wait_until(lambda: system.app.house.ordering.counts("acme")["done"] == 21, what="all events", timeout=30)
+    wait_until(lambda: system.app.services.ordering.counts("acme")["done"] == 21, what="all events", timeout=30)
     assert time.monotonic() - started < 15
     assert all(sum(one["writes"].values()) == 1 for one in system.ledger("acme")["customers"])
 
@@ -142,9 +148,9 @@ def test_a_full_redis_refuses_an_event_plainly_and_delivery_goes_on_when_there_i
     system.connect("acme")
     fails(system, 503)
     system.publish(customer_json(event_id="before"))
-    counts = system.app.house.ordering.counts
+    counts = system.app.services.ordering.counts
     wait_until(lambda: counts("acme")["retrying"] == 1, what="an event to wait for its next attempt", timeout=10)
-    redis = system.app.house.redis
+    redis = system.app.services.redis
     redis.config_set("maxmemory", "1mb")
     refused = system.run("publish", "-", stdin=json.dumps(customer_json()))
     assert refused.returncode == 1
@@ -162,6 +168,6 @@ def test_a_full_redis_refuses_an_event_plainly_and_delivery_goes_on_when_there_i
 
 def test_a_worker_refuses_another_versions_state_with_what_to_do(own_system: System) -> None:
     system = own_system
-    system.app.house.redis.set("mf:layout", "99")
+    system.app.services.redis.set("mf:layout", "99")
     with pytest.raises(Exception, match="layout version 99"):
         system.stack.start_worker(concurrency=1)

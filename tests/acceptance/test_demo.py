@@ -7,7 +7,7 @@ import sys
 
 def test_the_demo_ends_with_the_ledger_exactly_as_expected() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "worker.cli", "demo", "--json"], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-m", "cli", "demo", "--json"], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(done.stdout)

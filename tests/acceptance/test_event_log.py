@@ -5,9 +5,9 @@ import io
 import json
 from typing import Any
 
+from local import wait_until
 from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json, invoice_json
-from worker.local import wait_until
 
 
 def shown(system: System, company: str, event_id: str) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def test_an_events_timeline_tells_every_attempt_and_request(system: System) -> N
     wait_until(lambda: steps(system, "told", "e1")[-1] == "done", what="the timeline's end", timeout=20)
     timeline = shown(system, "told", "e1")["timeline"]
     first = [entry["what"] for entry in timeline[:4]]
-    assert first == ["admitted", "claimed", "request", "trouble"]
+    assert first == ["admitted", "claimed", "request", "targetunavailable"]
     refused, trouble = timeline[2:4]
     assert (refused["status"], refused["path"].startswith("/3/customers")) == (503, True)
     assert refused["ms"] >= 0

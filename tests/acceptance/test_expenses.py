@@ -6,12 +6,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from local import wait_until
+from local.stack import Stack
 from tasks.schedule import POLL_ID
 from tests.acceptance.conftest import System
 from tests.unit import factories
-from worker.assembly import create_app
-from worker.local import wait_until
-from worker.local.stack import Stack
+from worker.bootstrap import create_app
 
 ROW = {"Account": 4010, "Debit": "1000.00", "Project": "1", "ItemDescription": "Reglar"}
 
@@ -66,7 +66,7 @@ def test_a_correction_and_a_cancellation_are_followed(system: System) -> None:
     expense(system, "follows", name, amountExcludingVat="1200.00")
     sandbox.post(f"supplierinvoices/{number}/cancel", {"tenant": "follows"})
     wait_until(lambda: not sandbox.expenses("follows"), what="the expense to be withdrawn", timeout=30)
-    assert system.app.house.ordering.counts("follows")["failed"] == 0
+    assert system.app.services.ordering.counts("follows")["failed"] == 0
     assert system.ended("follows") == 1  # polls are not counted, only that the integration was enabled
 
 
@@ -82,7 +82,7 @@ def test_a_refused_expense_is_mailed_once_and_goes_through_when_a_person_retries
     assert f"supplier invoice {number} (Virke AB F-7)" in mail["subject"]
     assert "The period is closed" in " ".join(mail["text"].split())
     assert "1000.00 SEK on account 4010, project 1" in " ".join(mail["text"].split())
-    (failed,) = system.app.house.ordering.failed("unwanted")
+    (failed,) = system.app.services.ordering.failed("unwanted")
     assert system.run("expenses", "explain", "unwanted", number).stdout.count(failed.id) == 1
 
     sandbox.in_moment("DELETE", "faults")
@@ -109,7 +109,7 @@ def test_an_invoiced_expense_that_changes_is_told_and_left_as_it_is(system: Syst
     assert sandbox.expenses("invoiced")[name]["writes"] == {"POST": 1, "PUT": 0}
     by_hand = ("expenses", "import", "invoiced", "--days-back", "30", "--timeout", "60")
     assert system.run(*by_hand).returncode == 1
-    (failed,) = system.app.house.ordering.failed("invoiced")
+    (failed,) = system.app.services.ordering.failed("invoiced")
     assert system.run("events", "skip", "invoiced", failed.id, "--reason", "settled").returncode == 0
     done = system.run(*by_hand)
     assert done.returncode == 0, done.stdout
@@ -129,7 +129,7 @@ def test_another_ledger_gets_ids_of_its_own_and_the_former_ones_expenses_stay(sy
         factories.integration_json(company="resettled", event_id="again", authorization_code=code, expenses=chosen)
     )
     assert system.settled("resettled", "again").status == "done"
-    tenant_id = system.app.house.connections.get("resettled").tenant_id
+    tenant_id = system.app.services.connections.get("resettled").tenant_id
 
     found = expense(system, "resettled", f"fortnox:{tenant_id}:{number}:2", amountExcludingVat="77.00")
 
@@ -144,18 +144,18 @@ def test_a_company_that_is_disabled_or_switched_off_costs_nothing(system: System
     expense(system, "leaving", f"fortnox:{sandbox.supplier_invoice('leaving', ROW)}:2")
     system.publish(factories.integration_json(company="leaving", event_id="off", type="integration.disabled"))
     assert system.settled("leaving", "off").status == "done"
-    house = system.app.house
-    wait_until(lambda: house.ordering.event("leaving", POLL_ID) is None, what="the last poll to end", timeout=20)
+    services = system.app.services
+    wait_until(lambda: services.ordering.event("leaving", POLL_ID) is None, what="the last poll to end", timeout=20)
     asked = len(sandbox.requests("leaving"))
     follow(system, "staying")
     for _ in range(3):  # three more polls of another company
-        before = house.expenses("staying").summary()["lastPoll"]
+        before = services.expenses("staying").summary()["lastPoll"]
         wait_until(
-            lambda before=before: house.expenses("staying").summary()["lastPoll"] != before,  # type: ignore[misc]
+            lambda before=before: services.expenses("staying").summary()["lastPoll"] != before,  # type: ignore[misc]
             what="a poll", timeout=30,
         )  # fmt: skip
     assert len(sandbox.requests("leaving")) == asked
-    assert house.polls.next("leaving") is None
+    assert services.polls.next("leaving") is None
     assert "disabled" in system.run("expenses", "import", "leaving", "--days-back", "3").stderr
 
 
@@ -196,7 +196,7 @@ def test_an_unknown_supplier_invoice_or_company_is_named(system: System) -> None
 def test_an_import_that_waits_says_why(system: System) -> None:
     follow(system, "waiting")
     system.stack.sandbox.post("grants/revoke", {"tenant": "waiting"})
-    wait_until(lambda: system.app.house.ordering.paused("waiting"), what="a poll to notice it", timeout=30)
+    wait_until(lambda: system.app.services.ordering.paused("waiting"), what="a poll to notice it", timeout=30)
     found = system.run("expenses", "import", "waiting", "--days-back", "3", "--timeout", "1")
     assert found.returncode == 1
     assert "waiting is paused: The connection to Fortnox has ended" in " ".join(found.stderr.split())

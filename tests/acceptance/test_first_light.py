@@ -6,6 +6,8 @@ from typing import Any
 
 from celery import Celery
 
+from local import wait_until
+from ordering import EventRecord
 from tests.acceptance.conftest import System
 from tests.unit.factories import (
     a_line,
@@ -15,8 +17,6 @@ from tests.unit.factories import (
     invoice_json,
     project_json,
 )
-from worker.local import wait_until
-from worker.ordering import EventRecord
 
 
 def a_company_with_an_invoice(system: System, company: str, **invoice: Any) -> EventRecord:
@@ -108,7 +108,7 @@ def test_an_invoice_for_an_unknown_customer_is_held_and_goes_on_when_the_custome
     assert "customer" in held.reason.lower()
     system.publish(customer_json(company="held"))
     wait_until(
-        lambda: system.app.house.ordering.counts("held")["done"] == 4, what="the invoice to go through", timeout=20
+        lambda: system.app.services.ordering.counts("held")["done"] == 4, what="the invoice to go through", timeout=20
     )
 
 
@@ -151,7 +151,7 @@ def test_an_invalid_event_through_celery_is_kept_whole_as_failed_and_mailed_to_t
     assert failed.status == "failed"
     assert "customer.customerNumber" in failed.reason
     assert "1/2" in failed.reason
-    assert json.loads(system.app.house.ordering.body("garbled", "bad") or "") == bad
+    assert json.loads(system.app.services.ordering.body("garbled", "bad") or "") == bad
     wait_until(lambda: len(system.mails_to("drift@integration.example")) >= 2, what="mails to the operator", timeout=30)
 
 
@@ -174,7 +174,7 @@ def test_publish_with_a_bad_line_accepts_nothing_and_names_each_line_path_and_re
     assert "line 6: type: unknown event type" in told
     assert "customer.deleted" in told
     assert "line 1:" not in told
-    assert "picky" not in system.app.house.ordering.companies()
+    assert "picky" not in system.app.services.ordering.companies()
 
 
 def test_publishing_a_file_twice_changes_nothing_and_says_so(system: System) -> None:

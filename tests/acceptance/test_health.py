@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tasks.names import KEEP_ALIVE, REPORT
+from local import wait_until
+from local.stack import Stack
+from stores.heartbeats import PUMP
+from tasks.flows import KEEP_ALIVE, REPORT
 from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json
-from worker.assembly import create_app
-from worker.local import wait_until
-from worker.local.stack import Stack
-from worker.stores.ticks import PUMP
+from worker.bootstrap import create_app
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_a_system_without_workers_and_beat_says_so(bare: System) -> None:
 
 
 def test_a_redis_that_may_lose_what_it_accepted_is_named(bare: System) -> None:
-    redis = bare.app.house.redis
+    redis = bare.app.services.redis
     redis.config_set("appendfsync", "everysec")
     try:
         assert reasons(bare, "redis") == [
@@ -49,7 +49,7 @@ def test_a_redis_that_may_lose_what_it_accepted_is_named(bare: System) -> None:
 
 def test_workers_that_do_not_take_transfers_do_not_hide_that_nobody_does(bare: System) -> None:
     mail_only = bare.stack.start_worker("background", queues="mail,polls", concurrency=1)
-    wait_until(lambda: PUMP in bare.app.house.ticks.ages(), what="its pump to tick", timeout=20)
+    wait_until(lambda: PUMP in bare.app.services.heartbeats.ages(), what="its pump to tick", timeout=20)
     assert reasons(bare, "delivery") == []  # nothing is due
     bare.publish(customer_json())
     (reason,) = reasons(bare, "delivery")
@@ -62,8 +62,8 @@ def test_workers_that_do_not_take_transfers_do_not_hide_that_nobody_does(bare: S
 
 
 def test_mails_that_nobody_takes_are_not_hidden_by_a_worker_of_the_transfers(bare: System) -> None:
-    bare.app.house.redis.hset("mf:ticks", mapping={"mail": int(time.time()) - 600})
-    bare.app.house.redis.hdel("mf:ticks", "polls")
+    bare.app.services.redis.hset("mf:heartbeats", mapping={"mail": int(time.time()) - 600})
+    bare.app.services.redis.hdel("mf:heartbeats", "polls")
     bare.app.send_task(REPORT)
     bare.app.send_task(KEEP_ALIVE)
     mails, polls = reasons(bare, "background")
@@ -76,8 +76,8 @@ def test_mails_that_nobody_takes_are_not_hidden_by_a_worker_of_the_transfers(bar
 
 def test_a_pump_and_a_worker_that_stopped_are_told_with_their_time(bare: System) -> None:
     long_ago = int(time.time()) - 600
-    redis = bare.app.house.redis
-    redis.hset("mf:ticks", mapping={"pump": long_ago, "worker": long_ago})
+    redis = bare.app.services.redis
+    redis.hset("mf:heartbeats", mapping={"pump": long_ago, "worker": long_ago})
     assert [reason.split(" for 60")[0] for reason in reasons(bare, "delivery")] == [
         "No worker has looked for what is due"
     ]

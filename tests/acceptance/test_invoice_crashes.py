@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from local import wait_until
+from local.processes import ManagedProcess
+from local.stack import Stack
 from tests.acceptance.conftest import System
 from tests.acceptance.invoices import the_invoice
 from tests.unit.factories import customer_json, invoice_json, project_json
-from worker.assembly import create_app
-from worker.local import wait_until
-from worker.local.processes import ManagedProcess
-from worker.local.stack import Stack
+from worker.bootstrap import create_app
 
 LEASE = 3.0
 UPLOAD, POST = "/3/inbox", "/3/invoices/1001/bookkeep"

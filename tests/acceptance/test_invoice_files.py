@@ -7,12 +7,12 @@ import pytest
 import requests
 
 from fortnox.payloads import AttachmentPayload
+from local import wait_until
 from tasks.attachments import UNANSWERED_MOST
 from tasks.invoices import FILE_TRIES
 from tests.acceptance.conftest import System
 from tests.acceptance.invoices import an_invoice_of, change, requests_to, retried, the_invoice
 from tests.unit.factories import an_attachment, customer_json, invoice_json, project_json
-from worker.local import wait_until
 
 
 def attachments_of(system: System, company: str) -> list[str]:
@@ -68,7 +68,7 @@ def test_a_file_that_a_person_attached_of_their_own_is_not_taken_for_the_invoice
     system.stack.sandbox.fault("fail_next", status=503, tenant=company, method="GET", path="/3/invoices", count=2)
     file = system.file(company, name="faktura.pdf", size=1_000)
     system.publish(invoice_json(company=company, attachments=[file]))
-    event = system.app.house.ordering.event
+    event = system.app.services.ordering.event
     wait_until(lambda: (e := event(company, "e3")) and e.status == "retrying", what="the lost answer", timeout=20)
     attach_by_hand(system, company, "attest.pdf")
     assert system.settled_at_once(company, "e3").reason == ""
@@ -131,7 +131,7 @@ def test_an_upload_that_was_removed_before_it_was_linked_is_made_again(system: S
         project_json(company=company),
         invoice_json(company=company, attachments=[system.file(company, name="a.pdf", size=1_000)]),
     )
-    event = system.app.house.ordering.event
+    event = system.app.services.ordering.event
     wait_until(lambda: (e := event(company, "e3")) and e.status == "retrying", what="the fault", timeout=20)
     (orphan,) = system.ledger(company)["orphans"]
     change(system, company, "DELETE", f"/3/inbox/{orphan['Id']}")
@@ -156,7 +156,7 @@ def test_a_host_that_is_down_does_not_hold_the_invoice_up_and_the_file_follows(s
     system.publish(
         customer_json(company=company), project_json(company=company), invoice_json(company=company, attachments=files)
     )
-    event = system.app.house.ordering.event
+    event = system.app.services.ordering.event
     wait_until(lambda: (e := event(company, "e3")) and e.status == "retrying", what="the first try", timeout=20)
     assert the_invoice(system, company)["Booked"]
     assert attachments_of(system, company) == ["a.pdf"]

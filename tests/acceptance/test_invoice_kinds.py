@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from local import wait_until
 from tests.acceptance.conftest import System
 from tests.acceptance.invoices import an_invoice_of, change, requests_to, the_invoice
 from tests.unit.factories import a_line, customer_json, invoice_json, project_json
-from worker.local import wait_until
 
 SALES = range(3600, 3725)
 
@@ -46,16 +46,16 @@ def test_an_invoice_whose_answer_was_lost_is_compared_with_what_it_was_created_b
     """Neither the register's new rate nor the company's new rounding account is what it was sent with."""
     company = "lost-answer"
     system.connect(company)
-    system.app.house.company_settings.change(company, {"rounding_account": "3050"})
+    system.app.services.company_settings.change(company, {"rounding_account": "3050"})
     system.publish(customer_json(company=company), project_json(company=company))
     system.settled(company, "e2")
     system.stack.sandbox.fault("drop_response_after_write", tenant=company, method="POST", path="/3/invoices")
     system.stack.sandbox.fault("fail_next", status=503, tenant=company, method="GET", path="/3/invoices", count=2)
     system.publish(invoice_json(company=company, attachments=[], currency_code="EUR", total_including_vat="12500.40"))
-    event = system.app.house.ordering.event
+    event = system.app.services.ordering.event
     wait_until(lambda: (e := event(company, "e3")) and e.status == "retrying", what="the lost answer", timeout=20)
     system.stack.sandbox.post("currencies", {"tenant": company, "code": "EUR", "rate": "11.50"})
-    system.app.house.company_settings.change(company, {"rounding_account": "3740"})
+    system.app.services.company_settings.change(company, {"rounding_account": "3740"})
     assert system.settled_at_once(company, "e3").status == "done"
     found = the_invoice(system, company)
     assert (Decimal(str(found["CurrencyRate"])), found["InvoiceRows"][-1]["AccountNumber"]) == (Decimal("11.42"), 3050)

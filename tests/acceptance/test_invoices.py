@@ -4,10 +4,10 @@ from decimal import Decimal
 
 import pytest
 
+from local import wait_until
 from tests.acceptance.conftest import System
 from tests.acceptance.invoices import an_invoice_of, change, requests_to, retried, the_invoice
 from tests.unit.factories import a_line, customer_json, invoice_json, project_json
-from worker.local import wait_until
 
 ORE_APART = [  # VAT for each row: 0.03 twice; for the rate: 0.05
     a_line(account_number="3010", amount_excluding_vat="0.10"),
@@ -186,7 +186,7 @@ def test_what_was_compared_a_while_ago_is_compared_again_before_it_is_posted(sys
         project_json(company=company),
         invoice_json(company=company, attachments=[system.file(company, name="a.pdf", size=1_000)]),
     )
-    ordering = system.app.house.ordering
+    ordering = system.app.services.ordering
     wait_until(lambda: (e := ordering.event(company, "e3")) and e.status == "retrying", what="the fault", timeout=20)
     (created, at), *_ = ((step, at) for step, at in ordering.progress(company, "e3").items() if "created" in step)
     ordering.redis.hset(f"{ordering.prefix}progress:{company}:e3", created, int(at) - 3600)

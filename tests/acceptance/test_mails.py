@@ -1,8 +1,8 @@
 """Mails by real workers and beat, through a real SMTP server."""
 
+from local import wait_until
 from tests.acceptance.conftest import System
 from tests.unit.factories import a_line, customer_json, integration_json, invoice_json, project_json
-from worker.local import wait_until
 
 
 def test_a_mail_that_was_put_off_arrives_once_and_held_up_no_other_company(
@@ -24,7 +24,7 @@ def test_a_mail_that_was_put_off_arrives_once_and_held_up_no_other_company(
     wait_until(lambda: system.mails_to("ekonomi@patient.example"), what="the mail that was put off", timeout=60)
 
     def left() -> list[str]:
-        return [topic for topic in system.app.house.redis.zrange("mf:mail:due", 0, -1) if "patient" in topic]  # type: ignore[union-attr]
+        return [topic for topic in system.app.services.redis.zrange("mf:mail:due", 0, -1) if "patient" in topic]  # type: ignore[union-attr]
 
     wait_until(lambda: not left(), what="nothing to be left to tell", timeout=30)
     (mail,) = system.mails_to("ekonomi@patient.example")

@@ -7,11 +7,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from local import wait_until
+from local.stack import Stack
 from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json, invoice_json, project_json
-from worker.assembly import create_app
-from worker.local import wait_until
-from worker.local.stack import Stack
+from worker.bootstrap import create_app
 
 MB = 1_000_000
 FILE, COMPANIES = 19 * MB, 3
@@ -47,7 +47,7 @@ def test_files_leave_less_than_a_quarter_of_their_size_in_a_worker(system: Syste
     def all_done() -> bool:
         nonlocal largest
         largest = max(largest, process.memory_info().rss)
-        done = sum(system.app.house.ordering.counts(f"c{n}")["done"] for n in range(COMPANIES))
+        done = sum(system.app.services.ordering.counts(f"c{n}")["done"] for n in range(COMPANIES))
         return done == 4 * COMPANIES + FILES
 
     wait_until(all_done, what="every file to be transferred", timeout=180, interval=0.01)

@@ -13,11 +13,11 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 from ruamel.yaml import YAML
 
+from local import Processes, wait_until
+from local.redis import free_port
 from tests.acceptance.conftest import System
 from tests.compose import services
 from tests.unit.factories import customer_json
-from worker.local import Processes, wait_until
-from worker.local.redis import free_port
 
 DOCS = Path(__file__).parents[2] / "docs"
 NAME = re.compile(r"\bmoment_fortnox_\w+")
@@ -69,7 +69,7 @@ def test_what_is_delivered_refused_and_answered_is_counted(system: System, endpo
     )
     assert grown("events_settled_total", type="customer.updated", outcome="done") == 1
     assert grown("events_settled_total", type="customer.updated", outcome="failed") == 1
-    assert grown("attempts_unsettled_total", kind="customer", outcome="yield") >= 1
+    assert grown("attempts_unsettled_total", kind="customer", outcome="release") >= 1
     throttled = sum(
         value - before.get(key, 0.0)
         for key, value in endpoint.samples().items()
@@ -122,7 +122,7 @@ def test_promtool_accepts_the_alerts() -> None:
 
 
 def test_thousands_of_companies_do_not_make_thousands_of_series(system: System, endpoint: Endpoint) -> None:
-    redis = system.app.house.redis
+    redis = system.app.services.redis
     names = [f"many{number:04}" for number in range(3000)]
     with redis.pipeline(transaction=False) as pipeline:
         pipeline.sadd("mf:companies", *names)

@@ -4,12 +4,12 @@ import re
 
 import pytest
 
+from local import wait_until
+from local.day import COMPANY, working_day
 from tests.acceptance.conftest import System
 from tests.openapi import DOCUMENT, WRITES, faults, load_document
 from tests.recording import Sent
 from tests.unit.factories import customer_json, project_json
-from worker.local import wait_until
-from worker.local.day import COMPANY, working_day
 
 
 def test_every_body_that_the_workers_sent_agrees_with_the_document(system: System) -> None:

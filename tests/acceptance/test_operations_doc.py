@@ -10,16 +10,16 @@ from prometheus_client import generate_latest
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
+from cli.main import cli
+from local import wait_until
+from local.stack import Stack
+from ordering.engine import STATUSES
 from tests.acceptance.conftest import System
 from tests.compose import services
 from tests.unit.factories import customer_json, invoice_json
-from worker.assembly import REPORT_SCHEDULE, create_app
-from worker.cli.main import cli
-from worker.local import wait_until
-from worker.local.stack import Stack
+from worker.bootstrap import REPORT_SCHEDULE, create_app
+from worker.heartbeat import beat_age
 from worker.metrics import PREFIX, registry
-from worker.ordering.engine import STATUSES
-from worker.watch import beat_age
 
 DOCS = Path(__file__).parents[2] / "docs"
 TEXT = (DOCS / "operations.md").read_text(encoding="utf-8")
@@ -57,7 +57,7 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 
 def waits_long(system: System, event_id: str) -> bool:
-    record = system.app.house.ordering.event("acme", event_id)
+    record = system.app.services.ordering.event("acme", event_id)
     return record is not None and record.status == "retrying" and record.attempts >= 2
 
 
@@ -76,7 +76,7 @@ def test_every_command_of_the_page_works_as_it_is_copied(shell: CliRunner, troub
         if done.exit_code != 0:
             failed[line] = done.output
     assert failed == {}
-    given_up = troubled.app.house.ordering.event("acme", "e4")
+    given_up = troubled.app.services.ordering.event("acme", "e4")
     assert given_up is not None
     assert (given_up.status, given_up.reason) == ("skipped", "entered by hand (Maja)")
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from local import wait_until
+from local.stack import Stack
 from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json
-from worker.assembly import create_app
-from worker.local import wait_until
-from worker.local.stack import Stack
+from worker.bootstrap import create_app
 
 BEAT_LOOP = 5  # seconds: a sixth of BEAT_LOCK_SECONDS
 
@@ -26,11 +26,13 @@ def test_a_worker_and_beat_that_lost_redis_go_on_when_it_is_back(own_system: Sys
     beat = system.stack.start_beat()
     worker = system.stack.start_worker(concurrency=2)
     system.connect("acme")
-    wait_until(lambda: system.app.house.redis.exists("redbeat::lock"), what="beat to be the live one", timeout=20)
+    wait_until(lambda: system.app.services.redis.exists("redbeat::lock"), what="beat to be the live one", timeout=20)
     # One of two processes is busy: there is a message not yet acknowledged, and the worker waits for the next.
     system.stack.sandbox.fault("delay", seconds=2.0)
     system.publish(customer_json())
-    wait_until(lambda: system.app.house.ordering.counts("acme")["running"] == 1, what="the transfer to run", timeout=10)
+    wait_until(
+        lambda: system.app.services.ordering.counts("acme")["running"] == 1, what="the transfer to run", timeout=10
+    )
 
     redis.kill()
     with pytest.raises(TimeoutError):  # long enough for beat to meet it too

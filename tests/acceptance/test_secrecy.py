@@ -11,14 +11,14 @@ import pytest
 import requests
 from prometheus_client import generate_latest
 
-from tasks.names import TICK
+from local import wait_until
+from local.stack import Stack
+from tasks.flows import TICK
 from tests.acceptance.conftest import System
 from tests.acceptance.test_delivery import DOCTORED
 from tests.sentry import FakeSentry, running_sentry
 from tests.unit.factories import customer_json, integration_json, invoice_json
-from worker.assembly import create_app
-from worker.local import wait_until
-from worker.local.stack import Stack
+from worker.bootstrap import create_app
 from worker.metrics import registry
 
 NAME, EMAIL, NUMBER = "Hemliga Snickerier AB", "karin.persson@snickerier.example", "556016-0680"
@@ -159,7 +159,7 @@ def test_flower_shows_whose_transfer_it_is_and_no_payload(watched: Watched) -> N
 
 def test_no_output_holds_what_is_somebodys(watched: Watched) -> None:
     wait_until(lambda: len(watched.sentry.events) >= 2, what="the reports", timeout=20)
-    tokens = [watched.app.house.tokens.access_token(company) for company in ("hush", "hush2")]
+    tokens = [watched.app.services.tokens.access_token(company) for company in ("hush", "hush2")]
     secrets = [*tokens, *watched.codes, watched.stack.environment["FORTNOX_CLIENT_SECRET"]]
     secrets += [watched.stack.environment["ENCRYPTION_KEYS"]]
     told = {

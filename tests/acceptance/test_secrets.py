@@ -13,12 +13,12 @@ import pytest
 from celery import Celery
 
 from fortnox import errors as e
+from local import wait_until
+from local.sandbox import CLIENT_SECRET, MOMENT_KEY
+from local.stack import Stack
 from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json, integration_json
-from worker.assembly import create_app
-from worker.local import wait_until
-from worker.local.sandbox import CLIENT_SECRET, MOMENT_KEY
-from worker.local.stack import Stack
+from worker.bootstrap import create_app
 
 COMPANY = "secretive"
 
@@ -30,7 +30,7 @@ def quiet(tmp_path: Path) -> Iterator[System]:
         stack.start_services()
         stack.environment["LOG_FORMAT"] = "json"
         system = System(stack, create_app(stack.settings))
-        system.app.house.redis.config_set("rdbcompression", "no")
+        system.app.services.redis.config_set("rdbcompression", "no")
         stack.sandbox.tenant(COMPANY)
         yield system
 
@@ -58,7 +58,7 @@ class Monitor(threading.Thread):
 
 
 def tokens_of(system: System) -> set[str]:
-    held = system.app.house.connections.held(COMPANY)
+    held = system.app.services.connections.held(COMPANY)
     assert held is not None
     assert held.tokens.refresh_token is not None
     return {held.tokens.access_token.get_secret_value(), held.tokens.refresh_token.get_secret_value()}
@@ -81,7 +81,7 @@ def test_no_secret_is_readable_in_logs_monitors_mails_commands_or_redis(quiet: S
     monitor = Monitor(create_app(stack.settings))
     monitor.start()
     wait_until(lambda: monitor.heard, what="the monitor to hear of the worker", timeout=20)
-    vault = system.app.house.vault
+    vault = system.app.services.vault
     codes = [stack.sandbox.code(COMPANY, service=False) for _ in range(4)]
     secrets = set(codes)
     # Through each door. Where it would lie in Redis before a worker takes it, the producer has sealed it.
@@ -91,12 +91,12 @@ def test_no_secret_is_readable_in_logs_monitors_mails_commands_or_redis(quiet: S
     with Celery(broker=stack.environment["REDIS_URL"]) as producer:
         sealed = consent(system, "by-celery", f"sealed:{vault.seal(codes[1])}")
         producer.send_task("events.receive", args=[sealed], queue="events")
-    wait_until(lambda: system.app.house.ordering.event(COMPANY, "by-celery"), what="the admission", timeout=20)
+    wait_until(lambda: system.app.services.ordering.event(COMPANY, "by-celery"), what="the admission", timeout=20)
     assert system.settled(COMPANY, "by-celery").status == "done"
     secrets |= tokens_of(system)
     sealed = consent(system, "by-stream", f"sealed:{vault.seal(codes[2])}")
-    system.app.house.redis.xadd("moment:events", {"event": json.dumps(sealed)})
-    wait_until(lambda: system.app.house.ordering.event(COMPANY, "by-stream"), what="the admission", timeout=20)
+    system.app.services.redis.xadd("moment:events", {"event": json.dumps(sealed)})
+    wait_until(lambda: system.app.services.ordering.event(COMPANY, "by-stream"), what="the admission", timeout=20)
     assert system.settled(COMPANY, "by-stream").status == "done"
     secrets |= tokens_of(system)
     # By hand; and whatever can go wrong on the way.
@@ -123,19 +123,19 @@ def test_no_secret_is_readable_in_logs_monitors_mails_commands_or_redis(quiet: S
         seen += [said.stdout, said.stderr]
     stack.sandbox.post("grants/revoke", {"tenant": COMPANY})
     system.publish(customer_json(company=COMPANY, event_id="e2", name="Ny"))
-    wait_until(lambda: system.app.house.ordering.paused(COMPANY), what="the pause", timeout=20)
+    wait_until(lambda: system.app.services.ordering.paused(COMPANY), what="the pause", timeout=20)
     seen.append(json.dumps(monitor.stop(), default=str))
     assert "events.receive" in seen[-1]
     assert "(an event)" in seen[-1]
     assert COMPANY not in re.sub(r"\(secretive [^)]*\)", "", seen[-1])  # but for an ordering key: no argument is shown
-    house = system.app.house
+    services = system.app.services
     seen += [
-        repr(house),
+        repr(services),
         repr(system.app.settings),
-        repr(house.connections.held(COMPANY)),
+        repr(services.connections.held(COMPANY)),
         json.dumps(stack.sandbox.mails()),
     ]
-    house.redis.save()
+    services.redis.save()
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     seen += [path.read_bytes().decode("latin-1") for path in files]
     assert any(path.suffix == ".rdb" and path.name.startswith("dump") for path in files)
@@ -151,15 +151,15 @@ def test_no_secret_is_readable_in_logs_monitors_mails_commands_or_redis(quiet: S
 def test_an_error_shows_no_secret_however_it_is_shown(quiet: System) -> None:
     """What a bug's report or a pickled exception would hold."""
     system = quiet
-    house = system.app.house
+    services = system.app.services
     code = system.stack.sandbox.code(COMPANY, service=False)
-    grant = house.oauth.exchange_code(code)
+    grant = services.oauth.exchange_code(code)
     assert grant.refresh_token is not None
     secret = grant.refresh_token.get_secret_value()
     for fault in ({"status": 503, "body": "html"}, {"status": 200, "body": "text"}, {"status": 400, "body": "oauth"}):
         system.stack.sandbox.fault("fail_next", path="/oauth-v1/token", **fault)
         with pytest.raises(e.FortnoxError) as caught:
-            house.oauth.refresh(grant.refresh_token)
+            services.oauth.refresh(grant.refresh_token)
         shown = [str(caught.value), repr(caught.value), pickle.dumps(caught.value).decode("latin-1")]
         assert not any(secret in text or code in text for text in shown)
     assert secret not in repr(grant) + str(grant)

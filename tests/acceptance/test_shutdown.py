@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from local import wait_until
+from local.stack import Stack
 from tests.acceptance.conftest import System
 from tests.unit.factories import an_attachment, customer_json, invoice_json, project_json
-from worker.assembly import create_app
-from worker.local import wait_until
-from worker.local.stack import Stack
+from worker.bootstrap import create_app
 
 
 @pytest.fixture
@@ -30,7 +30,9 @@ def test_a_stopped_workers_transfer_goes_on_elsewhere_without_waiting_for_its_le
     system.stack.sandbox.fault("delay", seconds=2.0, count=1000)
     files = [an_attachment(file_name=f"{n}.pdf", url=None, content=f"JVBERi0xLjQK{n}AAA") for n in range(4)]
     system.publish(invoice_json(attachments=files))  # seven requests: fourteen seconds in one worker's hands
-    wait_until(lambda: system.app.house.ordering.counts("acme")["running"] == 1, what="the transfer to run", timeout=10)
+    wait_until(
+        lambda: system.app.services.ordering.counts("acme")["running"] == 1, what="the transfer to run", timeout=10
+    )
     first.send_signal(signal.SIGTERM)
     assert first.wait(timeout=7) == 0  # the request that is on its way, and no other
     handed_back = time.monotonic()

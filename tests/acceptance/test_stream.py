@@ -5,10 +5,10 @@ from typing import Any
 
 from redis import Redis
 
+from local import wait_until
 from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json
-from worker.doors.stream import STREAM
-from worker.local import wait_until
+from worker.stream import STREAM
 
 
 def add(system: System, event: Any) -> None:
@@ -20,14 +20,16 @@ def test_an_event_added_to_the_stream_is_delivered_and_leaves_the_stream(system:
     system.connect("stream")
     add(system, customer_json(company="stream"))
     assert system.settled("stream", "e1").status == "done"
-    wait_until(lambda: system.app.house.redis.xlen(STREAM) == 0, what="the stream to be trimmed", timeout=5)
+    wait_until(lambda: system.app.services.redis.xlen(STREAM) == 0, what="the stream to be trimmed", timeout=5)
 
 
 def test_events_of_the_stream_are_applied_in_its_order(system: System) -> None:
     system.connect("stream2")
     for step in range(30):
         add(system, customer_json(company="stream2", event_id=f"c{step}", name=f"Step {step}"))
-    wait_until(lambda: system.app.house.ordering.event("stream2", "c29") is not None, what="the last event", timeout=10)
+    wait_until(
+        lambda: system.app.services.ordering.event("stream2", "c29") is not None, what="the last event", timeout=10
+    )
     system.settled("stream2", "c29")
     (customer,) = system.ledger("stream2")["customers"]
     assert customer["Name"] == "Step 29"

@@ -10,9 +10,9 @@ from types import TracebackType
 from typing import Self
 
 from config import Settings, load_settings
+from local import EmbeddedRedis, ManagedProcess, Processes, wait_until
+from local.sandbox import CLIENT_ID, CLIENT_SECRET, MOMENT_KEY, Addresses, Sandbox
 from tests.chaos.options import Options
-from worker.local import EmbeddedRedis, ManagedProcess, Processes, wait_until
-from worker.local.sandbox import CLIENT_ID, CLIENT_SECRET, MOMENT_KEY, Addresses, Sandbox
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,6 +5,8 @@ import sys
 import time
 from pathlib import Path
 
+from local import DeadlineExceeded, wait_until
+from ordering.engine import UNSETTLED
 from tests.chaos.checker import Fate, check, to_writes
 from tests.chaos.cluster import Cluster
 from tests.chaos.nemesis import Nemesis
@@ -14,11 +16,9 @@ from tests.chaos.report import Report
 from tests.chaos.watch import Watch
 from tests.chaos.workload import companies, workload
 from tests.unit import factories
-from worker.assembly import App, create_app
-from worker.doors.publish import publish
-from worker.doors.stream import STREAM
-from worker.local import DeadlineExceeded, wait_until
-from worker.ordering.engine import UNSETTLED
+from worker.bootstrap import App, create_app
+from worker.publish import publish
+from worker.stream import STREAM
 
 IMPATIENT = 20.0  # seconds of draining after which what waits for its next attempt is let go
 
@@ -32,7 +32,7 @@ def run(options: Options, directory: Path, *, say_progress: bool = False) -> Rep
             return _Run(options, cluster, app, say_progress).run()
         finally:
             app.close()
-            app.house.redis.close()
+            app.services.redis.close()
 
 
 class _Run:
@@ -40,7 +40,7 @@ class _Run:
         self._options = options
         self._cluster = cluster
         self._app = app
-        self._ordering = app.house.ordering
+        self._ordering = app.services.ordering
         self._companies = companies(options)
         self._attempts = Attempts()
         self._say_progress = say_progress
@@ -129,7 +129,7 @@ class _Run:
                     self._ordering.retry(company, record.id)
 
     def _is_drained(self) -> bool:
-        redis = self._app.house.redis
+        redis = self._app.services.redis
         return not redis.xlen(STREAM) and not redis.llen("events") and self._all_settled()
 
     def _all_settled(self) -> bool:
@@ -156,7 +156,7 @@ class _Run:
             own_ends=[end for worker in self._cluster.workers for end in worker.own_ends],
             requests=by_status["total"],
             faulty_requests=by_status["total"] - answered,
-            claims=int(self._app.house.redis.get("mf:fences") or 0),  # type: ignore[arg-type]
+            claims=int(self._app.services.redis.get("mf:fences") or 0),  # type: ignore[arg-type]
             drained_in=drained_in,
         )
 

@@ -20,7 +20,7 @@ LOOK_EVERY = 0.2  # seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class LeaseHandle:
     """A holder of an event: its fencing token, and when its lease ends (ms)."""
 
     fence: str
@@ -31,7 +31,7 @@ class Hold:
 class Lapse:
     """An event whose holder let its lease run out."""
 
-    hold: Hold
+    hold: LeaseHandle
     looked: float  # ms
     rested: float = 0.0  # ms that its company has rested since
 
@@ -59,7 +59,7 @@ class Watch(threading.Thread):
         self._lease = options.lease * 1000
         self._redis = Redis.from_url(cluster.redis.url, decode_responses=True, socket_timeout=10)
         self._ended = threading.Event()
-        self._holds: dict[str, Hold] = {}
+        self._holds: dict[str, LeaseHandle] = {}
         self._lapsed: dict[str, Lapse] = {}
 
     def end(self) -> None:
@@ -88,7 +88,7 @@ class Watch(threading.Thread):
         leases: Any = self._redis.zrange("mf:leases", 0, -1, withscores=True)
         running = dict(leases)
         fences = self._events(running, ["fence"])
-        held = {ref: Hold(fences[ref][0] or "", until) for ref, until in running.items()}
+        held = {ref: LeaseHandle(fences[ref][0] or "", until) for ref, until in running.items()}
         for ref, hold in self._holds.items():
             now_held = held.get(ref)
             if (now_held is None or now_held.fence != hold.fence) and hold.until <= now:

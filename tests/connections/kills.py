@@ -20,12 +20,12 @@ import redis
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
+from delivery.tokens import TokenKeeper, to_tokens
 from fortnox import OAuth
 from fortnox.errors import FortnoxError, GrantDead
 from moment.events import Integration
-from tasks.tokens import TokenKeeper, to_tokens
+from stores import Connection, ConnectionStore, Vault
 from tests.services import CLIENT_ID, CLIENT_SECRET, Sandbox, running_redis, running_sandbox
-from worker.stores import Connection, ConnectionStore, Vault
 
 COMPANY = "acme"
 LEASE = timedelta(seconds=0.3)

@@ -4,11 +4,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from local import wait_until
+from local.stack import Stack
 from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json, integration_json
-from worker.assembly import create_app
-from worker.local import wait_until
-from worker.local.stack import Stack
+from worker.bootstrap import create_app
 
 COMPANIES = [f"load{n}" for n in range(8)]
 LIFETIME = 2  # seconds of an access token
@@ -59,7 +59,7 @@ def under_load(directory: Path, *, seconds: float, workers: int = 2, concurrency
         for company in COMPANIES:
             assert system.settled(company, "e4", timeout=60).status == "done"
         published = _publish(system, seconds)
-        counts = system.app.house.ordering.counts
+        counts = system.app.services.ordering.counts
         wait_until(
             lambda: sum(counts(one)["done"] + counts(one)["failed"] for one in COMPANIES) >= published + len(COMPANIES),
             what="everything to go through",
@@ -89,8 +89,8 @@ def _publish(system: System, seconds: float) -> int:
 
 
 def _alive(system: System, company: str) -> bool:
-    house = system.app.house
-    held = house.connections.held(company)
-    if held is None or house.ordering.paused(company) is not None:
+    services = system.app.services
+    held = services.connections.held(company)
+    if held is None or services.ordering.paused(company) is not None:
         return False
-    return bool(house.tokens.renew(company, held.tokens.access_token.get_secret_value()))
+    return bool(services.tokens.renew(company, held.tokens.access_token.get_secret_value()))

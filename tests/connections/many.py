@@ -8,12 +8,12 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from local.stack import Stack
 from moment.events import Integration
+from stores import Connection, Tokens
 from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json
-from worker.assembly import create_app
-from worker.local.stack import Stack
-from worker.stores import Connection, Tokens
+from worker.bootstrap import create_app
 
 WORKED = 40  # events that the worker delivers before its memory is read
 
@@ -47,8 +47,8 @@ def connected(directory: Path, *, companies: int) -> Many:
     with Stack(directory) as stack:
         stack.start_services()
         system = System(stack, create_app(stack.settings))
-        house = system.app.house
-        house.redis.config_set("appendfsync", "no")  # filling ten thousand is not what is measured
+        services = system.app.services
+        services.redis.config_set("appendfsync", "no")  # filling ten thousand is not what is measured
         tokens = Tokens(
             access_token=SecretStr("a" * 900), refresh_token=SecretStr("r" * 64), lifetime=timedelta(hours=1)
         )
@@ -60,8 +60,8 @@ def connected(directory: Path, *, companies: int) -> Many:
                 integration=Integration(error_email=f"ekonomi@company-{n:05}.example"),
                 connected_at=datetime.now(UTC),
             )
-            house.connections.begin(connection, tokens)
-            house.redis.sadd("mf:companies", connection.company)
+            services.connections.begin(connection, tokens)
+            services.redis.sadd("mf:companies", connection.company)
         started = time.monotonic()
         worker = stack.start_worker(concurrency=2)
         start_seconds = time.monotonic() - started
@@ -79,7 +79,7 @@ def connected(directory: Path, *, companies: int) -> Many:
             start_cpu_seconds=start_cpu_seconds,
             main_mb=_resident_mb(worker.pid),
             child_mb=max(_resident_mb(pid) for pid in children),
-            redis_mb=int(house.redis.info("memory")["used_memory"]) / 2**20,  # type: ignore[index]
+            redis_mb=int(services.redis.info("memory")["used_memory"]) / 2**20,  # type: ignore[index]
         )
 
 

@@ -11,7 +11,7 @@ from tests.fortnox_things import COMPANY, ServiceTokens
 from tests.openapi import faults, load_document
 from tests.recording import Recorder, recording
 from tests.services import CLIENT_ID, CLIENT_SECRET, Sandbox, running_redis, running_sandbox
-from tests.unattended import Unattended, unattended_house
+from tests.unattended import Unattended, unattended_services
 from tests.unit.factories import customer_json
 
 
@@ -53,8 +53,8 @@ def sandbox(sandbox_process: Sandbox) -> Sandbox:
 
 @pytest.fixture
 def unattended(redis_url: str, redis_client: "redis.Redis", sandbox: Sandbox) -> Iterator[Unattended]:
-    with unattended_house(redis_url, sandbox) as house:
-        yield house
+    with unattended_services(redis_url, sandbox) as services:
+        yield services
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ from contextlib import suppress
 
 import pytest
 
+from delivery.runner import TransferContext
 from fortnox import errors as e
+from ordering import Done, LeaseLost, Outcome
 from tasks.keep_alive import keep_alive
-from tasks.transfer import Job
 from tests.unattended import Unattended
 from tests.unit.factories import customer_json, integration_json
-from worker.ordering import Done, LeaseLost, Outcome
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def dies(acme: Unattended) -> None:
     withdraw(acme)
     acme.publish(customer_json(event_id="noticed"))
     assert acme.run("noticed") == "pause"
-    assert acme.house.ordering.paused("acme")
+    assert acme.services.ordering.paused("acme")
 
 
 # --- A code that is no good ---
@@ -39,7 +39,7 @@ def dies(acme: Unattended) -> None:
 def test_a_code_that_is_no_good_ends_no_connection_that_works_and_holds_nothing_up(
     acme: Unattended, code: str | None
 ) -> None:
-    before = acme.house.connections.get("acme")
+    before = acme.services.connections.get("acme")
     acme.publish(integration_json(event_id="wrong", authorization_code=code, error_email="other@acme.example"))
     acme.publish(customer_json())
 
@@ -49,7 +49,7 @@ def test_a_code_that_is_no_good_ends_no_connection_that_works_and_holds_nothing_
     assert told.reason.endswith("The connection that was made before goes on as it was.")
     assert told.remedy
     assert acme.reported() == ["wrong"]
-    assert acme.house.connections.get("acme") == before
+    assert acme.services.connections.get("acme") == before
     assert acme.run("e1") == "done"
 
 
@@ -58,7 +58,7 @@ def test_an_older_code_that_was_used_ends_no_connection_that_works(unattended: U
     unattended.connect("second")
     unattended.publish(integration_json(event_id="again", authorization_code=older))
     assert unattended.run("again") == "done"
-    assert unattended.house.connections.get("acme").enabled_by == "second"
+    assert unattended.services.connections.get("acme").enabled_by == "second"
 
 
 def test_a_code_that_is_no_good_fails_where_no_connection_works(acme: Unattended) -> None:
@@ -82,28 +82,28 @@ def test_the_code_of_a_connection_that_has_died_is_not_said_to_stand(unattended:
 def test_a_pause_that_is_settled_after_the_company_connected_again_does_not_last(acme: Unattended) -> None:
     acme.publish(customer_json())
 
-    def late(job: Job) -> Outcome:
+    def late(context: TransferContext) -> Outcome:
         withdraw(acme)
         with pytest.raises(e.GrantDead) as dead:
-            job.fortnox.company_information()
+            context.fortnox.company_information()
         acme.connect("again", service_account=False)
         raise dead.value
 
     assert acme.run("e1", late) == "pause"
-    assert acme.house.ordering.paused("acme") is None
+    assert acme.services.ordering.paused("acme") is None
     assert acme.run("e1") == "done"
 
 
 def test_beat_ends_a_pause_that_a_process_left_when_the_grant_lived_already(acme: Unattended) -> None:
-    acme.house.ordering.pause("acme", "What a process settled before it died.")
+    acme.services.ordering.pause("acme", "What a process settled before it died.")
     keep_alive.apply()
-    assert acme.house.ordering.paused("acme") is None
+    assert acme.services.ordering.paused("acme") is None
 
 
 def test_beat_leaves_a_company_paused_whose_grant_is_dead(acme: Unattended) -> None:
     dies(acme)
     keep_alive.apply()
-    assert acme.house.ordering.paused("acme")
+    assert acme.services.ordering.paused("acme")
 
 
 def test_choices_that_change_while_the_grant_is_dead_are_kept_and_told_of_by_no_mail_of_their_own(
@@ -115,16 +115,16 @@ def test_choices_that_change_while_the_grant_is_dead_are_kept_and_told_of_by_no_
     assert acme.run("update") == "done"
 
     assert acme.reported() == [""]
-    assert acme.house.connections.get("acme").integration.error_email == "ny@acme.example"
+    assert acme.services.connections.get("acme").integration.error_email == "ny@acme.example"
     acme.connect("again", service_account=False)
-    assert acme.house.ordering.paused("acme") is None
+    assert acme.services.ordering.paused("acme") is None
 
 
 def test_a_grant_that_is_found_dead_by_a_change_of_the_choices_pauses_the_company(acme: Unattended) -> None:
     withdraw(acme)
     acme.publish(integration_json(event_id="update", type="integration.updated"))
     assert acme.run("update") == "done"
-    assert acme.house.ordering.paused("acme")
+    assert acme.services.ordering.paused("acme")
     assert acme.reported() == [""]
 
 
@@ -134,10 +134,10 @@ def test_a_grant_that_is_found_dead_by_a_change_of_the_choices_pauses_the_compan
 def test_a_transfer_that_meets_the_end_of_its_connection_is_skipped(acme: Unattended) -> None:
     acme.publish(customer_json())
 
-    def meets_the_end(job: Job) -> Outcome:
+    def meets_the_end(context: TransferContext) -> Outcome:
         acme.publish(integration_json(event_id="off", type="integration.disabled"))
         assert acme.run("off") == "done"
-        job.fortnox.company_information()
+        context.fortnox.company_information()
         return Done()
 
     assert acme.run("e1", meets_the_end) == "skipped"
@@ -157,7 +157,7 @@ def test_an_end_that_fortnox_refuses_forgets_the_tokens_and_says_so(acme: Unatte
     acme.publish(integration_json(event_id="off", type="integration.disabled"))
     assert acme.run("off") == "done"
     assert "did not confirm" in acme.event("off").reason
-    assert acme.house.connections.held("acme") is None
+    assert acme.services.connections.held("acme") is None
 
 
 def test_the_end_of_a_dead_grant_has_nothing_to_say(acme: Unattended) -> None:
@@ -165,21 +165,21 @@ def test_the_end_of_a_dead_grant_has_nothing_to_say(acme: Unattended) -> None:
     acme.publish(integration_json(event_id="off", type="integration.disabled"))
     assert acme.run("off") == "done"
     assert acme.event("off").reason == ""
-    assert acme.house.ordering.paused("acme") is None
+    assert acme.services.ordering.paused("acme") is None
 
 
 def test_a_change_that_was_overtaken_changes_nothing(acme: Unattended, monkeypatch: pytest.MonkeyPatch) -> None:
     """A holder of `integration.disabled` that was stopped: another did it meanwhile, and the company came back."""
     acme.publish(integration_json(event_id="off", type="integration.disabled"))
-    store, find = acme.house.connections, acme.house.connections.find
+    store, find = acme.services.connections, acme.services.connections.find
 
     def stopped(company: str) -> object:
         found = find(company)
         monkeypatch.setattr(store, "find", find)
         record = acme.event("off")
         assert record.status == "running"
-        acme.house.redis.zadd("mf:leases", {"acme:off": 0})
-        acme.house.ordering.pump()
+        acme.services.redis.zadd("mf:leases", {"acme:off": 0})
+        acme.services.ordering.pump()
         assert acme.run("off") == "done"
         acme.connect("back", service_account=False)
         return found

@@ -8,20 +8,20 @@ import pytest
 import redis
 from celery.exceptions import Retry as ShownAsRetry
 
+from cli.expenses import standing, why_waiting
+from delivery.runner import TransferContext, TransferFailed
 from fortnox import Limiter
+from ordering import Release
+from stores import Heartbeats
 from tasks import expenses
 from tasks.expenses import Order
-from tasks.names import POLL, TRANSFERS
+from tasks.flows import POLL, TRANSFERS
 from tasks.schedule import POLL_ID, poll_asked
-from tasks.transfer import Job, TransferFailed
 from tests.services import Sandbox
 from tests.unattended import Unattended
 from tests.unit.factories import customer_json, integration_json
-from worker.assembly import App
-from worker.cli.expenses import standing, why_waiting
-from worker.doors.publish import publish
-from worker.ordering import Yield
-from worker.stores import Ticks
+from worker.bootstrap import App
+from worker.publish import publish
 
 ROW = {"Account": 4010, "Debit": "1000.00", "Project": "1"}
 
@@ -45,19 +45,19 @@ def test_a_poll_leaves_rate_to_the_companys_transfers_and_gives_its_slot_back(
     app: App, sandbox: Sandbox, redis_client: "redis.Redis"
 ) -> None:
     sandbox.supplier_invoice("acme", ROW, copies=29)
-    poll_asked(app.house, "acme")
+    poll_asked(app.services, "acme")
 
-    assert run(app, POLL, POLL_ID) == "later"
+    assert run(app, POLL, POLL_ID) == "snooze"
 
-    assert app.house.ordering.counts("acme")["retrying"] == 1
-    assert not app.house.ordering.resting("acme")
+    assert app.services.ordering.counts("acme")["retrying"] == 1
+    assert not app.services.ordering.resting("acme")
     limiter = Limiter(redis_client)
     assert limiter.room("acme").used == 18
     for _ in range(6):
         limiter.acquire("acme")  # an invoice with a file takes four
-    sent = app.house.expenses("acme").summary()["supplierInvoicesSent"]
+    sent = app.services.expenses("acme").summary()["supplierInvoicesSent"]
     assert 0 < sent < 30
-    assert app.house.expenses("acme").due() == 30 - sent  # the one that found no room goes on at once
+    assert app.services.expenses("acme").due() == 30 - sent  # the one that found no room goes on at once
 
 
 def test_a_poll_leaves_nearly_everything_while_the_company_has_transfers_waiting(
@@ -66,15 +66,15 @@ def test_a_poll_leaves_nearly_everything_while_the_company_has_transfers_waiting
     sandbox.supplier_invoice("acme", ROW, copies=29)
     publish(customer_json(), app=app)
     pass_time(app)
-    poll_asked(app.house, "acme")
+    poll_asked(app.services, "acme")
 
-    assert run(app, POLL, POLL_ID) == "later"
+    assert run(app, POLL, POLL_ID) == "snooze"
 
     assert Limiter(redis_client).room("acme").used == 1
     assert run(app, TRANSFERS["customer"], customer_json()["id"]) == "done"
     pass_time(app)
-    app.house.ordering.retry("acme", POLL_ID)
-    assert run(app, POLL, POLL_ID) == "later"
+    app.services.ordering.retry("acme", POLL_ID)
+    assert run(app, POLL, POLL_ID) == "snooze"
     assert Limiter(redis_client).room("acme").used == 18
 
 
@@ -83,38 +83,38 @@ def test_a_poll_that_was_interrupted_goes_on_from_its_list_without_listing_again
 ) -> None:
     sandbox.supplier_invoice("acme", ROW, copies=29)
     sandbox.post("options", {"rate_limit_enabled": False})  # ours stays
-    poll_asked(app.house, "acme")
+    poll_asked(app.services, "acme")
     for _ in range(10):
         ended = run(app, POLL, POLL_ID)
-        if ended != "later":
+        if ended != "snooze":
             break
         redis_client.delete(*redis_client.scan_iter("fortnox:rate*"))
-        app.house.ordering.retry("acme", POLL_ID)
+        app.services.ordering.retry("acme", POLL_ID)
 
     assert ended == "done"
     expenses = sandbox.expenses("acme")
     assert len(expenses) == 30
     assert all(one["writes"] == {"POST": 1, "PUT": 0} for one in expenses.values())
     assert sandbox.requests("acme").count("GET /3/supplierinvoices") == 2  # the list, and who waits for approval
-    assert app.house.expenses("acme").summary()["counts"]["created"] == 30
+    assert app.services.expenses("acme").summary()["counts"]["created"] == 30
 
 
 def test_while_moment_is_down_the_poll_backs_off_and_the_companys_transfers_go_on(app: App, sandbox: Sandbox) -> None:
     sandbox.supplier_invoice("acme", ROW)
     sandbox.in_moment("POST", "faults", {"kind": "fail_next", "status": 503, "count": 99})
-    poll_asked(app.house, "acme")
+    poll_asked(app.services, "acme")
     with pytest.raises(ShownAsRetry):
         run(app, POLL, POLL_ID)
-    record = app.house.ordering.event("acme", POLL_ID)
+    record = app.services.ordering.event("acme", POLL_ID)
     assert record is not None
     assert (record.status, record.reason) == ("retrying", "Moment did not answer as it should (status 503).")
-    assert not app.house.ordering.resting("acme")
+    assert not app.services.ordering.resting("acme")
 
 
 def comes_due(app: App) -> None:
     """As if the poll's pause were over. (A person's retry would count its attempts anew.)"""
-    app.house.redis.zadd("mf:due", {f"acme:{POLL_ID}": 0}, xx=True)
-    app.house.ordering.pump()
+    app.services.redis.zadd("mf:due", {f"acme:{POLL_ID}": 0}, xx=True)
+    app.services.ordering.pump()
 
 
 def test_while_fortnox_is_down_a_poll_is_tried_again_every_interval_and_a_person_told_after_a_day(
@@ -122,29 +122,29 @@ def test_while_fortnox_is_down_a_poll_is_tried_again_every_interval_and_a_person
 ) -> None:
     sandbox.post("options", {"rate_limit_enabled": False})
     sandbox.fault("fail_next", status=503, count=999, path="/3/supplierinvoices")
-    poll_asked(app.house, "acme")
+    poll_asked(app.services, "acme")
     for _ in range(143):
         with pytest.raises(ShownAsRetry) as shown:
             run(app, POLL, POLL_ID)
         redis_client.delete(*redis_client.scan_iter("fortnox:rate*"))  # as if five seconds had passed
-        app.house.ordering.resume("acme")  # the breaker's rest, which others than the poll would end too
+        app.services.ordering.resume("acme")  # the breaker's rest, which others than the poll would end too
         comes_due(app)
     assert shown.value.when <= datetime.now(UTC) + timedelta(minutes=10)  # where a transfer waits for hours
     for _ in range(2):
         with suppress(ShownAsRetry, TransferFailed):
             run(app, POLL, POLL_ID)
         redis_client.delete(*redis_client.scan_iter("fortnox:rate*"))
-        app.house.ordering.resume("acme")
-        if app.house.ordering.event("acme", POLL_ID).status == "retrying":  # type: ignore[union-attr]
+        app.services.ordering.resume("acme")
+        if app.services.ordering.event("acme", POLL_ID).status == "retrying":  # type: ignore[union-attr]
             comes_due(app)
-    record = app.house.ordering.event("acme", POLL_ID)
+    record = app.services.ordering.event("acme", POLL_ID)
     assert record is not None
     assert record.status == "failed"
     assert "tried 145 times over about a day" in record.reason
     assert record.remedy == "Nothing: it goes on by itself when Fortnox works again."
 
     sandbox.delete("faults")
-    assert poll_asked(app.house, "acme")  # as in the company's next slot
+    assert poll_asked(app.services, "acme")  # as in the company's next slot
     assert run(app, POLL, POLL_ID) == "done"
 
 
@@ -152,13 +152,13 @@ def test_a_person_who_is_told_after_a_day_is_told_which_system_is_down(app: App,
     sandbox.supplier_invoice("acme", ROW)
     for status, remedy in ((503, "Moment works again"), (401, "a new API key of Moment's")):
         sandbox.in_moment("POST", "faults", {"kind": "fail_next", "status": status, "count": 1})
-        poll_asked(app.house, "acme")
-        app.house.redis.hset(f"mf:event:acme:{POLL_ID}", "attempts", 144)  # as if for a day
-        app.house.expenses("acme").add(["1"], datetime.now(UTC))
+        poll_asked(app.services, "acme")
+        app.services.redis.hset(f"mf:event:acme:{POLL_ID}", "attempts", 144)  # as if for a day
+        app.services.expenses("acme").add(["1"], datetime.now(UTC))
         pass_time(app)
         with pytest.raises(TransferFailed):
             run(app, POLL, POLL_ID)
-        record = app.house.ordering.event("acme", POLL_ID)
+        record = app.services.ordering.event("acme", POLL_ID)
         assert record is not None
         assert remedy in record.remedy
 
@@ -169,20 +169,20 @@ def test_a_failed_event_names_its_supplier_invoice_and_is_over_when_that_goes_th
     refusal = {"kind": "fail_next", "status": 400, "body": "attachment", "message": "no", "method": "POST"}
     sandbox.in_moment("POST", "faults", refusal)
     number = sandbox.supplier_invoice("acme", ROW)
-    poll_asked(app.house, "acme")
+    poll_asked(app.services, "acme")
     assert run(app, POLL, POLL_ID) == "done"
-    (failed,) = app.house.ordering.failed("acme")
+    (failed,) = app.services.ordering.failed("acme")
     assert failed.id.startswith(f"supplierinvoice-{number}-")
-    assert [one[:2] for one in app.house.ordering.unreported()] == [("acme", failed.id)]
+    assert [one[:2] for one in app.services.ordering.unreported()] == [("acme", failed.id)]
 
-    app.house.expenses("acme").add([number], datetime.now(UTC))
-    poll_asked(app.house, "acme")
+    app.services.expenses("acme").add([number], datetime.now(UTC))
+    poll_asked(app.services, "acme")
     assert run(app, POLL, POLL_ID) == "done"
 
-    over = app.house.ordering.event("acme", failed.id)
+    over = app.services.ordering.event("acme", failed.id)
     assert over is not None
     assert (over.status, over.reason) == ("skipped", "It went through since.")
-    assert app.house.expenses("acme").failure(number) is None
+    assert app.services.expenses("acme").failure(number) is None
 
 
 def test_the_same_difference_is_told_again_when_it_was_settled_in_between(
@@ -191,9 +191,9 @@ def test_the_same_difference_is_told_again_when_it_was_settled_in_between(
     def change(amount: str) -> list[str]:
         redis_client.delete("-", *redis_client.scan_iter("fortnox:rate*"))
         sandbox.supplier_invoice("acme", {**ROW, "Debit": amount}, invoice={"GivenNumber": "1"})
-        poll_asked(app.house, "acme")
+        poll_asked(app.services, "acme")
         assert run(app, POLL, POLL_ID) == "done"
-        return [event.id for event in app.house.ordering.failed("acme")]
+        return [event.id for event in app.services.ordering.failed("acme")]
 
     assert change("1000.00") == []
     sandbox.in_moment("POST", "expenses", {"company": "acme", "externalId": "fortnox:1:2", "invoiced": True})
@@ -204,36 +204,36 @@ def test_the_same_difference_is_told_again_when_it_was_settled_in_between(
 
     assert second != first
     assert change("1200.00") == [second]  # once for each change
-    assert standing(app.house, "acme")["failed"] == 1
-    app.house.ordering.skip("acme", second, "The customer knows.")
-    counted = app.house.expenses("acme").summary()["counts"]
+    assert standing(app.services, "acme")["failed"] == 1
+    app.services.ordering.skip("acme", second, "The customer knows.")
+    counted = app.services.expenses("acme").summary()["counts"]
     assert change("1200.00") == []
-    assert standing(app.house, "acme")["failed"] == 0
-    after = app.house.expenses("acme").summary()["counts"]
+    assert standing(app.services, "acme")["failed"] == 0
+    after = app.services.expenses("acme").summary()["counts"]
     assert (after["needAPerson"], after["looked"]) == (counted["needAPerson"], counted["looked"] + 1)
 
 
 def test_a_refusal_that_goes_through_leaves_only_what_still_stands(app: App, sandbox: Sandbox) -> None:
     second = {**ROW, "Debit": "500.00"}
     sandbox.supplier_invoice("acme", ROW, second)
-    poll_asked(app.house, "acme")
+    poll_asked(app.services, "acme")
     assert run(app, POLL, POLL_ID) == "done"
     sandbox.in_moment("POST", "expenses", {"company": "acme", "externalId": "fortnox:1:2", "invoiced": True})
     row = {**ROW, "Debit": "1200.00"}
     refusal = {"kind": "fail_next", "status": 400, "body": "attachment", "message": "no", "method": "POST"}
     sandbox.in_moment("POST", "faults", refusal)
     sandbox.supplier_invoice("acme", row, second, {**ROW, "Debit": "7.00"}, invoice={"GivenNumber": "1"})
-    poll_asked(app.house, "acme")
+    poll_asked(app.services, "acme")
     assert run(app, POLL, POLL_ID) == "done"
-    (failed,) = app.house.ordering.failed("acme")
+    (failed,) = app.services.ordering.failed("acme")
     assert "Row 2: " in failed.reason
     assert "Row 4 (" in failed.reason
 
-    app.house.ordering.retry("acme", failed.id)
+    app.services.ordering.retry("acme", failed.id)
     with suppress(TransferFailed):
         run(app, POLL, failed.id)
 
-    (failed,) = app.house.ordering.failed("acme")
+    (failed,) = app.services.ordering.failed("acme")
     assert "Row 2: " in failed.reason
     assert "Row 4" not in failed.reason
     assert "fortnox:1:4" in sandbox.expenses("acme")
@@ -243,22 +243,22 @@ def test_a_refusal_that_goes_through_leaves_only_what_still_stands(app: App, san
 
 
 def why(app: App) -> str:
-    return why_waiting(app.house, "acme", app.house.ordering.event("acme", POLL_ID))
+    return why_waiting(app.services, "acme", app.services.ordering.event("acme", POLL_ID))
 
 
 def test_who_watches_an_import_is_told_what_it_waits_for(app: App, sandbox: Sandbox) -> None:
     sandbox.supplier_invoice("acme", ROW)
-    poll_asked(app.house, "acme")
-    app.house.redis.delete("mf:ticks")
+    poll_asked(app.services, "acme")
+    app.services.redis.delete("mf:heartbeats")
     assert why(app) == "No worker takes it. Start one; the import goes on then."
-    Ticks(app.house.redis).tick("worker")
+    Heartbeats(app.services.redis).beat("worker")
     assert why(app) == ""
     sandbox.in_moment("POST", "faults", {"kind": "fail_next", "status": 503})
     with pytest.raises(ShownAsRetry):
         run(app, POLL, POLL_ID)
-    Ticks(app.house.redis).tick("worker")
+    Heartbeats(app.services.redis).beat("worker")
     assert why(app) == "Moment did not answer as it should (status 503). It is tried again by itself."
-    app.house.ordering.pause("acme", "Fortnox no longer accepts the connection.")
+    app.services.ordering.pause("acme", "Fortnox no longer accepts the connection.")
     assert "acme is paused: Fortnox no longer accepts the connection." in why(app)
 
 
@@ -282,12 +282,12 @@ def connect(app: App, sandbox: Sandbox, ledger: str, event_id: str) -> None:
 
 def pass_time(app: App) -> None:
     """As if five seconds had passed."""
-    app.house.redis.delete("-", *app.house.redis.scan_iter("fortnox:rate*"))
+    app.services.redis.delete("-", *app.services.redis.scan_iter("fortnox:rate*"))
 
 
 def poll_to_the_end(app: App) -> None:
     pass_time(app)
-    poll_asked(app.house, "acme")
+    poll_asked(app.services, "acme")
     assert run(app, POLL, POLL_ID) == "done"
 
 
@@ -306,7 +306,7 @@ def test_another_ledger_starts_anew_under_ids_of_its_own_and_leaves_the_first_on
     sandbox.supplier_invoice(other, {**ROW, "Debit": "77.00"})
     sandbox.supplier_invoice(other, {**ROW, "Project": ""})  # number 2, which does not count here
     connect(app, sandbox, other, "e5")
-    tenant_id = app.house.connections.get("acme").tenant_id
+    tenant_id = app.services.connections.get("acme").tenant_id
 
     poll_to_the_end(app)
 
@@ -348,23 +348,23 @@ def test_what_failed_in_the_former_ledger_is_skipped_and_a_retry_of_it_touches_n
     sandbox.in_moment("POST", "faults", refusal)
     sandbox.supplier_invoice("acme", ROW)
     poll_to_the_end(app)
-    (failed,) = app.house.ordering.failed("acme")
+    (failed,) = app.services.ordering.failed("acme")
     sandbox.supplier_invoice(other, {**ROW, "Project": ""})
     connect(app, sandbox, other, "e5")
 
     poll_to_the_end(app)
 
-    over = app.house.ordering.event("acme", failed.id)
+    over = app.services.ordering.event("acme", failed.id)
     assert over is not None
     assert (over.status, over.reason) == ("skipped", "The company is connected to another Fortnox ledger.")
     sandbox.in_moment("POST", "faults", refusal)
     sandbox.supplier_invoice(other, ROW, invoice={"GivenNumber": "1"})
     poll_to_the_end(app)
-    (anew,) = app.house.ordering.failed("acme")
+    (anew,) = app.services.ordering.failed("acme")
     assert anew.id != failed.id
-    app.house.ordering.retry("acme", failed.id)
+    app.services.ordering.retry("acme", failed.id)
     assert run(app, POLL, failed.id) == "skipped"
-    app.house.ordering.retry("acme", anew.id)
+    app.services.ordering.retry("acme", anew.id)
     assert run(app, POLL, anew.id) == "done"
     assert list(amounts(sandbox).values()) == ["1000.00"]
 
@@ -373,19 +373,19 @@ def test_a_poll_that_was_under_way_when_another_ledger_was_connected_brings_noth
     app: App, sandbox: Sandbox, other: str
 ) -> None:
     sandbox.supplier_invoice("acme", ROW)
-    poll_asked(app.house, "acme")
-    claim = app.house.ordering.claim("acme", POLL_ID)
+    poll_asked(app.services, "acme")
+    claim = app.services.ordering.claim("acme", POLL_ID)
     assert claim is not None
-    with app.house.leases.keep(claim) as hold:
-        job = Job(Order(), claim, hold, app.house)
-        assert job.connection.tenant_id is not None
+    with app.services.leases.keep(claim) as hold:
+        context = TransferContext(Order(), claim, hold, app.services)
+        assert context.connection.tenant_id is not None
         sandbox.supplier_invoice(other, {**ROW, "Debit": "77.00"})
         connect(app, sandbox, other, "e5")
 
-        outcome = expenses.poll(job)
+        outcome = expenses.poll(context)
 
-    assert outcome == Yield(reason="The company is connected to another Fortnox ledger.")
+    assert outcome == Release(reason="The company is connected to another Fortnox ledger.")
     assert amounts(sandbox) == {}
-    assert app.house.ordering.settle(claim, outcome) == ()
+    assert app.services.ordering.settle(claim, outcome) == ()
     assert run(app, POLL, POLL_ID) == "done"
     assert list(amounts(sandbox).values()) == ["77.00"]

@@ -7,13 +7,13 @@ import pytest
 import redis
 
 from config import load_settings
+from delivery.services import Services
 from moment.events import ExpenseChoices, Integration
+from ordering import Done, Failed
+from stores import Connection
 from tasks import schedule
-from tasks.house import House
 from tasks.schedule import POLL_ID, follow, poll_asked, reconciliation_asked
-from worker.assembly import App, create_app
-from worker.ordering import Done, Failed
-from worker.stores import Connection
+from worker.bootstrap import App, create_app
 
 MESSAGES = "polls"  # the queue that the wake-ups of polls go to
 
@@ -27,8 +27,8 @@ def app(redis_url: str, redis_client: "redis.Redis") -> Iterator[App]:
 
 
 @pytest.fixture
-def house(app: App) -> House:
-    return app.house
+def services(app: App) -> Services:
+    return app.services
 
 
 def a_connection(company: str, *, state: str = "connected", enabled: bool = True) -> Connection:
@@ -43,130 +43,130 @@ def look(app: App) -> int:
     return int(app.tasks[schedule.SCHEDULE_POLLS].run())
 
 
-def test_a_company_that_chose_expenses_is_polled_at_once_and_then_in_its_slots(app: App, house: House) -> None:
-    follow(house, a_connection("acme"))
-    assert house.redis.llen(MESSAGES) == 1
-    assert house.ordering.counts("acme")["ready"] == 1
-    slot = house.polls.next("acme")
+def test_a_company_that_chose_expenses_is_polled_at_once_and_then_in_its_slots(app: App, services: Services) -> None:
+    follow(services, a_connection("acme"))
+    assert services.redis.llen(MESSAGES) == 1
+    assert services.ordering.counts("acme")["ready"] == 1
+    slot = services.polls.next("acme")
     assert slot is not None
     assert slot <= datetime.now(UTC) + timedelta(minutes=10)
-    assert house.nights.next("acme") is not None
+    assert services.nights.next("acme") is not None
     assert look(app) == 0
 
 
 @pytest.mark.parametrize("gone", [{"state": "disabled"}, {"enabled": False}])
-def test_a_company_that_is_off_is_in_no_timetable(house: House, gone: dict[str, object]) -> None:
-    follow(house, a_connection("acme"))
-    follow(house, a_connection("acme", **gone))  # type: ignore[arg-type]
-    assert (house.polls.next("acme"), house.nights.next("acme")) == (None, None)
+def test_a_company_that_is_off_is_in_no_timetable(services: Services, gone: dict[str, object]) -> None:
+    follow(services, a_connection("acme"))
+    follow(services, a_connection("acme", **gone))  # type: ignore[arg-type]
+    assert (services.polls.next("acme"), services.nights.next("acme")) == (None, None)
 
 
-def overdue(house: House, companies: int, since: timedelta) -> None:
+def overdue(services: Services, companies: int, since: timedelta) -> None:
     for n in range(companies):
-        house.redis.zadd("mf:timetable:polls", {f"c{n}": (datetime.now(UTC) - since).timestamp() + n / 1000})
+        services.redis.zadd("mf:timetable:polls", {f"c{n}": (datetime.now(UTC) - since).timestamp() + n / 1000})
 
 
-def test_after_a_downtime_no_storm_follows_and_nothing_is_made_up_for(app: App, house: House) -> None:
-    overdue(house, 1000, timedelta(hours=5))
+def test_after_a_downtime_no_storm_follows_and_nothing_is_made_up_for(app: App, services: Services) -> None:
+    overdue(services, 1000, timedelta(hours=5))
     assert look(app) == 17  # twice the usual 8 1/3 in 5 seconds
-    assert house.redis.llen(MESSAGES) == 17
+    assert services.redis.llen(MESSAGES) == 17
     for _ in range(70):
         look(app)
-    assert house.redis.llen(MESSAGES) == 1000  # each once, though thirty slots were missed
-    assert house.polls.due(datetime.now(UTC), 1000) == []
+    assert services.redis.llen(MESSAGES) == 1000  # each once, though thirty slots were missed
+    assert services.polls.due(datetime.now(UTC), 1000) == []
 
 
 def test_after_a_missed_night_reconciliations_come_at_twice_their_usual_pace_and_no_faster(
-    app: App, house: House
+    app: App, services: Services
 ) -> None:
     for n in range(2000):
-        house.redis.zadd("mf:timetable:nights", {f"c{n}": n})
+        services.redis.zadd("mf:timetable:nights", {f"c{n}": n})
     assert int(app.tasks[schedule.SCHEDULE_NIGHT].run()) == 17  # twice the usual 8 1/3 in a minute
-    assert house.redis.llen(MESSAGES) == 17
+    assert services.redis.llen(MESSAGES) == 17
 
 
-def test_a_due_poll_that_is_open_is_not_queued_again(app: App, house: House) -> None:
+def test_a_due_poll_that_is_open_is_not_queued_again(app: App, services: Services) -> None:
     for _ in range(3):
-        overdue(house, 1, timedelta(minutes=1))
+        overdue(services, 1, timedelta(minutes=1))
         assert look(app) == 1
-    assert house.redis.llen(MESSAGES) == 1
-    claim = house.ordering.claim("c0", POLL_ID)
+    assert services.redis.llen(MESSAGES) == 1
+    claim = services.ordering.claim("c0", POLL_ID)
     assert claim is not None
-    overdue(house, 1, timedelta(minutes=1))
+    overdue(services, 1, timedelta(minutes=1))
     look(app)
-    assert house.redis.llen(MESSAGES) == 1
+    assert services.redis.llen(MESSAGES) == 1
 
-    house.ordering.settle(claim, Done())
-    overdue(house, 1, timedelta(minutes=1))
+    services.ordering.settle(claim, Done())
+    overdue(services, 1, timedelta(minutes=1))
     look(app)
-    assert house.redis.llen(MESSAGES) == 2
+    assert services.redis.llen(MESSAGES) == 2
 
 
-def test_a_paused_companys_poll_waits_and_runs_once_when_it_is_resumed(app: App, house: House) -> None:
-    house.ordering.pause("c0", "the grant is dead")
+def test_a_paused_companys_poll_waits_and_runs_once_when_it_is_resumed(app: App, services: Services) -> None:
+    services.ordering.pause("c0", "the grant is dead")
     for _ in range(3):
-        overdue(house, 1, timedelta(minutes=1))
+        overdue(services, 1, timedelta(minutes=1))
         look(app)
-    assert house.redis.llen(MESSAGES) == 0
-    house.ordering.resume("c0")
-    assert house.redis.llen(MESSAGES) == 1
+    assert services.redis.llen(MESSAGES) == 0
+    services.ordering.resume("c0")
+    assert services.redis.llen(MESSAGES) == 1
 
 
-def test_a_look_that_dies_before_it_has_moved_the_slots_asks_again_without_harm(house: House) -> None:
-    overdue(house, 1, timedelta(minutes=1))
-    assert poll_asked(house, "c0")
-    assert house.polls.due(datetime.now(UTC), 10) == ["c0"]
-    assert not poll_asked(house, "c0")
+def test_a_look_that_dies_before_it_has_moved_the_slots_asks_again_without_harm(services: Services) -> None:
+    overdue(services, 1, timedelta(minutes=1))
+    assert poll_asked(services, "c0")
+    assert services.polls.due(datetime.now(UTC), 10) == ["c0"]
+    assert not poll_asked(services, "c0")
 
 
-def failed_poll(house: House, code: str = "") -> None:
-    poll_asked(house, "acme")
-    claim = house.ordering.claim("acme", POLL_ID)
+def failed_poll(services: Services, code: str = "") -> None:
+    poll_asked(services, "acme")
+    claim = services.ordering.claim("acme", POLL_ID)
     assert claim is not None
-    house.ordering.settle(claim, Failed("no", code=code))
+    services.ordering.settle(claim, Failed("no", code=code))
 
 
 def test_a_poll_that_failed_as_a_system_was_down_is_tried_again_in_the_companys_next_slot(
-    app: App, house: House
+    app: App, services: Services
 ) -> None:
-    follow(house, a_connection("acme"))
-    failed_poll(house, schedule.DOWN)
-    house.redis.zadd("mf:timetable:polls", {"acme": 0})
+    follow(services, a_connection("acme"))
+    failed_poll(services, schedule.DOWN)
+    services.redis.zadd("mf:timetable:polls", {"acme": 0})
 
     assert look(app) == 1
 
-    assert house.ordering.counts("acme")["ready"] == 1
+    assert services.ordering.counts("acme")["ready"] == 1
 
 
-def test_a_poll_that_failed_for_good_is_tried_again_when_the_connection_changes(app: App, house: House) -> None:
-    failed_poll(house)
-    overdue(house, 1, timedelta(minutes=1))
+def test_a_poll_that_failed_for_good_is_tried_again_when_the_connection_changes(app: App, services: Services) -> None:
+    failed_poll(services)
+    overdue(services, 1, timedelta(minutes=1))
     look(app)
-    assert house.ordering.counts("acme")["failed"] == 1
+    assert services.ordering.counts("acme")["failed"] == 1
 
-    follow(house, a_connection("acme"))
+    follow(services, a_connection("acme"))
 
-    assert house.ordering.counts("acme")["ready"] == 1
+    assert services.ordering.counts("acme")["ready"] == 1
 
 
-def test_the_night_asks_for_what_changed_lately_and_lets_a_failed_poll_try_again(house: House) -> None:
-    poll_asked(house, "acme")
-    claim = house.ordering.claim("acme", POLL_ID)
+def test_the_night_asks_for_what_changed_lately_and_lets_a_failed_poll_try_again(services: Services) -> None:
+    poll_asked(services, "acme")
+    claim = services.ordering.claim("acme", POLL_ID)
     assert claim is not None
-    house.ordering.settle(claim, Failed("no licence"))
-    assert not poll_asked(house, "acme")
-    messages = house.redis.llen(MESSAGES)
+    services.ordering.settle(claim, Failed("no licence"))
+    assert not poll_asked(services, "acme")
+    messages = services.redis.llen(MESSAGES)
 
-    assert reconciliation_asked(house, "acme")
-    assert house.redis.llen(MESSAGES) == messages + 1  # type: ignore[operator]
+    assert reconciliation_asked(services, "acme")
+    assert services.redis.llen(MESSAGES) == messages + 1  # type: ignore[operator]
 
-    listing = house.expenses("acme").listing("import")
+    listing = services.expenses("acme").listing("import")
     assert listing is not None
     assert (listing.days, listing.since) == (35, None)
 
 
-def test_an_import_that_reaches_less_far_does_not_shorten_one_under_way(house: House) -> None:
-    store = house.expenses("acme")
+def test_an_import_that_reaches_less_far_does_not_shorten_one_under_way(services: Services) -> None:
+    store = services.expenses("acme")
     store.ask_import(90)
     store.ask_import(35)
     listing = store.listing("import")

@@ -13,15 +13,15 @@ import sentry_sdk
 from pydantic import SecretStr
 
 from fortnox.situations import SITUATIONS
+from local.sandbox import Sandbox
 from moment.events import event_json, parse_event
-from tests.mail_desk import OPERATOR, START, Desk, Inbox, attached, parsed, running_desk, running_smtp
+from ordering import Done, Failed, Held, Ordering, Pause, Submission, TargetUnavailable
+from tasks.receive import take
+from tests.mail_dispatch import OPERATOR, START, Inbox, MailDispatch, attached, parsed, running_dispatch, running_smtp
 from tests.sentry import running_sentry
 from tests.unit.factories import credit_note_json, customer_json, invoice_json, project_json
-from worker.assembly import App, create_app
-from worker.doors.publish import publish
-from worker.doors.receive import take
-from worker.local.sandbox import Sandbox
-from worker.ordering import Done, Failed, Held, Ordering, Pause, Submission, Trouble
+from worker.bootstrap import App, create_app
+from worker.publish import publish
 
 PERIOD = SITUATIONS["period-locked"]
 LOCKED = Failed(
@@ -34,13 +34,13 @@ LOCKED = Failed(
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[App, Sandbox]]:
-    with running_desk(Path(tmp_path_factory.mktemp("mail"))) as running:
+    with running_dispatch(Path(tmp_path_factory.mktemp("mail"))) as running:
         yield running
 
 
 @pytest.fixture
-def desk(running: tuple[App, Sandbox]) -> Desk:
-    return Desk(*running)
+def dispatch(running: tuple[App, Sandbox]) -> MailDispatch:
+    return MailDispatch(*running)
 
 
 def created(app: App, **settings: Any) -> App:
@@ -55,15 +55,15 @@ def invoices(start: int, n: int, **fields: Any) -> list[dict[str, Any]]:
 # What a mail says
 
 
-def test_a_failure_is_told_once_with_what_why_what_to_do_and_what_waits_for_it(desk: Desk) -> None:
-    desk.connect()
-    desk.ends(customer_json())
-    desk.house.names.remember("acme", "10001", "Skånska Bygg AB")
-    desk.ends(invoice_json(), LOCKED)
-    publish(credit_note_json(), app=desk.app)
-    assert desk.told() == 1
-    assert desk.told() == 0
-    mail = desk.mail()
+def test_a_failure_is_told_once_with_what_why_what_to_do_and_what_waits_for_it(dispatch: MailDispatch) -> None:
+    dispatch.connect()
+    dispatch.ends(customer_json())
+    dispatch.services.names.remember("acme", "10001", "Skånska Bygg AB")
+    dispatch.ends(invoice_json(), LOCKED)
+    publish(credit_note_json(), app=dispatch.app)
+    assert dispatch.told() == 1
+    assert dispatch.told() == 0
+    mail = dispatch.mail()
     assert mail["to"] == ["ekonomi@acme.example"]
     assert mail["subject"] == "Fortnox: faktura 1001 till Skånska Bygg AB kunde inte överföras"
     for form in (mail["text"], mail["html"]):
@@ -79,81 +79,81 @@ def test_a_failure_is_told_once_with_what_why_what_to_do_and_what_waits_for_it(d
             assert part in " ".join(form.split()), part
 
 
-def test_a_company_that_chose_english_is_written_to_in_english(desk: Desk) -> None:
-    desk.connect(language="en")
-    desk.ends(invoice_json(), LOCKED)
-    desk.told()
-    mail = desk.mail()
+def test_a_company_that_chose_english_is_written_to_in_english(dispatch: MailDispatch) -> None:
+    dispatch.connect(language="en")
+    dispatch.ends(invoice_json(), LOCKED)
+    dispatch.told()
+    mail = dispatch.mail()
     assert mail["subject"] == "Fortnox: invoice 1001 to customer 10001 could not be transferred"
     assert "12,500.00 SEK" in mail["text"]
     assert PERIOD.en.reason in " ".join(mail["text"].split())
     assert mail["headers"]["Content-Language"] == "en"
 
 
-def test_a_held_event_is_told_with_what_it_waits_for(desk: Desk) -> None:
-    desk.connect()
-    desk.ends(invoice_json(), Held("acme/customer/10001", "It does not exist.", code="2000433"))
-    desk.told()
-    assert "faktura 1001 till kund 10001 väntar" in desk.mail()["subject"]
-    assert "så snart kund 10001 har överförts" in " ".join(desk.mail()["text"].split())
+def test_a_held_event_is_told_with_what_it_waits_for(dispatch: MailDispatch) -> None:
+    dispatch.connect()
+    dispatch.ends(invoice_json(), Held("acme/customer/10001", "It does not exist.", code="2000433"))
+    dispatch.told()
+    assert "faktura 1001 till kund 10001 väntar" in dispatch.mail()["subject"]
+    assert "så snart kund 10001 har överförts" in " ".join(dispatch.mail()["text"].split())
 
 
-def test_a_remark_is_told_though_the_event_went_through(desk: Desk) -> None:
-    desk.connect()
+def test_a_remark_is_told_though_the_event_went_through(dispatch: MailDispatch) -> None:
+    dispatch.connect()
     notice = "A file was not transferred: avtal.pdf: its host answered 404"
-    desk.ends(customer_json(), Done(notice=notice))
-    desk.told()
-    assert "överfördes, med en anmärkning" in desk.mail()["subject"]
-    assert "En fil överfördes inte: avtal.pdf: dess värd svarade 404" in " ".join(desk.mail()["text"].split())
+    dispatch.ends(customer_json(), Done(notice=notice))
+    dispatch.told()
+    assert "överfördes, med en anmärkning" in dispatch.mail()["subject"]
+    assert "En fil överfördes inte: avtal.pdf: dess värd svarade 404" in " ".join(dispatch.mail()["text"].split())
 
 
-def test_an_event_that_cannot_be_read_and_names_no_company_goes_to_the_operator(desk: Desk) -> None:
-    take(desk.app, ["no", "event"])
-    assert desk.told() == 1
-    assert desk.mail()["to"] == [OPERATOR]
-    assert desk.mail()["subject"] == "Fortnox: An event from Moment could not be read"
-    assert "must be a JSON object" in desk.mail()["text"]
+def test_an_event_that_cannot_be_read_and_names_no_company_goes_to_the_operator(dispatch: MailDispatch) -> None:
+    take(dispatch.app, ["no", "event"])
+    assert dispatch.told() == 1
+    assert dispatch.mail()["to"] == [OPERATOR]
+    assert dispatch.mail()["subject"] == "Fortnox: An event from Moment could not be read"
+    assert "must be a JSON object" in dispatch.mail()["text"]
 
 
-def test_an_event_mended_before_it_was_told_is_not_told(desk: Desk) -> None:
-    desk.ends(invoice_json(), LOCKED)
-    desk.ordering.retry("acme", "e3")
-    assert desk.told() == 0
+def test_an_event_mended_before_it_was_told_is_not_told(dispatch: MailDispatch) -> None:
+    dispatch.ends(invoice_json(), LOCKED)
+    dispatch.ordering.retry("acme", "e3")
+    assert dispatch.told() == 0
 
 
-def test_an_event_mended_while_it_waited_for_the_hour_is_not_in_the_digest(desk: Desk) -> None:
-    desk.connect()
+def test_an_event_mended_while_it_waited_for_the_hour_is_not_in_the_digest(dispatch: MailDispatch) -> None:
+    dispatch.connect()
     first, second, third = invoices(1001, 3)
-    desk.ends(first, LOCKED)
-    desk.told()
-    desk.ends(second, LOCKED)
-    desk.ends(third, LOCKED)
-    desk.told()
-    desk.ordering.skip("acme", "i1002", "given up")
-    assert desk.told(hours=1) == 1
-    assert "faktura 1003" in desk.mails()[-1]["subject"]
+    dispatch.ends(first, LOCKED)
+    dispatch.told()
+    dispatch.ends(second, LOCKED)
+    dispatch.ends(third, LOCKED)
+    dispatch.told()
+    dispatch.ordering.skip("acme", "i1002", "given up")
+    assert dispatch.told(hours=1) == 1
+    assert "faktura 1003" in dispatch.mails()[-1]["subject"]
 
 
 # When a mail is sent
 
 
-def test_failures_of_different_causes_are_told_apart_and_at_once(desk: Desk) -> None:
-    desk.ends(customer_json(event_id="c1", customer_number="1"), Failed("One cause."))
-    desk.ends(customer_json(event_id="c2", customer_number="2"), Failed("Another cause."))
-    assert desk.told() == 2
+def test_failures_of_different_causes_are_told_apart_and_at_once(dispatch: MailDispatch) -> None:
+    dispatch.ends(customer_json(event_id="c1", customer_number="1"), Failed("One cause."))
+    dispatch.ends(customer_json(event_id="c2", customer_number="2"), Failed("Another cause."))
+    assert dispatch.told() == 2
 
 
-def test_more_of_the_same_cause_comes_an_hour_after_the_first_as_one_mail_with_the_list(desk: Desk) -> None:
-    desk.connect()
-    desk.house.names.remember("acme", "10001", "Skånska Bygg AB")
+def test_more_of_the_same_cause_comes_an_hour_after_the_first_as_one_mail_with_the_list(dispatch: MailDispatch) -> None:
+    dispatch.connect()
+    dispatch.services.names.remember("acme", "10001", "Skånska Bygg AB")
     first, *more = invoices(1001, 26)
-    desk.ends(first, LOCKED)
-    assert desk.told() == 1
+    dispatch.ends(first, LOCKED)
+    assert dispatch.told() == 1
     for event in more:
-        desk.ends(event, LOCKED)
-    assert desk.rounds(seconds=60, minutes=59) == 0
-    assert desk.told(minutes=1) == 1
-    mail = desk.mails()[-1]
+        dispatch.ends(event, LOCKED)
+    assert dispatch.rounds(seconds=60, minutes=59) == 0
+    assert dispatch.told(minutes=1) == 1
+    mail = dispatch.mails()[-1]
     assert mail["subject"] == "Fortnox: 25 fakturor kunde inte överföras"
     assert "26 sammanlagt" in mail["text"]
     assert "… och 5 till" in mail["text"]
@@ -169,40 +169,42 @@ def test_more_of_the_same_cause_comes_an_hour_after_the_first_as_one_mail_with_t
         PERIOD.sv.reason,
         PERIOD.sv.remedy,
     ]
-    assert desk.rounds(seconds=600, hours=3) == 0
+    assert dispatch.rounds(seconds=600, hours=3) == 0
 
 
-def test_the_mails_of_a_cause_are_one_thread_and_those_of_another_are_not(desk: Desk) -> None:
-    desk.connect()
+def test_the_mails_of_a_cause_are_one_thread_and_those_of_another_are_not(dispatch: MailDispatch) -> None:
+    dispatch.connect()
     first, second, other = invoices(1001, 3)
-    desk.ends(first, LOCKED)
-    desk.told()
-    desk.ends(second, LOCKED)
-    desk.ends(other, Failed("Something else."))
-    desk.told(hours=1)
-    assert len(desk.mails()) == 3
-    threads = Counter(mail["headers"]["References"] for mail in desk.mails())
+    dispatch.ends(first, LOCKED)
+    dispatch.told()
+    dispatch.ends(second, LOCKED)
+    dispatch.ends(other, Failed("Something else."))
+    dispatch.told(hours=1)
+    assert len(dispatch.mails()) == 3
+    threads = Counter(mail["headers"]["References"] for mail in dispatch.mails())
     assert sorted(threads.values()) == [1, 2]
-    assert len({mail["headers"]["Message-ID"] for mail in desk.mails()}) == 3
+    assert len({mail["headers"]["Message-ID"] for mail in dispatch.mails()}) == 3
 
 
-def test_ten_thousand_failures_of_one_cause_are_three_mails_at_most_in_an_hour_and_disturb_nobody(desk: Desk) -> None:
-    desk.connect()
-    desk.connect("other")
-    desk.house.names.remember("acme", "10001", "Skånska Bygg AB")
+def test_ten_thousand_failures_of_one_cause_are_three_mails_at_most_in_an_hour_and_disturb_nobody(
+    dispatch: MailDispatch,
+) -> None:
+    dispatch.connect()
+    dispatch.connect("other")
+    dispatch.services.names.remember("acme", "10001", "Skånska Bygg AB")
     body = event_json(parse_event(invoice_json(invoice_number=10**9, attachments=[])))
     for n in range(10_000):
-        _fails(desk.ordering, n, body.replace(str(10**9), str(n + 1)))
+        _fails(dispatch.ordering, n, body.replace(str(10**9), str(n + 1)))
         if n % 2000 == 500:  # over the hour, and now and then something else happens elsewhere
             cause = f"Cause {chr(65 + n // 2000)}."
-            desk.ends(invoice_json(company="other", event_id=f"o{n}", invoice_number=n), Failed(cause))
-            assert desk.told(minutes=10) >= 1
-            assert cause in desk.mails("ekonomi@other.example")[-1]["text"]
-    desk.rounds(seconds=60, minutes=10)
-    assert desk.now == START + timedelta(hours=1)
-    assert len(desk.mails("ekonomi@acme.example")) <= 3
-    desk.rounds(seconds=60, minutes=10)
-    mails = desk.mails("ekonomi@acme.example")
+            dispatch.ends(invoice_json(company="other", event_id=f"o{n}", invoice_number=n), Failed(cause))
+            assert dispatch.told(minutes=10) >= 1
+            assert cause in dispatch.mails("ekonomi@other.example")[-1]["text"]
+    dispatch.rounds(seconds=60, minutes=10)
+    assert dispatch.now == START + timedelta(hours=1)
+    assert len(dispatch.mails("ekonomi@acme.example")) <= 3
+    dispatch.rounds(seconds=60, minutes=10)
+    mails = dispatch.mails("ekonomi@acme.example")
     assert len(mails) <= 3
     lists = [attached(mail) for mail in mails]
     counts = [f"{len(rows):,}".replace(",", " ") for rows in lists]
@@ -210,8 +212,8 @@ def test_ten_thousand_failures_of_one_cause_are_three_mails_at_most_in_an_hour_a
     rows = [row for rows in lists for row in rows]
     assert sorted(int(row[1]) for row in rows) == list(range(1, 10_001))
     assert {(row[2], row[3]) for row in rows} == {("Skånska Bygg AB", "12500,00")}
-    assert len(desk.mails("ekonomi@other.example")) == 5
-    assert desk.rounds(seconds=600, hours=3) == 0
+    assert len(dispatch.mails("ekonomi@other.example")) == 5
+    assert dispatch.rounds(seconds=600, hours=3) == 0
 
 
 def _fails(ordering: Ordering, n: int, body: str) -> None:
@@ -225,93 +227,95 @@ def _fails(ordering: Ordering, n: int, body: str) -> None:
 
 
 @pytest.mark.parametrize("refusal", ["450", "421", "550", "connection"])
-def test_six_hours_without_smtp_lose_nothing_double_nothing_and_keep_the_order(desk: Desk, refusal: str) -> None:
+def test_six_hours_without_smtp_lose_nothing_double_nothing_and_keep_the_order(
+    dispatch: MailDispatch, refusal: str
+) -> None:
     companies = ("acme", "beta")
     for company in companies:
-        desk.connect(company)
-    desk.sandbox.refuse_mail(refusal)
+        dispatch.connect(company)
+    dispatch.sandbox.refuse_mail(refusal)
     for hour in range(6):
         for company in companies:
             for cause in range(3):
                 event = customer_json(company=company, event_id=f"{hour}-{cause}", customer_number=f"{hour}-{cause}")
-                desk.ends(event, Failed(f"Cause {'ABC'[cause]}.", code=f"{cause}"))
-                assert desk.told(minutes=1) == 0
-        assert desk.rounds(seconds=540, minutes=54) == 0
-    desk.sandbox.refuse_mail(None)
-    desk.rounds(minutes=5)
+                dispatch.ends(event, Failed(f"Cause {'ABC'[cause]}.", code=f"{cause}"))
+                assert dispatch.told(minutes=1) == 0
+        assert dispatch.rounds(seconds=540, minutes=54) == 0
+    dispatch.sandbox.refuse_mail(None)
+    dispatch.rounds(minutes=5)
     for company in companies:
-        mails = desk.mails(f"ekonomi@{company}.example")
+        mails = dispatch.mails(f"ekonomi@{company}.example")
         assert [mail["text"].count("Cause A.") > 0 for mail in mails] == [True, False, False]
         assert ["ABC".index(next(c for c in "ABC" if f"Cause {c}." in mail["text"])) for mail in mails] == [0, 1, 2]
         told = [row[-1] for mail in mails for row in attached(mail)]
         assert sorted(told) == sorted(f"{hour}-{cause}" for hour in range(6) for cause in range(3))
-    assert len({mail["headers"]["Message-ID"] for mail in desk.mails()}) == len(desk.mails()) == 6
-    assert desk.rounds(seconds=600, hours=2) == 0
+    assert len({mail["headers"]["Message-ID"] for mail in dispatch.mails()}) == len(dispatch.mails()) == 6
+    assert dispatch.rounds(seconds=600, hours=2) == 0
 
 
-def test_a_server_that_is_down_is_tried_less_and_less_often(desk: Desk) -> None:
-    desk.connect()
-    desk.ends(invoice_json(), LOCKED)
-    desk.sandbox.refuse_mail("450")
-    desk.rounds(hours=1)
-    refused = desk.sandbox.get("mails")["refused"]
+def test_a_server_that_is_down_is_tried_less_and_less_often(dispatch: MailDispatch) -> None:
+    dispatch.connect()
+    dispatch.ends(invoice_json(), LOCKED)
+    dispatch.sandbox.refuse_mail("450")
+    dispatch.rounds(hours=1)
+    refused = dispatch.sandbox.get("mails")["refused"]
     assert 20 <= refused <= 40
 
 
-def test_a_mail_that_the_server_may_have_is_sent_again_as_it_was(desk: Desk) -> None:
-    desk.connect()
+def test_a_mail_that_the_server_may_have_is_sent_again_as_it_was(dispatch: MailDispatch) -> None:
+    dispatch.connect()
     first, second = invoices(1001, 2)
-    desk.ends(first, LOCKED)
-    desk.sandbox.post("smtp", {"refuse": "drop_after_data", "count": 1})
-    assert desk.told() == 0
-    desk.ends(second, LOCKED)
-    assert desk.told(minutes=1) == 1
-    once, again = desk.mails()
+    dispatch.ends(first, LOCKED)
+    dispatch.sandbox.post("smtp", {"refuse": "drop_after_data", "count": 1})
+    assert dispatch.told() == 0
+    dispatch.ends(second, LOCKED)
+    assert dispatch.told(minutes=1) == 1
+    once, again = dispatch.mails()
     assert once["headers"]["Message-ID"] == again["headers"]["Message-ID"]
     assert "faktura 1001" in again["subject"]
-    assert desk.told(hours=1) == 1
-    assert "faktura 1002" in desk.mails()[-1]["subject"]
+    assert dispatch.told(hours=1) == 1
+    assert "faktura 1002" in dispatch.mails()[-1]["subject"]
 
 
-def test_a_mail_in_doubt_that_is_then_surely_refused_is_in_doubt_still(desk: Desk) -> None:
-    desk.connect()
+def test_a_mail_in_doubt_that_is_then_surely_refused_is_in_doubt_still(dispatch: MailDispatch) -> None:
+    dispatch.connect()
     first, second = invoices(1001, 2)
-    desk.ends(first, LOCKED)
-    desk.sandbox.post("smtp", {"refuse": "drop_after_data", "count": 1})
-    assert desk.told() == 0
-    desk.sandbox.post("smtp", {"refuse": "450", "count": 1})
-    assert desk.told(minutes=3) == 0
-    desk.ends(second, LOCKED)
-    assert desk.told(minutes=3) == 1
-    once, again = desk.mails()
+    dispatch.ends(first, LOCKED)
+    dispatch.sandbox.post("smtp", {"refuse": "drop_after_data", "count": 1})
+    assert dispatch.told() == 0
+    dispatch.sandbox.post("smtp", {"refuse": "450", "count": 1})
+    assert dispatch.told(minutes=3) == 0
+    dispatch.ends(second, LOCKED)
+    assert dispatch.told(minutes=3) == 1
+    once, again = dispatch.mails()
     assert once["headers"]["Message-ID"] == again["headers"]["Message-ID"]
     assert "faktura 1001" in again["subject"]
-    assert desk.told(hours=1) == 1
-    assert desk.mails()[-1]["headers"]["Message-ID"] != again["headers"]["Message-ID"]
-    assert "faktura 1002" in desk.mails()[-1]["subject"]
+    assert dispatch.told(hours=1) == 1
+    assert dispatch.mails()[-1]["headers"]["Message-ID"] != again["headers"]["Message-ID"]
+    assert "faktura 1002" in dispatch.mails()[-1]["subject"]
 
 
-def test_the_mail_after_one_in_doubt_whose_event_was_given_up_does_not_look_like_it(desk: Desk) -> None:
-    desk.connect()
+def test_the_mail_after_one_in_doubt_whose_event_was_given_up_does_not_look_like_it(dispatch: MailDispatch) -> None:
+    dispatch.connect()
     first, second = invoices(1001, 2)
-    desk.ends(first, LOCKED)
-    desk.sandbox.post("smtp", {"refuse": "drop_after_data", "count": 1})
-    assert desk.told() == 0
-    desk.ordering.skip("acme", "i1001", "given up")
-    assert desk.told(minutes=3) == 0
-    desk.ends(second, LOCKED)
-    assert desk.told() == 1
-    once, other = desk.mails()
+    dispatch.ends(first, LOCKED)
+    dispatch.sandbox.post("smtp", {"refuse": "drop_after_data", "count": 1})
+    assert dispatch.told() == 0
+    dispatch.ordering.skip("acme", "i1001", "given up")
+    assert dispatch.told(minutes=3) == 0
+    dispatch.ends(second, LOCKED)
+    assert dispatch.told() == 1
+    once, other = dispatch.mails()
     assert once["headers"]["Message-ID"] != other["headers"]["Message-ID"]
     assert once["headers"]["References"] == other["headers"]["References"]
 
 
 def test_a_list_too_large_for_the_server_is_left_out_and_holds_up_nobody(
-    running: tuple[App, Sandbox], desk: Desk
+    running: tuple[App, Sandbox], dispatch: MailDispatch
 ) -> None:
     small = Inbox()
     with running_smtp(small, data_size_limit=40_000) as address:
-        limited = Desk(created(running[0], smtp_url=SecretStr(address)), running[1])
+        limited = MailDispatch(created(running[0], smtp_url=SecretStr(address)), running[1])
         for company in ("acme", "beta"):
             limited.connect(company)
         for event in invoices(1001, 200):
@@ -328,31 +332,31 @@ def test_a_list_too_large_for_the_server_is_left_out_and_holds_up_nobody(
     assert "för stor för mejlservern" in text
 
 
-def test_a_mail_that_cannot_be_written_holds_up_its_own_company_alone_and_is_a_bug(desk: Desk) -> None:
+def test_a_mail_that_cannot_be_written_holds_up_its_own_company_alone_and_is_a_bug(dispatch: MailDispatch) -> None:
     for company in ("acme", "beta"):
-        desk.connect(company)
-    desk.house.redis.hset("mf:settings:acme", "language", "xx")
-    desk.ends(invoice_json(), LOCKED)
-    desk.passes(minutes=1)
-    desk.ends(invoice_json(company="beta"), LOCKED)
+        dispatch.connect(company)
+    dispatch.services.redis.hset("mf:settings:acme", "language", "xx")
+    dispatch.ends(invoice_json(), LOCKED)
+    dispatch.passes(minutes=1)
+    dispatch.ends(invoice_json(company="beta"), LOCKED)
     with running_sentry() as sentry:
         sentry_sdk.init(dsn=sentry.dsn, default_integrations=False)
-        assert desk.told() == 1
+        assert dispatch.told() == 1
         sentry_sdk.flush()
         sentry_sdk.init()
-    assert desk.mail()["to"] == ["ekonomi@beta.example"]
+    assert dispatch.mail()["to"] == ["ekonomi@beta.example"]
     assert [event["tags"]["company"] for event in sentry.events] == ["acme"]
-    desk.house.redis.hset("mf:settings:acme", "language", "sv")
-    assert desk.told(minutes=3) == 1
-    assert desk.mails()[-1]["to"] == ["ekonomi@acme.example"]
+    dispatch.services.redis.hset("mf:settings:acme", "language", "sv")
+    assert dispatch.told(minutes=3) == 1
+    assert dispatch.mails()[-1]["to"] == ["ekonomi@acme.example"]
 
 
 def test_a_mail_at_which_the_server_breaks_off_each_time_goes_behind_those_of_others(
-    running: tuple[App, Sandbox], desk: Desk
+    running: tuple[App, Sandbox], dispatch: MailDispatch
 ) -> None:
     inbox = Inbox(breaks_at="ekonomi@acme.example")
     with running_smtp(inbox) as address:
-        broken = Desk(created(running[0], smtp_url=SecretStr(address)), running[1])
+        broken = MailDispatch(created(running[0], smtp_url=SecretStr(address)), running[1])
         for company in ("acme", "beta", "gamma"):
             broken.connect(company)
             broken.ends(invoice_json(company=company), LOCKED)
@@ -364,79 +368,85 @@ def test_a_mail_at_which_the_server_breaks_off_each_time_goes_behind_those_of_ot
         assert broken.rounds(minutes=5) == 1
 
 
-def test_one_company_whose_mailbox_is_full_holds_up_no_other(desk: Desk) -> None:
-    desk.connect()
-    desk.connect("beta")
-    desk.sandbox.post("smtp", {"refuse": "450", "recipient": "ekonomi@acme.example"})
-    desk.ends(invoice_json(), LOCKED)
-    desk.ends(invoice_json(company="beta"), LOCKED)
-    assert desk.told() == 1
-    assert desk.mail()["to"] == ["ekonomi@beta.example"]
-    desk.sandbox.refuse_mail(None)
-    assert desk.told(minutes=3) == 1
-    assert desk.mails()[-1]["to"] == ["ekonomi@acme.example"]
+def test_one_company_whose_mailbox_is_full_holds_up_no_other(dispatch: MailDispatch) -> None:
+    dispatch.connect()
+    dispatch.connect("beta")
+    dispatch.sandbox.post("smtp", {"refuse": "450", "recipient": "ekonomi@acme.example"})
+    dispatch.ends(invoice_json(), LOCKED)
+    dispatch.ends(invoice_json(company="beta"), LOCKED)
+    assert dispatch.told() == 1
+    assert dispatch.mail()["to"] == ["ekonomi@beta.example"]
+    dispatch.sandbox.refuse_mail(None)
+    assert dispatch.told(minutes=3) == 1
+    assert dispatch.mails()[-1]["to"] == ["ekonomi@acme.example"]
 
 
 # To whom
 
 
-def test_an_address_that_is_refused_for_good_falls_back_to_the_operator_with_a_word_about_it(desk: Desk) -> None:
-    desk.connect()
-    desk.sandbox.post("smtp", {"refuse": "550", "recipient": "ekonomi@acme.example"})
-    desk.ends(invoice_json(), LOCKED)
-    assert desk.told() == 1
-    mail = desk.mail()
+def test_an_address_that_is_refused_for_good_falls_back_to_the_operator_with_a_word_about_it(
+    dispatch: MailDispatch,
+) -> None:
+    dispatch.connect()
+    dispatch.sandbox.post("smtp", {"refuse": "550", "recipient": "ekonomi@acme.example"})
+    dispatch.ends(invoice_json(), LOCKED)
+    assert dispatch.told() == 1
+    mail = dispatch.mail()
     assert mail["to"] == [OPERATOR]
     assert "ekonomi@acme.example was refused: 550" in " ".join(mail["text"].split())
     assert "The bookkeeping period" in mail["text"]
 
 
 @pytest.mark.parametrize("address", ["", "not an address", "a@b"])
-def test_a_company_without_a_usable_address_is_told_of_to_the_operator(desk: Desk, address: str) -> None:
-    desk.connect(address=address)
-    desk.ends(invoice_json(), LOCKED)
-    desk.told()
-    assert desk.mail()["to"] == [OPERATOR]
+def test_a_company_without_a_usable_address_is_told_of_to_the_operator(dispatch: MailDispatch, address: str) -> None:
+    dispatch.connect(address=address)
+    dispatch.ends(invoice_json(), LOCKED)
+    dispatch.told()
+    assert dispatch.mail()["to"] == [OPERATOR]
 
 
-def test_several_addresses_get_the_mail_up_to_five(desk: Desk) -> None:
-    desk.connect(address="; ".join(f"p{n}@acme.example" for n in range(9)))
-    desk.ends(invoice_json(), LOCKED)
-    desk.told()
-    assert desk.mail()["to"] == [f"p{n}@acme.example" for n in range(5)]
+def test_several_addresses_get_the_mail_up_to_five(dispatch: MailDispatch) -> None:
+    dispatch.connect(address="; ".join(f"p{n}@acme.example" for n in range(9)))
+    dispatch.ends(invoice_json(), LOCKED)
+    dispatch.told()
+    assert dispatch.mail()["to"] == [f"p{n}@acme.example" for n in range(5)]
 
 
-def test_an_address_that_is_put_off_alone_gets_the_same_mail_later(desk: Desk) -> None:
-    desk.connect(address="a@acme.example, b@acme.example, c@acme.example")
-    desk.sandbox.post("smtp", {"refuse": "450", "recipient": "b@acme.example", "count": 2})
-    desk.ends(invoice_json(), LOCKED)
-    assert desk.told() == 1
-    assert desk.mail()["to"] == ["a@acme.example", "c@acme.example"]
-    assert desk.rounds(minutes=4) == 0
-    assert desk.rounds(minutes=20) == 1
-    first, later = desk.mails()
+def test_an_address_that_is_put_off_alone_gets_the_same_mail_later(dispatch: MailDispatch) -> None:
+    dispatch.connect(address="a@acme.example, b@acme.example, c@acme.example")
+    dispatch.sandbox.post("smtp", {"refuse": "450", "recipient": "b@acme.example", "count": 2})
+    dispatch.ends(invoice_json(), LOCKED)
+    assert dispatch.told() == 1
+    assert dispatch.mail()["to"] == ["a@acme.example", "c@acme.example"]
+    assert dispatch.rounds(minutes=4) == 0
+    assert dispatch.rounds(minutes=20) == 1
+    first, later = dispatch.mails()
     assert later["to"] == ["b@acme.example"]
     assert all(later[part] == first[part] for part in ("subject", "text", "html"))
     assert later["headers"]["Message-ID"] == first["headers"]["Message-ID"]
-    assert desk.rounds(seconds=600, hours=30) == 0
+    assert dispatch.rounds(seconds=600, hours=30) == 0
 
 
-def test_the_operator_hears_of_an_address_that_is_put_off_for_a_day_and_nobody_waits_for_it(desk: Desk) -> None:
-    desk.connect(address="a@acme.example, b@acme.example")
-    desk.sandbox.post("smtp", {"refuse": "450", "recipient": "b@acme.example"})
-    desk.ends(invoice_json(), LOCKED)
-    assert desk.told() == 1
-    desk.ends(customer_json(), Failed("Something else."))
-    assert desk.told() == 1
-    desk.rounds(seconds=600, hours=48)
-    assert [mail["to"] for mail in desk.mails()] == [["a@acme.example"]] * 2 + [[OPERATOR]] * 2
-    assert "b@acme.example was refused: 450" in " ".join(desk.mails()[-1]["text"].split())
-    refused = desk.sandbox.get("mails")["refused"]
+def test_the_operator_hears_of_an_address_that_is_put_off_for_a_day_and_nobody_waits_for_it(
+    dispatch: MailDispatch,
+) -> None:
+    dispatch.connect(address="a@acme.example, b@acme.example")
+    dispatch.sandbox.post("smtp", {"refuse": "450", "recipient": "b@acme.example"})
+    dispatch.ends(invoice_json(), LOCKED)
+    assert dispatch.told() == 1
+    dispatch.ends(customer_json(), Failed("Something else."))
+    assert dispatch.told() == 1
+    dispatch.rounds(seconds=600, hours=48)
+    assert [mail["to"] for mail in dispatch.mails()] == [["a@acme.example"]] * 2 + [[OPERATOR]] * 2
+    assert "b@acme.example was refused: 450" in " ".join(dispatch.mails()[-1]["text"].split())
+    refused = dispatch.sandbox.get("mails")["refused"]
     assert refused <= 2 * 12
 
 
-def test_without_any_address_it_stays_to_be_told_until_there_is_one(running: tuple[App, Sandbox], desk: Desk) -> None:
-    nobody = Desk(created(running[0], alerts_to=None), running[1])
+def test_without_any_address_it_stays_to_be_told_until_there_is_one(
+    running: tuple[App, Sandbox], dispatch: MailDispatch
+) -> None:
+    nobody = MailDispatch(created(running[0], alerts_to=None), running[1])
     nobody.ends(invoice_json(), LOCKED)
     assert nobody.rounds(minutes=2) == 0
     nobody.connect()
@@ -447,139 +457,141 @@ def test_without_any_address_it_stays_to_be_told_until_there_is_one(running: tup
 # Headers
 
 
-def test_a_name_with_line_breaks_writes_neither_headers_nor_lines_of_its_own(desk: Desk) -> None:
-    desk.connect()
+def test_a_name_with_line_breaks_writes_neither_headers_nor_lines_of_its_own(dispatch: MailDispatch) -> None:
+    dispatch.connect()
     name = "Ond\r\nBcc: victim@example.org\r\n\r\n<script>alert(1)</script> \u202eräksmörgås\x00 AB " + "x" * 5000
-    desk.ends(customer_json(name=name), Failed("No."))
-    assert desk.told() == 1
-    mail = parsed(desk.mail())
+    dispatch.ends(customer_json(name=name), Failed("No."))
+    assert dispatch.told() == 1
+    mail = parsed(dispatch.mail())
     assert "Bcc" not in mail
-    assert desk.mail()["to"] == ["ekonomi@acme.example"]
+    assert dispatch.mail()["to"] == ["ekonomi@acme.example"]
     assert len(mail["Subject"]) <= 150
-    assert "\nBcc" not in desk.mail()["text"]
-    for form in (desk.mail()["text"], desk.mail()["html"], desk.mail()["subject"]):
+    assert "\nBcc" not in dispatch.mail()["text"]
+    for form in (dispatch.mail()["text"], dispatch.mail()["html"], dispatch.mail()["subject"]):
         assert not {"\u202e", "\x00"} & set(form)
-    assert "<script>" not in desk.mail()["html"]
-    assert "räksmörgås" in desk.mail()["text"]
+    assert "<script>" not in dispatch.mail()["html"]
+    assert "räksmörgås" in dispatch.mail()["text"]
 
 
-def test_the_headers_tell_machines_what_this_is(desk: Desk) -> None:
-    desk.connect()
-    desk.ends(invoice_json(), LOCKED)
-    desk.told()
-    headers = desk.mail()["headers"]
+def test_the_headers_tell_machines_what_this_is(dispatch: MailDispatch) -> None:
+    dispatch.connect()
+    dispatch.ends(invoice_json(), LOCKED)
+    dispatch.told()
+    headers = dispatch.mail()["headers"]
     assert headers["Auto-Submitted"] == "auto-generated"
     assert headers["List-Id"] == "<acme.moment-fortnox.integration.example>"
     assert headers["Date"] == "Mon, 23 Nov 2026 08:00:00 +0000"
     assert headers["Message-ID"].endswith("@integration.example>")
     assert headers["In-Reply-To"] == headers["References"] != headers["Message-ID"]
-    assert parsed(desk.mail())["From"].addresses[0].addr_spec == "moment-fortnox@integration.example"
-    assert desk.mail()["raw"].isascii()
+    assert parsed(dispatch.mail())["From"].addresses[0].addr_spec == "moment-fortnox@integration.example"
+    assert dispatch.mail()["raw"].isascii()
 
 
 # A company at a standstill
 
 
 def test_a_dead_grant_is_told_once_however_many_events_meet_it_then_at_set_steps_and_when_it_is_over(
-    desk: Desk,
+    dispatch: MailDispatch,
 ) -> None:
-    desk.connect()
+    dispatch.connect()
     for number in range(3):
-        publish(customer_json(event_id=f"c{number}", customer_number=str(number)), app=desk.app)
-    for claim in [desk.ordering.claim("acme", f"c{number}") for number in range(3)]:
+        publish(customer_json(event_id=f"c{number}", customer_number=str(number)), app=dispatch.app)
+    for claim in [dispatch.ordering.claim("acme", f"c{number}") for number in range(3)]:
         assert claim is not None
         reason = SITUATIONS["grant-dead"].en.reason
-        desk.ordering.settle(claim, Pause(reason))
-    assert desk.told() == 1
-    assert "Kopplingen till Fortnox har upphört" in desk.mail()["text"]
-    assert "3 händelser" in desk.mail()["text"]
-    assert "moment-fortnox companies connect acme" in desk.mail()["text"]
-    assert desk.rounds(seconds=3600, days=30) == 4  # after 4 hours, 1, 3 and 7 days
-    desk.ordering.resume("acme")
-    assert desk.told() == 1
-    assert "fungerar igen" in desk.mails()[-1]["subject"]
-    assert "30 dygn" in desk.mails()[-1]["text"]
-    assert desk.rounds(seconds=3600, hours=5) == 0
-    assert len({mail["headers"]["Message-ID"] for mail in desk.mails()}) == 6
-    assert len({mail["headers"]["References"] for mail in desk.mails()}) == 1
+        dispatch.ordering.settle(claim, Pause(reason))
+    assert dispatch.told() == 1
+    assert "Kopplingen till Fortnox har upphört" in dispatch.mail()["text"]
+    assert "3 händelser" in dispatch.mail()["text"]
+    assert "moment-fortnox companies connect acme" in dispatch.mail()["text"]
+    assert dispatch.rounds(seconds=3600, days=30) == 4  # after 4 hours, 1, 3 and 7 days
+    dispatch.ordering.resume("acme")
+    assert dispatch.told() == 1
+    assert "fungerar igen" in dispatch.mails()[-1]["subject"]
+    assert "30 dygn" in dispatch.mails()[-1]["text"]
+    assert dispatch.rounds(seconds=3600, hours=5) == 0
+    assert len({mail["headers"]["Message-ID"] for mail in dispatch.mails()}) == 6
+    assert len({mail["headers"]["References"] for mail in dispatch.mails()}) == 1
 
 
-def test_a_paused_company_gets_the_address_at_which_it_consents_again(running: tuple[App, Sandbox], desk: Desk) -> None:
-    linked = Desk(created(running[0], fortnox_redirect_uri="https://moment.example/back"), running[1])
+def test_a_paused_company_gets_the_address_at_which_it_consents_again(
+    running: tuple[App, Sandbox], dispatch: MailDispatch
+) -> None:
+    linked = MailDispatch(created(running[0], fortnox_redirect_uri="https://moment.example/back"), running[1])
     linked.connect()
     linked.ends(customer_json())
     linked.ordering.pause("acme", "The connection to Fortnox has ended.")
     assert linked.told() == 1
-    address = f"{linked.house.settings.fortnox_auth_url}/oauth-v1/auth?"
+    address = f"{linked.services.settings.fortnox_auth_url}/oauth-v1/auth?"
     assert address in linked.mail()["text"]
     assert f'href="{address}' in linked.mail()["html"]
 
 
-def test_a_company_that_left_is_not_told_that_it_goes_on(desk: Desk) -> None:
-    desk.connect()
-    desk.ends(customer_json())
-    desk.ordering.pause("acme", "The connection to Fortnox has ended.")
-    assert desk.told() == 1
-    connection = desk.house.connections.get("acme")
-    desk.house.connections.save(connection.model_copy(update={"state": "disabled"}))
-    desk.ordering.resume("acme")
-    assert desk.rounds(minutes=2) == 0
+def test_a_company_that_left_is_not_told_that_it_goes_on(dispatch: MailDispatch) -> None:
+    dispatch.connect()
+    dispatch.ends(customer_json())
+    dispatch.ordering.pause("acme", "The connection to Fortnox has ended.")
+    assert dispatch.told() == 1
+    connection = dispatch.services.connections.get("acme")
+    dispatch.services.connections.save(connection.model_copy(update={"state": "disabled"}))
+    dispatch.ordering.resume("acme")
+    assert dispatch.rounds(minutes=2) == 0
 
 
-def test_two_days_without_smtp_still_send_a_mail_in_doubt_again_as_it_was(desk: Desk) -> None:
-    desk.connect()
+def test_two_days_without_smtp_still_send_a_mail_in_doubt_again_as_it_was(dispatch: MailDispatch) -> None:
+    dispatch.connect()
     first, second = invoices(1001, 2)
-    desk.ends(first, LOCKED)
-    desk.sandbox.post("smtp", {"refuse": "drop_after_data", "count": 1})
-    assert desk.told() == 0
-    desk.passes(days=2)
-    desk.ends(second, LOCKED)
-    assert desk.told() == 1
-    assert len({mail["headers"]["Message-ID"] for mail in desk.mails()}) == 1
+    dispatch.ends(first, LOCKED)
+    dispatch.sandbox.post("smtp", {"refuse": "drop_after_data", "count": 1})
+    assert dispatch.told() == 0
+    dispatch.passes(days=2)
+    dispatch.ends(second, LOCKED)
+    assert dispatch.told() == 1
+    assert len({mail["headers"]["Message-ID"] for mail in dispatch.mails()}) == 1
 
 
-def test_a_standstill_that_ended_before_anyone_was_told_is_not_told(desk: Desk) -> None:
-    desk.connect()
-    desk.ordering.publish(Submission("acme", "a", "acme/customer/1", "customer.updated", "{}", desk.now))
-    desk.ordering.pause("acme", "For a moment.")
-    desk.sandbox.refuse_mail("450")
-    desk.told()
-    desk.ordering.resume("acme")
-    desk.sandbox.refuse_mail(None)
-    assert desk.rounds(hours=1) == 0
+def test_a_standstill_that_ended_before_anyone_was_told_is_not_told(dispatch: MailDispatch) -> None:
+    dispatch.connect()
+    dispatch.ordering.publish(Submission("acme", "a", "acme/customer/1", "customer.updated", "{}", dispatch.now))
+    dispatch.ordering.pause("acme", "For a moment.")
+    dispatch.sandbox.refuse_mail("450")
+    dispatch.told()
+    dispatch.ordering.resume("acme")
+    dispatch.sandbox.refuse_mail(None)
+    assert dispatch.rounds(hours=1) == 0
 
 
-def test_an_outage_ends_untold_when_the_last_event_that_waited_was_given_up(desk: Desk) -> None:
-    desk.connect()
-    desk.ends(customer_json(), Failed("Something else."))
-    publish(invoice_json(), app=desk.app)
-    assert desk.ordering.counts("acme")["held"] == 1  # it tries nothing
+def test_an_outage_ends_untold_when_the_last_event_that_waited_was_given_up(dispatch: MailDispatch) -> None:
+    dispatch.connect()
+    dispatch.ends(customer_json(), Failed("Something else."))
+    publish(invoice_json(), app=dispatch.app)
+    assert dispatch.ordering.counts("acme")["held"] == 1  # it tries nothing
     for number in range(3):
         event = project_json(event_id=f"p{number}", project_number=str(number))
-        desk.ends(event, Trouble(timedelta(hours=5), "Fortnox cannot be reached."))
-    assert desk.rounds(minutes=20) == 2
+        dispatch.ends(event, TargetUnavailable(timedelta(hours=5), "Fortnox cannot be reached."))
+    assert dispatch.rounds(minutes=20) == 2
     for number in range(3):
-        desk.ordering.skip("acme", f"p{number}", "given up")
-    assert desk.ordering.stopped() == {}
-    assert not desk.ordering.states(["acme"])["acme"].probing
-    assert desk.rounds(seconds=600, hours=30) == 0
+        dispatch.ordering.skip("acme", f"p{number}", "given up")
+    assert dispatch.ordering.stopped() == {}
+    assert not dispatch.ordering.states(["acme"])["acme"].probing
+    assert dispatch.rounds(seconds=600, hours=30) == 0
 
 
-def test_an_outage_is_told_at_set_steps_not_per_event_and_its_end_once(desk: Desk) -> None:
-    desk.connect()
+def test_an_outage_is_told_at_set_steps_not_per_event_and_its_end_once(dispatch: MailDispatch) -> None:
+    dispatch.connect()
     for number in range(5):
         event = project_json(event_id=f"p{number}", project_number=str(number))
-        desk.ends(event, Trouble(timedelta(hours=5), "Fortnox cannot be reached."))
+        dispatch.ends(event, TargetUnavailable(timedelta(hours=5), "Fortnox cannot be reached."))
         if number >= 2:
-            desk.house.redis.hdel("mf:company:acme", "rests")  # its rest is over, and the next probe goes out
-            desk.ordering.pump()
-    assert desk.rounds(seconds=60, minutes=14) == 0
-    assert desk.rounds(minutes=2) == 1
-    assert "inte svarat på 15 minuter" in desk.mail()["subject"]
-    assert "5 händelser" in desk.mail()["text"]
-    assert desk.rounds(seconds=600, hours=25) == 3  # after 1 hour, 4 hours and a day
-    desk.ends(project_json(event_id="ok", project_number="9"))
-    assert desk.rounds(minutes=4) == 0  # one answer is not the end of an outage yet
-    assert desk.rounds(minutes=2) == 1
-    assert "fungerar igen" in desk.mails()[-1]["subject"]
-    assert desk.rounds(seconds=600, hours=2) == 0
+            dispatch.services.redis.hdel("mf:company:acme", "rests")  # its rest is over, and the next probe goes out
+            dispatch.ordering.pump()
+    assert dispatch.rounds(seconds=60, minutes=14) == 0
+    assert dispatch.rounds(minutes=2) == 1
+    assert "inte svarat på 15 minuter" in dispatch.mail()["subject"]
+    assert "5 händelser" in dispatch.mail()["text"]
+    assert dispatch.rounds(seconds=600, hours=25) == 3  # after 1 hour, 4 hours and a day
+    dispatch.ends(project_json(event_id="ok", project_number="9"))
+    assert dispatch.rounds(minutes=4) == 0  # one answer is not the end of an outage yet
+    assert dispatch.rounds(minutes=2) == 1
+    assert "fungerar igen" in dispatch.mails()[-1]["subject"]
+    assert dispatch.rounds(seconds=600, hours=2) == 0

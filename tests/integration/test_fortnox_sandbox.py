@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from fortnox import Fortnox, Http, Limiter, OAuth, Transport, create_or_update
+from delivery.upsert import Done, create_or_update
+from fortnox import Fortnox, Http, Limiter, OAuth, Transport
 from fortnox import errors as e
 from fortnox.limiter import SHORTEST_WAIT, UNEVEN
 from fortnox.payloads import AttachmentPayload
-from fortnox.upsert import Done
 from tests.fortnox_things import (
     COMPANY,
     MemoryLinks,

@@ -10,17 +10,17 @@ import pytest
 from pydantic import SecretStr
 from redis import Redis
 
+from delivery.runner import TransferContext
 from fortnox import Fortnox
+from local.sandbox import MOMENT_KEY
 from moment.events import parse_event
 from moment.files import FileSource
+from ordering import Ordering, Submission
 from tasks import attachments
 from tasks.attachments import transfer_files
-from tasks.transfer import Job
 from tests.fortnox_things import a_customer, a_project, an_invoice
 from tests.services import Sandbox
 from tests.unit.factories import an_attachment, invoice_json
-from worker.local.sandbox import MOMENT_KEY
-from worker.ordering import Ordering, Submission
 
 HANGS = 60.0  # seconds
 
@@ -32,18 +32,23 @@ def ordering(redis_url: str) -> Iterator[Ordering]:
         yield Ordering(redis)
 
 
-def a_job(ordering: Ordering, sandbox: Sandbox, fortnox: Fortnox, event: dict[str, Any]) -> Job:
+def a_job(ordering: Ordering, sandbox: Sandbox, fortnox: Fortnox, event: dict[str, Any]) -> TransferContext:
     """The first attempt at the event, its invoice being in Fortnox."""
     ordering.publish(Submission("acme", "e3", "acme/invoice/1001", "invoice.finalized", "{}", datetime.now(UTC)))
     claim = ordering.claim("acme", "e3")
     assert claim is not None
     files = FileSource(f"{sandbox.moment}/api/1.0", SecretStr(MOMENT_KEY), ())
-    parts = {"ordering": ordering, "files": files, "fortnox": lambda hold: fortnox, "check_room": lambda company: None}
-    house = cast(Any, SimpleNamespace(**parts))
+    parts = {
+        "ordering": ordering,
+        "files": files,
+        "fortnox": lambda hold: fortnox,
+        "check_capacity": lambda company: None,
+    }
+    services = cast(Any, SimpleNamespace(**parts))
     fortnox.customers.create(a_customer().for_create())
     fortnox.projects.create(a_project().for_create())
     fortnox.invoices.create(an_invoice().for_create())
-    return Job(parse_event(event), claim, cast(Any, SimpleNamespace(ledger=None)), house)
+    return TransferContext(parse_event(event), claim, cast(Any, SimpleNamespace(ledger=None)), services)
 
 
 def test_files_that_never_come_are_late_and_leave_time_for_the_others(
@@ -56,9 +61,9 @@ def test_files_that_never_come_are_late_and_leave_time_for_the_others(
         delay = 0.0 if name == "here.pdf" else HANGS
         path = sandbox.in_moment("POST", "files", {"company": "acme", "name": name, "size": 1_000, "delay": delay})
         files.append(an_attachment(file_name=name, url=sandbox.moment + path["path"]))
-    job = a_job(ordering, sandbox, fortnox, invoice_json(attachments=files))
+    context = a_job(ordering, sandbox, fortnox, invoice_json(attachments=files))
     started = time.monotonic()
-    left = transfer_files(job, job.event.invoice)
+    left = transfer_files(context, context.event.invoice)
     assert time.monotonic() - started < 8
     assert [one.partition(":")[0] for one in left.late] == ["a.pdf", "b.pdf", "c.pdf"]
     assert left.missing == ()
@@ -70,5 +75,7 @@ def test_a_file_whose_turn_comes_too_late_is_late(
 ) -> None:
     monkeypatch.setattr(attachments, "ALL_FILES", 0.0)
     inside = an_attachment(file_name="a.pdf", url=None, content="JVBERi0xLjQ=")
-    job = a_job(ordering, sandbox, fortnox, invoice_json(attachments=[inside]))
-    assert transfer_files(job, job.event.invoice).late == ("a.pdf: the other files took all the time that there was",)
+    context = a_job(ordering, sandbox, fortnox, invoice_json(attachments=[inside]))
+    assert transfer_files(context, context.event.invoice).late == (
+        "a.pdf: the other files took all the time that there was",
+    )

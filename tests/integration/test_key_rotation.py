@@ -9,13 +9,13 @@ import redis
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
+from delivery.admission import admit
 from moment.events import Integration, parse_event
+from ordering import Ordering
+from stores import Connection, ConnectionStore, Tokens, Vault
+from stores.rotation import Rotation, Step
+from stores.vault import Unsealable
 from tests.unit.factories import customer_json, integration_json
-from worker.doors.admission import admit
-from worker.ordering import Ordering
-from worker.stores import Connection, ConnectionStore, Tokens, Vault
-from worker.stores.rotation import Rotation, Step
-from worker.stores.vault import Unsealable
 
 OLD, NEW, LOST = (SecretStr(Fernet.generate_key().decode()) for _ in range(3))
 TOKENS = Tokens(access_token=SecretStr("a"), refresh_token=SecretStr("r"), lifetime=timedelta(hours=1))

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from worker.local import DeadlineExceeded, ManagedProcess, ProcessDied, Processes, wait_until
+from local import DeadlineExceeded, ManagedProcess, ProcessDied, Processes, wait_until
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(60)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEPER
@@ -147,7 +147,7 @@ def test_no_child_outlives_its_parent(tmp_path: Path, how: str) -> None:
             textwrap.dedent(f"""
             import time
             from pathlib import Path
-            from worker.local import Processes
+            from local import Processes
             processes = Processes(Path({str(tmp_path)!r}))
             child = processes.start("child", {python(WITH_CHILD)!r})
             other = processes.start("other", {python(STUBBORN if how == "sigkill" else SLEEPER)!r})
@@ -172,16 +172,16 @@ def test_no_child_outlives_its_parent(tmp_path: Path, how: str) -> None:
     wait_gone(*pids)
 
 
-def test_the_guardian_ends_with_its_parent(tmp_path: Path) -> None:
+def test_the_reaper_ends_with_its_parent(tmp_path: Path) -> None:
     code = (
-        "import psutil; from pathlib import Path; from worker.local import Processes\n"
+        "import psutil; from pathlib import Path; from local import Processes\n"
         f"with Processes(Path({str(tmp_path)!r})) as processes:\n"
         f"    processes.start('child', {python(SLEEPER)!r})\n"
         "print(*[child.pid for child in psutil.Process().children()])"
     )
     left = subprocess.run(python(code), capture_output=True, text=True, check=True, timeout=30).stdout.split()
 
-    assert len(left) == 1  # the guardian was there at the end, and nothing else
+    assert len(left) == 1  # the reaper was there at the end, and nothing else
     wait_gone(*map(int, left))
 
 

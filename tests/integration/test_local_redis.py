@@ -12,7 +12,7 @@ import psutil
 import pytest
 import redis
 
-from worker.local import EmbeddedRedis, NoRedisServer, ProcessDied, find_redis_server, wait_until
+from local import EmbeddedRedis, NoRedisServer, ProcessDied, find_redis_server, wait_until
 
 
 def client_of(server: EmbeddedRedis) -> redis.Redis:
@@ -99,7 +99,7 @@ def test_a_port_that_was_taken_meanwhile_is_replaced_by_another(
         taken.listen()
         ports = iter([taken.getsockname()[1]])
         real = EmbeddedRedis.__init__.__globals__["free_port"]
-        monkeypatch.setattr("worker.local.redis.free_port", lambda: next(ports, None) or real())
+        monkeypatch.setattr("local.redis.free_port", lambda: next(ports, None) or real())
 
         with EmbeddedRedis(tmp_path) as server:
             assert server.port not in {None, taken.getsockname()[1]}
@@ -140,7 +140,7 @@ def test_a_machine_without_a_server_gets_advice(monkeypatch: pytest.MonkeyPatch)
 
 def test_it_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     code = (
-        "import time; from pathlib import Path; from worker.local import EmbeddedRedis\n"
+        "import time; from pathlib import Path; from local import EmbeddedRedis\n"
         f"server = EmbeddedRedis(Path({str(tmp_path)!r})).start()\n"
         "print(server.process.pid, flush=True); time.sleep(60)"
     )

@@ -14,10 +14,10 @@ import pytest
 import requests
 from pydantic import SecretStr
 
+from local.sandbox import MOMENT_KEY
 from moment.events import Attachment
 from moment.files import MAX_BYTES, FileMissing, FileSource, FileUnavailable, KeyRefused
 from tests.services import Sandbox
-from worker.local.sandbox import MOMENT_KEY
 
 
 class Shelf:

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from tasks.transfer import Job, counting
+from delivery.runner import TransferContext, counting
+from ordering import Done, Outcome
 from tests.unattended import Unattended
 from tests.unit.factories import customer_json, invoice_json
-from worker.ordering import Done, Outcome
 
 BOOKKEEP = "/3/invoices/1001/bookkeep"
 
@@ -64,24 +64,24 @@ def test_a_transfer_that_the_move_meets_between_two_requests_sends_nothing_more_
 ) -> None:
     acme.publish(customer_json())
 
-    def moved_on_the_way(job: Job) -> Outcome:
-        job.fortnox.company_information()
-        job.record("halfway")
+    def moved_on_the_way(context: TransferContext) -> Outcome:
+        context.fortnox.company_information()
+        context.record("halfway")
         acme.connect("moved", "other")
-        job.links.remember("customer", "10001", "written in the old ledger")
+        context.links.remember("customer", "10001", "written in the old ledger")
         before.extend(acme.sandbox.requests("other"))
-        job.fortnox.company_information()
+        context.fortnox.company_information()
         return Done()
 
     before: list[str] = []
-    assert acme.run("e1", moved_on_the_way) == "yield"
+    assert acme.run("e1", moved_on_the_way) == "release"
     assert acme.sandbox.requests("other") == before
     assert acme.event("e1").status == "ready"
 
-    def from_the_start(job: Job) -> Outcome:
-        assert job.taken("halfway") is None
-        assert job.links.remembered("customer", "10001") is None
-        job.fortnox.company_information()
+    def from_the_start(context: TransferContext) -> Outcome:
+        assert context.taken("halfway") is None
+        assert context.links.remembered("customer", "10001") is None
+        context.fortnox.company_information()
         return Done()
 
     assert acme.run("e1", from_the_start) == "done"

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from delivery.retry_policy import decide
 from fortnox import Fortnox, FortnoxError, Http, OAuth, Transport, explain
 from fortnox.payloads import AttachmentPayload
 from fortnox.situations import SITUATIONS
-from tasks.verdicts import verdict
+from ordering import Claim, Failed, Held, Pause, Retry, TargetUnavailable
 from tests.fortnox_things import COMPANY, ServiceTokens, a_customer, a_project, an_invoice
 from tests.services import CLIENT_ID, Sandbox
-from worker.ordering import Claim, Failed, Held, Pause, Retry, Trouble
 
 NUMBER = 1001
 NEEDS = ("acme/integration", "acme/customer/10001", "acme/project/1", "acme/invoice/999")
@@ -349,7 +349,7 @@ ENDINGS: dict[str, tuple[type, ...]] = {
     "prerequisite": (Held,),
     "access": (Held,),
     "reconnect": (Pause,),
-    "retry": (Retry, Trouble),
+    "retry": (Retry, TargetUnavailable),
 }
 KINDS = {"prerequisite": ("customer", "project", "invoice"), "access": ("access",)}
 
@@ -373,7 +373,7 @@ def test_a_situation_comes_about_and_ends_as_the_table_says(world: World, name: 
     assert caught.value.situation == name
     assert isinstance(caught.value, situation.error)
 
-    outcome = verdict(caught.value, a_claim(), NEEDS, chance=0.5)
+    outcome = decide(caught.value, a_claim(), NEEDS, chance=0.5)
 
     assert isinstance(outcome, ENDINGS[situation.ending])
     assert outcome.reason == situation.en.reason
@@ -431,7 +431,7 @@ def test_a_refusal_that_nobody_has_described_is_told_in_fortnoxs_own_words(world
     world.sandbox.fault("fail_next", status=400, code=4711, message="Månen är i vägen.", path="/3/customers")
     with pytest.raises(FortnoxError) as caught:
         world.customer()
-    outcome = verdict(caught.value, a_claim(), NEEDS, chance=0.5)
+    outcome = decide(caught.value, a_claim(), NEEDS, chance=0.5)
     assert isinstance(outcome, Failed)
     assert outcome.reason == "Fortnox refused it and says: Månen är i vägen. (4711)"
     assert explain(caught.value, "sv").reason == "Fortnox nekade och säger: Månen är i vägen. (4711)"

@@ -1,4 +1,4 @@
-"""The courier against a real SMTP server with TLS and a login: `smtps://`, `?starttls=1`, certificates verified."""
+"""The smtp against a real SMTP server with TLS and a login: `smtps://`, `?starttls=1`, certificates verified."""
 
 import asyncio
 import ssl
@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 
-from tests.mail_desk import Inbox as Mailbox
-from tests.mail_desk import running_smtp
-from worker.local.redis import free_port
-from worker.mails.smtp import Courier, ServerTrouble, TooLarge
+from local.redis import free_port
+from mails.smtp import ServerTrouble, SmtpSender, TooLarge
+from tests.mail_dispatch import Inbox as Mailbox
+from tests.mail_dispatch import running_smtp
 
 # aiosmtpd warns of a login outside STARTTLS, and does not see that the connection is wrapped in TLS.
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH")
@@ -118,8 +118,8 @@ def a_mail() -> EmailMessage:
 
 
 def send(address: str) -> None:
-    with Courier(SecretStr(address)) as courier:
-        courier.send(a_mail())
+    with SmtpSender(SecretStr(address)) as smtp:
+        smtp.send(a_mail())
 
 
 LOGIN = "us%40er:p%3Ass%2Fword@"
@@ -158,12 +158,12 @@ def test_a_wrong_password_is_the_operators_trouble_and_is_not_named(
 def test_a_server_that_looks_through_a_mail_gets_its_time_and_any_other_answer_is_awaited_less(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("worker.mails.smtp.TIMEOUT", 0.5)
-    monkeypatch.setattr("worker.mails.smtp.TIMEOUT_OF_DATA", 5.0)
+    monkeypatch.setattr("mails.smtp.TIMEOUT", 0.5)
+    monkeypatch.setattr("mails.smtp.TIMEOUT_OF_DATA", 5.0)
     slow = Mailbox(pause=1.0)
-    with running_smtp(slow) as address, Courier(SecretStr(address)) as courier:
+    with running_smtp(slow) as address, SmtpSender(SecretStr(address)) as smtp:
         for _ in range(2):
-            assert courier.send(a_mail()) == {}
+            assert smtp.send(a_mail()) == {}
     assert len(slow.got) == 2
 
 
@@ -171,10 +171,10 @@ def test_a_mail_that_is_too_large_is_this_mails_fault_and_not_the_servers() -> N
     mail = a_mail()
     mail.add_attachment(b"x" * 20_000, maintype="text", subtype="csv")
     small = Mailbox()
-    with running_smtp(small, data_size_limit=10_000) as address, Courier(SecretStr(address)) as courier:
+    with running_smtp(small, data_size_limit=10_000) as address, SmtpSender(SecretStr(address)) as smtp:
         with pytest.raises(TooLarge, match="552"):
-            courier.send(mail)
-        assert courier.send(a_mail()) == {}
+            smtp.send(mail)
+        assert smtp.send(a_mail()) == {}
     assert len(small.got) == 1
 
 

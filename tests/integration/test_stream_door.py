@@ -10,11 +10,11 @@ from celery import Celery
 from redis.exceptions import ConnectionError as ConnectionLost
 
 from config import load_settings
+from local import EmbeddedRedis
 from tests.unit.factories import customer_json
-from worker.assembly import App, create_app
-from worker.doors import stream
-from worker.doors.stream import STREAM, StreamReader, reading_client
-from worker.local import EmbeddedRedis
+from worker import stream
+from worker.bootstrap import App, create_app
+from worker.stream import STREAM, StreamReader, reading_client
 
 
 class Door:

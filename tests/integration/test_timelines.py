@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis import Redis
 
-from worker.ordering import Done, Failed, Ordering, Submission
-from worker.stores import Entry, TimelineStore
+from ordering import Done, Failed, Ordering, Submission
+from stores import Entry, TimelineStore
 
 DAYS = timedelta(days=90)
 KEY = "mf:timeline:acme:e1"

@@ -12,13 +12,13 @@ import redis
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
+from delivery.tokens import TokenKeeper, to_tokens
 from fortnox import OAuth
 from fortnox import errors as e
+from local import EmbeddedRedis, wait_until
 from moment.events import Integration
-from tasks.tokens import TokenKeeper, to_tokens
+from stores import Connection, ConnectionStore, NeverConnected, Overtaken, Tokens, Vault
 from tests.services import CLIENT_ID, CLIENT_SECRET, Sandbox
-from worker.local import EmbeddedRedis, wait_until
-from worker.stores import Connection, ConnectionStore, NeverConnected, Overtaken, Tokens, Vault
 
 COMPANY = "acme"
 KEY = SecretStr(Fernet.generate_key().decode())

@@ -8,13 +8,13 @@ from typing import cast
 import pytest
 
 from config import load_settings
-from tasks.names import TRANSFERS
-from tasks.transfer import Job, TransferTask
+from delivery.runner import TransferContext, TransferTask
+from local import EmbeddedRedis
+from ordering import Done, Outcome
+from tasks.flows import TRANSFERS
 from tests.unit.factories import customer_json
-from worker.assembly import App, create_app
-from worker.doors.publish import publish
-from worker.local import EmbeddedRedis
-from worker.ordering import Done, Outcome
+from worker.bootstrap import App, create_app
+from worker.publish import publish
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_a_transfer_is_settled_when_redis_is_back(server: EmbeddedRedis, app: Ap
     task = cast(TransferTask, app.tasks[TRANSFERS["customer"]])
     back = threading.Timer(0.7, server.start)
 
-    def done_as_redis_goes_away(job: Job) -> Outcome:
+    def done_as_redis_goes_away(context: TransferContext) -> Outcome:
         server.kill()
         back.start()
         return Done()
@@ -44,6 +44,6 @@ def test_a_transfer_is_settled_when_redis_is_back(server: EmbeddedRedis, app: Ap
     assert task.deliver("acme", "e1", done_as_redis_goes_away) == "done"
 
     back.join()
-    record = app.house.ordering.event("acme", "e1")
+    record = app.services.ordering.event("acme", "e1")
     assert record is not None
     assert record.status == "done"

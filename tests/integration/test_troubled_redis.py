@@ -9,13 +9,13 @@ import pytest
 from redis import Redis
 from typer.testing import CliRunner
 
+from cli.main import cli
 from config import load_settings
+from local.redis import LOOPBACK, free_port
 from tests.services import running_redis
 from tests.unit.factories import customer_json
-from worker.assembly import create_app
-from worker.cli.main import cli
-from worker.doors.publish import publish
-from worker.local.redis import LOOPBACK, free_port
+from worker.bootstrap import create_app
+from worker.publish import publish
 
 
 @pytest.fixture(params=["full", "a replica"])
@@ -23,7 +23,7 @@ def unwritable(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CliRu
     """Commands on a Redis that has an event and takes no more."""
     with running_redis(tmp_path) as url, Redis.from_url(url) as redis:
         app = create_app(load_settings(None, redis_url=url, fortnox_api_url="http://127.0.0.1:1"))
-        app.house.ordering.check_layout()
+        app.services.ordering.check_layout()
         publish(customer_json(), app=app)
         if request.param == "full":
             redis.config_set("maxmemory", 1)

@@ -7,9 +7,9 @@ import redis
 from kombu import Connection
 
 from config.celery import TRANSFERS_QUEUE
-from tasks.messages import wakeup_sender
+from delivery.wakeups import wakeup_sender
+from ordering import Done, Ordering, Submission
 from worker.broker import outlive_connections
-from worker.ordering import Done, Ordering, Submission
 
 
 @pytest.fixture

@@ -17,13 +17,13 @@ from typing import Any
 
 import requests
 
+from local import wait_until
+from local.stack import Stack
 from tests.ledger import check
 from tests.ledger.plan import Company, documents, plan
 from tests.unit.factories import integration_json
-from worker.assembly import App, create_app
-from worker.doors.publish import publish
-from worker.local import wait_until
-from worker.local.stack import Stack
+from worker.bootstrap import App, create_app
+from worker.publish import publish
 
 # About 30 % of all requests, each with one of these. After a write: its answer is lost, or is an error.
 FORTNOX_RATES = {
@@ -107,7 +107,7 @@ def _publish(stack: Stack, app: App, companies: list[Company]) -> None:
 
 
 def _drain(app: App, companies: list[Company], report: Report, say: Callable[[str], object], timeout: float) -> None:
-    ordering = app.house.ordering
+    ordering = app.services.ordering
     open_ = {company.name for company in companies}
 
     def nothing_left() -> bool:
@@ -125,7 +125,7 @@ def _drain(app: App, companies: list[Company], report: Report, say: Callable[[st
 
 
 def _hurry(app: App, name: str, report: Report, *, retrying: int, failed: int) -> None:
-    ordering = app.house.ordering
+    ordering = app.services.ordering
     if ordering.resting(name):
         ordering.resume(name)
     waiting = [event for event in ordering.unsettled(name) if event.status == "retrying"] if retrying else []
@@ -143,7 +143,7 @@ def _look(stack: Stack, app: App, companies: list[Company], report: Report) -> N
     for company in companies:
         reasons = {}
         for document in company.documents:
-            event = app.house.ordering.event(company.name, document.event["id"])
+            event = app.services.ordering.event(company.name, document.event["id"])
             if event is not None and event.status == "done":
                 reasons[event.id] = event.reason
         ledger = stack.sandbox.state(company.name)

@@ -52,7 +52,7 @@ NOT_TEXT, NOT_NUMBER, NOT_BOOLEAN, MISSING = 2000106, 2000108, 2000134, 2001795
         ("CountryCode", "se", 2999006),
         ("Type", "PERSON", 2999004),
         ("DefaultDeliveryTypes", {"Invoice": "PIGEON"}, 2999004),
-        ("DefaultTemplates", {"Letter": "x"}, UNKNOWN_FIELD),
+        ("DefaultTemplates", {"MailContent": "x"}, UNKNOWN_FIELD),
     ],
 )
 def test_a_customer_is_refused(acme: Ledger, field: str, value: Any, code: int) -> None:

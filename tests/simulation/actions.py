@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from tests.simulation.world import Worker, World
-from worker.ordering import (
+from ordering import (
     Claim,
     Done,
     Failed,
     Held,
-    Later,
     Outcome,
     Pause,
+    Release,
     Retry,
     Skipped,
+    Snooze,
     Submission,
     Superseded,
-    Trouble,
-    Yield,
+    TargetUnavailable,
 )
+from tests.simulation.world import Worker, World
 
 MOST_EVENTS: Final = 30  # of one world
 STEPS: Final = ("created", "uploaded", "attached")
@@ -270,15 +270,15 @@ def _retry(world: World, worker: Worker, claim: Claim) -> Outcome:
 
 
 def _trouble(world: World, worker: Worker, claim: Claim) -> Outcome:
-    return Trouble(_wait(world, worker, 600), "503")
+    return TargetUnavailable(_wait(world, worker, 600), "503")
 
 
 def _yield(world: World, worker: Worker, claim: Claim) -> Outcome:
-    return Yield(None if world.rng.random() < 0.4 else _wait(world, worker, 60))
+    return Release(None if world.rng.random() < 0.4 else _wait(world, worker, 60))
 
 
 def _later(world: World, worker: Worker, claim: Claim) -> Outcome:
-    return Later(_wait(world, worker, 60))
+    return Snooze(_wait(world, worker, 60))
 
 
 def _held(world: World, worker: Worker, claim: Claim) -> Outcome:

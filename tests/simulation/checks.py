@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ordering import Wakeup
+from ordering.engine import STATUSES
 from tests.simulation.model import ACTIVE, FORGOTTEN, IDLE, OPEN, SETTLED, Event, Key, Model
 from tests.simulation.server import Kept, Wire, pack
-from worker.ordering import Wakeup
-from worker.ordering.engine import STATUSES
 
 PREFIX = "mf:"
 _NOTHING = Kept("zset", expires=False, value={})
@@ -224,7 +224,7 @@ def _check_log(found: dict[str, Kept], model: Model) -> None:
 
 
 def _expected(model: Model, unblocked: Iterable[str]) -> dict[str, Any]:
-    """The engine's keys (layout: worker/ordering/lua/common.lua) as they follow from the model."""
+    """The engine's keys (layout: ordering/lua/common.lua) as they follow from the model."""
     keys: dict[str, Any] = {
         "tickets": str(model.tickets),
         "fences": str(model.fences),

@@ -10,19 +10,19 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from operator import attrgetter
 
-from worker.ordering import (
+from ordering import (
     Done,
     Failed,
     Held,
-    Later,
     Outcome,
     Pause,
+    Release,
     Retry,
     Skipped,
+    Snooze,
     Submission,
     Superseded,
-    Trouble,
-    Yield,
+    TargetUnavailable,
 )
 
 IDLE = frozenset({"waiting", "held"})
@@ -219,7 +219,7 @@ class Model:
         company = self.companies[event.company]
         event.crashes = event.lapses = 0
         event.released = False
-        if not isinstance(outcome, Yield | Later | Pause | Trouble):
+        if not isinstance(outcome, Release | Snooze | Pause | TargetUnavailable):
             event.attempts += 1
             company.troubles, company.troubled, company.probing = 0, "", False
         match outcome:
@@ -243,14 +243,14 @@ class Model:
                     event.refused_by = event.refused_for = key
                     if tell:
                         self.reports[event.ref] = self.now
-            case Trouble(after):
+            case TargetUnavailable(after):
                 self._trouble(event, company)
                 event.status, event.due = "retrying", self.now + ms(after)
-            case Yield(rest):
+            case Release(rest):
                 event.status = "ready"
                 if rest is not None:
                     self._rest(company, self.now + ms(rest))
-            case Later(after):
+            case Snooze(after):
                 event.status, event.due, event.attempts = "retrying", self.now + ms(after), 0
             case Pause(reason):
                 event.status = "ready"

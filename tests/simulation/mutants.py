@@ -6,7 +6,7 @@ from tests.simulation.variants import Patch
 
 
 class Mutant(NamedTuple):
-    """`promise`: that of worker/ordering/__init__.py which it breaks."""
+    """`promise`: that of ordering/__init__.py which it breaks."""
 
     name: str
     promise: int
@@ -104,8 +104,8 @@ MUTANTS: Final = (
         "what goes on later goes on at once",
         3,
         "settle",
-        "outcome == 'later' then",
-        "outcome == 'later' and false then",
+        "outcome == 'snooze' then",
+        "outcome == 'snooze' and false then",
     ),
     _mutant("a retried event expires", 3, "retry", "  redis.call('PERSIST', e.hash)\n"),
     _mutant("a settled event is kept for ever", 3, "common", "    redis.call('PEXPIRE', e.hash, KEEP)\n"),

@@ -14,7 +14,7 @@ import hiredis
 from redis import Redis
 from redis.exceptions import NoScriptError, ResponseError
 
-from worker.local import EmbeddedRedis
+from local import EmbeddedRedis
 
 # Every key with its type, contents and whether it expires. Sorted where the order means nothing.
 DUMP = """

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from ordering.engine import LUA
 from tests.simulation.__main__ import main
 from tests.simulation.mutants import MUTANTS, Mutant
 from tests.simulation.runner import RESTARTED, Simulation, simulate_in_parallel
 from tests.simulation.variants import Patch, PatchDoesNotFit, write_variant
-from worker.ordering.engine import LUA
 
 SEEDS = 1_500
 CAUGHT_WITHIN = 1_000

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from worker.ordering.engine import LUA
+from ordering.engine import LUA
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from ordering import Claim, Done, LeaseLost, Ordering, Outcome, Submission, Unreported, Wakeup, engine
 from tests.simulation.checks import PREFIX, Looks, check_structure, insist
 from tests.simulation.model import OPEN, Event, Model, Rules, ms
 from tests.simulation.server import Server, Wire
-from worker.ordering import Claim, Done, LeaseLost, Ordering, Outcome, Submission, Unreported, Wakeup, engine
 
 START: Final = 1_700_000_000_000
 RETENTION: Final = timedelta(days=90)

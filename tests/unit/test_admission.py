@@ -7,11 +7,11 @@ import pytest
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
+from delivery.admission import refused
 from moment.events import InvalidEvent, parse_event
+from ordering import Submission
+from stores import Vault
 from tests.unit.factories import integration_json
-from worker.doors.admission import refused
-from worker.ordering import Submission
-from worker.stores import Vault
 
 CODE = "7f3a-K_q.9~xY+z/w=="
 VAULT = Vault([SecretStr(Fernet.generate_key().decode())])

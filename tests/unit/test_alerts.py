@@ -28,7 +28,7 @@ class Case(NamedTuple):
     labels: dict[str, str] = {}  # noqa: RUF012 - never changed
 
 
-def ticks(*without: str, **ages: int) -> dict[str, Any]:
+def heartbeats(*without: str, **ages: int) -> dict[str, Any]:
     return {f'tick_age_seconds{{part="{part}"}}': ages.get(part, 5) for part in PARTS if part not in without}
 
 
@@ -46,18 +46,18 @@ CASES = [
     Case("MetricsMissing", UP, "5m", False),
     Case("RedisDown", {"up": 0}, "5m", True),
     Case("RedisDown", UP, "5m", False),
-    Case("DeliveryStuck", ticks(pump=90) | {"overdue_seconds": 0}, "5m", True, {"part": "pump"}),
-    Case("DeliveryStuck", ticks() | {"overdue_seconds": 90}, "5m", True),
-    Case("DeliveryStuck", ticks(worker=90) | {"overdue_seconds": 1}, "5m", False),
-    Case("NoWorkerTakesTransfers", ticks(worker=200), "5m", True, {"part": "worker"}),
-    Case("NoWorkerTakesTransfers", ticks(mail=200), "5m", False),
-    Case("BeatStopped", ticks(beat=130), "5m", True, {"part": "beat"}),
-    Case("BeatStopped", ticks(), "5m", False),
-    Case("BackgroundStopped", ticks(mail=700), "5m", True, {"part": "mail"}),
-    Case("BackgroundStopped", ticks(polls=700), "5m", True, {"part": "polls"}),
-    Case("BackgroundStopped", ticks(worker=700, polls=500), "5m", False),
-    *(Case("NeverRan", UP | ticks(part), "10m", True, {"part": part}) for part in PARTS),
-    Case("NeverRan", UP | ticks(), "10m", False),
+    Case("DeliveryStuck", heartbeats(pump=90) | {"overdue_seconds": 0}, "5m", True, {"part": "pump"}),
+    Case("DeliveryStuck", heartbeats() | {"overdue_seconds": 90}, "5m", True),
+    Case("DeliveryStuck", heartbeats(worker=90) | {"overdue_seconds": 1}, "5m", False),
+    Case("NoWorkerTakesTransfers", heartbeats(worker=200), "5m", True, {"part": "worker"}),
+    Case("NoWorkerTakesTransfers", heartbeats(mail=200), "5m", False),
+    Case("BeatStopped", heartbeats(beat=130), "5m", True, {"part": "beat"}),
+    Case("BeatStopped", heartbeats(), "5m", False),
+    Case("BackgroundStopped", heartbeats(mail=700), "5m", True, {"part": "mail"}),
+    Case("BackgroundStopped", heartbeats(polls=700), "5m", True, {"part": "polls"}),
+    Case("BackgroundStopped", heartbeats(worker=700, polls=500), "5m", False),
+    *(Case("NeverRan", UP | heartbeats(part), "10m", True, {"part": part}) for part in PARTS),
+    Case("NeverRan", UP | heartbeats(), "10m", False),
     Case("NeverRan", {"up": 0}, "10m", False),  # that is RedisDown
     Case("NeverRan", {}, "10m", False),  # and that MetricsMissing
     Case("OldEvents", {"oldest_event_age_seconds": 3700}, "15m", True),

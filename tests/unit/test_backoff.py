@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from worker.ordering.backoff import ATTEMPTS, FIRST, LONGEST, backoff
+from ordering.backoff import ATTEMPTS, FIRST, LONGEST, backoff
 
 
 def test_waits_double_from_five_seconds_to_four_hours() -> None:

@@ -20,7 +20,7 @@ from config.celery import (
     VISIBILITY_TIMEOUT,
     celery_options,
 )
-from tasks.names import POLL, RECEIVE, REPORT, SCHEDULE_NIGHT, SCHEDULE_POLLS, TRANSFERS, UNREADABLE
+from tasks.flows import POLL, RECEIVE, REPORT, SCHEDULE_NIGHT, SCHEDULE_POLLS, TRANSFERS, UNREADABLE
 
 REDBEAT_OPTIONS = {"redbeat_redis_url", "redbeat_key_prefix", "redbeat_lock_timeout", "redbeat_redis_options"}
 COMPOSE_STOP_GRACE_SECONDS = 30

@@ -10,8 +10,8 @@ from fortnox import errors as e
 from fortnox.errors import Details
 from fortnox.models import AccountInformation, FinancialYear
 from moment.events import Integration
+from stores import Problem, UsedAccount
 from tasks.checks import Found, problems, stopped
-from worker.stores import Problem, UsedAccount
 
 
 def chosen(**given: Any) -> Integration:

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from worker.cli.events import in_words, to_filter, whole_timeline
-from worker.cli.export import COLUMNS, harmless, row
-from worker.ordering import EventRecord
-from worker.stores import Entry
+from cli.events import in_words, to_filter, whole_timeline
+from cli.export import COLUMNS, harmless, row
+from ordering import EventRecord
+from stores import Entry
 
 AT = datetime(2026, 11, 22, 9, tzinfo=UTC)
 

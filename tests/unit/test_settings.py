@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from config import Settings
 from config.settings import RateLimit, settings_problems
-from worker.stores.vault import SANDBOX_KEY
+from stores.vault import SANDBOX_KEY
 
 KEY = Fernet.generate_key().decode()
 REAL = {

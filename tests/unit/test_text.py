@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mappers.text import clean, fitted, is_allowed, shorten
 
-# The published expression, written out: every letter, and these.
+# The published expression, written out: every content, and these.
 PUBLISHED = "0123456789 –:.`´’,;^¤#%§£$€¢¥©™°&/()=+-*_!?²³®½@\\\n\r\u00a0\u0308\u030a"
 
 anything = st.text(st.characters())  # surrogates and unassigned code points included
@@ -77,7 +77,7 @@ def test_line_breaks_are_kept_where_they_may_be(given_text: str, cleaned: str) -
         ("Ombyggnad, etapp", 10, "Ombyggnad"),
         ("Donaudampfschifffahrtsgesellschaft", 10, "Donaudampf"),
         ("a Donaudampfschifffahrtsgesellschaft", 12, "a Donaudampf"),  # the only word end is too far back
-        ("abcb\u0308yz", 4, "abc"),  # half a letter is worse than none
+        ("abcb\u0308yz", 4, "abc"),  # half a content is worse than none
         ("abcb\u0308yz", 5, "abcb\u0308"),
         ("((((((((", 4, "(((("),
     ],

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stores.timetable import SWEDEN, every, nightly
 from tasks.schedule import at_a_time, poll_tick
-from worker.stores.timetable import SWEDEN, every, nightly
 
 TEN_MINUTES = timedelta(minutes=10)
 times = st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001 - given UTC
@@ -45,6 +45,6 @@ def test_the_night_of_a_clock_change_has_one_slot_as_any(day: str) -> None:
 
 
 def test_after_a_downtime_no_more_than_twice_the_usual_pace_is_asked_for() -> None:
-    ticks = TEN_MINUTES / poll_tick(TEN_MINUTES)
-    assert 1000 / ticks < at_a_time(1000, TEN_MINUTES, poll_tick(TEN_MINUTES)) <= 2 * 1000 / ticks + 1
+    heartbeats = TEN_MINUTES / poll_tick(TEN_MINUTES)
+    assert 1000 / heartbeats < at_a_time(1000, TEN_MINUTES, poll_tick(TEN_MINUTES)) <= 2 * 1000 / heartbeats + 1
     assert poll_tick(timedelta(seconds=2)) == timedelta(seconds=0.5)

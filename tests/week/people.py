@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from worker.local.sandbox import Sandbox
+from local.sandbox import Sandbox
 
 ACCOUNTS: Final = (
     4010,

@@ -10,13 +10,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from local import wait_until
+from local.waiting import DeadlineExceeded
 from tests.week import judge
 from tests.week.judge import STOCKHOLM, Deleted, Known
 from tests.week.people import AT_FIRST, Company
 from tests.week.rule import Choices, Fields, as_compared
 from tests.week.site import PATIENCE, Site, started
-from worker.local import wait_until
-from worker.local.waiting import DeadlineExceeded
 
 CHECKPOINT: Final = timedelta(hours=6)
 NIGHT_IS_OVER: Final = (5, 6)  # o'clock, in Stockholm, in winter and summer time

@@ -13,17 +13,17 @@ from typing import Any, Final
 
 import requests
 
-from tasks.names import SCHEDULE_NIGHT
+from local import wait_until
+from local.processes import ManagedProcess
+from local.sandbox import MOMENT_KEY
+from local.stack import Stack
+from local.waiting import DeadlineExceeded
+from tasks.flows import SCHEDULE_NIGHT
 from tasks.schedule import POLL_ID, poll_asked
 from tests.unit.factories import integration_json
 from tests.week.rule import Choices
-from worker.assembly import App, create_app
-from worker.doors.publish import publish
-from worker.local import wait_until
-from worker.local.processes import ManagedProcess
-from worker.local.sandbox import MOMENT_KEY
-from worker.local.stack import Stack
-from worker.local.waiting import DeadlineExceeded
+from worker.bootstrap import App, create_app
+from worker.publish import publish
 
 SOON: Final = 3.0  # seconds: some polls
 PATIENCE: Final = 120.0  # seconds: of a machine that is busy with other things
@@ -81,14 +81,14 @@ class Site:
 
     def _listed(self, company: str, since: datetime) -> bool:
         self.hurry(company)
-        poll_asked(self.app.house, company)
-        last = self.app.house.expenses(company).summary()["lastPoll"]
+        poll_asked(self.app.services, company)
+        last = self.app.services.expenses(company).summary()["lastPoll"]
         return last is not None and datetime.fromisoformat(last) > since
 
     # Companies
 
     def connect(self, company: str, choices: Choices) -> None:
-        self.app.house.company_settings.change(
+        self.app.services.company_settings.change(
             company,
             {
                 "expenseRequires": choices.requires,
@@ -113,7 +113,7 @@ class Site:
         publish(event, app=self.app)
 
         def done() -> bool:
-            record = self.app.house.ordering.event(company, event_id)
+            record = self.app.services.ordering.event(company, event_id)
             return record is not None and record.status == "done"
 
         wait_until(done, what=f"{event_id} of {company}", timeout=PATIENCE)
@@ -121,8 +121,8 @@ class Site:
     def reconcile(self, *companies: str) -> None:
         """Tonight's reconciliation, now: its time has come, and what beat sends each minute goes to a real worker."""
         for company in companies:
-            self.app.house.nights.remove(company)
-            self.app.house.nights.add(company, datetime(2026, 1, 1, tzinfo=UTC))
+            self.app.services.nights.remove(company)
+            self.app.services.nights.add(company, datetime(2026, 1, 1, tzinfo=UTC))
         self.app.send_task(SCHEDULE_NIGHT)
         wait_until(
             lambda: all(map(self._is_reconciled, companies)),
@@ -131,16 +131,16 @@ class Site:
 
     def _is_reconciled(self, company: str) -> bool:
         self.hurry(company)
-        following, store = self.app.house.nights.next(company), self.app.house.expenses(company)
+        following, store = self.app.services.nights.next(company), self.app.services.expenses(company)
         asked = following is not None and following > datetime.now(UTC)
         return asked and store.listing("import") is None and not store.due()
 
     def import_by_hand(self, company: str, days: int) -> None:
         """`moment-fortnox expenses import`; exit status 1 is one that needs a person."""
-        house = self.app.house
-        house.expenses(company).ask_import(days)
-        poll_asked(house, company)
-        store = house.expenses(company)
+        services = self.app.services
+        services.expenses(company).ask_import(days)
+        poll_asked(services, company)
+        store = services.expenses(company)
         wait_until(
             lambda: store.listing("import") is None and not store.due(),
             what=f"the import of {company}",
@@ -152,7 +152,7 @@ class Site:
 
         Not for a poll that failed: that has to go on by itself.
         """
-        ordering = self.app.house.ordering
+        ordering = self.app.services.ordering
         counts = ordering.counts(company)
         if ordering.resting(company):
             ordering.resume(company)
@@ -165,7 +165,7 @@ class Site:
 
     def told(self, company: str) -> dict[str, str]:
         """What failed events say, by supplier invoice: what `events list` shows, and the mails."""
-        return {event.id.split("-")[1]: event.reason for event in self.app.house.ordering.failed(company)}
+        return {event.id.split("-")[1]: event.reason for event in self.app.services.ordering.failed(company)}
 
     # Both ledgers, with amounts as they are
 
@@ -214,16 +214,16 @@ class Site:
 
     def _give_up(self, given_up: set[str]) -> bool:
         """As if each company's poll had been tried for a day. True when each was given up once."""
-        house = self.app.house
-        companies = house.polls.companies()
+        services = self.app.services
+        companies = services.polls.companies()
         for company in companies - given_up:
-            record = house.ordering.event(company, POLL_ID)
+            record = services.ordering.event(company, POLL_ID)
             if record is None:
-                poll_asked(house, company)
+                poll_asked(services, company)
             elif record.status == "failed":
                 given_up.add(company)
             else:
-                house.redis.eval(AS_IF_FOR_A_DAY, 1, f"mf:event:{company}:{POLL_ID}")
+                services.redis.eval(AS_IF_FOR_A_DAY, 1, f"mf:event:{company}:{POLL_ID}")
         return given_up == companies
 
     def mend(self) -> None:

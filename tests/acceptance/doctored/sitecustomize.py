@@ -36,13 +36,13 @@ if poison or bug:
                 load(module)
                 transfer = module.transfer_customer
 
-                def deadly(job: Any) -> Any:
-                    customer = job.event.customer
+                def deadly(context: Any) -> Any:
+                    customer = context.event.customer
                     if customer.name == poison:
                         os.kill(os.getpid(), signal.SIGKILL)
                     if customer.name == bug:
                         return {}[f"{customer.name} {customer.email} {customer.organization_number}"]
-                    return transfer(job)
+                    return transfer(context)
 
                 module.transfer_customer = deadly
 

@@ -1,0 +1,5 @@
+"""`python -m cli` is `moment-fortnox`."""
+
+from cli.main import main
+
+main()

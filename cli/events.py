@@ -1,0 +1,206 @@
+"""`moment-fortnox events`: find events and see what became of them; mending and exporting are beside it."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, time
+from itertools import islice
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.markup import escape
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from cli.console import Json, connected, err, fail, out, print_json, styled
+from ordering import EventRecord
+from ordering.engine import PAGE, STATUSES
+from ordering.history import Filter, find, told
+from stores import Entry
+
+events = typer.Typer(no_args_is_help=True, help="Find events and export them, retry failed ones, skip one.")
+
+WALL = ZoneInfo("Europe/Stockholm")  # what a time without a zone means, and what people are shown
+KINDS = ("customer", "project", "invoice")
+
+Company = Annotated[str | None, typer.Option("--company", help="Only this company's.")]
+Status = Annotated[str | None, typer.Option("--status", help=f"Only these: one of {', '.join(STATUSES)}.")]
+Key = Annotated[str | None, typer.Option("--key", help="Only this ordering key, such as acme/invoice/1001.")]
+Number = Annotated[
+    str | None, typer.Option("--number", help="Only the customer, project or invoice of this number; with --company.")
+]
+Code = Annotated[str | None, typer.Option("--code", help="Only what failed or waits with this code.")]
+Since = Annotated[
+    str | None, typer.Option("--since", help="Settled (or accepted, if under way) at or after: ISO 8601.")
+]
+Until = Annotated[str | None, typer.Option("--until", help="The same, up to and including.")]
+CompanyArgument = Annotated[str, typer.Argument(help="The company's code.", metavar="COMPANY")]
+IdArgument = Annotated[str, typer.Argument(help="The event's id.", metavar="ID")]
+
+
+@events.command("list")
+def list_events(
+    company: Company = None,
+    status: Status = None,
+    key: Key = None,
+    number: Number = None,
+    code: Code = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 100,
+    json: Json = False,
+) -> None:
+    """List events, newest first: under way, failed, and what was transferred in the last 90 days."""
+    wanted = to_filter(company, status, key, number, code, since, until)
+    with connected() as app, looking() as looked:
+        found = list(islice(find(app.services.ordering, wanted, min(limit + 1, PAGE), looked), limit + 1))
+    shown = found[:limit]
+    if json:
+        for record in shown:
+            print_json(as_json(record))
+    elif shown:
+        out.print(_table(shown))
+    else:
+        out.print("no such events")
+    if len(found) > limit:
+        oldest = told(shown[-1]).isoformat()
+        err.print(f"[dim]The newest {limit}. Older ones: --until {oldest}, or a higher --limit.[/]", soft_wrap=True)
+
+
+@contextmanager
+def looking() -> Iterator[Callable[[int], object]]:
+    """Shows how many events were looked at, while it goes on and on a terminal."""
+    columns = (TextColumn("Looking through events: {task.completed:,.0f}"), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda n: progress.advance(task, n)
+
+
+def to_filter(
+    company: str | None,
+    status: str | None = None,
+    key: str | None = None,
+    number: str | None = None,
+    code: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
+) -> Filter:
+    """The options as a filter; ends the command where they make none."""
+    if status is not None and status not in STATUSES:
+        fail(f"--status {status}: one of {', '.join(STATUSES)}", 2)
+    if number is not None and company is None:
+        fail("--number needs --company: each company has numbers of its own", 2)
+    keys = tuple(filter(None, [key])) if number is None else tuple(f"{company}/{kind}/{number}" for kind in KINDS)
+    return Filter(
+        company=company or "",
+        status=status or "",
+        keys=keys,
+        code=code or "",
+        since=_time("--since", since, time.min),
+        until=_time("--until", until, time.max),
+    )
+
+
+def _time(option: str, given: str | None, of_day: time) -> datetime | None:
+    if given is None:
+        return None
+    try:
+        found = datetime.fromisoformat(given)
+    except ValueError:
+        fail(f"{option} {given}: give a time such as 2026-11-22 or 2026-11-22T14:30", 2)
+    if len(given) == len("2026-11-22"):
+        found = datetime.combine(found, of_day)
+    return found if found.tzinfo else found.replace(tzinfo=WALL)
+
+
+def as_json(record: EventRecord) -> dict[str, Any]:
+    """One line of `events list --json`."""
+    return {
+        "id": record.id,
+        "company": record.company,
+        "type": record.type,
+        "key": record.key,
+        "status": record.status,
+        "reason": record.reason,
+        "remedy": record.remedy,
+        "code": record.code,
+        "attempts": record.attempts,
+        "occurredAt": record.occurred_at.isoformat(),
+        "acceptedAt": record.accepted_at.isoformat(),
+        "settledAt": record.settled_at.isoformat() if record.settled_at else None,
+    }
+
+
+def _table(records: Iterable[EventRecord]) -> Table:
+    table = Table("time", "company", "event", "what", "status", "attempts", "reason", box=None)
+    for record in records:
+        what = " ".join(record.key.split("/")[1:])
+        table.add_row(
+            on_the_wall(told(record)),
+            record.company,
+            escape(record.id),
+            escape(what),
+            styled(record.status),
+            str(record.attempts),
+            escape(record.reason),
+        )
+    return table
+
+
+def on_the_wall(at: datetime) -> str:
+    return f"{at.astimezone(WALL):%Y-%m-%d %H:%M:%S}"
+
+
+@events.command()
+def show(company: CompanyArgument, event_id: IdArgument, json: Json = False) -> None:
+    """Show one event: what became of it and why, and each step on the way."""
+    with connected() as app:
+        record = app.services.ordering.event(company, event_id)
+        progress = app.services.ordering.progress(company, event_id)
+        written = app.services.timeline.read(company, event_id)
+    if record is None:
+        fail(f"{company} has no event {event_id}")
+    timeline = whole_timeline(record, written)
+    fields = as_json(record) | {"waitsFor": record.blocker, "steps": progress}
+    if json:
+        print_json(
+            fields | {"timeline": [{"at": at.isoformat(), "what": what, **_plain(d)} for at, what, d in timeline]}
+        )
+        return
+    table = Table(show_header=False, box=None)
+    for name, value in fields.items():
+        if value not in ("", None, {}):
+            table.add_row(f"[dim]{name}[/]", escape(str(value)))
+    out.print(table)
+    out.print()
+    steps = Table(show_header=False, box=None)
+    for at, what, details in timeline:
+        steps.add_row(f"[dim]{at.astimezone(WALL):%Y-%m-%d %H:%M:%S.%f}"[:-3] + "[/]", *in_words(what, details))
+    out.print(steps)
+
+
+def whole_timeline(record: EventRecord, written: list[Entry]) -> list[Entry]:
+    """What was written, with the admission before it and an end that no attempt brought about behind it."""
+    timeline = [Entry(record.accepted_at, "admitted", {}), *sorted(written, key=lambda entry: entry.at)]
+    if record.settled_at and not timeline[-1].what.startswith(record.status):
+        details = {"code": record.code, "reason": record.reason}
+        timeline.append(Entry(record.settled_at, record.status, {k: v for k, v in details.items() if v}))
+    return timeline
+
+
+def in_words(what: str, details: dict[str, Any] | Any) -> tuple[str, str]:
+    """An entry as a person reads it: what, and the rest in one line."""
+    given = dict(details)
+    if what == "request":
+        status = given.get("status", "no answer")
+        code = f" (code {given['code']})" if "code" in given else ""
+        return what, escape(f"{given['method']} {given['path']} → {status}{code}, {given['ms']} ms")
+    if "next" in given:
+        given["next"] = f"again at {on_the_wall(given['next'])}"
+    labels = {"attempt": "attempt {}", "worker": "by {}", "code": "code {}", "behind": "behind {}", "by": "by {}"}
+    words = [labels.get(name, "{}").format(value) for name, value in given.items()]
+    return styled(what), escape(", ".join(words))
+
+
+def _plain(details: Any) -> dict[str, Any]:
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in details.items()}

@@ -1,0 +1,107 @@
+"""`moment-fortnox events export`: the transfer log as JSON lines or CSV, for spreadsheets and other programs."""
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any, TextIO
+
+import typer
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
+
+from cli.console import connected, err, fail
+from cli.events import Company, Key, Number, Since, Status, Until, as_json, events, to_filter
+from delivery.services import Services
+from ordering import EventRecord
+from ordering.engine import PAGE
+from ordering.history import Filter, find
+from stores import Entry
+
+COLUMNS = (
+    "id",
+    "company",
+    "type",
+    "key",
+    "status",
+    "reason",
+    "remedy",
+    "code",
+    "attempts",
+    "occurredAt",
+    "acceptedAt",
+    "settledAt",
+    "number",
+    "seconds",
+    "requests",
+)
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet runs a cell that begins with one of these
+
+
+class Format(StrEnum):
+    """What is written."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+@events.command()
+def export(
+    company: Company = None,
+    status: Status = None,
+    key: Key = None,
+    number: Number = None,
+    since: Since = None,
+    until: Until = None,
+    form: Annotated[Format, typer.Option("--format", help="JSON lines, or CSV with a line of names.")] = Format.JSONL,
+    output: Annotated[Path | None, typer.Option("--output", help="A file; standard output if left out.")] = None,
+) -> None:
+    """Export the transfer log: an event a line, newest first, with the requests to Fortnox that it took."""
+    wanted = to_filter(company, status, key, number, since=since, until=until)
+    with connected() as app, ExitStack() as stack:
+        stream = stack.enter_context(_opened(output)) if output else sys.stdout
+        progress = stack.enter_context(
+            Progress(TextColumn("Exporting {task.completed:,.0f}"), TimeElapsedColumn(), console=err, transient=True)
+        )
+        rows = progress.track(_rows(app.services, wanted), total=None)
+        if form is Format.CSV:
+            _write_csv(rows, stream)
+        else:
+            stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def _opened(output: Path) -> TextIO:
+    try:
+        return output.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        fail(f"--output {output}: {error.strerror}", 2)
+
+
+def _rows(services: Services, wanted: Filter) -> Iterator[dict[str, Any]]:
+    found = find(services.ordering, wanted)
+    while page := list(islice(found, PAGE)):
+        timelines = services.timeline.read_many((record.company, record.id) for record in page)
+        for record, timeline in zip(page, timelines, strict=True):
+            yield row(record, timeline)
+
+
+def row(record: EventRecord, timeline: Iterable[Entry]) -> dict[str, Any]:
+    """One line of the log. `seconds`: from being accepted to being settled."""
+    seconds = (record.settled_at - record.accepted_at).total_seconds() if record.settled_at else None
+    requests = sum(entry.what == "request" for entry in timeline)
+    return as_json(record) | {"number": record.key.split("/")[-1], "seconds": seconds, "requests": requests}
+
+
+def _write_csv(rows: Iterable[dict[str, Any]], stream: TextIO) -> None:
+    writer = csv.DictWriter(stream, COLUMNS)
+    writer.writeheader()
+    for one in rows:
+        writer.writerow({name: harmless(value) for name, value in one.items()})
+
+
+def harmless(value: Any) -> Any:
+    """A cell that a spreadsheet shows and does not calculate."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value

@@ -1,0 +1,1 @@
+"""How one transfer runs, of any kind: runner, retry policy, leases, tokens, upsert, access blocks, admission."""

@@ -1,0 +1,149 @@
+"""One holder's attempt at an event as the log tells it: when it was claimed, each request to Fortnox, how it ended.
+
+It is gathered in memory; an attempt that takes long is written as it goes, so that a process that dies leaves most of
+it behind. It is for people and metrics: nothing depends on it.
+"""
+
+import os
+import socket
+import time
+import traceback
+from contextvars import ContextVar
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from redis.client import Pipeline
+
+from delivery.services import Services
+from fortnox import Exchange
+from ordering import Claim, Done, Failed, Outcome, Skipped, Superseded
+from stores import Entry
+from stores.counters import Tally
+from stores.heartbeats import WORKER
+from stores.timeline import LONGEST
+
+GATHERED_SECONDS: Final = 1.0
+COUNTED_BY_ENGINE: Final = (Failed, Skipped, Superseded)  # as all that settles an event, whoever brought it about
+
+_current: ContextVar["Attempt | None"] = ContextVar("attempt", default=None)
+
+
+class Attempt:
+    """In a `with`, it is told of every request that its thread makes."""
+
+    def __init__(self, claim: Claim, services: Services) -> None:
+        self._claim = claim
+        self._write_buffer = services.write_buffer
+        self._heartbeats = services.heartbeats
+        self._timeline = services.timeline
+        self._counters = services.counters
+        self._written = time.monotonic()
+        self._exchanges: list[Exchange] = []
+        self._entries = [_entry("claimed", attempt=claim.attempts + 1, worker=this_worker())]
+
+    def __enter__(self) -> "Attempt":
+        self._token = _current.set(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)
+
+    def requested(self, exchange: Exchange) -> None:
+        """WriteBuffer one request. Must not raise: it has been executed."""
+        self._exchanges.append(exchange)
+        self._entries.append(
+            _entry(
+                "request",
+                method=exchange.method,
+                path=exchange.path,
+                status=exchange.status,
+                code=exchange.code,
+                ms=round(exchange.seconds * 1000),
+                request=exchange.request_id,
+            )
+        )
+        if time.monotonic() - self._written > GATHERED_SECONDS:
+            self._write()
+
+    def broke(self, error: BaseException) -> None:
+        """WriteBuffer an error that nobody foresaw, with what it says: that leaves neither by the log nor by Sentry."""
+        place = traceback.extract_tb(error.__traceback__)[-1:]
+        where = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in place]
+        self._entries.append(_entry("error", error=type(error).__name__, message=str(error), where=" ".join(where)))
+
+    def lost(self) -> None:
+        """WriteBuffer that the event is no longer this holder's."""
+        self._entries.append(_entry("lease lost"))
+        self._write()
+
+    def end(self, outcome: Outcome) -> None:
+        """WriteBuffer how the attempt ended."""
+        self._entries.append(_ending(outcome))
+        self._write(outcome)
+
+    def _write(self, outcome: Outcome | None = None) -> None:
+        """Has everything written that was noted since the last time."""
+        claim, entries, tally = self._claim, self._entries[-LONGEST:], Tally()
+        for exchange in self._exchanges:
+            count_request(tally, exchange)
+        if outcome is not None:
+            self._count_ending(tally, outcome)
+        self._entries, self._exchanges, self._written = [], [], time.monotonic()
+
+        def write(pipeline: "Pipeline") -> None:
+            self._timeline.append(
+                pipeline,
+                claim.company,
+                claim.id,
+                entries,
+                counters=self._counters.key,
+                tally=tally,
+            )
+            self._heartbeats.add(pipeline, WORKER)
+
+        self._write_buffer.put(write)
+
+    def _count_ending(self, tally: Tally, outcome: Outcome) -> None:
+        kind = self._claim.type.partition(".")[0]
+        if isinstance(outcome, Done):
+            age = (datetime.now(UTC) - self._claim.accepted_at).total_seconds()
+            tally.observe("delivery_seconds", kind, seconds=age)
+        elif not isinstance(outcome, COUNTED_BY_ENGINE):
+            tally.add("attempts", kind, type(outcome).__name__.lower())
+
+
+def current_attempt() -> Attempt | None:
+    """The attempt that this thread is at."""
+    return _current.get()
+
+
+def count_request(tally: Tally, exchange: Exchange) -> None:
+    tally.add("requests", exchange.method, exchange.path, str(exchange.status or "none"))
+    tally.observe("request_seconds", seconds=exchange.seconds)
+
+
+@cache
+def _host() -> str:
+    return socket.gethostname()
+
+
+def this_worker() -> str:
+    """This process, as `host:pid`."""
+    return f"{_host()}:{os.getpid()}"
+
+
+def _ending(outcome: Outcome) -> Entry:
+    after: timedelta | None = getattr(outcome, "after", None) or getattr(outcome, "rest", None)
+    return _entry(
+        type(outcome).__name__.lower(),
+        code=getattr(outcome, "code", ""),
+        reason=getattr(outcome, "reason", ""),
+        behind=getattr(outcome, "key", ""),
+        next=None if after is None else datetime.now(UTC) + after,
+    )
+
+
+def _entry(what: str, **details: Any) -> Entry:
+    return Entry(datetime.now(UTC), what, details)

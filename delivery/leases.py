@@ -1,0 +1,117 @@
+"""Keeps the leases of what this process is transferring, from one background thread."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+
+import structlog
+from redis.exceptions import RedisError
+
+from delivery.access_blocks import about_connection
+from delivery.stopping import Stopping
+from ordering import Claim, LeaseLost, Ordering
+
+log = structlog.get_logger(__name__)
+
+
+LedgerOf = Callable[[str], int | None]  # the tenant id of the company's ledger, as far as it is known
+
+
+class HandedBack(Exception):
+    """The event goes on from here in another worker, or in this one when it comes again."""
+
+    def __str__(self) -> str:
+        return "The worker was stopped; another goes on."
+
+
+class Moved(HandedBack):
+    """The company is connected to another ledger than when the event was taken up."""
+
+    def __str__(self) -> str:
+        return "The company is connected to another ledger now: the event begins anew in that one."
+
+
+class LeaseHandle:
+    """A claim whose lease is kept, in one ledger. `check` it before every request."""
+
+    def __init__(self, ordering: Ordering, claim: Claim, stopping: Stopping, ledger_of: LedgerOf) -> None:
+        self.claim = claim
+        self._ledger_of = ledger_of
+        self._ordering = ordering
+        self._stopping = stopping
+        self._lease = ordering.lease.total_seconds()
+        # The monotonic clock runs on while a process is stopped, so a zombie finds its lease over.
+        self._good_until = time.monotonic() + self._lease
+
+    @cached_property
+    def ledger(self) -> int | None:
+        """The tenant id of the ledger that the event is delivered to, as it is when that is first asked for.
+
+        None where it is not known, and of an event about the connection itself, which may bring another.
+        """
+        return None if about_connection(self.claim) else self._ledger_of(self.claim.company)
+
+    def renew(self) -> None:
+        """Another lease from now. Raises `LeaseLost`."""
+        asked = time.monotonic()
+        if not self._ordering.renew(self.claim):
+            self._good_until = 0.0
+            raise LeaseLost(self.claim.company, self.claim.id)
+        self._good_until = asked + self._lease
+
+    def check(self) -> None:
+        """Makes sure that the event is this holder's to go on with. Raises `LeaseLost` and `HandedBack`.
+
+        The token of the next request was read before: one of another ledger is not used.
+        """
+        if self._stopping:
+            raise HandedBack
+        if time.monotonic() > self._good_until - self._lease / 3:
+            self.renew()
+        if self.ledger is not None and self._ledger_of(self.claim.company) != self.ledger:
+            raise Moved
+
+
+class LeaseKeeper:
+    """Renews every hold of this process each third of a lease. The thread starts with the first lease."""
+
+    def __init__(self, ordering: Ordering, stopping: Stopping, ledger_of: LedgerOf) -> None:
+        self._ordering = ordering
+        self._ledger_of = ledger_of
+        self._stopping = stopping
+        self._interval = ordering.lease.total_seconds() / 3
+        self._handles: set[LeaseHandle] = set()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def keep(self, claim: Claim) -> Iterator[LeaseHandle]:
+        lease = LeaseHandle(self._ordering, claim, self._stopping, self._ledger_of)
+        with self._changed:
+            self._handles.add(lease)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="lease-keeper", daemon=True)
+                self._thread.start()
+        try:
+            yield lease
+        finally:
+            with self._changed:
+                self._handles.discard(lease)
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(self._interval)
+            with self._changed:
+                handles = tuple(self._handles)
+            for lease in handles:
+                self._renew(lease)
+
+    def _renew(self, lease: LeaseHandle) -> None:
+        try:
+            lease.renew()
+        except LeaseLost:
+            log.warning("lease.lost", company=lease.claim.company, key=lease.claim.key, event_id=lease.claim.id)
+        except RedisError as error:
+            log.warning("lease.not_renewed", company=lease.claim.company, error=type(error).__name__)

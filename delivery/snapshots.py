@@ -1,0 +1,88 @@
+"""A number that Fortnox already has when we first write it: ours if it looks like the same thing, else left alone.
+
+An accountant may have numbered customers before Moment was connected. A clearly different one is not overwritten; the
+event fails naming both, and a person who knows better takes it over: `events retry … --accept-existing`.
+"""
+
+import re
+from collections.abc import Callable
+from difflib import SequenceMatcher
+from typing import NamedTuple, TypeVar
+
+from delivery.runner import TransferContext
+from delivery.upsert import HeldByAnother, Register, create_or_update
+from fortnox.models import Customer, Project
+from fortnox.payloads import CustomerPayload, ProjectPayload
+from mappers import Mapped
+from mappers.organisation import swedish_form
+from ordering import Done, Failed, Outcome
+
+P = TypeVar("P", CustomerPayload, ProjectPayload)
+M = TypeVar("M", Customer, Project)
+
+ACCEPTED = "accept-existing"  # the step that a person takes: `Ordering.retry` records it with the event
+ALIKE = 0.7  # of 1; "Skanska Bygg" and "Skånska Byggen" are 0.92 alike, "Andersson Måleri" and "Skånska Bygg" 0.29
+
+_LEGAL_FORMS = {"ab", "aktiebolag", "publ", "hb", "handelsbolag", "kb", "kommanditbolag", "as", "oy", "ltd", "gmbh"}
+
+
+class Identity(NamedTuple):
+    """What a person would tell one from another by."""
+
+    name: str
+    organisation_number: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.organisation_number})" if self.organisation_number else self.name
+
+
+def transfer_snapshot(
+    context: TransferContext, register: Register[M], mapped: Mapped[P], who: Callable[[P | M], Identity]
+) -> Outcome:
+    """Creates or updates it: one request when something changed, none when not."""
+    ours = who(mapped.payload)
+
+    def check(found: M) -> None:
+        if clearly_different(ours, who(found)):
+            raise HeldByAnother(str(who(found)))
+
+    try:
+        create_or_update(
+            register, context.links, mapped.payload, check=None if context.taken(ACCEPTED) else check, memory=context
+        )
+    except HeldByAnother as other:
+        kind, number = context.claim.key.split("/")[1:]
+        return Failed(
+            f"{kind.capitalize()} number {number} is {other} in Fortnox and {ours} in Moment. "
+            "Nothing was changed in Fortnox.",
+            f"Give one of the two another number. If they are the same {kind}, have Moment's taken over: "
+            f"moment-fortnox events retry {context.claim.company} {context.claim.id} --accept-existing",
+            "HeldByAnother",
+        )
+    return Done(notice=mapped.notice)
+
+
+def customer_identity(customer: CustomerPayload | Customer) -> Identity:
+    return Identity(customer.name or "", customer.organisation_number)
+
+
+def project_identity(project: ProjectPayload | Project) -> Identity:
+    return Identity(project.description or "")
+
+
+def clearly_different(ours: Identity, theirs: Identity) -> bool:
+    """By organisation number where both have one, else by name. Pure."""
+    if ours.organisation_number and theirs.organisation_number:
+        return _number(ours.organisation_number) != _number(theirs.organisation_number)
+    mine, other = _words(ours.name), _words(theirs.name)
+    if not mine or not other or set(mine) <= set(other) or set(other) <= set(mine):
+        return False
+    return SequenceMatcher(None, " ".join(mine), " ".join(other)).ratio() < ALIKE
+
+
+def _number(text: str) -> str:
+    return swedish_form(text) or re.sub(r"\W", "", text).upper()
+
+
+def _words(name: str) -> list[str]:
+    return [word for word in re.findall(r"\w+", name.casefold()) if word not in _LEGAL_FORMS]

@@ -1,0 +1,75 @@
+"""Finding events, newest first, by company, status, key and time. Reads indices from one end; scans nothing settled."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from ordering.engine import PAGE, STATUSES, UNSETTLED, EventRecord, Found, Ordering
+
+SETTLED: Final = tuple(status for status in STATUSES if status not in UNSETTLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What is looked for. Times are those of settling, of what is under way those of being accepted."""
+
+    company: str = ""
+    status: str = ""
+    keys: tuple[str, ...] = ()
+    code: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def fits(self, record: EventRecord) -> bool:
+        return (
+            self.company in ("", record.company)
+            and self.status in ("", record.status)
+            and (not self.keys or record.key in self.keys)
+            and self.code in ("", record.code)
+            and (self.since is None or told(record) >= self.since)
+            and (self.until is None or told(record) <= self.until)
+        )
+
+    @property
+    def indices(self) -> tuple[str, ...]:
+        """The company's indices that hold what fits."""
+        if not self.status:
+            return ("open", "failed") if self.code else ("open", *SETTLED)
+        return ("open",) if self.status in UNSETTLED else (self.status,)
+
+
+def told(record: EventRecord) -> datetime:
+    """When the event was settled; of one under way, when it was accepted."""
+    return record.settled_at or record.accepted_at
+
+
+def find(
+    ordering: Ordering, wanted: Filter, page: int = PAGE, looked: Callable[[int], object] = lambda n: None
+) -> Iterator[EventRecord]:
+    """Every event that fits, newest first, read `page` by page as it is asked for.
+
+    `looked` is told how many more were looked at: by status or code that can be many for each that fits.
+    """
+    if wanted.keys:
+        records = ordering.events(ref for key in wanted.keys for ref in ordering.of_key(key))
+        yield from sorted(filter(wanted.fits, records), key=told, reverse=True)
+        return
+    after: Found | None = None
+    while True:
+        some = ordering.latest(
+            wanted.indices,
+            company=wanted.company,
+            since=wanted.since,
+            until=wanted.until,
+            after=after,
+            most=page,
+            status=wanted.status if wanted.status in UNSETTLED else "",
+            code=wanted.code,
+        )
+        looked(some.looked)
+        if some.found:
+            yield from filter(wanted.fits, ordering.events(one[:2] for one in some.found))
+        if some.end is None:
+            return
+        after = some.end

@@ -1,0 +1,318 @@
+-- What every transition shares. Put before each of them; no file but these touches the engine's keys.
+--
+-- KEYS[1]  prefix of every key, for example "mf:"
+-- ARGV[1]  the time in ms since the epoch, or "" for the server's own clock (the rule; a test gives one)
+-- ARGV[2]  how many transfers of a company may be released at a time
+-- ARGV[3]  how long a settled event is remembered, ms
+-- ARGV[4…] the transition's own
+-- send     how a wake-up is sent, if it is sent from here (see Ordering); else nil, and it is returned
+--
+-- Layout (one server, no cluster: key names are built here). `ref` is "company:id".
+--   tickets, fences                  counters: admission order, fencing tokens
+--   companies                        set of company codes
+--   due, leases, woken, resting      sorted sets by time: retries, leases (ref); wake-ups sent and not yet
+--                                    answered (ref; of one repeated n times, the later the more); companies
+--                                    that may go on then
+--   unblocked                        set of ordering keys whose waiters are not all looked at yet
+--   counters                         hash: `events|<type>|<status>`, and what stores/counters.py counts
+--   reports                          sorted set by time: refs (or "company:") a person must be told of
+--   event:<ref>                      hash: see publish.lua;  body:<ref> its JSON;  progress:<ref> steps done
+--   company:<c>                      hash: n:<status> counts, paused, rests, troubles, troubled, probing
+--   company:<c>:ready, :control      sorted sets id → place: may start (control: even while paused)
+--   company:<c>:released             set of ids that hold one of the company's slots
+--   company:<c>:open, :failed        sorted sets id → time accepted, time failed
+--   company:<c>:done, :superseded, :skipped   sorted sets id → time settled: the transfer log; trimmed, expires
+--   key:<k>                          hash: through (highest place done), sequence, done_at; it expires
+--   key:<k>:active                   id of the event that is ready, running or retrying
+--   key:<k>:line, :failed            sorted sets id → place
+--   key:<k>:settled                  sorted set id → time settled: the log of one number; trimmed, expires
+--   key:<k>:waiters, :held           sorted sets ref → place: events of other keys that need this one
+--   key:<k>:refused                  sorted set ref → time: held, as the target refused them for this key
+
+local P = KEYS[1]
+local NOW = tonumber(ARGV[1])
+if not NOW then
+  local time = redis.call('TIME')
+  NOW = time[1] * 1000 + math.floor(time[2] / 1000)
+end
+local CAP = tonumber(ARGV[2])
+local KEEP = ARGV[3]
+
+local woken = {}   -- what this call releases and has not sent: flat company, id, type, key
+local looks = 200  -- how many waiters one call looks at; the rest is the pump's
+
+local ACTIVE = { ready = true, running = true, retrying = true }
+
+local function int(number) return string.format('%.0f', number) end
+
+local function load(company, id)
+  local ref = company .. ':' .. id
+  local f = redis.call('HMGET', P .. 'event:' .. ref, 'status', 'key', 'needs', 'place', 'snapshot',
+    'sequence', 'blocker', 'type', 'fence', 'control', 'claimed', 'started', 'refused', 'attempts', 'recurring')
+  if not f[1] then return nil end
+  return { company = company, id = id, ref = ref, hash = P .. 'event:' .. ref, status = f[1], key = f[2],
+    needs = f[3], place = tonumber(f[4]), snapshot = f[5] == '1', sequence = tonumber(f[6] or ''),
+    blocker = f[7], type = f[8], fence = f[9], control = f[10] == '1', claimed = tonumber(f[11] or ''),
+    started = f[12] == '1', refused = f[13] == '1', attempts = tonumber(f[14] or '0'), recurring = f[15] == '1' }
+end
+
+local function load_ref(ref)
+  local colon = string.find(ref, ':', 1, true)
+  return load(string.sub(ref, 1, colon - 1), string.sub(ref, colon + 1))
+end
+
+-- Takes an event out of wherever its status put it, and gives it the new status. `fields`: what else is set, flat.
+local function move(e, status, fields)
+  local company = P .. 'company:' .. e.company
+  if e.status == 'waiting' and e.blocker then
+    redis.call('ZREM', P .. 'key:' .. e.blocker .. ':waiters', e.ref)
+  elseif e.status == 'held' then
+    redis.call('ZREM', P .. 'key:' .. e.blocker .. (e.refused and ':refused' or ':held'), e.ref)
+  elseif e.status == 'ready' then
+    redis.call('ZREM', P .. 'woken', e.ref)
+    if status ~= 'running' then -- which keeps the slot
+      redis.call('ZREM', company .. (e.control and ':control' or ':ready'), e.id)
+      redis.call('SREM', company .. ':released', e.id)
+    end
+  elseif e.status == 'running' then
+    redis.call('ZREM', P .. 'leases', e.ref)
+    redis.call('SREM', company .. ':released', e.id)
+  elseif e.status == 'retrying' then
+    redis.call('ZREM', P .. 'due', e.ref)
+  elseif e.status == 'failed' then
+    redis.call('ZREM', P .. 'key:' .. e.key .. ':failed', e.id)
+    redis.call('ZREM', company .. ':failed', e.id)
+    redis.call('ZREM', P .. 'key:' .. e.key .. ':settled', e.id)
+  elseif e.status == 'skipped' or e.status == 'done' then
+    redis.call('ZREM', company .. ':' .. e.status, e.id)
+    redis.call('ZREM', P .. 'key:' .. e.key .. ':settled', e.id)
+  end
+  if e.blocker then
+    redis.call('HDEL', e.hash, 'blocker', 'refused')
+    e.blocker, e.refused = nil, false
+  end
+  if ACTIVE[e.status] and not ACTIVE[status] then
+    redis.call('DEL', P .. 'key:' .. e.key .. ':active')
+  elseif ACTIVE[status] and not ACTIVE[e.status] then
+    redis.call('SET', P .. 'key:' .. e.key .. ':active', e.id)
+  end
+  redis.call('HINCRBY', company, 'n:' .. e.status, -1)
+  redis.call('HINCRBY', company, 'n:' .. status, 1)
+  redis.call('HSET', e.hash, 'status', status, unpack(fields or {}))
+  e.status = status
+end
+
+local function wait_for(e, key)
+  move(e, 'waiting')
+  e.blocker = key
+  redis.call('HSET', e.hash, 'blocker', key)
+  redis.call('ZADD', P .. 'key:' .. key .. ':waiters', e.place, e.ref)
+end
+
+local function hold(e, key)
+  move(e, 'held')
+  e.blocker = key
+  redis.call('HSET', e.hash, 'blocker', key)
+  redis.call('ZADD', P .. 'key:' .. key .. ':held', e.place, e.ref)
+end
+
+-- The target refused it for that key: it is released when that next goes through, not by what else ends there.
+local function hold_refused(e, key, fields)
+  move(e, 'held', fields)
+  e.blocker, e.refused = key, true
+  redis.call('HSET', e.hash, 'blocker', key, 'refused', 1)
+  redis.call('ZADD', P .. 'key:' .. key .. ':refused', NOW, e.ref)
+end
+
+local function ready(e, fields)
+  move(e, 'ready', fields)
+  redis.call('ZADD', P .. 'company:' .. e.company .. (e.control and ':control' or ':ready'), e.place, e.id)
+end
+
+local function report(ref) redis.call('ZADD', P .. 'reports', NOW, ref) end
+
+local function lowest(set)
+  local first = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')
+  return first[1], tonumber(first[2] or '')
+end
+
+-- Why a snapshot must not be applied any more, if so: a newer one of its key has gone through. Newer is what has
+-- the higher sequence, or where one of the two has none, the later place.
+local function stale(e)
+  if not e.snapshot then return nil end
+  local f = redis.call('HMGET', P .. 'key:' .. e.key, 'sequence', 'through')
+  local applied, through = tonumber(f[1] or ''), tonumber(f[2] or '')
+  if e.sequence and applied then
+    return e.sequence < applied and 'stale: sequence ' .. int(e.sequence) .. ' came after ' .. int(applied)
+  end
+  return through and through > e.place and 'a newer one of the same has gone through'
+end
+
+local finish -- below; a stale snapshot found on the way is finished at once
+
+-- Decides whether the first event of its line may start: every earlier event of every key that it needs is
+-- through. Only the first is looked at, and only while no other of its key is under way (invariants 1, 2, 4).
+local function consider(e)
+  if lowest(P .. 'key:' .. e.key .. ':line') ~= e.id then return end
+  if redis.call('EXISTS', P .. 'key:' .. e.key .. ':active') == 1 then return end
+  local why = stale(e)
+  if why then return finish(e, 'superseded', why) end
+  if e.refused then return end
+  for key in string.gmatch(e.needs, '%S+') do
+    local _, place = lowest(P .. 'key:' .. key .. ':line')
+    if place and place < e.place then return wait_for(e, key) end
+    local _, broken = lowest(P .. 'key:' .. key .. ':failed')
+    if broken and broken < e.place then return hold(e, key) end
+  end
+  ready(e)
+end
+
+local function advance(key, company)
+  local id = lowest(P .. 'key:' .. key .. ':line')
+  if id then consider(load(company, id)) end
+end
+
+-- Looks again at the events that wait for this key: those before its first open event may go on, or are held
+-- if an event of the key failed; those refused for it before it last went through are tried again. Each look takes
+-- one of them out of its set, so no event is looked at twice.
+local function sweep(key)
+  local waiters, held = P .. 'key:' .. key .. ':waiters', P .. 'key:' .. key .. ':held'
+  local refused = P .. 'key:' .. key .. ':refused'
+  local _, open = lowest(P .. 'key:' .. key .. ':line')
+  local _, broken = lowest(P .. 'key:' .. key .. ':failed')
+  while looks > 0 do
+    local ref, place = lowest(waiters)
+    if not ref or (open and place > open) then break end
+    looks = looks - 1
+    local e = load_ref(ref)
+    move(e, 'waiting')
+    consider(e)
+  end
+  while looks > 0 do
+    local ref, place = lowest(held)
+    if not ref or (broken and place > broken) then break end
+    looks = looks - 1
+    local e = load_ref(ref)
+    move(e, 'waiting')
+    consider(e)
+  end
+  local done_at
+  while looks > 0 do
+    local ref, since = lowest(refused)
+    done_at = done_at or ref and tonumber(redis.call('HGET', P .. 'key:' .. key, 'done_at') or '')
+    if not ref or not done_at or since > done_at then break end
+    looks = looks - 1
+    local e = load_ref(ref)
+    move(e, 'waiting')
+    consider(e)
+  end
+  if looks <= 0 then redis.call('SADD', P .. 'unblocked', key) end
+end
+
+-- Keeps an event findable for as long as it is remembered. Each one takes two that are older than that out, so that
+-- nothing has to be scanned; an index in which nothing happens any more expires as a whole.
+local function index(set, id)
+  redis.call('ZADD', set, NOW, id)
+  local old = redis.call('ZRANGEBYSCORE', set, '-inf', NOW - tonumber(KEEP), 'LIMIT', 0, 2)
+  if old[1] then redis.call('ZREM', set, unpack(old)) end
+  redis.call('PEXPIRE', set, KEEP)
+end
+
+-- A last word on an event: done, failed, superseded or skipped. What waited for it is looked at.
+function finish(e, status, reason, fields)
+  local company, key = P .. 'company:' .. e.company, P .. 'key:' .. e.key
+  move(e, status, { 'settled', int(NOW), 'reason', reason, unpack(fields or {}) })
+  redis.call('ZREM', key .. ':line', e.id)
+  redis.call('ZREM', company .. ':open', e.id)
+  redis.call('HINCRBY', P .. 'counters', 'events|' .. e.type .. '|' .. status, 1)
+  if status == 'failed' or not e.recurring then index(key .. ':settled', e.id) end
+  if status == 'failed' then
+    redis.call('ZADD', key .. ':failed', e.place, e.id)
+    redis.call('ZADD', company .. ':failed', NOW, e.id)
+    report(e.ref)
+  elseif e.recurring then -- its id comes again: neither remembered nor counted
+    redis.call('HINCRBY', company, 'n:' .. status, -1)
+    redis.call('DEL', e.hash, P .. 'body:' .. e.ref, P .. 'progress:' .. e.ref)
+  else
+    redis.call('PEXPIRE', e.hash, KEEP)
+    index(company .. ':' .. status, e.id)
+    if status == 'skipped' or e.again then -- it can be retried, and then goes on from the steps it took
+      redis.call('PEXPIRE', P .. 'body:' .. e.ref, KEEP)
+      redis.call('PEXPIRE', P .. 'progress:' .. e.ref, KEEP)
+    else
+      redis.call('DEL', P .. 'body:' .. e.ref, P .. 'progress:' .. e.ref)
+    end
+  end
+  if status == 'done' then
+    redis.call('DEL', key .. ':failed') -- the key is mended: what was held behind it goes on
+    local through = math.max(e.place, tonumber(redis.call('HGET', key, 'through') or '') or 0)
+    redis.call('HSET', key, 'done_at', int(NOW), 'through', int(through))
+    if e.sequence then redis.call('HSET', key, 'sequence', int(e.sequence)) end
+    redis.call('PEXPIRE', key, KEEP)
+  end
+  advance(e.key, e.company)
+  sweep(e.key)
+end
+
+-- Whoever held the event is gone. `field` counts how often in a row; at `most` times the event is set aside.
+local function orphan(e, field, most, reason)
+  local times = redis.call('HINCRBY', e.hash, field, 1)
+  if times >= most then
+    finish(e, 'failed', string.format(reason, times),
+      { 'remedy', 'This is a fault in the integration, not in your data.', 'code', 'crash' })
+  else
+    ready(e)
+  end
+end
+
+local function state(company)
+  local f = redis.call('HMGET', P .. 'company:' .. company, 'rests', 'paused', 'probing')
+  return { rests = f[1], paused = f[2], probing = f[3] }
+end
+
+-- A control event (one that may end a pause) starts while its company is paused, but not while it rests.
+local function may_start(company, control) return not company.rests and (control or not company.paused) end
+
+local function wake(company, id)
+  local f = redis.call('HMGET', P .. 'event:' .. company .. ':' .. id, 'type', 'key')
+  redis.call('SADD', P .. 'company:' .. company .. ':released', id)
+  redis.call('ZADD', P .. 'woken', NOW, company .. ':' .. id)
+  if send then return send(company, id, f[1], f[2]) end
+  for _, value in ipairs({ company, id, f[1], f[2] }) do woken[#woken + 1] = value end
+end
+
+-- Fills the company's free slots with the first of its ready events (invariant 6).
+local function release(company)
+  local base, now = P .. 'company:' .. company, state(company)
+  while may_start(now, true) do
+    local popped = redis.call('ZPOPMIN', base .. ':control')
+    if not popped[1] then break end
+    wake(company, popped[1])
+  end
+  if not may_start(now, false) then return end
+  local cap = now.probing and 1 or CAP
+  local free = cap - redis.call('SCARD', base .. ':released')
+  while free > 0 do
+    local popped = redis.call('ZPOPMIN', base .. ':ready')
+    if not popped[1] then break end
+    wake(company, popped[1])
+    free = free - 1
+  end
+end
+
+-- The company rests until then, at least: nothing of it is released.
+local function rest(company, till)
+  local hash = P .. 'company:' .. company
+  local current = tonumber(redis.call('HGET', hash, 'rests') or '')
+  if till > NOW and (not current or till > current) then
+    redis.call('HSET', hash, 'rests', int(till))
+    redis.call('ZADD', P .. 'resting', till, company)
+  end
+end
+
+-- Whether this holder still holds the event: its own token, and a lease that has not run out (invariant 1).
+local function holds(e, fence)
+  if not e or e.status ~= 'running' or e.fence ~= fence then return false end
+  local lease = tonumber(redis.call('ZSCORE', P .. 'leases', e.ref) or '')
+  return lease ~= nil and lease >= NOW
+end

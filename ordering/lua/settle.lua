@@ -1,0 +1,83 @@
+-- The holder says how its transfer ended. Whatever becomes ready by that is released.
+--
+-- ARGV[4] company   [5] id   [6] fence   [7] outcome   [8] reason   [9] remedy   [10] code
+-- ARGV[11] retry, unavailable, snooze: in how many ms it is due; release: for how many ms the company rests, or ""
+-- ARGV[12] held: the ordering key it waits for   [13] done, held: "1" when a person is to be told
+-- ARGV[14] unavailable: how many in a row open the breaker   [15] first rest, ms   [16] longest rest, ms
+-- ARGV[17] done: "1" when something was left out and a person may have it run again
+-- ARGV[18] what the target itself said, or ""
+-- outcome: done | failed | skipped | superseded | retry | held | release | snooze | unavailable | pause
+-- returns { 1 settled | 0 not this holder's, woken }
+
+local company, outcome, reason = ARGV[4], ARGV[7], ARGV[8]
+local e = load(company, ARGV[5])
+if not holds(e, ARGV[6]) then return { 0, woken } end
+
+local base = P .. 'company:' .. company
+local why = { 'reason', reason, 'remedy', ARGV[9], 'code', ARGV[10], 'said', ARGV[18] }
+
+local function charge()
+  for _, value in ipairs({ 'attempts', e.attempts + 1 }) do why[#why + 1] = value end
+end
+
+local function retry_in(delay)
+  move(e, 'retrying', why)
+  redis.call('ZADD', P .. 'due', NOW + delay, e.ref)
+end
+
+-- The target did not serve. Several in a row, of more than one event, open the breaker: the company rests, and
+-- then goes on with one probe at a time. A probe's failure is not charged to its event, and while that one
+-- waits for its next attempt the next probe is another event. What was under way when the company began to
+-- rest neither counts nor is charged.
+local function unavailable()
+  local resting = redis.call('HEXISTS', base, 'rests') == 1
+  local probing = redis.call('HEXISTS', base, 'probing') == 1
+  if not probing and not resting then charge() end
+  retry_in(tonumber(ARGV[11]))
+  if resting or (not probing and redis.call('HGET', base, 'troubled') == e.id) then return end
+  redis.call('HSET', base, 'troubled', e.id)
+  local over = redis.call('HINCRBY', base, 'troubles', 1) - tonumber(ARGV[14])
+  if over >= 0 then
+    redis.call('HSET', base, 'probing', 1)
+    rest(company, NOW + math.min(tonumber(ARGV[15]) * 2 ^ math.min(over, 20), tonumber(ARGV[16])))
+  end
+end
+
+redis.call('HDEL', e.hash, 'crashes', 'lapses')
+if ARGV[13] == '1' and outcome == 'done' then report(e.ref) end
+if outcome == 'unavailable' then
+  unavailable()
+elseif outcome == 'release' then
+  ready(e, why)
+  if ARGV[11] ~= '' then rest(company, NOW + tonumber(ARGV[11])) end
+elseif outcome == 'snooze' then
+  redis.call('HDEL', e.hash, 'attempts')
+  retry_in(tonumber(ARGV[11]))
+elseif outcome == 'pause' then
+  if redis.call('HSETNX', base, 'paused', reason) == 1 then report(company .. ':') end
+  if e.control then -- it would run while its company is paused, again and again
+    finish(e, 'failed', reason, why)
+  else
+    ready(e, why)
+  end
+else
+  charge()
+  redis.call('HDEL', base, 'troubles', 'troubled', 'probing')
+  if outcome == 'retry' then
+    retry_in(tonumber(ARGV[11]))
+  elseif outcome == 'held' then
+    local done_at = tonumber(redis.call('HGET', P .. 'key:' .. ARGV[12], 'done_at') or '')
+    if done_at and done_at >= e.claimed then -- it went through meanwhile: nothing would release this one
+      move(e, 'waiting', why)
+    else
+      hold_refused(e, ARGV[12], why)
+      if ARGV[13] == '1' then report(e.ref) end
+    end
+    advance(e.key, company) -- to this one, or to an earlier one that was retried while it ran
+  else
+    e.again = ARGV[17] == '1'
+    finish(e, outcome, reason, why)
+  end
+end
+release(company)
+return { 1, woken }

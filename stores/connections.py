@@ -1,0 +1,256 @@
+"""A company's connection: its choices in clear, its tokens sealed. One hash a company: `connection:<company>`.
+
+A pair of tokens has a version: the grant it belongs to, and how often that was renewed; what is known of the connection
+has a revision. Every change names the version or revision that it is based on, so whoever comes late changes nothing
+(`lua/`, one transition each). Instants are by Redis's clock: workers' own may differ.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, cast
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from redis import Redis
+from redis.commands.core import Script
+
+from moment.events import Integration
+from stores.vault import Vault
+
+State = Literal["connected", "paused", "disabled"]
+Kept = Literal["kept", "revived", "spare", "gone"]
+
+AHEAD = timedelta(minutes=2)  # renewed this long before it expires, so that no request meets the end of it
+LUA = Path(__file__).parent / "lua"
+
+
+class NeverConnected(RuntimeError):
+    """The company has no connection to Fortnox."""
+
+    def __init__(self, company: str) -> None:
+        super().__init__(company)
+        self.company = company
+
+    def __str__(self) -> str:
+        return (
+            f"{self.company} is not connected to Fortnox. Enable the integration in Moment, or run "
+            f"`moment-fortnox companies connect {self.company}`."
+        )
+
+
+class Overtaken(RuntimeError):
+    """Somebody else has changed the connection since it was read: nothing was changed."""
+
+    def __init__(self, company: str) -> None:
+        super().__init__(company)
+        self.company = company
+
+    def __str__(self) -> str:
+        return f"The connection of {self.company} was changed by somebody else meanwhile."
+
+
+class Tokens(BaseModel):
+    """A grant's tokens. With a service account there is no refresh token: the tenant id gets a new one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    access_token: SecretStr
+    refresh_token: SecretStr | None = None
+    lifetime: timedelta  # of the access token, from when it was stored
+
+
+class Version(NamedTuple):
+    """`grant` counts consents and their ends, `generation` the renewals of one."""
+
+    grant: int
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The tokens of a company as they are stored."""
+
+    tokens: Tokens
+    version: Version
+    due: bool  # to be renewed, ahead of its end
+    over: bool  # it has expired
+    dead: bool  # Fortnox said that the grant has ended
+    spare: bool  # another pair is kept aside
+
+
+class Problem(BaseModel):
+    """Something that was found when the company connected, and what to do about it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    what: str
+    remedy: str
+    stops: tuple[str, ...] = ()  # what cannot be transferred because of it; nothing for a mere warning
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.remedy}"
+
+
+class Connection(BaseModel):
+    """What a company chose, and which ledger it is. No secrets."""
+
+    model_config = ConfigDict(frozen=True)
+
+    company: str
+    state: Literal["connected", "disabled"]
+    tenant_id: int | None = None
+    integration: Integration
+    connected_at: datetime
+    enabled_by: str = ""  # the event's id
+    code_digest: str = ""  # of the code that was used up for it
+    scopes: tuple[str, ...] = ()
+    ledger: str = ""  # the company's name and organisation number in Fortnox
+    problems: tuple[Problem, ...] = ()
+    revision: int = Field(default=0, exclude=True)  # counts what was stored of the company; 0: nothing yet
+
+
+class ConnectionStore:
+    """Connections of all companies."""
+
+    def __init__(self, redis: Redis, vault: Vault, prefix: str = "mf:") -> None:
+        self._redis = redis
+        self._vault = vault
+        self._prefix = prefix
+        self._refreshed = f"{prefix}refreshed"
+        self._scripts: dict[str, Script] = {
+            path.stem: redis.register_script(path.read_text()) for path in sorted(LUA.glob("*.lua"))
+        }
+
+    def get(self, company: str) -> Connection:
+        """Raises `NeverConnected`."""
+        found: Any = self._redis.hmget(self._key(company), ["connection", "revision"])
+        if found[0] is None:
+            raise NeverConnected(company)
+        return Connection.model_validate_json(found[0]).model_copy(update={"revision": int(found[1] or 0)})
+
+    def find(self, company: str) -> Connection | None:
+        try:
+            return self.get(company)
+        except NeverConnected:
+            return None
+
+    def ledger(self, company: str) -> int | None:
+        """The tenant id of the company's ledger; None where the company has none, or its number is not known."""
+        found: Any = self._redis.hget(self._key(company), "connection")
+        return json.loads(found)["tenant_id"] if found else None
+
+    def states(self, companies: Iterable[str]) -> dict[str, str]:
+        """connected or disabled, of those of these companies that have a connection; in one round trip."""
+        names = list(companies)
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for name in names:
+                pipeline.hget(self._key(name), "connection")
+            found = pipeline.execute()
+        return {name: json.loads(text)["state"] for name, text in zip(names, found, strict=True) if text}
+
+    def save(self, connection: Connection) -> Connection:
+        """Changes what is known of the connection; its tokens stay. Returns it as it is stored. Raises `Overtaken`."""
+        document = connection.model_dump_json(by_alias=True)
+        if not self._run("save", connection.company, connection.revision, document):
+            raise Overtaken(connection.company)
+        return connection.model_copy(update={"revision": connection.revision + 1})
+
+    def begin(self, connection: Connection, tokens: Tokens) -> None:
+        """A new consent. Connection and tokens are there both or not at all. Raises `Overtaken`."""
+        company, document = connection.company, connection.model_dump_json(by_alias=True)
+        if not self._run("begin", company, company, connection.revision, document, *self._arguments(tokens)):
+            raise Overtaken(company)
+
+    def dead(self, company: str) -> bool:
+        """Whether Fortnox has said that the company's grant has ended, and there is no newer one."""
+        return bool(self._redis.hexists(self._key(company), "dead"))
+
+    def version(self, company: str) -> Version | None:
+        """Of the company's tokens, also of those that no key opens; None when it has none."""
+        found: Any = self._redis.hmget(self._key(company), ["grant", "generation"])
+        return None if None in found else Version(*map(int, found))
+
+    def held(self, company: str) -> Held | None:
+        """The company's tokens; None when it has none. One round trip."""
+        pipeline = self._redis.pipeline(transaction=False)
+        names = ["tokens", "grant", "generation", "renew_at", "expires_at", "dead", "spare"]
+        pipeline.hmget(self._key(company), names)
+        pipeline.time()
+        (sealed, grant, generation, renew_at, expires_at, dead, spare), (seconds, microseconds) = pipeline.execute()
+        if sealed is None:
+            return None
+        now = seconds * 1000 + microseconds // 1000
+        return Held(
+            tokens=_opened(self._vault.open(sealed)),
+            version=Version(int(grant), int(generation)),
+            due=now >= int(renew_at),
+            over=now >= int(expires_at),
+            dead=dead is not None,
+            spare=spare is not None,
+        )
+
+    def renewed(self, company: str, version: Version, tokens: Tokens) -> Kept:
+        """Stores the pair that this version was exchanged for, before its first use."""
+        return cast(Kept, self._run("renewed", company, company, *version, *self._arguments(tokens)))
+
+    def promote_spare(self, company: str, version: Version) -> bool:
+        """Puts the pair that was kept aside in the place of this version, which Fortnox refused."""
+        return bool(self._run("promote", company, *version))
+
+    def mark_dead(self, company: str, version: Version) -> bool:
+        """False when the version is another by now, or a pair was put aside: then nothing is known of that."""
+        return bool(self._run("dead", company, company, *version))
+
+    def forget_tokens(self, company: str, version: Version) -> bool:
+        """Also what a renewal that is under way may bring. False when the version is another by now."""
+        return bool(self._run("forget", company, company, *version))
+
+    # Refresh tokens lapse when they are not used.
+
+    def unused_since(self, moment: datetime, most: int) -> list[str]:
+        """Companies whose refresh token was last exchanged before the moment, longest ago first."""
+        found: Any = self._redis.zrange(
+            self._refreshed, "-inf", int(moment.timestamp() * 1000), byscore=True, offset=0, num=most
+        )
+        return list(found)
+
+    def look_again(self, company: str, moment: datetime) -> None:
+        """Puts the company where `unused_since` finds it at that moment; nothing where it has no refresh token."""
+        self._redis.zadd(self._refreshed, {company: int(moment.timestamp() * 1000)}, xx=True)
+
+    def last_refreshed(self, company: str) -> datetime | None:
+        """When the refresh token was last exchanged; None where there is none."""
+        score: Any = self._redis.zscore(self._refreshed, company)
+        return None if score is None else datetime.fromtimestamp(float(score) / 1000).astimezone()
+
+    def _arguments(self, tokens: Tokens) -> Iterable[object]:
+        lifetime = tokens.lifetime
+        ahead = min(AHEAD, lifetime / 5)
+        sealed = self._vault.seal(_written(tokens))
+        return (sealed, _ms(lifetime), _ms(ahead), int(tokens.refresh_token is not None))
+
+    def _run(self, script: str, company: str, *arguments: object) -> Any:
+        return self._scripts[script](keys=[self._key(company), self._refreshed], args=arguments)  # type: ignore[arg-type]
+
+    def _key(self, company: str) -> str:
+        return f"{self._prefix}connection:{company}"
+
+
+def _ms(duration: timedelta) -> int:
+    return round(duration.total_seconds() * 1000)
+
+
+def _written(tokens: Tokens) -> str:
+    refresh = tokens.refresh_token.get_secret_value() if tokens.refresh_token else ""
+    return f"{tokens.lifetime.total_seconds()}\n{tokens.access_token.get_secret_value()}\n{refresh}"
+
+
+def _opened(text: str) -> Tokens:
+    lifetime, access, refresh = text.split("\n")
+    return Tokens(
+        access_token=SecretStr(access),
+        refresh_token=SecretStr(refresh) if refresh else None,
+        lifetime=timedelta(seconds=float(lifetime)),
+    )

@@ -1,0 +1,78 @@
+"""Seals everything at rest anew with the first of `ENCRYPTION_KEYS`, so that the others can be dropped.
+
+What is sealed with the first already is passed over: a run that was broken off is just run again. It walks all of
+Redis's keys, page by page, beside whatever the workers do; a value that changes meanwhile is looked at again.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from redis import Redis
+
+from stores.vault import Unsealable, Vault
+
+Found = Literal["resealed", "already", "unopenable"]
+
+PAGE = 500  # keys asked for at a time
+SECRETS = ("tokens", "spare")  # of a connection
+CODE = re.compile(r'("authorizationCode"\s*:\s*")(gAAAA[\w=-]+)"')
+SWAP = Path(__file__).parent / "lua" / "swap.lua"
+
+
+class Step(NamedTuple):
+    """One secret that was looked at, or a page of keys."""
+
+    kind: Literal["tokens", "code", "keys"]
+    name: str  # the key in Redis
+    found: Found | int  # of keys: how many the page had
+
+
+class Rotation:
+    """One walk over all that is sealed."""
+
+    def __init__(self, redis: Redis, vault: Vault, prefix: str = "mf:") -> None:
+        self._redis = redis
+        self._vault = vault
+        self._prefix = prefix
+        self._swap = redis.register_script(SWAP.read_text())
+
+    def size(self) -> int:
+        """About how many keys there are to walk over."""
+        return int(self._redis.dbsize())  # type: ignore[arg-type]  # not awaitable: no asyncio
+
+    def walk(self) -> Iterator[Step]:
+        """Each secret once it is done, and each page of keys."""
+        cursor: Any = None
+        while cursor != 0:
+            answer: Any = self._redis.scan(cursor or 0, match=f"{self._prefix}*", count=PAGE)
+            cursor, names = answer
+            for name in names:
+                yield from self._at(name)
+            yield Step("keys", "", PAGE)
+
+    def _at(self, name: str) -> Iterator[Step]:
+        if name.startswith(f"{self._prefix}connection:"):
+            for field in SECRETS:
+                if found := self._reseal(name, field, self._vault.reseal):
+                    yield Step("tokens", name, found)
+        elif name.startswith(f"{self._prefix}body:") and (found := self._reseal(name, "", self._with_code_resealed)):
+            yield Step("code", name, found)
+
+    def _reseal(self, name: str, field: str, reseal: Callable[[str], str]) -> Found | None:
+        while True:
+            old: Any = self._redis.hget(name, field) if field else self._redis.get(name)
+            if not old or (not field and not CODE.search(old)):
+                return None
+            try:
+                new = reseal(old)
+            except Unsealable:
+                return "unopenable"
+            if new == old:
+                return "already"
+            if self._swap(keys=[name], args=[field, old, new]):
+                return "resealed"
+
+    def _with_code_resealed(self, body: str) -> str:
+        return CODE.sub(lambda match: f'{match[1]}{self._vault.reseal(match[2])}"', body)

@@ -1,0 +1,34 @@
+"""The Celery task `mail.report`: one round of telling. Asked for with each failure, and by beat every 10 s."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from celery import Task, shared_task
+from redis.exceptions import LockError
+
+from delivery.services import Services, services_of
+from mails.dispatcher import ROUND, Dispatcher
+from mails.smtp import TIMEOUT_OF_DATA, SmtpSender
+from tasks.flows import REPORT
+
+# Seconds. A round begins no mail after `ROUND`, and a slow server may take its time for the last one; after that it is
+# ended. Without a sign of life for as long, another worker tells; its message, which comes back before, finds the lock.
+SOFT_LIMIT = round(ROUND + TIMEOUT_OF_DATA) + 20
+HARD_LIMIT = SOFT_LIMIT + 10
+ONE_AT_A_TIME = HARD_LIMIT + 10
+
+
+@shared_task(name=REPORT, bind=True, soft_time_limit=SOFT_LIMIT, time_limit=HARD_LIMIT)
+def report(task: Task[Any, Any]) -> int:
+    """Mails what is due. Returns how many mails were sent."""
+    return tell(services_of(task.app))
+
+
+def tell(services: Services, now: datetime | None = None) -> int:
+    """One round, unless another worker is at it. `now` is the time to go by, for simulations."""
+    lock = services.redis.lock("mf:reporting", timeout=ONE_AT_A_TIME, blocking=False)
+    try:
+        with lock, SmtpSender(services.settings.smtp_url) as smtp:
+            return Dispatcher(services, smtp, lambda: now or datetime.now(UTC), lock.reacquire).round()
+    except LockError:
+        return 0

@@ -1,0 +1,37 @@
+"""What attempts note for people and metrics: at once when little happens, together when much does, never in the way."""
+
+import threading
+from functools import partial
+
+import redis
+
+from local import wait_until
+from local.redis import free_port
+from stores.write_buffer import GATHERED_SECONDS, WriteBuffer
+
+
+def test_a_note_alone_is_written_at_once_and_many_are_written_together(redis_client: "redis.Redis") -> None:
+    write_buffer = WriteBuffer(redis_client)
+    write_buffer.put(lambda pipeline: pipeline.rpush("log", 0))
+    assert redis_client.llen("log") == 1
+    before = redis_client.info("stats")["total_reads_processed"]  # type: ignore[index]
+    for number in range(1, 500):
+        write_buffer.put(partial(lambda number, pipeline: pipeline.rpush("log", number), number))
+    wait_until(lambda: redis_client.llen("log") == 500, what="all notes", timeout=5, interval=GATHERED_SECONDS)
+    assert redis_client.lrange("log", 0, -1) == [str(number).encode() for number in range(500)]
+    assert redis_client.info("stats")["total_reads_processed"] - before < 100  # type: ignore[index]
+
+
+def test_what_is_gathered_is_written_when_the_process_ends(redis_client: "redis.Redis") -> None:
+    write_buffer = WriteBuffer(redis_client)
+    for number in range(3):
+        write_buffer.put(partial(lambda number, pipeline: pipeline.rpush("log", number), number))
+    write_buffer.flush()
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):  # on a busy machine it may be at it already
+            thread.join()
+    assert redis_client.llen("log") == 3
+
+
+def test_a_redis_that_is_away_is_no_error_of_the_attempt() -> None:
+    WriteBuffer(redis.Redis(port=free_port())).put(lambda pipeline: pipeline.rpush("log", 1))

@@ -1,5 +1,0 @@
-"""The command line, `moment-fortnox`. Exit status 0 fine, 1 something failed, 2 wrong usage."""
-
-from worker.cli.main import main
-
-__all__ = ["main"]
