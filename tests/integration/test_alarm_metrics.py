@@ -10,7 +10,7 @@ from cli.status import overview
 from local.sandbox import Sandbox
 from ordering import Failed, Submission
 from ordering.engine import HELD_PASSED_OVER
-from tests.mail_dispatch import MailDispatch, running_desk
+from tests.mail_dispatch import MailDispatch, running_dispatch
 from tests.unit.factories import customer_json, invoice_json
 from worker.bootstrap import App
 from worker.metrics import PREFIX, registry
@@ -19,7 +19,7 @@ from worker.publish import publish
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[App, Sandbox]]:
-    with running_desk(Path(tmp_path_factory.mktemp("metrics"))) as running:
+    with running_dispatch(Path(tmp_path_factory.mktemp("metrics"))) as running:
         yield running
 
 
