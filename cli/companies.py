@@ -19,6 +19,8 @@ from rich.table import Table
 from cli.console import Json, connected, err, fail, out, print_json, styled
 from cli.status import connection_state
 from local import DeadlineExceeded, wait_until
+from messages import Message
+from messages.catalogue import say
 from moment.events import Integration, InvalidEvent, Transfers
 from ordering import EventRecord
 from ordering.engine import UNSETTLED
@@ -51,14 +53,17 @@ def list_companies(json: Json = False) -> None:
 def show(company: CompanyArgument, json: Json = False) -> None:
     """Show a company's connection and choices. No secret is shown."""
     with connected() as app:
-        connection = app.services.connections.find(company)
+        connection = app.services.stores.connections.find(company)
         paused = app.services.ordering.paused(company)
-        refreshed = app.services.connections.last_refreshed(company)
+        refreshed = app.services.stores.connections.last_refreshed(company)
     if connection is None:
         fail(f"{company} is not connected")
     hidden = {"integration": {"authorization_code"}, "code_digest": True}
     fields = connection.model_dump(mode="json", by_alias=True, exclude=hidden)  # type: ignore[arg-type]
-    fields |= {"paused": paused, "refreshTokenUsedAt": refreshed and refreshed.isoformat(timespec="seconds")}
+    fields |= {
+        "paused": paused and say(paused),
+        "refreshTokenUsedAt": refreshed and refreshed.isoformat(timespec="seconds"),
+    }
     if json:
         print_json(fields)
         return
@@ -122,7 +127,7 @@ def connect(
         "expenses.fromDate": from_date,
     }
     with connected() as app:
-        before = app.services.connections.find(company)
+        before = app.services.stores.connections.find(company)
         stored = before.integration if before else Integration()
         integration = changed(stored, choices | {"serviceAccount": service_account})
         asks = code is None and service_account is None and any(value is not None for value in choices.values())
@@ -146,16 +151,16 @@ def changed(stored: Integration, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _change(app: App, company: str, integration: dict[str, Any]) -> None:
     _tell(_deliver(app, company, "integration.updated", integration), f"{company} is connected as you chose")
-    _tell_problems(app.services.connections.find(company))
+    _tell_problems(app.services.stores.connections.find(company))
 
 
 def _connect(app: App, company: str, integration: dict[str, Any], code: str) -> None:
     if integration["errorEmail"] is None:
         fail("--error-email: is missing", 2)
     record = _deliver(app, company, "integration.enabled", integration | {"authorizationCode": code})
-    connection = app.services.connections.find(company)
+    connection = app.services.stores.connections.find(company)
     if record is not None and connection is not None and connection.enabled_by != record.id:
-        fail(f"{record.reason} {record.remedy}".strip())  # what the company had before goes on
+        fail(in_words(record))  # what the company had before goes on
     ledger = f" to {connection.ledger}" if connection and connection.ledger else ""
     _tell(record, f"{company} is connected{ledger}")
     _tell_problems(connection)
@@ -182,7 +187,7 @@ def _tell_where_to_consent(app: App, company: str, integration: dict[str, Any], 
     if app.settings.fortnox_redirect_uri is None:
         fail("FORTNOX_REDIRECT_URI: set the redirect address that is registered with Fortnox", 2)
     service = integration["serviceAccount"]
-    address = app.services.oauth.authorize_url(secrets.token_urlsafe(16), service_account=service)
+    address = app.services.fortnox.oauth.authorize_url(secrets.token_urlsafe(16), service_account=service)
     out.print("A system administrator of the company opens this address and approves:\n")
     out.print(f"  {address}\n", soft_wrap=True)
     out.print(
@@ -198,12 +203,12 @@ def _tell_where_to_consent(app: App, company: str, integration: dict[str, Any], 
 def disconnect(company: CompanyArgument) -> None:
     """End a company's connection: its tokens are revoked and forgotten; enabling again needs a new code."""
     with connected() as app:
-        if app.services.connections.find(company) is None:
+        if app.services.stores.connections.find(company) is None:
             fail(f"{company} is not connected")
         record = _deliver(app, company, "integration.disabled", {})
     _tell(record, f"{company} is disconnected")
     if record is not None and record.reason:
-        out.print(escape(f"{record.reason} {record.remedy}".strip()))
+        out.print(escape(in_words(record)))
 
 
 @companies.command()
@@ -220,7 +225,7 @@ def settings(
     """Show a company's settings, or change them."""
     values = dict(_split(change) for change in changes or ())
     with connected() as app:
-        store = app.services.company_settings
+        store = app.services.stores.company_settings
         try:
             found = store.change(company, values) if values else store.get(company)
         except ValidationError as error:
@@ -280,5 +285,10 @@ def _tell(record: EventRecord | None, success: str) -> None:
     if record is None:
         fail(f"no worker has done it within {SETTLES_WITHIN:.0f} s; it is kept and goes on when one runs")
     if record.status != "done":
-        fail(f"{record.reason} {record.remedy}".strip())
+        fail(in_words(record))
     out.print(styled("done", escape(success)))
+
+
+def in_words(record: EventRecord) -> str:
+    """Why the event ended as it did, and what to do."""
+    return say(Message.join(record.reason, record.remedy))

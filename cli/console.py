@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from config import Settings, load_settings
+from config.redis import redis_address
 from config.settings import settings_problems
 from ordering.engine import UnknownLayout
 from worker.bootstrap import App, create_app
@@ -72,10 +73,10 @@ def complaint(app: App, error: RedisError | UnknownLayout) -> str:
     if isinstance(error, UnknownLayout):
         return str(error)
     if isinstance(error, (OutOfMemoryError, ReadOnlyError)) or NO_WRITES.search(str(error)):
-        return f"Redis at {app.redis_address} takes no writes ({error})."
+        return f"Redis at {redis_address(app.settings)} takes no writes ({error})."
     if isinstance(error, ResponseError):
-        return f"Redis at {app.redis_address} refuses a command ({error})."
-    return f"Redis at {app.redis_address} does not answer ({error}). Start it, or set REDIS_URL."
+        return f"Redis at {redis_address(app.settings)} refuses a command ({error})."
+    return f"Redis at {redis_address(app.settings)} does not answer ({error}). Start it, or set REDIS_URL."
 
 
 def styled(status: str, text: object = None) -> str:

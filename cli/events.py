@@ -13,6 +13,8 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from cli.console import Json, connected, err, fail, out, print_json, styled
+from messages import Message
+from messages.catalogue import say
 from ordering import EventRecord
 from ordering.engine import PAGE, STATUSES
 from ordering.history import Filter, find, told
@@ -121,8 +123,8 @@ def as_json(record: EventRecord) -> dict[str, Any]:
         "type": record.type,
         "key": record.key,
         "status": record.status,
-        "reason": record.reason,
-        "remedy": record.remedy,
+        "reason": say(record.reason),
+        "remedy": say(record.remedy),
         "code": record.code,
         "attempts": record.attempts,
         "occurredAt": record.occurred_at.isoformat(),
@@ -142,7 +144,7 @@ def _table(records: Iterable[EventRecord]) -> Table:
             escape(what),
             styled(record.status),
             str(record.attempts),
-            escape(record.reason),
+            escape(say(record.reason)),
         )
     return table
 
@@ -157,7 +159,7 @@ def show(company: CompanyArgument, event_id: IdArgument, json: Json = False) -> 
     with connected() as app:
         record = app.services.ordering.event(company, event_id)
         progress = app.services.ordering.progress(company, event_id)
-        written = app.services.timeline.read(company, event_id)
+        written = app.services.telemetry.timeline.read(company, event_id)
     if record is None:
         fail(f"{company} has no event {event_id}")
     timeline = whole_timeline(record, written)
@@ -183,7 +185,7 @@ def whole_timeline(record: EventRecord, written: list[Entry]) -> list[Entry]:
     """What was written, with the admission before it and an end that no attempt brought about behind it."""
     timeline = [Entry(record.accepted_at, "admitted", {}), *sorted(written, key=lambda entry: entry.at)]
     if record.settled_at and not timeline[-1].what.startswith(record.status):
-        details = {"code": record.code, "reason": record.reason}
+        details = {"code": record.code, "reason": record.reason.to_json()}
         timeline.append(Entry(record.settled_at, record.status, {k: v for k, v in details.items() if v}))
     return timeline
 
@@ -191,6 +193,8 @@ def whole_timeline(record: EventRecord, written: list[Entry]) -> list[Entry]:
 def in_words(what: str, details: dict[str, Any] | Any) -> tuple[str, str]:
     """An entry as a person reads it: what, and the rest in one line."""
     given = dict(details)
+    if "reason" in given:
+        given["reason"] = say(Message.from_json(given["reason"]))
     if what == "request":
         status = given.get("status", "no answer")
         code = f" (code {given['code']})" if "code" in given else ""
@@ -203,4 +207,10 @@ def in_words(what: str, details: dict[str, Any] | Any) -> tuple[str, str]:
 
 
 def _plain(details: Any) -> dict[str, Any]:
-    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in details.items()}
+    return {name: _plain_value(name, value) for name, value in details.items()}
+
+
+def _plain_value(name: str, value: Any) -> Any:
+    if name == "reason":
+        return say(Message.from_json(value))
+    return value.isoformat() if isinstance(value, datetime) else value

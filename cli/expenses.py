@@ -18,6 +18,8 @@ from delivery.services import Services
 from fortnox.codes import explain as in_words
 from fortnox.errors import FortnoxError
 from mappers.expense_changes import place_of
+from messages import Message
+from messages.catalogue import say
 from moment.errors import MomentError
 from ordering import EventRecord
 from ordering.engine import UNSETTLED
@@ -40,7 +42,7 @@ def show_status(
     with connected() as app:
         if company and company not in app.services.ordering.companies():
             fail(f"{company}: no event of this company was ever accepted", 2)
-        names = sorted(app.services.polls.companies()) if company is None else [company]
+        names = sorted(app.services.polling.polls.companies()) if company is None else [company]
         found = {name: standing(app.services, name) for name in names}
     if json:
         for one in found.values():
@@ -56,19 +58,19 @@ def show_status(
 
 def standing(services: Services, company: str) -> dict[str, Any]:
     """What `expenses status --json` prints of a company."""
-    next_poll, poll = services.polls.next(company), services.ordering.event(company, POLL_ID)
+    next_poll, poll = services.polling.polls.next(company), services.ordering.event(company, POLL_ID)
     return {
         "company": company,
         "nextPoll": next_poll.isoformat(timespec="seconds") if next_poll else None,
-        "poll": {"status": poll.status, "reason": poll.reason} if poll else None,
-        **services.expenses(company).summary(),
+        "poll": {"status": poll.status, "reason": say(poll.reason)} if poll else None,
+        **services.stores.expenses(company).summary(),
         "failed": _failed(services, company),
     }
 
 
 def _failed(services: Services, company: str) -> int:
     """How many supplier invoices a person has yet to do something about."""
-    refs = [(company, event_id) for event_id in services.expenses(company).failures().values()]
+    refs = [(company, event_id) for event_id in services.stores.expenses(company).failures().values()]
     return sum(record.status == "failed" for record in services.ordering.events(refs))
 
 
@@ -86,10 +88,10 @@ def import_expenses(
     with connected() as app:
         services = app.services
         _follows(services, company)
-        before = Counter(services.expenses(company).summary()["counts"])
-        services.expenses(company).ask_import(days_back)
+        before = Counter(services.stores.expenses(company).summary()["counts"])
+        services.stores.expenses(company).ask_import(days_back)
         left = _watch(services, company, timeout)
-        after = Counter(services.expenses(company).summary()["counts"])
+        after = Counter(services.stores.expenses(company).summary()["counts"])
     failed = after["needAPerson"] - before["needAPerson"]
     done = {what: after[what] - before[what] for what in ("looked", "created", "corrected", "withdrawn", "skipped")}
     if json:
@@ -120,7 +122,7 @@ def _watch(services: Services, company: str, timeout: float) -> int:
                 asked = time.monotonic()
             record = services.ordering.event(company, POLL_ID)
             if record is not None and record.status == "failed":
-                fail(f"{record.reason} {record.remedy}".strip())
+                fail(say(Message.join(record.reason, record.remedy)))
             if (why := why_waiting(services, company, record)) != told:
                 told = why
                 bar.console.print(f"[yellow]waits[/]: {escape(why)}" if why else "goes on")
@@ -136,20 +138,20 @@ def _watch(services: Services, company: str, timeout: float) -> int:
 def why_waiting(services: Services, company: str, poll: EventRecord | None) -> str:
     """What the import waits for; "" where it gets on."""
     if paused := services.ordering.paused(company):
-        return f"{company} is paused: {paused} The import goes on when it is connected again."
+        return f"{company} is paused: {say(paused)} The import goes on when it is connected again."
     if poll is None or poll.status == "running":
         return ""
-    age = services.heartbeats.ages().get(WORKER)
+    age = services.telemetry.heartbeats.ages().get(WORKER)
     if age is None or age > TAKEN_AFTER:
         return "No worker takes it. Start one; the import goes on then."
     if poll.status == "retrying" and poll.attempts:
-        return f"{poll.reason} It is tried again by itself."
+        return f"{say(poll.reason)} It is tried again by itself."
     return "Fortnox does not serve; it is tried again by itself." if services.ordering.resting(company) else ""
 
 
 def _show(bar: Progress, task: TaskID, services: Services, company: str) -> int:
     """How many are left, shown on the bar; at least one while they are still being listed."""
-    store = services.expenses(company)
+    store = services.stores.expenses(company)
     left, listing = store.due(), store.listing("import")
     most = max(bar.tasks[task].total or 0, left)
     if listing is not None:
@@ -201,7 +203,7 @@ def explain(
         out.print(f"[red]failed[/]: moment-fortnox events show {company} {found['failure']}")
 
 
-def explained(sync: ExpenseSync, looked: Looked, paused: str | None) -> dict[str, Any]:
+def explained(sync: ExpenseSync, looked: Looked, paused: Message | None) -> dict[str, Any]:
     """What `explain --json` prints. States: sent, changes, would be sent, would be withdrawn, invoiced, not sent."""
     sent = sync.store.sent(looked.number)
     rows, places = [], set[int]()
@@ -236,26 +238,28 @@ def explained(sync: ExpenseSync, looked: Looked, paused: str | None) -> dict[str
         "rows": rows,
         "withdrawnRows": sorted(set(sent) - places),
         "failure": sync.store.failure(looked.number),
-        "paused": paused,
+        "paused": None if paused is None else say(paused),
     }
 
 
 def _follows(services: Services, company: str) -> None:
-    connection = services.connections.find(company)
+    connection = services.stores.connections.find(company)
     if connection is None:
         fail(f"{company} is not connected", 2)
     if off := switched_off(connection):
-        fail(f"{company}: {off.reason}", 2)
+        fail(f"{company}: {say(off.reason)}", 2)
 
 
 def _sync(services: Services, company: str) -> ExpenseSync:
     _follows(services, company)
-    store = services.expenses(company)
+    store = services.stores.expenses(company)
     return ExpenseSync(
         company=company,
-        fortnox=services.reading(company),
-        moment=services.moment,
+        fortnox=services.fortnox.read(company),
+        moment=services.moment.api,
         store=store,
-        rules=rules_of(services.connections.get(company), services.company_settings.get(company), store.ledger),
+        rules=rules_of(
+            services.stores.connections.get(company), services.stores.company_settings.get(company), store.ledger
+        ),
         check=lambda: None,
     )

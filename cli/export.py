@@ -83,7 +83,7 @@ def _opened(output: Path) -> TextIO:
 def _rows(services: Services, wanted: Filter) -> Iterator[dict[str, Any]]:
     found = find(services.ordering, wanted)
     while page := list(islice(found, PAGE)):
-        timelines = services.timeline.read_many((record.company, record.id) for record in page)
+        timelines = services.telemetry.timeline.read_many((record.company, record.id) for record in page)
         for record, timeline in zip(page, timelines, strict=True):
             yield row(record, timeline)
 

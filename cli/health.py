@@ -67,7 +67,7 @@ def _delivery(app: App) -> Iterator[str]:
     overdue = app.services.ordering.overdue()
     if overdue > STUCK_AFTER:
         yield f"What is due has not moved on for {_seconds(overdue)}: does a worker run?"
-    ages = app.services.heartbeats.ages()
+    ages = app.services.telemetry.heartbeats.ages()
     pumped = ages.get(PUMP)
     if pumped is None:
         yield "No worker has ever run."
@@ -77,7 +77,7 @@ def _delivery(app: App) -> Iterator[str]:
 
 
 def _background(app: App) -> Iterator[str]:
-    ages = app.services.heartbeats.ages()
+    ages = app.services.telemetry.heartbeats.ages()
     for queue, part, what in ((MAIL_QUEUE, MAIL, "Mails wait to be sent"), (POLLS_QUEUE, POLLS, "Polls wait")):
         yield from _taken(app, queue, ages.get(part), LONG_TAKEN_AFTER, what, "mail,polls")
 

@@ -26,6 +26,7 @@ from local.day import (
     working_day,
 )
 from local.stack import Stack, start_sandbox
+from messages.catalogue import say
 from tasks.schedule import POLL_ID, poll_asked
 from worker.bootstrap import App, create_app
 from worker.publish import publish
@@ -111,7 +112,9 @@ def _watch(app: App, stack: Stack, most: int) -> None:
             for record in app.services.ordering.failed(COMPANY):
                 if record.id not in told:
                     told.add(record.id)
-                    bar.console.print(f"  {styled('failed')}  {' '.join(record.key.split('/')[1:])}: {record.reason}")
+                    bar.console.print(
+                        f"  {styled('failed')}  {' '.join(record.key.split('/')[1:])}: {say(record.reason)}"
+                    )
             for key, request in _arrivals(stack):
                 if key not in told:
                     told.add(key)
@@ -222,7 +225,7 @@ def _show(stack: Stack, app: App, published: int, seconds: float, differences: l
     out.print("and not a supplier invoice that waits for approval, nor one on an account that was not chosen.\n")
     for record in app.services.ordering.failed(COMPANY):
         out.print(
-            f"{styled('failed')} {' '.join(record.key.split('/')[1:])}: {escape(record.reason)} {escape(record.remedy)}"
+            f"{styled('failed')} {' '.join(record.key.split('/')[1:])}: {escape(say(record.reason))} {escape(say(record.remedy))}"
         )
     for mail in stack.sandbox.mails():
         out.print(f"[cyan]mailed[/] {escape(str(mail.get('to', '')))}: {escape(str(mail.get('subject', '')))}")

@@ -11,10 +11,12 @@ from rich.progress import track
 
 from cli.console import connected, err, fail, out, styled
 from cli.events import Code, CompanyArgument, IdArgument, events
-from delivery.runner import recorded_as
+from delivery.context import recorded_as
 from delivery.services import Services
 from delivery.snapshots import ACCEPTED
 from mails.causes import cause
+from messages import Message, text
+from messages.catalogue import say
 from ordering import EventRecord
 from ordering.history import Filter
 from stores import Entry
@@ -58,7 +60,9 @@ def retry(
         fail("--like needs a company: each company has ids of its own", 2)
     with connected() as app:
         if not all_failed:
-            mark = recorded_as(ACCEPTED, app.services.connections.ledger(str(company))) if accept_existing else ""
+            mark = (
+                recorded_as(ACCEPTED, app.services.stores.connections.ledger(str(company))) if accept_existing else ""
+            )
             _retry_one(app, str(company), str(event_id), who(by), mark)
             return
         wanted = Filter(company or "", "failed", code=code or "")
@@ -67,7 +71,7 @@ def retry(
         def chosen(record: EventRecord) -> bool:
             return (
                 wanted.fits(record)
-                and (not reason or reason.casefold() in record.reason.casefold())
+                and (not reason or reason.casefold() in say(record.reason).casefold())
                 and (not same or cause(record) == same)
             )
 
@@ -78,7 +82,7 @@ def _retry_one(app: App, company: str, event_id: str, by: str, mark: str) -> Non
     record = app.services.ordering.event(company, event_id)
     if record is None:
         fail(f"{company} {event_id}: no such event")
-    if app.services.access_blocks.opened_for(record):
+    if app.services.fortnox.access_blocks.opened_for(record):
         _note(app, record, datetime.now(UTC), by)
         out.print(f"{company} {event_id}: {styled('ready')} (with all that waits for the same part of Fortnox)")
         return
@@ -127,7 +131,7 @@ def _retry(app: App, record: EventRecord, by: str, mark: str = "") -> str:
 
 
 def _note(app: App, record: EventRecord, asked: datetime, by: str) -> None:
-    app.services.timeline.note(record.company, record.id, Entry(asked, "retried by hand", {"by": by}))
+    app.services.telemetry.timeline.note(record.company, record.id, Entry(asked, "retried by hand", {"by": by}))
 
 
 def _told(services: Services, record: EventRecord, became: str) -> str:
@@ -152,11 +156,11 @@ def skip(
         ordering = app.services.ordering
         record = ordering.event(company, event_id)
         behind = ordering.behind([record.key])[0].released if record else 0
-        skipped, _ = ordering.skip(company, event_id, f"{reason} ({who(by)})")
+        skipped, _ = ordering.skip(company, event_id, Message("event.skipped-by-hand", reason=reason, by=who(by)))
         if not skipped:
             fail(f"{company} {event_id}: {'no such event' if record is None else f'it is {record.status}'}")
-        note = Entry(asked, "skipped by hand", {"by": who(by), "reason": reason})
-        app.services.timeline.note(company, event_id, note)
+        note = Entry(asked, "skipped by hand", {"by": who(by), "reason": text(reason).to_json()})
+        app.services.telemetry.timeline.note(company, event_id, note)
     released = f"; {behind} that waited for it may go on" if behind else ""
     out.print(f"{company} {event_id}: {styled('skipped')}{released}")
 

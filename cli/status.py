@@ -38,7 +38,7 @@ def overview(services: Services, company: str | None = None) -> dict[str, Any]:
 
 def connection_state(services: Services, company: str) -> str:
     """connected, paused (the grant is dead), disabled or none."""
-    connection = services.connections.find(company)
+    connection = services.stores.connections.find(company)
     if connection is None:
         return "none"
     return "paused" if connection.state == "connected" and services.ordering.paused(company) else connection.state

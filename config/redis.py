@@ -1,6 +1,7 @@
 """Clients of the one Redis, all with the same time-outs."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from redis import Redis
 
@@ -17,3 +18,9 @@ def redis_client(settings: Settings, **options: Any) -> Redis:
         health_check_interval=30,
         **options,
     )
+
+
+def redis_address(settings: Settings) -> str:
+    """Where Redis is (`host:port/database`), without a password."""
+    url = urlsplit(settings.redis_url.get_secret_value())
+    return f"{url.hostname}:{url.port or 6379}{url.path}"

@@ -16,12 +16,13 @@ from typing import Any, Final
 
 from redis.client import Pipeline
 
-from delivery.services import Services
 from fortnox import Exchange
+from messages import NOTHING, Message, text
 from ordering import Claim, Done, Failed, Outcome, Skipped, Superseded
 from stores import Entry
 from stores.counters import Tally
 from stores.heartbeats import WORKER
+from stores.telemetry import Telemetry
 from stores.timeline import LONGEST
 
 GATHERED_SECONDS: Final = 1.0
@@ -33,12 +34,12 @@ _current: ContextVar["Attempt | None"] = ContextVar("attempt", default=None)
 class Attempt:
     """In a `with`, it is told of every request that its thread makes."""
 
-    def __init__(self, claim: Claim, services: Services) -> None:
+    def __init__(self, claim: Claim, telemetry: Telemetry) -> None:
         self._claim = claim
-        self._write_buffer = services.write_buffer
-        self._heartbeats = services.heartbeats
-        self._timeline = services.timeline
-        self._counters = services.counters
+        self._write_buffer = telemetry.write_buffer
+        self._heartbeats = telemetry.heartbeats
+        self._timeline = telemetry.timeline
+        self._counters = telemetry.counters
         self._written = time.monotonic()
         self._exchanges: list[Exchange] = []
         self._entries = [_entry("claimed", attempt=claim.attempts + 1, worker=this_worker())]
@@ -139,10 +140,14 @@ def _ending(outcome: Outcome) -> Entry:
     return _entry(
         type(outcome).__name__.lower(),
         code=getattr(outcome, "code", ""),
-        reason=getattr(outcome, "reason", ""),
+        reason=_stored(getattr(outcome, "reason", NOTHING)),
         behind=getattr(outcome, "key", ""),
         next=None if after is None else datetime.now(UTC) + after,
     )
+
+
+def _stored(reason: Message) -> str:
+    return (reason if isinstance(reason, Message) else text(reason)).to_json()
 
 
 def _entry(what: str, **details: Any) -> Entry:

@@ -7,7 +7,6 @@ the store is read again, and beat's look at idle connections ends what a process
 import structlog
 
 from delivery.services import Services
-from delivery.wakeups import ask_for_report
 from fortnox.codes import explain
 from fortnox.errors import GrantDead
 
@@ -19,12 +18,12 @@ def pause(services: Services, company: str, dead: GrantDead) -> None:
     log.warning("connection.dead", company=company)
     services.ordering.pause(company, explain(dead).reason)
     end_if_stale(services, company)
-    ask_for_report(services.app)
+    services.request_report()
 
 
 def end_if_stale(services: Services, company: str) -> None:
     """Lets a paused company go on whose grant is not dead (any more). One that is disconnected waits for nothing."""
-    if not services.connections.dead(company):
+    if not services.stores.connections.dead(company):
         log.info("connection.resumed", company=company)
         services.ordering.resume(company)
 

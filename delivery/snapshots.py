@@ -9,7 +9,7 @@ from collections.abc import Callable
 from difflib import SequenceMatcher
 from typing import NamedTuple, TypeVar
 
-from delivery.runner import TransferContext
+from delivery.context import TransferContext
 from delivery.upsert import HeldByAnother, Register, create_or_update
 from fortnox.models import Customer, Project
 from fortnox.payloads import CustomerPayload, ProjectPayload

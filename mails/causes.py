@@ -3,6 +3,8 @@
 import hashlib
 import re
 
+from messages import Message
+from messages.catalogue import say
 from ordering import EventRecord
 
 _VALUES = re.compile(r"'[^']*'|\"[^\"]*\"|\d[\d.,:/-]*")  # what differs from one event to the next
@@ -20,7 +22,12 @@ def cause(record: EventRecord) -> str | None:
         return None
     if record.key.split("/")[1:2] == ["invalid"] and not record.code:
         return f"{record.status}:invalid"
-    return f"{record.status}:{record.code or _digest(_VALUES.sub('', record.reason))}"
+    return f"{record.status}:{record.code or _digest(' '.join(map(_kind, record.reason.parts)))}"
+
+
+def _kind(message: Message) -> str:
+    """What is said, without its values."""
+    return _VALUES.sub("", say(message)) if message.key == "text" else message.key
 
 
 def _digest(text: str) -> str:

@@ -28,6 +28,7 @@ from mails.mime import as_sent, message
 from mails.recipients import Recipients, operator, recipients
 from mails.smtp import Left, NotSent, Refused, ServerTrouble, SmtpSender, TooLarge, is_for_good
 from mails.writer import WORDS, History, Standstill, Writer
+from messages import Message
 from ordering.engine import UNDER_WAY
 from stores.mails import HOUR, Later, MailState, Stop, Topic
 
@@ -160,7 +161,7 @@ class Dispatcher:
     def _tell_events(self, topic: Topic) -> bool:
         past = self._state.told_of(topic)
         ids, upto = self._state.untold(topic, past.doubt)
-        items = gather(self._services.ordering, self._services.names, topic.company, topic.cause, ids)
+        items = gather(self._services.ordering, self._services.stores.names, topic.company, topic.cause, ids)
         if not items:
             self._state.told(topic, upto, 0, self._ms(), doubt=bool(past.doubt))  # mended before anyone was told
             return False
@@ -187,7 +188,7 @@ class Dispatcher:
             return False
         counts = self._services.ordering.counts(company)
         still = Standstill(
-            reason=stop.reason,
+            reason=Message.from_json(stop.reason),
             since=_time(stop.since),
             now=_time(stop.well_since or now),
             waiting=sum(counts[status] for status in UNDER_WAY),
@@ -208,7 +209,7 @@ class Dispatcher:
 
     def _goes_on_untold(self, company: str) -> bool:
         """The company left, or gave up what waited: nobody knows whether Fortnox answers."""
-        connection = self._services.connections.find(company)
+        connection = self._services.stores.connections.find(company)
         return (connection is not None and connection.state == "disabled") or self._services.ordering.in_doubt(company)
 
     # Handing over
@@ -334,7 +335,7 @@ class Dispatcher:
         return message(content, sender=sender, to=to.addresses, company=company, thread=thread, n=n, now=self._now())
 
     def _count(self, outcome: str) -> None:
-        self._services.counters.count("mails", outcome)
+        self._services.telemetry.counters.count("mails", outcome)
 
     def _ms(self) -> int:
         return round(self._now().timestamp() * 1000)

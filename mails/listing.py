@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from mails.items import Item
-from mails.translate import in_swedish
+from mails.translate import said
 from mails.words import Words, plain
+from messages import Message
 
 ROOM: Final = 5_000_000  # bytes: with the rest of the mail, and as mail is written, below the 10 MB that Postfix takes
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # Excel would run what begins so
@@ -36,7 +37,10 @@ def _line(values: Iterable[str]) -> bytes:
 
 def _row(item: Item, words: Words) -> tuple[str, ...]:
     record, about = item.record, item.thing
-    say = in_swedish if words.language == "sv" else str
+
+    def say(message: Message) -> str:
+        return " ".join(said(message, words.language))
+
     amount = "" if about.total is None else f"{about.total:.2f}".replace(".", words.decimal_point)
     return (
         words.kinds[about.kind][0],

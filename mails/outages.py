@@ -6,6 +6,7 @@ At set steps, however many events wait: a lost connection needs a person at once
 from datetime import timedelta
 from typing import Final
 
+from messages import Message
 from stores.mails import Stop
 
 STEPS: Final = {
@@ -15,8 +16,8 @@ STEPS: Final = {
 WELL_FOR: Final = {"paused": timedelta(0), "outage": timedelta(minutes=5)}  # one answer does not end an outage
 
 
-def seen(stop: Stop | None, reason: str | None, now: int) -> Stop | None:
-    """The standstill after a look: `reason` is why the company stands still ("" in an outage), None when it does not.
+def seen(stop: Stop | None, reason: Message | None, now: int) -> Stop | None:
+    """The standstill after a look: `reason` is why the company stands still (`NOTHING` in an outage), None when it does not.
 
     None when there is nothing (more) to tell.
     """
@@ -27,8 +28,8 @@ def seen(stop: Stop | None, reason: str | None, now: int) -> Stop | None:
         return stop
     what = "paused" if reason else "outage"
     if stop is None or stop.what != what:
-        return Stop(what, now, reason)
-    stop.reason, stop.well_since = reason, 0
+        return Stop(what, now, reason.to_json())
+    stop.reason, stop.well_since = reason.to_json(), 0
     return stop
 
 

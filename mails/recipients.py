@@ -20,12 +20,12 @@ class Recipients(NamedTuple):
 
 
 def recipients(services: Services, company: str) -> Recipients:
-    connection = services.connections.find(company)
+    connection = services.stores.connections.find(company)
     given = (connection.integration.error_email or "") if connection else ""
     parts = [part for part in re.split(r"[,;\s]+", given) if part]
     addresses = tuple(dict.fromkeys(address for part in parts if (address := mail_address(part))))[:MOST]
     if addresses:
-        return Recipients(addresses, services.company_settings.get(company).language)
+        return Recipients(addresses, services.stores.company_settings.get(company).language)
     return operator(services, unusable=given)
 
 

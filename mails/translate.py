@@ -12,6 +12,8 @@ from fortnox import errors as e
 from fortnox.codes import explain
 from fortnox.situations import SITUATIONS
 from mails.swedish import SENTENCES
+from messages import Message
+from messages.catalogue import say
 
 _FIELD = re.compile(r"\{(\w+)\}")
 _QUOTED = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
@@ -35,6 +37,15 @@ class Pattern(NamedTuple):
     literals: tuple[str, ...]
     english: re.Pattern[str]
     swedish: str
+
+
+def said(message: Message, language: str) -> list[str]:
+    """The message in the language, line by line."""
+    sv = language == "sv"
+    return [
+        in_swedish(say(part)) if sv and part.key == "text" else say(part, "sv" if sv else "en")
+        for part in message.parts
+    ]
 
 
 def in_swedish(text: str) -> str:

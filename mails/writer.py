@@ -10,9 +10,11 @@ from mails.content import Attachment, Entry, MailContent, Section, Tone
 from mails.items import SHOWN, Item
 from mails.listing import ROOM, as_csv
 from mails.things import Thing, of_key
-from mails.translate import in_swedish
+from mails.translate import said
 from mails.words import ENGLISH, Words, plain, sentence
 from mails.words_sv import SWEDISH
+from messages import Message
+from messages.catalogue import say
 
 WORDS = {"sv": SWEDISH, "en": ENGLISH}
 WAY_BACK = {"supplierInvoice", "expenses"}  # kinds that go from Fortnox to Moment
@@ -30,7 +32,7 @@ class History(NamedTuple):
 class Standstill(NamedTuple):
     """`next_step`: after how long in all the next mail about it comes; None when none does."""
 
-    reason: str
+    reason: Message
     since: datetime
     now: datetime
     waiting: int
@@ -217,12 +219,12 @@ class Writer:
         """Fortnox's own words, unless the reason has them already, and its code."""
         words, record = self._words, item.record
         code = record.code.rpartition(" ")[2]  # of `period-locked 2000401` Fortnox's part
-        said = "" if record.said in record.reason else plain(record.said)
+        said = "" if record.said in say(record.reason) else plain(record.said)
         if said and code:
             return (words.fortnox_says.format(said=said, code=code),)
         if said:
             return (words.fortnox_says_only.format(said=said),)
-        return (words.code_only.format(code=code),) if code and code not in record.reason else ()
+        return (words.code_only.format(code=code),) if code and code not in say(record.reason) else ()
 
     def _which(self, items: Sequence[Item], history: History) -> tuple[Section, ...]:
         if history.events == 1:
@@ -336,10 +338,9 @@ class Writer:
             name = words.to_customer.format(thing=name, customer=whom)
         return plain(name)[:LONGEST_NAME]
 
-    def _say(self, text: str) -> tuple[str, ...]:
+    def _say(self, message: Message) -> tuple[str, ...]:
         """Line by line: what differs between two invoices comes as a list."""
-        said = in_swedish(text) if self._words.language == "sv" else text
-        return tuple(plain(line) for line in said.split("\n") if line.strip())
+        return tuple(plain(line) for line in said(message, self._words.language) if line.strip())
 
 
 def _same(items: Sequence[Item], *fields: Literal["reason", "said"]) -> bool:

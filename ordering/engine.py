@@ -11,6 +11,7 @@ from redis import Redis
 from redis.commands.core import Script
 from redis.exceptions import ResponseError
 
+from messages import NOTHING, Message, text
 from ordering.outcomes import (
     Done,
     Failed,
@@ -93,8 +94,8 @@ class Submission:
     snapshot: bool = False
     control: bool = False
     sequence: int | None = None
-    refused: str = ""
-    refused_remedy: str = ""
+    refused: Message = NOTHING
+    refused_remedy: Message = NOTHING
     recurring: bool = False
 
 
@@ -163,7 +164,7 @@ class CompanyState:
     """
 
     counts: Mapping[str, int]
-    paused: str | None
+    paused: Message | None
     resting: bool
     probing: bool
     oldest: datetime | None
@@ -179,8 +180,8 @@ class EventRecord:
     type: str
     key: str
     status: str
-    reason: str
-    remedy: str
+    reason: Message
+    remedy: Message
     code: str
     attempts: int
     occurred_at: datetime
@@ -278,8 +279,8 @@ class Ordering:
             "" if event.sequence is None else event.sequence,
             _ms_since_epoch(event.occurred_at),
             event.body,
-            event.refused,
-            event.refused_remedy,
+            _stored(event.refused),
+            _stored(event.refused_remedy),
             int(event.recurring),
         )
         return Admission(known=not accepted, wakeups=_wakeups(woken))
@@ -331,9 +332,9 @@ class Ordering:
         wait = None if next_due == "-1" else timedelta(milliseconds=int(next_due))
         return Pumped(next_due=wait, wakeups=_wakeups(woken))
 
-    def pause(self, company: str, reason: str) -> None:
+    def pause(self, company: str, reason: Message) -> None:
         """The company's events wait until `resume`, and a person is told; accepting goes on, and control events run."""
-        self._run("pause", company, reason)
+        self._run("pause", company, _stored(reason))
 
     def resume(self, company: str) -> tuple[Wakeup, ...]:
         """The company goes on, whether it was paused, resting or probing."""
@@ -352,9 +353,9 @@ class Ordering:
         status, woken = self._run("retry", company, event_id, mark)
         return status, _wakeups(woken)
 
-    def skip(self, company: str, event_id: str, reason: str) -> tuple[bool, tuple[Wakeup, ...]]:
+    def skip(self, company: str, event_id: str, reason: Message) -> tuple[bool, tuple[Wakeup, ...]]:
         """Gives up an event that is not running; what waited for it goes on. False if it cannot be skipped."""
-        skipped, woken = self._run("skip", company, event_id, reason)
+        skipped, woken = self._run("skip", company, event_id, _stored(reason))
         return bool(skipped), _wakeups(woken)
 
     # Looking, not changing
@@ -385,7 +386,7 @@ class Ordering:
         return {
             name: CompanyState(
                 counts={status: int(fields.get(f"n:{status}", 0)) for status in STATUSES},
-                paused=fields.get("paused"),
+                paused=_maybe(fields.get("paused")),
                 resting="rests" in fields,
                 probing="probing" in fields and any(int(fields.get(n, 0)) for n in UNDER_WAY_COUNTS),
                 oldest=_time(first[name]) if first[name] else None,
@@ -394,16 +395,17 @@ class Ordering:
             for name, fields, failed in zip(names, found[::3], found[2::3], strict=True)
         }
 
-    def paused(self, company: str) -> str | None:
+    def paused(self, company: str) -> Message | None:
         """Why the company is paused, if it is."""
-        return self.redis.hget(self._key("company", company), "paused")  # type: ignore[return-value]
+        found: Any = self.redis.hget(self._key("company", company), "paused")
+        return _maybe(found)
 
     def resting(self, company: str) -> bool:
         """Whether the company rests: throttled, or its target is down."""
         return bool(self.redis.hexists(self._key("company", company), "rests"))
 
-    def stopped(self) -> dict[str, str]:
-        """Companies of which nothing goes through, and why: the reason of a pause, "" where the target is down.
+    def stopped(self) -> dict[str, Message]:
+        """Companies of which nothing goes through, and why: the reason of a pause, or `NOTHING` in an outage.
 
         Where the last event that waited for the target was given up, nothing is at a standstill.
         """
@@ -413,7 +415,7 @@ class Ordering:
             pipeline.hmget(self._key("company", company), ["paused", "probing", *UNDER_WAY_COUNTS])
         found = zip(companies, pipeline.execute(), strict=True)
         return {
-            company: paused or ""
+            company: Message.from_json(paused or "")
             for company, (paused, probing, *counts) in found
             if paused is not None or (probing and any(int(n or 0) for n in counts))
         }
@@ -593,7 +595,8 @@ class Ordering:
     def _arguments(self, outcome: Outcome) -> Iterable[object]:
         """ARGV[7…] of settle.lua."""
         delay: int | str = ""
-        reason = remedy = code = held = said = ""
+        code = held = said = ""
+        reason = remedy = NOTHING
         tell = False
         match outcome:
             case Done(reason, remedy):
@@ -617,7 +620,18 @@ class Ordering:
             case Pause(reason, remedy, code):
                 name = "pause"
         again = isinstance(outcome, Done) and outcome.again
-        return (name, reason, remedy, code, delay, held, int(tell), *self._breaker, int(again), said)
+        return (
+            name,
+            _stored(reason),
+            _stored(remedy),
+            code,
+            delay,
+            held,
+            int(tell),
+            *self._breaker,
+            int(again),
+            said,
+        )
 
 
 def _ms(duration: timedelta) -> int:
@@ -630,6 +644,14 @@ def _ms_since_epoch(time: datetime) -> int:
 
 def _time(ms: str | float) -> datetime:
     return datetime.fromtimestamp(float(ms) / 1000, UTC)
+
+
+def _stored(message: Message) -> str:
+    return (message if isinstance(message, Message) else text(message)).to_json()
+
+
+def _maybe(reason: str | None) -> Message | None:
+    return None if reason is None else Message.from_json(reason)
 
 
 def _ref(ref: str) -> tuple[str, str]:
@@ -649,8 +671,8 @@ def _record(company: str, event_id: str, found: Mapping[str, str]) -> EventRecor
         type=found["type"],
         key=found["key"],
         status=found["status"],
-        reason=found.get("reason", ""),
-        remedy=found.get("remedy", ""),
+        reason=Message.from_json(found.get("reason", "")),
+        remedy=Message.from_json(found.get("remedy", "")),
         code=found.get("code", ""),
         attempts=int(found.get("attempts", 0)),
         occurred_at=_time(found["occurred"]),

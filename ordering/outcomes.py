@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from messages import NOTHING, Message
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -11,8 +13,8 @@ class Done:
     `again`: something was left out, so the event is kept whole and a person may have it run once more.
     """
 
-    notice: str = ""
-    remedy: str = ""
+    notice: Message = NOTHING
+    remedy: Message = NOTHING
     again: bool = False
 
 
@@ -20,8 +22,8 @@ class Done:
 class Failed:
     """A person is needed: why, what to do, the target's code for it and what it `said` itself."""
 
-    reason: str
-    remedy: str = ""
+    reason: Message
+    remedy: Message = NOTHING
     code: str = ""
     said: str = ""
 
@@ -34,8 +36,8 @@ class Held:
     """
 
     key: str
-    reason: str
-    remedy: str = ""
+    reason: Message
+    remedy: Message = NOTHING
     code: str = ""
     said: str = ""
     tell: bool = True
@@ -45,14 +47,14 @@ class Held:
 class Skipped:
     """Not to be transferred, for this reason."""
 
-    reason: str
+    reason: Message
 
 
 @dataclass(frozen=True, slots=True)
 class Superseded:
     """Made pointless by something newer."""
 
-    reason: str
+    reason: Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Retry:
     """The event's own trouble: try again after this long. Counts as an attempt."""
 
     after: timedelta
-    reason: str
+    reason: Message
     code: str = ""
 
 
@@ -69,7 +71,7 @@ class TargetUnavailable:
     """The target does not serve: try again after this long; several in a row make the company rest."""
 
     after: timedelta
-    reason: str
+    reason: Message
     code: str = ""
 
 
@@ -78,7 +80,7 @@ class Release:
     """Not now: the slot is given back and, where `rest` is given, the company rests that long. No attempt."""
 
     rest: timedelta | None = None
-    reason: str = ""
+    reason: Message = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +91,15 @@ class Snooze:
     """
 
     after: timedelta
-    reason: str = ""
+    reason: Message = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
     """Nothing of the company can go through until it is resumed; a person is told once. A control event fails."""
 
-    reason: str
-    remedy: str = ""
+    reason: Message
+    remedy: Message = NOTHING
     code: str = ""
 
 

@@ -60,7 +60,7 @@ class Stop:
 
     what: str
     since: int
-    reason: str = ""
+    reason: str = ""  # a `Message` as JSON
     steps: int = 0
     well_since: int = 0
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import structlog
 from pydantic import BaseModel
 
-from delivery.runner import NOT_TAKEN, TransferContext
+from delivery.context import NOT_TAKEN, TransferContext
 from fortnox import explain
 from fortnox.errors import FileRefused, NotFound, OutcomeUnknown, Rejected, Unavailable, ValueRefused
 from fortnox.payloads import AttachmentPayload
@@ -154,8 +154,8 @@ def _upload(context: TransferContext, attachment: Attachment, place: int, second
     if seconds < SHORTEST:
         raise FileUnavailable(attachment.file_name, "the other files took all the time that there was")
     if attachment.url:
-        context.services.check_capacity(context.claim.company)  # it would be fetched in vain
-    with context.services.files.open(attachment, seconds) as file:
+        context.services.fortnox.check_capacity(context.claim.company)  # it would be fetched in vain
+    with context.services.moment.files.open(attachment, seconds) as file:
         uploaded = next((one for one in _all_recorded(context) if one.content == file.sha256), None)
         if uploaded is None:
             uploaded = _sent(context, attachment, file, step, place)

@@ -11,7 +11,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import TypeVar
 
-from delivery.runner import TransferContext
+from delivery.context import TransferContext
 from fortnox import SCOPES
 from fortnox import errors as e
 from fortnox.client import STOCKHOLM
@@ -64,7 +64,7 @@ def look(context: TransferContext, connection: Connection) -> Found:
             return None
 
     fortnox = context.fortnox
-    held = context.services.connections.held(connection.company)
+    held = context.services.stores.connections.held(connection.company)
     today = datetime.now(STOCKHOLM).date()
     accounts = ask("accounts", lambda: {account.number: account for account in fortnox.accounts.list()})
     if connection.integration.transfers.projects:
@@ -75,7 +75,7 @@ def look(context: TransferContext, connection: Connection) -> Found:
         ledger=ask("company", fortnox.company_information),
         years=ask("years", lambda: fortnox.financial_years(today)),
         accounts=accounts,
-        used=frozenset(context.services.used_accounts(connection.company).recent() | set(_waiting(context))),
+        used=frozenset(context.services.stores.used_accounts(connection.company).recent() | set(_waiting(context))),
         refused=refused,
     )
 

@@ -4,10 +4,11 @@ from typing import Any
 
 from celery import shared_task
 
-from delivery.runner import TransferContext, TransferTask
+from delivery.context import TransferContext
 from delivery.snapshots import customer_identity, transfer_snapshot
 from mappers import to_customer
 from ordering import Outcome
+from tasks.base import TransferTask
 from tasks.flows import TRANSFERS
 
 
@@ -21,5 +22,5 @@ def transfer_customer(context: TransferContext) -> Outcome:
     if off := context.switched_off("customers"):
         return off
     customer = context.event.customer
-    context.services.names.remember(context.claim.company, customer.customer_number, customer.name)
+    context.services.stores.names.remember(context.claim.company, customer.customer_number, customer.name)
     return transfer_snapshot(context, context.fortnox.customers, to_customer(customer), customer_identity)

@@ -16,17 +16,17 @@ from typing import Any
 import structlog
 from celery import shared_task
 
+from delivery.context import TransferContext
 from delivery.expense_sync import ExpenseSync, Looked, Pace
 from delivery.retry_policy import decide
-from delivery.runner import TransferContext, TransferTask
 from delivery.services import Services
-from delivery.wakeups import ask_for_report
 from fortnox.errors import FortnoxError, Transient, WindowFull
 from mappers.expense import Rules
 from moment.errors import KeyRefused, MomentError, MomentUnavailable
 from ordering import Done, Failed, Outcome, Release, Retry, Skipped, Snooze, Submission, TargetUnavailable
 from ordering.backoff import ATTEMPTS
 from stores import CompanySettings, Connection, ExpenseStore
+from tasks.base import TransferTask
 from tasks.flows import EXPENSES, POLL
 from tasks.schedule import DOWN, expenses_key
 
@@ -120,10 +120,10 @@ def at_home(context: TransferContext) -> ExpenseStore:
 
     Where that is another than until now, nobody can do anything about what failed in the one before.
     """
-    company, ledgers = context.claim.company, context.services.ledgers
+    company, ledgers = context.claim.company, context.services.stores.ledgers
     tenant_id = (
         context.connection.tenant_id
-        or context.services.fortnox(context.lease, LEAVE).company_information().database_number
+        or context.services.fortnox.open(context.lease, LEAVE).company_information().database_number
     )
     if tenant_id is None:
         return ledgers.store(company, None)
@@ -139,13 +139,13 @@ def at_home(context: TransferContext) -> ExpenseStore:
 def sync_for(context: TransferContext, store: ExpenseStore) -> ExpenseSync:
     def check() -> None:
         context.lease.check()
-        if context.services.connections.get(context.claim.company).tenant_id != context.connection.tenant_id:
+        if context.services.stores.connections.get(context.claim.company).tenant_id != context.connection.tenant_id:
             raise OtherLedger
 
     return ExpenseSync(
         company=context.claim.company,
-        fortnox=context.services.fortnox(context.lease, LEAVE),
-        moment=context.services.moment,
+        fortnox=context.services.fortnox.open(context.lease, LEAVE),
+        moment=context.services.moment.api,
         store=store,
         rules=rules_of(context.connection, context.settings, store.ledger),
         check=check,
@@ -261,7 +261,7 @@ def _fail(services: Services, sync: ExpenseSync, looked: Looked, event_id: str, 
         )
     )
     sync.store.count("failed")
-    ask_for_report(services.app)
+    services.request_report()
 
 
 def _supplier(looked: Looked) -> str:

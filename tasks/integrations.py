@@ -8,9 +8,9 @@ from typing import Any
 import structlog
 from celery import shared_task
 
+from delivery.context import TransferContext
 from delivery.pauses import pause
 from delivery.retry_policy import decide
-from delivery.runner import TransferContext, TransferTask
 from delivery.tokens import to_tokens
 from fortnox import errors as e
 from fortnox.oauth import Grant
@@ -18,6 +18,7 @@ from moment.events import Integration
 from ordering import Done, Failed, Outcome, Skipped
 from stores import Connection, Problem
 from stores.vault import Unsealable
+from tasks.base import TransferTask
 from tasks.checks import Found, ledger_of, look, problems, stopped
 from tasks.flows import TRANSFERS
 from tasks.schedule import follow
@@ -46,13 +47,13 @@ def transfer_integration(context: TransferContext) -> Outcome:
         case _:
             outcome = disable(context)
     if isinstance(outcome, Done):
-        context.services.access_blocks.reopen(context.claim.company)
+        context.services.fortnox.access_blocks.reopen(context.claim.company)
     return outcome
 
 
 def enable(context: TransferContext) -> Outcome:
     """Exchanges the code, which lives 10 minutes and works once, lets the company's events go, and checks."""
-    company, connections = context.claim.company, context.services.connections
+    company, connections = context.claim.company, context.services.stores.connections
     if not context.taken("connected"):
         before = connections.find(company)
         if refused := _refusal(context, before):
@@ -66,24 +67,24 @@ def enable(context: TransferContext) -> Outcome:
 
 def update(context: TransferContext) -> Outcome:
     """Takes over the company's new choices, and checks them. Raises `NeverConnected`."""
-    connection = context.services.connections.get(context.claim.company)
+    connection = context.services.stores.connections.get(context.claim.company)
     context.lease.check()
     chosen = connection.model_copy(update={"integration": without_code(context.event.integration)})
-    connection = context.services.connections.save(chosen)
+    connection = context.services.stores.connections.save(chosen)
     follow(context.services, connection)
     return check(context) if connection.state == "connected" else Done()
 
 
 def disable(context: TransferContext) -> Outcome:
     """Ends transfers at once, then revokes the refresh token where there is one, and forgets all tokens."""
-    company, connections = context.claim.company, context.services.connections
+    company, connections = context.claim.company, context.services.stores.connections
     version, connection = connections.version(company), connections.find(company)
     if connection is None:
         return Skipped("The company was not connected.")
     context.lease.check()  # what was read is what this event is to end, not what came after it
     disabled = connections.save(connection.model_copy(update={"state": "disabled", "problems": ()}))
     follow(context.services, disabled)
-    ended = version is None or context.services.tokens.end(company, version)
+    ended = version is None or context.services.fortnox.tokens.end(company, version)
     context.services.ordering.resume(company)
     if connection.integration.service_account:
         return Done(SERVICE_CONSENT, REMOVE)
@@ -92,7 +93,7 @@ def disable(context: TransferContext) -> Outcome:
 
 def check(context: TransferContext) -> Outcome:
     """Looks whether what the company chose can work, in one go, and keeps what was found with the connection."""
-    company, connections = context.claim.company, context.services.connections
+    company, connections = context.claim.company, context.services.stores.connections
     connection = connections.get(company)
     try:
         found = look(context, connection)
@@ -129,7 +130,7 @@ def _goes_on(refused: Outcome) -> Outcome:
 
 
 def _connect(context: TransferContext, before: Connection | None) -> Outcome | None:
-    company, connections = context.claim.company, context.services.connections
+    company, connections = context.claim.company, context.services.stores.connections
     sealed = context.event.integration.authorization_code
     if sealed is None:
         return Failed("integration.authorizationCode: is missing.", NEW_CODE, "NoCode")
@@ -138,10 +139,10 @@ def _connect(context: TransferContext, before: Connection | None) -> Outcome | N
     if before is not None and before.code_digest == digest:
         return None if before.enabled_by == context.claim.id else _used(context, before)
     context.lease.check()
-    grant = context.services.oauth.exchange_code(code, company=company)
+    grant = context.services.fortnox.oauth.exchange_code(code, company=company)
     if before is not None and before.tenant_id not in (None, grant.tenant_id):
         log.warning("connection.other_ledger", tenant_id=grant.tenant_id, before=before.tenant_id)
-        context.services.links(company, before.tenant_id).forget_all()
+        context.services.stores.links(company, before.tenant_id).forget_all()
     connection = _connection(context, grant, digest)
     connections.begin(connection.model_copy(update={"revision": before.revision if before else 0}), to_tokens(grant))
     return None
@@ -149,7 +150,7 @@ def _connect(context: TransferContext, before: Connection | None) -> Outcome | N
 
 def _used(context: TransferContext, before: Connection) -> Outcome:
     used = f"The authorization code was used already, on {before.connected_at:%Y-%m-%d %H:%M} UTC: it works once."
-    if before.state == "connected" and not context.services.connections.dead(context.claim.company):
+    if before.state == "connected" and not context.services.stores.connections.dead(context.claim.company):
         return Skipped(f"{used} The connection that was made with it stands.")
     return Failed(used, NEW_CODE, "CodeUsed")
 
@@ -178,14 +179,14 @@ def _goes_without_refresh_token(context: TransferContext, connection: Connection
 
     Until Fortnox has shown that it takes that, the refresh token stays: no consent is lost to a wrong choice.
     """
-    held = context.services.connections.held(connection.company)
+    held = context.services.stores.connections.held(connection.company)
     if held is None or connection.tenant_id is None:
         return False
     try:
-        grant = context.services.oauth.client_credentials(connection.tenant_id, company=connection.company)
+        grant = context.services.fortnox.oauth.client_credentials(connection.tenant_id, company=connection.company)
     except (e.GrantDead, e.Rejected):
         return False
-    return context.services.connections.renewed(connection.company, held.version, to_tokens(grant)) in (
+    return context.services.stores.connections.renewed(connection.company, held.version, to_tokens(grant)) in (
         "kept",
         "revived",
     )

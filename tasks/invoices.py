@@ -13,7 +13,7 @@ import structlog
 from celery import shared_task
 from pydantic import TypeAdapter
 
-from delivery.runner import IN_DOUBT, NOT_TAKEN, TAKEN, TransferContext, TransferTask, counting
+from delivery.context import IN_DOUBT, NOT_TAKEN, TAKEN, TransferContext, counting
 from delivery.upsert import Next, create_or_find
 from fortnox.errors import AccessMissing, NotFound, Rejected
 from fortnox.models import Invoice
@@ -25,6 +25,7 @@ from ordering import Done, Failed, Outcome, Retry
 from ordering.backoff import backoff
 from stores import UsedAccount
 from tasks.attachments import WHOLE, Left, forget_uploads, transfer_files
+from tasks.base import TransferTask
 from tasks.flows import TRANSFERS
 
 log = structlog.get_logger(__name__)
@@ -55,7 +56,9 @@ def transfer_invoice(context: TransferContext) -> Outcome:
     options = _options(context, invoice)
     mapped = to_invoice(invoice, options)
     used = (UsedAccount(int(line.account_number), line.vat_percentage) for line in invoice.lines)
-    context.services.used_accounts(context.claim.company).note(used)  # what the next connection is checked against
+    context.services.stores.used_accounts(context.claim.company).note(
+        used
+    )  # what the next connection is checked against
     if fault := _create(context, mapped.payload, options):
         return fault
     if context.cached("files") == CLOSED and (fault := _post(context, mapped.payload)):

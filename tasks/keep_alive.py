@@ -13,9 +13,10 @@ from celery import Task, shared_task
 from redis.exceptions import RedisError
 
 from delivery.pauses import end_stale, pause
-from delivery.services import Services, services_of
+from delivery.services import Services
 from fortnox import errors as e
 from stores import NeverConnected
+from tasks.base import services_of
 from tasks.flows import KEEP_ALIVE
 
 log = structlog.get_logger(__name__)
@@ -36,9 +37,9 @@ def keep_alive(task: Task[Any, Any]) -> int:
 def exchange_unused(services: Services, now: datetime) -> int:
     """Exchanges up to `MOST` of them, the longest unused first. One company's trouble holds up no other."""
     exchanged = 0
-    for company in services.connections.unused_since(now - UNUSED, MOST):
+    for company in services.stores.connections.unused_since(now - UNUSED, MOST):
         try:
-            services.tokens.keep_alive(company)
+            services.fortnox.tokens.keep_alive(company)
         except e.GrantDead as dead:
             pause(services, company, dead)
         except NeverConnected:
@@ -49,7 +50,7 @@ def exchange_unused(services: Services, now: datetime) -> int:
             if not isinstance(error, e.FortnoxError):
                 _tell_operator(company, error)
             log.warning("connection.not_kept_alive", company=company, error=type(error).__name__)
-            services.connections.look_again(company, now - UNUSED + AGAIN)
+            services.stores.connections.look_again(company, now - UNUSED + AGAIN)
         else:
             exchanged += 1
     return exchanged

@@ -4,10 +4,10 @@ from typing import Any
 
 from celery import Task, shared_task
 
-from delivery.services import services_of
+from tasks.base import services_of
 from tasks.flows import PROBE
 
 
 @shared_task(name=PROBE, bind=True)
 def probe(task: Task[Any, Any]) -> None:
-    services_of(task.app).access_blocks.probe()
+    services_of(task.app).fortnox.access_blocks.probe()

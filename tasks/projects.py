@@ -4,10 +4,11 @@ from typing import Any
 
 from celery import shared_task
 
-from delivery.runner import TransferContext, TransferTask
+from delivery.context import TransferContext
 from delivery.snapshots import project_identity, transfer_snapshot
 from mappers import to_project
 from ordering import Outcome
+from tasks.base import TransferTask
 from tasks.flows import TRANSFERS
 
 

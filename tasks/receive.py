@@ -12,9 +12,8 @@ from celery.exceptions import Reject
 from redis.exceptions import RedisError
 
 from delivery.admission import admit, refused
-from delivery.services import services_of
-from delivery.wakeups import ask_for_report
 from moment.events import InvalidEvent, parse_event
+from tasks.base import services_of
 from tasks.flows import RECEIVE
 
 log = structlog.get_logger(__name__)
@@ -24,7 +23,7 @@ class Door(Task[Any, Any]):
     """Its messages come from elsewhere, so what they show of themselves is not passed on."""
 
     abstract = True
-    Request = "worker.unshown:Unshown"
+    Request = "worker.requests:Unshown"
 
 
 @shared_task(name=RECEIVE, base=Door, bind=True)
@@ -52,7 +51,7 @@ def take(app: Celery, event: Any) -> str:
             event_id=submission.id,
             problems=[problem.path for problem in error.problems],
         )
-        ask_for_report(app)
+        services.request_report()
         return "known" if admission.known else "refused"
     admission = admit(parsed, services.ordering, services.vault)
     log.info(

@@ -6,9 +6,10 @@ from typing import Any
 from celery import Task, shared_task
 from redis.exceptions import LockError
 
-from delivery.services import Services, services_of
+from delivery.services import Services
 from mails.dispatcher import ROUND, Dispatcher
 from mails.smtp import TIMEOUT_OF_DATA, SmtpSender
+from tasks.base import services_of
 from tasks.flows import REPORT
 
 # Seconds. A round begins no mail after `ROUND`, and a slow server may take its time for the last one; after that it is

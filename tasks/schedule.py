@@ -13,10 +13,11 @@ from typing import Any, Final
 import structlog
 from celery import Task, shared_task
 
-from delivery.services import Services, services_of
+from delivery.services import Services
 from ordering import Submission
 from stores import Connection, Timetable
 from stores.timetable import NIGHT_LASTS
+from tasks.base import services_of
 from tasks.flows import EXPENSES, SCHEDULE_NIGHT, SCHEDULE_POLLS
 
 log = structlog.get_logger(__name__)
@@ -34,16 +35,16 @@ def polls(task: Task[Any, Any]) -> int:
     """Asks for the polls that are due. Returns how many were."""
     services = services_of(task.app)
     interval = services.settings.expense_poll_interval
-    most = at_a_time(len(services.polls), interval, poll_tick(interval))
-    return _ask(services, services.polls, most, lambda company: poll_asked(services, company))
+    most = at_a_time(len(services.polling.polls), interval, poll_tick(interval))
+    return _ask(services, services.polling.polls, most, lambda company: poll_asked(services, company))
 
 
 @shared_task(name=SCHEDULE_NIGHT, bind=True)
 def reconciliations(task: Task[Any, Any]) -> int:
     """Asks for the nightly reconciliations that are due. Returns how many were."""
     services = services_of(task.app)
-    most = at_a_time(len(services.nights), NIGHT_LASTS, NIGHT_TICK)
-    return _ask(services, services.nights, most, lambda company: reconciliation_asked(services, company))
+    most = at_a_time(len(services.polling.nights), NIGHT_LASTS, NIGHT_TICK)
+    return _ask(services, services.polling.nights, most, lambda company: reconciliation_asked(services, company))
 
 
 def poll_tick(interval: timedelta) -> timedelta:
@@ -60,12 +61,12 @@ def follow(services: Services, connection: Connection) -> None:
     """Takes the company into the timetables, or out of them, as it chose; one that starts is polled at once."""
     now, company = datetime.now(UTC), connection.company
     if connection.state == "connected" and connection.integration.expenses.enabled:
-        services.polls.add(company, now)
-        services.nights.add(company, now)
+        services.polling.polls.add(company, now)
+        services.polling.nights.add(company, now)
         poll_asked(services, company, anew=True)
     else:
-        services.polls.remove(company)
-        services.nights.remove(company)
+        services.polling.polls.remove(company)
+        services.polling.nights.remove(company)
 
 
 def poll_asked(services: Services, company: str, *, anew: bool = False) -> bool:
@@ -93,7 +94,7 @@ def poll_asked(services: Services, company: str, *, anew: bool = False) -> bool:
 
 def reconciliation_asked(services: Services, company: str) -> bool:
     """Has all looked at again that changed lately. A poll that failed for good is tried once more by that."""
-    services.expenses(company).ask_import(services.settings.expense_reconciliation_days)
+    services.stores.expenses(company).ask_import(services.settings.expense_reconciliation_days)
     return poll_asked(services, company, anew=True)
 
 

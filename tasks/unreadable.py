@@ -4,8 +4,9 @@ from typing import Any
 
 from celery import shared_task
 
-from delivery.runner import TransferContext, TransferTask
+from delivery.context import TransferContext
 from ordering import Failed, Outcome
+from tasks.base import TransferTask
 from tasks.flows import UNREADABLE
 
 

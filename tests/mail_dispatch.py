@@ -44,8 +44,8 @@ class MailDispatch:
         address = f"ekonomi@{company}.example" if address is None else address
         integration = integration_json(company=company, error_email=address, authorization_code=None)["integration"]
         connection = Connection(company=company, state="connected", integration=integration, connected_at=START)
-        self.services.connections.save(connection)
-        self.services.company_settings.change(company, {"language": language})
+        self.services.stores.connections.save(connection)
+        self.services.stores.company_settings.change(company, {"language": language})
 
     def ends(self, event: dict[str, Any], outcome: Outcome | None = None) -> None:
         publish(event, app=self.app)

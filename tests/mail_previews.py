@@ -12,6 +12,7 @@ from mails.items import Item
 from mails.render import as_html, as_text
 from mails.things import Thing
 from mails.writer import WORDS, History, Standstill, Writer
+from messages import text
 from ordering import EventRecord
 
 AT = datetime(2026, 11, 23, 8, 14, tzinfo=UTC)
@@ -35,7 +36,9 @@ def a_record(event_id: str = "e3", key: str = "acme/invoice/1001", **fields: Any
         "settled_at": AT,
         "blocker": "",
     }
-    return EventRecord(**(given | fields))
+    said = given | fields
+    said |= {name: text(str(said[name])) for name in ("reason", "remedy")}
+    return EventRecord(**said)
 
 
 def an_invoice(number: int = 1001, total: str = "12500.00", behind: tuple[Thing, ...] = (), **fields: Any) -> Item:
@@ -112,7 +115,7 @@ def letters(language: str) -> dict[str, MailContent]:
         Thing("integration", ""),
     )
     still = Standstill(
-        SITUATIONS["grant-dead"].en.reason,
+        text(SITUATIONS["grant-dead"].en.reason),
         since,
         AT,
         37,

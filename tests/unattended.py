@@ -12,10 +12,11 @@ from celery.exceptions import Retry as ShownAsRetry
 
 from config import load_settings
 from config.environment import child_environment
-from delivery.runner import Deliver, TransferFailed, TransferTask
+from delivery.runner import Deliver
 from delivery.services import Services
 from fortnox import Limiter
 from ordering import EventRecord
+from tasks.base import TransferFailed, TransferTask
 from tasks.flows import TRANSFERS
 from tests.services import CLIENT_ID, CLIENT_SECRET, Sandbox
 from tests.unit.factories import integration_json
@@ -74,7 +75,7 @@ class Unattended:
 
     def by_hand(self, path: str, document: dict[str, Any], ledger: str = "acme") -> None:
         """What an accountant entered in that ledger."""
-        token = self.services.oauth.exchange_code(self.sandbox.code(ledger)).access_token.get_secret_value()
+        token = self.services.fortnox.oauth.exchange_code(self.sandbox.code(ledger)).access_token.get_secret_value()
         headers = {"Authorization": f"Bearer {token}"}
         answer = requests.post(f"{self.sandbox.fortnox}/3/{path}", json=document, headers=headers, timeout=10)
         assert answer.status_code == 201, answer.text
@@ -108,5 +109,5 @@ def unattended_services(redis_url: str, sandbox: Sandbox) -> Iterator[Unattended
     for name in ("acme", "other"):
         sandbox.tenant(name)
     yield Unattended(app, sandbox)
-    app.services.write_buffer.flush()  # their timer may go off when Redis has gone
+    app.services.telemetry.write_buffer.flush()  # their timer may go off when Redis has gone
     app.close()

@@ -9,8 +9,8 @@ from redbeat import RedBeatSchedulerEntry
 from redis.exceptions import RedisError
 
 from config.celery import MAIL_QUEUE, POLLS_QUEUE
-from delivery.services import services_of
 from stores.heartbeats import MAIL, POLLS, WORKER
+from tasks.base import services_of
 from tasks.flows import TICK
 from worker.sentry import check_in
 
@@ -20,7 +20,7 @@ BACKGROUND = {MAIL_QUEUE: MAIL, POLLS_QUEUE: POLLS}
 @shared_task(name=TICK, bind=True)
 def tick(task: Task[Any, Any]) -> None:
     """Beat asks each minute, a worker of the transfers answers: both move."""
-    services_of(task.app).heartbeats.beat(WORKER)
+    services_of(task.app).telemetry.heartbeats.beat(WORKER)
     check_in()
 
 
@@ -30,7 +30,7 @@ def _took(task: Task[Any, Any], **_: Any) -> None:
     part = BACKGROUND.get((task.request.delivery_info or {}).get("routing_key") or "")
     if part is not None:
         with suppress(RedisError):  # the task will say so
-            services_of(task.app).heartbeats.beat(part)
+            services_of(task.app).telemetry.heartbeats.beat(part)
 
 
 def beat_age(app: Celery, schedule: str) -> timedelta | None:

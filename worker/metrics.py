@@ -51,19 +51,19 @@ class MetricsCollector(Collector):
         now = datetime.now(UTC)
         names = services.ordering.companies()
         states = services.ordering.states(names)
-        yield from of_counters(services.counters.read())
+        yield from of_counters(services.telemetry.counters.read())
         yield from of_events(states, now)
-        yield from of_companies(states, services.connections.states(names))
+        yield from of_companies(states, services.stores.connections.states(names))
         yield from self._of_progress()
         yield from self._of_rate(names)
         polled = sorted(
-            name for name in services.polls.companies() if name not in states or states[name].paused is None
+            name for name in services.polling.polls.companies() if name not in states or states[name].paused is None
         )
         yield from of_polls(services.redis, polled, now)
 
     def _of_progress(self) -> Iterator[Metric]:
         services = self._app.services
-        ages: dict[str, timedelta | None] = dict(services.heartbeats.ages())
+        ages: dict[str, timedelta | None] = dict(services.telemetry.heartbeats.ages())
         ages["beat"] = beat_age(self._app, REPORT_SCHEDULE)
         yield gauge(
             "tick_age_seconds",

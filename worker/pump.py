@@ -11,8 +11,8 @@ import structlog
 from celery import Celery, bootsteps
 from redis.exceptions import RedisError
 
-from delivery.services import services_of
 from stores.heartbeats import PUMP
+from tasks.base import services_of
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +41,7 @@ class Pump(threading.Thread):
         services = services_of(self._app)
         try:
             pumped = services.ordering.pump()
-            services.heartbeats.beat(PUMP)
+            services.telemetry.heartbeats.beat(PUMP)
         except RedisError as error:
             log.warning("pump.waits_for_redis", error=type(error).__name__)
             return WAIT_FOR_REDIS

@@ -18,7 +18,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from config import Settings
 from config.redis import redis_client
-from delivery.services import services_of
+from tasks.base import services_of
 from tasks.receive import take
 
 log = structlog.get_logger(__name__)

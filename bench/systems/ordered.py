@@ -7,8 +7,9 @@ from bench.handler import FirstAttemptFails, handle
 from bench.plan import RETRY_AFTER
 from bench.systems import Publish
 from config import Settings
-from delivery.runner import TransferContext, TransferTask
+from delivery.context import TransferContext
 from ordering import Done, Outcome, Retry
+from tasks.base import TransferTask
 from tasks.flows import TRANSFERS
 from worker.bootstrap import App
 from worker.publish import publish

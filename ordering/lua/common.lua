@@ -45,6 +45,9 @@ local ACTIVE = { ready = true, running = true, retrying = true }
 
 local function int(number) return string.format('%.0f', number) end
 
+-- A message as `messages.Message` reads it: a key and its parameters.
+local function message(key, params) return cjson.encode({ { key, params } }) end
+
 local function load(company, id)
   local ref = company .. ':' .. id
   local f = redis.call('HMGET', P .. 'event:' .. ref, 'status', 'key', 'needs', 'place', 'snapshot',
@@ -143,9 +146,10 @@ local function stale(e)
   local f = redis.call('HMGET', P .. 'key:' .. e.key, 'sequence', 'through')
   local applied, through = tonumber(f[1] or ''), tonumber(f[2] or '')
   if e.sequence and applied then
-    return e.sequence < applied and 'stale: sequence ' .. int(e.sequence) .. ' came after ' .. int(applied)
+    return e.sequence < applied
+      and message('engine.stale-sequence', { sequence = int(e.sequence), applied = int(applied) })
   end
-  return through and through > e.place and 'a newer one of the same has gone through'
+  return through and through > e.place and message('engine.newer-went-through', {})
 end
 
 local finish -- below; a stale snapshot found on the way is finished at once
@@ -255,11 +259,10 @@ function finish(e, status, reason, fields)
 end
 
 -- Whoever held the event is gone. `field` counts how often in a row; at `most` times the event is set aside.
-local function orphan(e, field, most, reason)
+local function orphan(e, field, most, key)
   local times = redis.call('HINCRBY', e.hash, field, 1)
   if times >= most then
-    finish(e, 'failed', string.format(reason, times),
-      { 'remedy', 'This is a fault in the integration, not in your data.', 'code', 'crash' })
+    finish(e, 'failed', message(key, { n = times }), { 'remedy', message('engine.our-fault', {}), 'code', 'crash' })
   else
     ready(e)
   end

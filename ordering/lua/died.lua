@@ -6,6 +6,6 @@
 
 local e = load(ARGV[4], ARGV[5])
 if not e or e.status ~= 'running' or redis.call('HGET', e.hash, 'holder') ~= ARGV[6] then return { 0, woken } end
-orphan(e, 'crashes', tonumber(ARGV[7]), 'The process that transferred it died %d times in a row.')
+orphan(e, 'crashes', tonumber(ARGV[7]), 'engine.process-died')
 release(e.company)
 return { 1, woken }

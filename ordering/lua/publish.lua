@@ -52,13 +52,14 @@ redis.call('ZADD', P .. 'company:' .. company .. ':open', NOW, id)
 local older = before and e.snapshot and load(company, before)
 if may_take_place_of(older) then
   if older.sequence and e.sequence and e.sequence < older.sequence then
-    finish(e, 'superseded', 'stale: sequence ' .. int(e.sequence) .. ' came after ' .. int(older.sequence))
+    finish(e, 'superseded',
+      message('engine.stale-sequence', { sequence = int(e.sequence), applied = int(older.sequence) }))
   else
     e.place = older.place
     redis.call('HSET', hash, 'place', int(e.place))
     redis.call('ZADD', P .. 'key:' .. key .. ':line', e.place, id)
     redis.call('ZREM', P .. 'key:' .. key .. ':line', older.id)
-    finish(older, 'superseded', 'superseded by ' .. id)
+    finish(older, 'superseded', message('engine.superseded', { by = id }))
   end
 else
   consider(e)

@@ -22,7 +22,7 @@ end
 -- A lease is good up to and including its last ms, as in holds().
 for _, ref in ipairs(redis.call('ZRANGEBYSCORE', P .. 'leases', '-inf', '(' .. int(NOW), 'LIMIT', 0, most)) do
   local e = load_ref(ref)
-  orphan(e, 'lapses', lapses, 'The worker that transferred it was not heard of again, %d times in a row.')
+  orphan(e, 'lapses', lapses, 'engine.worker-lost')
   touched[e.company] = true
 end
 

@@ -96,7 +96,7 @@ class System:
 
     def fortnox(self, company: str) -> Fortnox:
         """The company's ledger, as a person of the company works in it."""
-        return Fortnox(Transport(self.stack.settings.fortnox_api_url, self.app.services.tokens), company)
+        return Fortnox(Transport(self.stack.settings.fortnox_api_url, self.app.services.fortnox.tokens), company)
 
     def file(self, company: str, **file: Any) -> dict[str, Any]:
         """Puts a file on Moment's shelf; returns the attachment that names it."""
@@ -119,7 +119,7 @@ class System:
 
     def in_english(self, company: str) -> None:
         """The company's mails are in English from now on."""
-        self.app.services.company_settings.change(company, {"language": "en"})
+        self.app.services.stores.company_settings.change(company, {"language": "en"})
 
     def mails_to(self, address: str) -> list[dict[str, Any]]:
         return [mail for mail in self.stack.sandbox.mails() if address in mail["to"]]

@@ -35,11 +35,11 @@ def connected(system: System, company: str, **choices: Any) -> Connection:
     system.stack.sandbox.tenant(company)
     enable(system, company, **choices)
     assert system.settled(company, "enabled").status == "done"
-    return system.app.services.connections.get(company)
+    return system.app.services.stores.connections.get(company)
 
 
 def problems(system: System, company: str) -> str:
-    return " ".join(map(str, system.app.services.connections.get(company).problems))
+    return " ".join(map(str, system.app.services.stores.connections.get(company).problems))
 
 
 def refresh_tokens(system: System, company: str) -> list[dict[str, Any]]:
@@ -55,13 +55,13 @@ def expire(system: System, company: str) -> None:
 
 def test_a_connection_lives_from_its_code_to_its_end_and_needs_a_new_code_then(system: System) -> None:
     code = enable_first(system, "lives")
-    connection = system.app.services.connections.get("lives")
+    connection = system.app.services.stores.connections.get("lives")
     assert (connection.state, connection.ledger, connection.problems) == ("connected", "Livs AB (556000-0001)", ())
     system.publish(customer_json(company="lives"))
     assert system.settled("lives", "e1").status == "done"
     system.publish(integration_json(event_id="disabled", company="lives", type="integration.disabled"))
     assert system.settled("lives", "disabled").status == "done"
-    assert system.app.services.connections.held("lives") is None
+    assert system.app.services.stores.connections.held("lives") is None
     assert not any(token["usable"] for token in refresh_tokens(system, "lives"))
     system.publish(customer_json(company="lives", event_id="while-off"))
     assert system.settled("lives", "while-off").status == "skipped"
@@ -97,7 +97,7 @@ def test_a_second_use_of_a_code_says_so_and_stops_nothing(system: System) -> Non
 def test_a_kill_after_the_tokens_were_stored_costs_no_new_code(system: System) -> None:
     """What a killed worker leaves: the tokens are stored, that the step was taken is not recorded."""
     system.stack.sandbox.tenant("killed")
-    connections, oauth = system.app.services.connections, system.app.services.oauth
+    connections, oauth = system.app.services.stores.connections, system.app.services.fortnox.oauth
     code = system.stack.sandbox.code("killed", service=False)
     grant = oauth.exchange_code(code)
     left = Connection(
@@ -123,7 +123,7 @@ def test_disabling_what_was_never_enabled_is_no_failure(system: System) -> None:
 
 def test_a_service_account_goes_without_refresh_token(system: System) -> None:
     connected(system, "service", service=True)
-    held = system.app.services.connections.held("service")
+    held = system.app.services.stores.connections.held("service")
     assert held is not None
     assert held.tokens.refresh_token is None
     expire(system, "service")
@@ -297,7 +297,7 @@ def test_a_number_that_is_clearly_anothers_is_left_alone_until_a_person_takes_it
 
 def by_hand(system: System, company: str, path: str, envelope: str, fields: dict[str, str]) -> None:
     """What an accountant entered before Moment was connected."""
-    held = system.app.services.connections.held(company)
+    held = system.app.services.stores.connections.held(company)
     assert held is not None
     token = held.tokens.access_token.get_secret_value()
     answer = requests.post(

@@ -129,7 +129,7 @@ def test_another_ledger_gets_ids_of_its_own_and_the_former_ones_expenses_stay(sy
         factories.integration_json(company="resettled", event_id="again", authorization_code=code, expenses=chosen)
     )
     assert system.settled("resettled", "again").status == "done"
-    tenant_id = system.app.services.connections.get("resettled").tenant_id
+    tenant_id = system.app.services.stores.connections.get("resettled").tenant_id
 
     found = expense(system, "resettled", f"fortnox:{tenant_id}:{number}:2", amountExcludingVat="77.00")
 
@@ -149,13 +149,13 @@ def test_a_company_that_is_disabled_or_switched_off_costs_nothing(system: System
     asked = len(sandbox.requests("leaving"))
     follow(system, "staying")
     for _ in range(3):  # three more polls of another company
-        before = services.expenses("staying").summary()["lastPoll"]
+        before = services.stores.expenses("staying").summary()["lastPoll"]
         wait_until(
-            lambda before=before: services.expenses("staying").summary()["lastPoll"] != before,  # type: ignore[misc]
+            lambda before=before: services.stores.expenses("staying").summary()["lastPoll"] != before,  # type: ignore[misc]
             what="a poll", timeout=30,
         )  # fmt: skip
     assert len(sandbox.requests("leaving")) == asked
-    assert services.polls.next("leaving") is None
+    assert services.polling.polls.next("leaving") is None
     assert "disabled" in system.run("expenses", "import", "leaving", "--days-back", "3").stderr
 
 

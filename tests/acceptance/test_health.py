@@ -49,7 +49,7 @@ def test_a_redis_that_may_lose_what_it_accepted_is_named(bare: System) -> None:
 
 def test_workers_that_do_not_take_transfers_do_not_hide_that_nobody_does(bare: System) -> None:
     mail_only = bare.stack.start_worker("background", queues="mail,polls", concurrency=1)
-    wait_until(lambda: PUMP in bare.app.services.heartbeats.ages(), what="its pump to tick", timeout=20)
+    wait_until(lambda: PUMP in bare.app.services.telemetry.heartbeats.ages(), what="its pump to tick", timeout=20)
     assert reasons(bare, "delivery") == []  # nothing is due
     bare.publish(customer_json())
     (reason,) = reasons(bare, "delivery")

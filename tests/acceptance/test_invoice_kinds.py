@@ -46,7 +46,7 @@ def test_an_invoice_whose_answer_was_lost_is_compared_with_what_it_was_created_b
     """Neither the register's new rate nor the company's new rounding account is what it was sent with."""
     company = "lost-answer"
     system.connect(company)
-    system.app.services.company_settings.change(company, {"rounding_account": "3050"})
+    system.app.services.stores.company_settings.change(company, {"rounding_account": "3050"})
     system.publish(customer_json(company=company), project_json(company=company))
     system.settled(company, "e2")
     system.stack.sandbox.fault("drop_response_after_write", tenant=company, method="POST", path="/3/invoices")
@@ -55,7 +55,7 @@ def test_an_invoice_whose_answer_was_lost_is_compared_with_what_it_was_created_b
     event = system.app.services.ordering.event
     wait_until(lambda: (e := event(company, "e3")) and e.status == "retrying", what="the lost answer", timeout=20)
     system.stack.sandbox.post("currencies", {"tenant": company, "code": "EUR", "rate": "11.50"})
-    system.app.services.company_settings.change(company, {"rounding_account": "3740"})
+    system.app.services.stores.company_settings.change(company, {"rounding_account": "3740"})
     assert system.settled_at_once(company, "e3").status == "done"
     found = the_invoice(system, company)
     assert (Decimal(str(found["CurrencyRate"])), found["InvoiceRows"][-1]["AccountNumber"]) == (Decimal("11.42"), 3050)

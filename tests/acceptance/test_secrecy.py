@@ -159,7 +159,7 @@ def test_flower_shows_whose_transfer_it_is_and_no_payload(watched: Watched) -> N
 
 def test_no_output_holds_what_is_somebodys(watched: Watched) -> None:
     wait_until(lambda: len(watched.sentry.events) >= 2, what="the reports", timeout=20)
-    tokens = [watched.app.services.tokens.access_token(company) for company in ("hush", "hush2")]
+    tokens = [watched.app.services.fortnox.tokens.access_token(company) for company in ("hush", "hush2")]
     secrets = [*tokens, *watched.codes, watched.stack.environment["FORTNOX_CLIENT_SECRET"]]
     secrets += [watched.stack.environment["ENCRYPTION_KEYS"]]
     told = {

@@ -85,14 +85,14 @@ def test_a_failed_event_has_an_age(sync: MailDispatch) -> None:
 def test_only_companies_that_are_polled_can_be_polled_late(sync: MailDispatch, how: str) -> None:
     for company in ("acme", "beta"):
         publish(customer_json(company=company), app=sync.app)
-        sync.services.polls.add(company, datetime.now(UTC))
+        sync.services.polling.polls.add(company, datetime.now(UTC))
         since = datetime.now(UTC) - timedelta(hours=2 if company == "acme" else 1)
         sync.services.redis.hset(f"mf:expenses:{company}:state", "cursor", since.isoformat())
     assert value(sync, "poll_age_seconds_max") == pytest.approx(7200, abs=60)
     if how == "paused":
         sync.ordering.pause("acme", "The connection to Fortnox has ended.")
     else:
-        sync.services.polls.remove("acme")
+        sync.services.polling.polls.remove("acme")
     assert value(sync, "poll_age_seconds_max") == pytest.approx(3600, abs=60)
     assert value(sync, "poll_age_seconds", company="acme") is None
 

@@ -9,11 +9,12 @@ import redis
 from celery.exceptions import Retry as ShownAsRetry
 
 from cli.expenses import standing, why_waiting
-from delivery.runner import TransferContext, TransferFailed
+from delivery.context import TransferContext
 from fortnox import Limiter
 from ordering import Release
 from stores import Heartbeats
 from tasks import expenses
+from tasks.base import TransferFailed
 from tasks.expenses import Order
 from tasks.flows import POLL, TRANSFERS
 from tasks.schedule import POLL_ID, poll_asked
@@ -55,9 +56,9 @@ def test_a_poll_leaves_rate_to_the_companys_transfers_and_gives_its_slot_back(
     assert limiter.room("acme").used == 18
     for _ in range(6):
         limiter.acquire("acme")  # an invoice with a file takes four
-    sent = app.services.expenses("acme").summary()["supplierInvoicesSent"]
+    sent = app.services.stores.expenses("acme").summary()["supplierInvoicesSent"]
     assert 0 < sent < 30
-    assert app.services.expenses("acme").due() == 30 - sent  # the one that found no room goes on at once
+    assert app.services.stores.expenses("acme").due() == 30 - sent  # the one that found no room goes on at once
 
 
 def test_a_poll_leaves_nearly_everything_while_the_company_has_transfers_waiting(
@@ -96,7 +97,7 @@ def test_a_poll_that_was_interrupted_goes_on_from_its_list_without_listing_again
     assert len(expenses) == 30
     assert all(one["writes"] == {"POST": 1, "PUT": 0} for one in expenses.values())
     assert sandbox.requests("acme").count("GET /3/supplierinvoices") == 2  # the list, and who waits for approval
-    assert app.services.expenses("acme").summary()["counts"]["created"] == 30
+    assert app.services.stores.expenses("acme").summary()["counts"]["created"] == 30
 
 
 def test_while_moment_is_down_the_poll_backs_off_and_the_companys_transfers_go_on(app: App, sandbox: Sandbox) -> None:
@@ -154,7 +155,7 @@ def test_a_person_who_is_told_after_a_day_is_told_which_system_is_down(app: App,
         sandbox.in_moment("POST", "faults", {"kind": "fail_next", "status": status, "count": 1})
         poll_asked(app.services, "acme")
         app.services.redis.hset(f"mf:event:acme:{POLL_ID}", "attempts", 144)  # as if for a day
-        app.services.expenses("acme").add(["1"], datetime.now(UTC))
+        app.services.stores.expenses("acme").add(["1"], datetime.now(UTC))
         pass_time(app)
         with pytest.raises(TransferFailed):
             run(app, POLL, POLL_ID)
@@ -175,14 +176,14 @@ def test_a_failed_event_names_its_supplier_invoice_and_is_over_when_that_goes_th
     assert failed.id.startswith(f"supplierinvoice-{number}-")
     assert [one[:2] for one in app.services.ordering.unreported()] == [("acme", failed.id)]
 
-    app.services.expenses("acme").add([number], datetime.now(UTC))
+    app.services.stores.expenses("acme").add([number], datetime.now(UTC))
     poll_asked(app.services, "acme")
     assert run(app, POLL, POLL_ID) == "done"
 
     over = app.services.ordering.event("acme", failed.id)
     assert over is not None
     assert (over.status, over.reason) == ("skipped", "It went through since.")
-    assert app.services.expenses("acme").failure(number) is None
+    assert app.services.stores.expenses("acme").failure(number) is None
 
 
 def test_the_same_difference_is_told_again_when_it_was_settled_in_between(
@@ -206,10 +207,10 @@ def test_the_same_difference_is_told_again_when_it_was_settled_in_between(
     assert change("1200.00") == [second]  # once for each change
     assert standing(app.services, "acme")["failed"] == 1
     app.services.ordering.skip("acme", second, "The customer knows.")
-    counted = app.services.expenses("acme").summary()["counts"]
+    counted = app.services.stores.expenses("acme").summary()["counts"]
     assert change("1200.00") == []
     assert standing(app.services, "acme")["failed"] == 0
-    after = app.services.expenses("acme").summary()["counts"]
+    after = app.services.stores.expenses("acme").summary()["counts"]
     assert (after["needAPerson"], after["looked"]) == (counted["needAPerson"], counted["looked"] + 1)
 
 
@@ -306,7 +307,7 @@ def test_another_ledger_starts_anew_under_ids_of_its_own_and_leaves_the_first_on
     sandbox.supplier_invoice(other, {**ROW, "Debit": "77.00"})
     sandbox.supplier_invoice(other, {**ROW, "Project": ""})  # number 2, which does not count here
     connect(app, sandbox, other, "e5")
-    tenant_id = app.services.connections.get("acme").tenant_id
+    tenant_id = app.services.stores.connections.get("acme").tenant_id
 
     poll_to_the_end(app)
 

@@ -47,10 +47,10 @@ def test_a_company_that_chose_expenses_is_polled_at_once_and_then_in_its_slots(a
     follow(services, a_connection("acme"))
     assert services.redis.llen(MESSAGES) == 1
     assert services.ordering.counts("acme")["ready"] == 1
-    slot = services.polls.next("acme")
+    slot = services.polling.polls.next("acme")
     assert slot is not None
     assert slot <= datetime.now(UTC) + timedelta(minutes=10)
-    assert services.nights.next("acme") is not None
+    assert services.polling.nights.next("acme") is not None
     assert look(app) == 0
 
 
@@ -58,7 +58,7 @@ def test_a_company_that_chose_expenses_is_polled_at_once_and_then_in_its_slots(a
 def test_a_company_that_is_off_is_in_no_timetable(services: Services, gone: dict[str, object]) -> None:
     follow(services, a_connection("acme"))
     follow(services, a_connection("acme", **gone))  # type: ignore[arg-type]
-    assert (services.polls.next("acme"), services.nights.next("acme")) == (None, None)
+    assert (services.polling.polls.next("acme"), services.polling.nights.next("acme")) == (None, None)
 
 
 def overdue(services: Services, companies: int, since: timedelta) -> None:
@@ -73,7 +73,7 @@ def test_after_a_downtime_no_storm_follows_and_nothing_is_made_up_for(app: App, 
     for _ in range(70):
         look(app)
     assert services.redis.llen(MESSAGES) == 1000  # each once, though thirty slots were missed
-    assert services.polls.due(datetime.now(UTC), 1000) == []
+    assert services.polling.polls.due(datetime.now(UTC), 1000) == []
 
 
 def test_after_a_missed_night_reconciliations_come_at_twice_their_usual_pace_and_no_faster(
@@ -115,7 +115,7 @@ def test_a_paused_companys_poll_waits_and_runs_once_when_it_is_resumed(app: App,
 def test_a_look_that_dies_before_it_has_moved_the_slots_asks_again_without_harm(services: Services) -> None:
     overdue(services, 1, timedelta(minutes=1))
     assert poll_asked(services, "c0")
-    assert services.polls.due(datetime.now(UTC), 10) == ["c0"]
+    assert services.polling.polls.due(datetime.now(UTC), 10) == ["c0"]
     assert not poll_asked(services, "c0")
 
 
@@ -160,13 +160,13 @@ def test_the_night_asks_for_what_changed_lately_and_lets_a_failed_poll_try_again
     assert reconciliation_asked(services, "acme")
     assert services.redis.llen(MESSAGES) == messages + 1  # type: ignore[operator]
 
-    listing = services.expenses("acme").listing("import")
+    listing = services.stores.expenses("acme").listing("import")
     assert listing is not None
     assert (listing.days, listing.since) == (35, None)
 
 
 def test_an_import_that_reaches_less_far_does_not_shorten_one_under_way(services: Services) -> None:
-    store = services.expenses("acme")
+    store = services.stores.expenses("acme")
     store.ask_import(90)
     store.ask_import(35)
     listing = store.listing("import")

@@ -58,7 +58,7 @@ def invoices(start: int, n: int, **fields: Any) -> list[dict[str, Any]]:
 def test_a_failure_is_told_once_with_what_why_what_to_do_and_what_waits_for_it(dispatch: MailDispatch) -> None:
     dispatch.connect()
     dispatch.ends(customer_json())
-    dispatch.services.names.remember("acme", "10001", "Skånska Bygg AB")
+    dispatch.services.stores.names.remember("acme", "10001", "Skånska Bygg AB")
     dispatch.ends(invoice_json(), LOCKED)
     publish(credit_note_json(), app=dispatch.app)
     assert dispatch.told() == 1
@@ -145,7 +145,7 @@ def test_failures_of_different_causes_are_told_apart_and_at_once(dispatch: MailD
 
 def test_more_of_the_same_cause_comes_an_hour_after_the_first_as_one_mail_with_the_list(dispatch: MailDispatch) -> None:
     dispatch.connect()
-    dispatch.services.names.remember("acme", "10001", "Skånska Bygg AB")
+    dispatch.services.stores.names.remember("acme", "10001", "Skånska Bygg AB")
     first, *more = invoices(1001, 26)
     dispatch.ends(first, LOCKED)
     assert dispatch.told() == 1
@@ -191,7 +191,7 @@ def test_ten_thousand_failures_of_one_cause_are_three_mails_at_most_in_an_hour_a
 ) -> None:
     dispatch.connect()
     dispatch.connect("other")
-    dispatch.services.names.remember("acme", "10001", "Skånska Bygg AB")
+    dispatch.services.stores.names.remember("acme", "10001", "Skånska Bygg AB")
     body = event_json(parse_event(invoice_json(invoice_number=10**9, attachments=[])))
     for n in range(10_000):
         _fails(dispatch.ordering, n, body.replace(str(10**9), str(n + 1)))
@@ -532,8 +532,8 @@ def test_a_company_that_left_is_not_told_that_it_goes_on(dispatch: MailDispatch)
     dispatch.ends(customer_json())
     dispatch.ordering.pause("acme", "The connection to Fortnox has ended.")
     assert dispatch.told() == 1
-    connection = dispatch.services.connections.get("acme")
-    dispatch.services.connections.save(connection.model_copy(update={"state": "disabled"}))
+    connection = dispatch.services.stores.connections.get("acme")
+    dispatch.services.stores.connections.save(connection.model_copy(update={"state": "disabled"}))
     dispatch.ordering.resume("acme")
     assert dispatch.rounds(minutes=2) == 0
 

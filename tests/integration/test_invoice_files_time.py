@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 from redis import Redis
 
-from delivery.runner import TransferContext
+from delivery.context import TransferContext
 from fortnox import Fortnox
 from local.sandbox import MOMENT_KEY
 from moment.events import parse_event

@@ -8,9 +8,10 @@ from typing import cast
 import pytest
 
 from config import load_settings
-from delivery.runner import TransferContext, TransferTask
+from delivery.context import TransferContext
 from local import EmbeddedRedis
 from ordering import Done, Outcome
+from tasks.base import TransferTask
 from tasks.flows import TRANSFERS
 from tests.unit.factories import customer_json
 from worker.bootstrap import App, create_app

@@ -21,7 +21,7 @@ def invoice(acme: Unattended, number: str = "1001", ledger: str = "acme") -> dic
 
 def headers(acme: Unattended) -> dict[str, str]:
     """As a person of the company."""
-    token = acme.services.oauth.exchange_code(acme.sandbox.code("acme")).access_token.get_secret_value()
+    token = acme.services.fortnox.oauth.exchange_code(acme.sandbox.code("acme")).access_token.get_secret_value()
     return {"Authorization": f"Bearer {token}"}
 
 

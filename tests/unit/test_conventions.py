@@ -28,6 +28,7 @@ PACKAGES = (
     "local",
     "mails",
     "mappers",
+    "messages",
     "moment",
     "ordering",
     "sandbox",

@@ -6,6 +6,7 @@ import pytest
 
 from cli.events import in_words, to_filter, whole_timeline
 from cli.export import COLUMNS, harmless, row
+from messages import NOTHING, text
 from ordering import EventRecord
 from stores import Entry
 
@@ -19,8 +20,8 @@ def a_record(**overrides: object) -> EventRecord:
         "type": "invoice.finalized",
         "key": "acme/invoice/1001",
         "status": "failed",
-        "reason": "It is full.",
-        "remedy": "",
+        "reason": text("It is full."),
+        "remedy": NOTHING,
         "code": "2001",
         "attempts": 1,
         "occurred_at": AT,
@@ -35,7 +36,7 @@ def test_an_end_that_no_attempt_brought_about_is_told_from_the_event() -> None:
     claimed = Entry(AT + timedelta(seconds=1), "claimed", {})
     timeline = whole_timeline(a_record(), [claimed])
     assert [entry.what for entry in timeline] == ["admitted", "claimed", "failed"]
-    assert timeline[-1].details == {"code": "2001", "reason": "It is full."}
+    assert timeline[-1].details == {"code": "2001", "reason": text("It is full.").to_json()}
     ended = Entry(AT + timedelta(seconds=2), "failed", {})
     assert whole_timeline(a_record(), [claimed, ended])[-1] is ended
 

@@ -82,13 +82,13 @@ class Site:
     def _listed(self, company: str, since: datetime) -> bool:
         self.hurry(company)
         poll_asked(self.app.services, company)
-        last = self.app.services.expenses(company).summary()["lastPoll"]
+        last = self.app.services.stores.expenses(company).summary()["lastPoll"]
         return last is not None and datetime.fromisoformat(last) > since
 
     # Companies
 
     def connect(self, company: str, choices: Choices) -> None:
-        self.app.services.company_settings.change(
+        self.app.services.stores.company_settings.change(
             company,
             {
                 "expenseRequires": choices.requires,
@@ -121,8 +121,8 @@ class Site:
     def reconcile(self, *companies: str) -> None:
         """Tonight's reconciliation, now: its time has come, and what beat sends each minute goes to a real worker."""
         for company in companies:
-            self.app.services.nights.remove(company)
-            self.app.services.nights.add(company, datetime(2026, 1, 1, tzinfo=UTC))
+            self.app.services.polling.nights.remove(company)
+            self.app.services.polling.nights.add(company, datetime(2026, 1, 1, tzinfo=UTC))
         self.app.send_task(SCHEDULE_NIGHT)
         wait_until(
             lambda: all(map(self._is_reconciled, companies)),
@@ -131,16 +131,16 @@ class Site:
 
     def _is_reconciled(self, company: str) -> bool:
         self.hurry(company)
-        following, store = self.app.services.nights.next(company), self.app.services.expenses(company)
+        following, store = self.app.services.polling.nights.next(company), self.app.services.stores.expenses(company)
         asked = following is not None and following > datetime.now(UTC)
         return asked and store.listing("import") is None and not store.due()
 
     def import_by_hand(self, company: str, days: int) -> None:
         """`moment-fortnox expenses import`; exit status 1 is one that needs a person."""
         services = self.app.services
-        services.expenses(company).ask_import(days)
+        services.stores.expenses(company).ask_import(days)
         poll_asked(services, company)
-        store = services.expenses(company)
+        store = services.stores.expenses(company)
         wait_until(
             lambda: store.listing("import") is None and not store.due(),
             what=f"the import of {company}",
@@ -215,7 +215,7 @@ class Site:
     def _give_up(self, given_up: set[str]) -> bool:
         """As if each company's poll had been tried for a day. True when each was given up once."""
         services = self.app.services
-        companies = services.polls.companies()
+        companies = services.polling.polls.companies()
         for company in companies - given_up:
             record = services.ordering.event(company, POLL_ID)
             if record is None:
