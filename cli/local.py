@@ -14,6 +14,7 @@ from rich.table import Table
 
 from cli.console import Json, err, fail, out, print_json, styled
 from cli.status import moving, overview, progress
+from delivery.polling import POLL_ID, poll_asked
 from local import DeadlineExceeded, NoRedisServer, ProcessDied, Processes, wait_until
 from local.day import (
     COMPANY,
@@ -27,7 +28,6 @@ from local.day import (
 )
 from local.stack import Stack, start_sandbox
 from messages.catalogue import say
-from tasks.schedule import POLL_ID, poll_asked
 from worker.bootstrap import App, create_app
 from worker.publish import publish
 
@@ -135,7 +135,7 @@ def _way_back(app: App, stack: Stack, json: bool) -> None:
         stack.sandbox.supplier_invoice(COMPANY, row, **{**more, "invoice": named})
     if not json:
         out.print(f"[bold]{len(SUPPLIER_INVOICES)} supplier invoices entered in Fortnox[/], and asked for at once.")
-    poll_asked(app.services, COMPANY)  # else within ten minutes, in the company's slot
+    poll_asked(app.services.ordering, COMPANY)  # else within ten minutes, in the company's slot
     wait_until(
         lambda: (
             len(stack.sandbox.expenses(COMPANY)) >= len(EXPENSES)

@@ -11,25 +11,9 @@ from kombu import Exchange, Queue
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
+from config.queues import QUEUES, TRANSFERS_QUEUE
 from config.settings import Settings
-
-EVENTS_QUEUE = "events"  # `events.receive`: the producers' door
-TRANSFERS_QUEUE = "transfers"  # one message wakes one event's transfer
-MAIL_QUEUE = "mail"  # apart, so that a slow SMTP server never holds up transfers
-POLLS_QUEUE = "polls"  # expense polls: long, and never urgent
-
-DELIVERY_QUEUES = (EVENTS_QUEUE, TRANSFERS_QUEUE)
-BACKGROUND_QUEUES = (MAIL_QUEUE, POLLS_QUEUE)
-QUEUES = DELIVERY_QUEUES + BACKGROUND_QUEUES
-
-# Where a task goes is decided by the first word of its name; all others go to `transfers`.
-ROUTES: dict[str, dict[str, str]] = {
-    "events.*": {"queue": EVENTS_QUEUE},
-    "mail.*": {"queue": MAIL_QUEUE},
-    "polls.*": {"queue": POLLS_QUEUE},
-    "connections.*": {"queue": POLLS_QUEUE},
-    "schedule.*": {"queue": EVENTS_QUEUE},  # says what is due: quick, and must not stand behind what it asks for
-}
+from tasks.flows import TASKS
 
 VISIBILITY_TIMEOUT = 120  # seconds until a dead worker's message is delivered again
 TASK_TIME_LIMIT = 110  # below VISIBILITY_TIMEOUT: no message comes back while its task still runs
@@ -96,7 +80,7 @@ def celery_options(settings: Settings) -> dict[str, object]:
         "task_queues": [Queue(name, Exchange(name), routing_key=name) for name in QUEUES],
         "task_create_missing_queues": False,
         "task_default_queue": TRANSFERS_QUEUE,
-        "task_routes": ROUTES,
+        "task_routes": {task.name: {"queue": task.queue} for task in TASKS},
         # Flower and every monitor live on these. Arguments are ids, so the events hold no personal data.
         "worker_send_task_events": True,
         "worker_consumer": "worker.consumer:QuickConsumer",  # sends them a few times a second

@@ -3,7 +3,6 @@
 import traceback
 from collections.abc import Iterator
 
-from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 WITHHELD = "(the message is withheld: it may hold a company's data; the event's timeline has it)"
@@ -15,8 +14,13 @@ HARMLESS = frozenset({"builtins", "socket", "ssl", "redis.exceptions", "kombu.ex
 
 def shown(error: BaseException) -> str:
     """The message where it is harmless, else that it is withheld."""
-    machines = isinstance(error, (OSError, ImportError, MemoryError, RecursionError, RedisError, KombuError))
+    machines = isinstance(error, (OSError, ImportError, MemoryError, RecursionError, RedisError)) or _is_kombus(error)
     return str(error) if machines and type(error).__module__ in HARMLESS else WITHHELD
+
+
+def _is_kombus(error: BaseException) -> bool:
+    """Whether it is a `KombuError`, told by its name: commands for people start without importing kombu."""
+    return any((base.__module__, base.__name__) == ("kombu.exceptions", "KombuError") for base in type(error).__mro__)
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -40,6 +40,7 @@ from stores.counters import Tally
 from stores.telemetry import Telemetry
 from stores.timetable import every, nightly
 from stores.write_buffer import WriteBuffer
+from tasks.flows import SCOPES
 
 log = structlog.get_logger(__name__)
 
@@ -186,6 +187,7 @@ def _fortnox(
         settings.fortnox_client_id,
         settings.fortnox_client_secret,
         redirect_uri=settings.fortnox_redirect_uri,
+        scopes=SCOPES,
         http=http,
     )
 

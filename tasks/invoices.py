@@ -26,7 +26,7 @@ from ordering.backoff import backoff
 from stores import UsedAccount
 from tasks.attachments import WHOLE, Left, forget_uploads, transfer_files
 from tasks.base import TransferTask
-from tasks.flows import TRANSFERS
+from tasks.flows import INVOICE
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +43,7 @@ AS_BILLED, REFUSED, AS_BILLED_AND_REFUSED = "as billed", "refused", "refused bef
 OPTIONS = TypeAdapter(InvoiceOptions)
 
 
-@shared_task(name=TRANSFERS["invoice"], base=TransferTask, bind=True)
+@shared_task(name=INVOICE.task.name, base=TransferTask, bind=True)
 def transfer(task: TransferTask, company: str, event_id: str) -> Any:
     return task.deliver(company, event_id, transfer_invoice)
 

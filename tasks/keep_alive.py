@@ -26,7 +26,7 @@ MOST = 10  # in one tick; each takes about 0.7 s
 AGAIN = timedelta(hours=1)  # after a failure that passes
 
 
-@shared_task(name=KEEP_ALIVE, bind=True)
+@shared_task(name=KEEP_ALIVE.name, bind=True)
 def keep_alive(task: Task[Any, Any]) -> int:
     """Exchanges the refresh tokens that were not used for long. Returns how many."""
     services = services_of(task.app)

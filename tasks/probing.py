@@ -8,6 +8,6 @@ from tasks.base import services_of
 from tasks.flows import PROBE
 
 
-@shared_task(name=PROBE, bind=True)
+@shared_task(name=PROBE.name, bind=True)
 def probe(task: Task[Any, Any]) -> None:
     services_of(task.app).fortnox.access_blocks.probe()

@@ -26,7 +26,7 @@ class Door(Task[Any, Any]):
     Request = "worker.requests:Unshown"
 
 
-@shared_task(name=RECEIVE, base=Door, bind=True)
+@shared_task(name=RECEIVE.name, base=Door, bind=True)
 def receive(task: Door, event: Any) -> str:
     """Admits one event. Returns what became of it, for the log."""
     try:

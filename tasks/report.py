@@ -19,7 +19,7 @@ HARD_LIMIT = SOFT_LIMIT + 10
 ONE_AT_A_TIME = HARD_LIMIT + 10
 
 
-@shared_task(name=REPORT, bind=True, soft_time_limit=SOFT_LIMIT, time_limit=HARD_LIMIT)
+@shared_task(name=REPORT.name, bind=True, soft_time_limit=SOFT_LIMIT, time_limit=HARD_LIMIT)
 def report(task: Task[Any, Any]) -> int:
     """Mails what is due. Returns how many mails were sent."""
     return tell(services_of(task.app))

@@ -10,7 +10,7 @@ from tasks.base import TransferTask
 from tasks.flows import UNREADABLE
 
 
-@shared_task(name=UNREADABLE, base=TransferTask, bind=True)
+@shared_task(name=UNREADABLE.name, base=TransferTask, bind=True)
 def transfer(task: TransferTask, company: str, event_id: str) -> Any:
     return task.deliver(company, event_id, refuse)
 

@@ -17,7 +17,7 @@ from delivery.services import Services
 from fortnox import Limiter
 from ordering import EventRecord
 from tasks.base import TransferFailed, TransferTask
-from tasks.flows import TRANSFERS
+from tasks.flows import flow_of
 from tests.services import CLIENT_ID, CLIENT_SECRET, Sandbox
 from tests.unit.factories import integration_json
 from worker.bootstrap import App, create_app
@@ -56,7 +56,9 @@ class Unattended:
             Limiter(cast(Any, self.services.redis), limit).acquire("acme")
         self.services.ordering.resume("acme")
         self.services.ordering.retry("acme", event_id)
-        task = cast(TransferTask, self.app.tasks[TRANSFERS[self.event(event_id).type.partition(".")[0]]])
+        flow = flow_of(self.event(event_id).type)
+        assert flow is not None
+        task = cast(TransferTask, self.app.tasks[flow.task.name])
         try:
             return task.deliver("acme", event_id, transfer) if transfer else task.run("acme", event_id)
         except (ShownAsRetry, TransferFailed) as shown:

@@ -12,51 +12,30 @@ from redis.exceptions import RedisError
 from config import Settings, load_settings
 from config.celery import celery_options
 from config.logging import configure_logging
+from config.redis import DURABLE
 from delivery.services import Services, build_services
 from delivery.stopping import Stopping
 from ordering.engine import UnknownLayout
-from tasks.flows import KEEP_ALIVE, PROBE, REPORT, SCHEDULE_NIGHT, SCHEDULE_POLLS, TICK
-from tasks.schedule import NIGHT_TICK, poll_tick
+from tasks.flows import REPORT, TASKS
 from worker.broker import outlive_connections
 from worker.pump import PumpStep
 from worker.stream import StreamStep
 
 log = structlog.get_logger(__name__)
 
-TASK_MODULES = (
-    "tasks.customers",
-    "tasks.projects",
-    "tasks.invoices",
-    "tasks.integrations",
-    "tasks.keep_alive",
-    "tasks.expenses",
-    "tasks.schedule",
-    "tasks.unreadable",
-    "tasks.probing",
-    "tasks.receive",
-    "tasks.report",
-    "worker.heartbeat",
-)
-REPORT_SCHEDULE = "report"
-KEEP_ALIVE_SCHEDULE = "keep-alive"
-PROBE_SCHEDULE = "probe"
-TICK_SCHEDULE = "tick"
-REPORT_EVERY_MS = 1000  # what fails after a round that was asked for is mailed by beat's round within 10 s
+REPORT_EVERY_MS = 1000  # what fails after a requested round is mailed by beat's round within 10 s
 
 
 def beat_schedule(settings: Settings) -> dict[str, dict[str, object]]:
     """What beat sends. Each message asks for a look at what is due, so a late one is of no use."""
-    tick = poll_tick(settings.expense_poll_interval).total_seconds()
     return {
-        # Failures ask for a round at once; this one covers a lost message and an SMTP server that was down.
-        REPORT_SCHEDULE: {"task": REPORT, "schedule": 10.0, "options": {"expires": 10}},
-        KEEP_ALIVE_SCHEDULE: {"task": KEEP_ALIVE, "schedule": 60.0, "options": {"expires": 60}},
-        # A licence that was bought or a permission that was given makes no event.
-        PROBE_SCHEDULE: {"task": PROBE, "schedule": 600.0, "options": {"expires": 600}},
-        # Shows that beat and a worker of the transfers are alive, also where there is nothing to do.
-        TICK_SCHEDULE: {"task": TICK, "schedule": 60.0, "options": {"expires": 60}},
-        "polls": {"task": SCHEDULE_POLLS, "schedule": tick, "options": {"expires": 30}},
-        "reconciliations": {"task": SCHEDULE_NIGHT, "schedule": NIGHT_TICK.total_seconds(), "options": {"expires": 60}},
+        task.schedule.name: {
+            "task": task.name,
+            "schedule": task.schedule.every(settings.expense_poll_interval).total_seconds(),
+            "options": {"expires": task.schedule.expires.total_seconds()},
+        }
+        for task in TASKS
+        if task.schedule is not None
     }
 
 
@@ -68,7 +47,8 @@ class App(Celery):
         outlive_connections()
         self.settings = settings
         self.stopping = Stopping()  # made before the pool's processes are forked, so that they share it
-        self.conf.update(celery_options(settings), imports=TASK_MODULES, beat_schedule=beat_schedule(settings))
+        modules = tuple(dict.fromkeys(task.module for task in TASKS))
+        self.conf.update(celery_options(settings), imports=modules, beat_schedule=beat_schedule(settings))
         self.steps["consumer"].update((PumpStep, StreamStep))
         self._services: Services | None = None
         self._services_pid = 0
@@ -88,7 +68,7 @@ class App(Celery):
         """Send the task that mails failures, at most once a second: one round tells of all of them."""
         try:
             if self.services.redis.set("mf:mail:asked", 1, nx=True, px=REPORT_EVERY_MS):
-                self.send_task(REPORT)
+                self.send_task(REPORT.name)
         except (OperationalError, RedisError) as error:
             log.warning("report.not_asked", error=type(error).__name__)
 
@@ -114,9 +94,6 @@ def _hand_back(**_: Any) -> None:
 def _flush(**_: Any) -> None:
     """A pool process that ends writes what its write buffer holds."""
     cast(App, current_app).services.telemetry.write_buffer.flush()
-
-
-DURABLE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 
 
 @signals.celeryd_init.connect

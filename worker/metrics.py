@@ -14,15 +14,16 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
-from config.celery import QUEUES
+from config.queues import QUEUES
 from fortnox.limiter import Limiter
 from mails.outages import due
 from ordering import CompanyState
 from ordering.engine import STATUSES, UNDER_WAY
+from stores.beat import beat_age
 from stores.counters import BEYOND, SECONDS
 from stores.mails import MailState
-from worker.bootstrap import REPORT_SCHEDULE, App
-from worker.heartbeat import beat_age
+from tasks.flows import REPORT_SCHEDULE
+from worker.bootstrap import App
 from worker.stream import STREAM
 
 PREFIX: Final = "moment_fortnox_"
@@ -64,7 +65,7 @@ class MetricsCollector(Collector):
     def _of_progress(self) -> Iterator[Metric]:
         services = self._app.services
         ages: dict[str, timedelta | None] = dict(services.telemetry.heartbeats.ages())
-        ages["beat"] = beat_age(self._app, REPORT_SCHEDULE)
+        ages["beat"] = beat_age(services.redis, REPORT_SCHEDULE.name)
         yield gauge(
             "tick_age_seconds",
             "Since each part last showed that it moves: pump, beat, worker (of the transfers), mail, polls.",

@@ -12,10 +12,11 @@ import pytest
 import requests
 
 from config.environment import child_environment
-from fortnox import SCOPES, Fortnox, Transport
+from fortnox import Fortnox, Transport
 from local import wait_until
 from local.stack import Stack
 from ordering import EventRecord
+from tasks.flows import SCOPES
 from tests.unit import factories
 from worker.bootstrap import App, create_app
 from worker.publish import publish

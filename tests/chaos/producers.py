@@ -67,7 +67,7 @@ class Doors:
             case "stream":
                 self._redis.xadd(STREAM, {FIELD: json.dumps(step.event)})
             case "celery":
-                self._celery.send_task(RECEIVE, args=[step.event], queue="events")
+                self._celery.send_task(RECEIVE.name, args=[step.event], queue="events")
 
     def close(self) -> None:
         self._redis.close()

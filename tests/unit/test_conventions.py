@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings
 
 from config import load_settings
 from config.settings import Settings
-from fortnox import SCOPES
+from tasks.flows import SCOPES
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = (
