@@ -72,7 +72,7 @@ def _demo(stack: Stack, json: bool) -> bool:
     app = create_app(stack.settings)
     events = working_day(stack.sandbox.code(COMPANY))
     for event in events:  # before there is a worker: the check on connecting also looks at invoices that wait
-        publish(event, app=app)
+        publish(event, services=app.services)
     if not json:
         out.print(f"[bold]{len(events)} events published[/], as Moment would on a working day of {COMPANY}.")
     started = time.monotonic()
@@ -263,7 +263,7 @@ def up(
                 flower, login = stack.start_flower(FLOWER_PORT)
             app = create_app(stack.settings)
             for event in working_day(stack.sandbox.code(COMPANY)):
-                publish(event, app=app)
+                publish(event, services=app.services)
             _introduce(stack, directory, flower, login)
             _until_interrupted(stack.check)
     except (ProcessDied, DeadlineExceeded, NoRedisServer) as error:

@@ -254,11 +254,21 @@ class Settings(BaseSettings):
         return urlsplit(self.fortnox_api_url).hostname in SANDBOX_HOSTS
 
 
-def load_settings(env_file: Path | None = None, **overrides: object) -> Settings:
+class ProducerSettings(Settings):
+    """Settings of a program that only publishes: it needs Redis, and neither Fortnox's nor Moment's secrets."""
+
+    @model_validator(mode="after")
+    def _secrets_are_real_outside_the_sandbox(self) -> Self:
+        return self
+
+
+def load_settings(
+    env_file: Path | None = None, *, settings: type[Settings] = Settings, **overrides: object
+) -> Settings:
     """Settings from the environment, then `.env` (or `env_file`), then defaults; `overrides` win over all."""
     if env_file is not None:
-        return Settings(_env_file=env_file, **overrides)  # type: ignore[arg-type,call-arg]
-    return Settings(**overrides)  # type: ignore[arg-type]
+        return settings(_env_file=env_file, **overrides)  # type: ignore[arg-type,call-arg]
+    return settings(**overrides)  # type: ignore[arg-type]
 
 
 def settings_problems(error: ValidationError) -> list[str]:

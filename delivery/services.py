@@ -135,7 +135,7 @@ def build_services(
 ) -> Services:
     """Builds everything for this process, without opening a connection."""
     redis = redis_client(settings, decode_responses=True)
-    vault = Vault(settings.encryption_keys)
+    vault = Vault(settings.encryption_keys, sandbox=settings.is_sandbox)
     counters = Counters(redis)
     ordering = Ordering(
         redis,

@@ -19,7 +19,7 @@ def transfer(task: TransferTask, company: str, event_id: str) -> Any:
 
 def transfer_customer(context: TransferContext) -> Outcome:
     """Creates or updates the customer: one request when something changed, none when not."""
-    if off := context.switched_off("customers"):
+    if off := context.switched_off():
         return off
     customer = context.event.customer
     context.services.stores.names.remember(context.claim.company, customer.customer_number, customer.name)

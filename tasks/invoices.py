@@ -50,7 +50,7 @@ def transfer(task: TransferTask, company: str, event_id: str) -> Any:
 
 def transfer_invoice(context: TransferContext) -> Outcome:
     """The invoice as Moment finalized it, posted in Fortnox, with its files; there once, whatever fails."""
-    if off := context.switched_off("invoices"):
+    if off := context.switched_off():
         return off
     invoice: MomentInvoice = context.event.invoice
     options = _options(context, invoice)

@@ -1,4 +1,4 @@
-"""Every ten minutes: whether the parts of Fortnox that were closed to a company are open."""
+"""Every ten minutes, tries again the parts of Fortnox that were closed to a company."""
 
 from typing import Any
 

@@ -19,6 +19,6 @@ def transfer(task: TransferTask, company: str, event_id: str) -> Any:
 
 def transfer_project(context: TransferContext) -> Outcome:
     """Creates or updates the project: one request when something changed, none when not."""
-    if off := context.switched_off("projects"):
+    if off := context.switched_off():
         return off
     return transfer_snapshot(context, context.fortnox.projects, to_project(context.event.project), project_identity)

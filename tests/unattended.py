@@ -43,7 +43,7 @@ class Unattended:
 
     def publish(self, *events: dict[str, Any]) -> None:
         for event in events:
-            publish(event, app=self.app)
+            publish(event, services=self.app.services)
 
     def run(self, event_id: str, transfer: Deliver | None = None, room: int | None = None) -> Any:
         """Runs the event's transfer, also one whose next try is due later; how that was shown.

@@ -35,4 +35,4 @@ def work(context: TransferContext) -> Outcome:
 
 
 def publisher(app: App) -> Publish:
-    return lambda event: publish(event, app=app)
+    return lambda event: publish(event, services=app.services)

@@ -52,7 +52,7 @@ class System:
     def publish(self, *events: dict[str, Any]) -> None:
         """Through the Python door."""
         for event in events:
-            publish(event, app=self.app)
+            publish(event, services=self.app.services)
 
     def run(
         self, *arguments: str, stdin: str = "", environment: dict[str, str] | None = None

@@ -63,7 +63,7 @@ class Doors:
         """Raises `RedisError` or `OperationalError` when the door did not answer that it has the event."""
         match step.door:
             case "python":
-                publish(step.event, app=self._app)
+                publish(step.event, services=self._app.services)
             case "stream":
                 self._redis.xadd(STREAM, {FIELD: json.dumps(step.event)})
             case "celery":

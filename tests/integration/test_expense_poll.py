@@ -33,7 +33,7 @@ def app(unattended: Unattended, sandbox: Sandbox) -> App:
     sandbox.post("options", {"rate_limit_enabled": True})
     sandbox.moment_project("acme", "1")
     sandbox.post("projects", {"tenant": "acme", "number": "1", "StartDate": "2026-01-01"})
-    publish(integration_json(authorization_code=sandbox.code("acme")), app=unattended.app)
+    publish(integration_json(authorization_code=sandbox.code("acme")), services=unattended.app.services)
     assert run(unattended.app, INTEGRATION.task.name, "e4") == "done"
     return unattended.app
 
@@ -65,7 +65,7 @@ def test_a_poll_leaves_nearly_everything_while_the_company_has_transfers_waiting
     app: App, sandbox: Sandbox, redis_client: "redis.Redis"
 ) -> None:
     sandbox.supplier_invoice("acme", ROW, copies=29)
-    publish(customer_json(), app=app)
+    publish(customer_json(), services=app.services)
     pass_time(app)
     poll_asked(app.services.ordering, "acme")
 
@@ -276,7 +276,7 @@ def other(sandbox: Sandbox) -> str:
 
 def connect(app: App, sandbox: Sandbox, ledger: str, event_id: str) -> None:
     """Connects the company to that ledger."""
-    publish(integration_json(event_id=event_id, authorization_code=sandbox.code(ledger)), app=app)
+    publish(integration_json(event_id=event_id, authorization_code=sandbox.code(ledger)), services=app.services)
     pass_time(app)
     assert run(app, INTEGRATION.task.name, event_id) == "done"
 

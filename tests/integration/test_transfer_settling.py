@@ -33,7 +33,7 @@ def app(server: EmbeddedRedis) -> Iterator[App]:
 
 
 def test_a_transfer_is_settled_when_redis_is_back(server: EmbeddedRedis, app: App) -> None:
-    publish(customer_json(), app=app)
+    publish(customer_json(), services=app.services)
     task = cast(TransferTask, app.tasks[CUSTOMER.task.name])
     back = threading.Timer(0.7, server.start)
 

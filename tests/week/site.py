@@ -110,7 +110,7 @@ class Site:
         }
         mail = f"ekonomi@{company}.example"
         event = integration_json(company=company, event_id=event_id, expenses=expenses, error_email=mail, **more)
-        publish(event, app=self.app)
+        publish(event, services=self.app.services)
 
         def done() -> bool:
             record = self.app.services.ordering.event(company, event_id)
