@@ -1,4 +1,4 @@
-"""Celery: the app, its workers and their threads. `from worker import publish` is for producers, and needs no Celery."""
+"""Celery: the app, its workers and their threads. `from worker import publish` is for producers, without Celery."""
 
 from worker.publish import publish
 

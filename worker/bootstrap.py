@@ -27,7 +27,7 @@ REPORT_EVERY_MS = 1000  # what fails after a requested round is mailed by beat's
 
 
 def beat_schedule(settings: Settings) -> dict[str, dict[str, object]]:
-    """What beat sends. Each message asks for a look at what is due, so a late one is of no use."""
+    """What beat sends. Each message asks to look for what is due, so a late one is useless."""
     return {
         task.schedule.name: {
             "task": task.name,
@@ -40,13 +40,13 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, object]]:
 
 
 class App(Celery):
-    """The Celery app with its services. Each process builds its own: connections do not survive a fork."""
+    """The Celery app and its services. Each process builds its own: connections do not survive a fork."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__("moment-fortnox", set_as_current=True)
         outlive_connections()
         self.settings = settings
-        self.stopping = Stopping()  # made before the pool's processes are forked, so that they share it
+        self.stopping = Stopping()  # before the pool's processes are forked, so that they share it
         modules = tuple(dict.fromkeys(task.module for task in TASKS))
         self.conf.update(celery_options(settings), imports=modules, beat_schedule=beat_schedule(settings))
         self.steps["consumer"].update((PumpStep, StreamStep))
@@ -65,7 +65,7 @@ class App(Celery):
             return self._services
 
     def _request_report(self) -> None:
-        """Send the task that mails failures, at most once a second: one round tells of all of them."""
+        """Send the task that mails failures, at most once a second: one round reports all of them."""
         try:
             if self.services.redis.set("mf:mail:asked", 1, nx=True, px=REPORT_EVERY_MS):
                 self.send_task(REPORT.name)
@@ -74,31 +74,31 @@ class App(Celery):
 
 
 def create_app(settings: Settings | None = None) -> App:
-    """The app for these settings, or for the environment's. Raises `pydantic.ValidationError`."""
+    """Build the app for these settings, or for the environment's. Raises `pydantic.ValidationError`."""
     return App(settings or load_settings())
 
 
 @signals.setup_logging.connect
 def _set_up_logging(**_: Any) -> None:
-    """Celery's programs log as the rest of the system does; connecting here switches Celery's own set-up off."""
+    """Celery's programs log like the rest of the system. Connecting here switches off Celery's own set-up."""
     configure_logging(load_settings())
 
 
 @signals.worker_shutting_down.connect
 def _hand_back(**_: Any) -> None:
-    """Running transfers end at their next request and go on in another worker, without waiting for a lease to lapse."""
+    """Running transfers stop at their next request, and another worker continues them without waiting for a lease."""
     cast(App, current_app).stopping.set()
 
 
 @signals.worker_process_shutdown.connect
 def _flush(**_: Any) -> None:
-    """A pool process that ends writes what its write buffer holds."""
+    """A pool process writes what its write buffer holds before it ends."""
     cast(App, current_app).services.telemetry.write_buffer.flush()
 
 
 @signals.celeryd_init.connect
 def _check_redis(instance: Any = None, **_: Any) -> None:
-    """At a worker's start: refuses another version's state, warns where an accepted event could be lost."""
+    """When a worker starts: refuse another version's state, and warn where Redis could lose an accepted event."""
     services = instance.app.services
     try:
         services.ordering.check_layout()

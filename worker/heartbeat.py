@@ -17,15 +17,15 @@ BACKGROUND = {MAIL_QUEUE: MAIL, POLLS_QUEUE: POLLS}
 
 @shared_task(name=TICK.name, bind=True)
 def tick(task: Task[Any, Any]) -> None:
-    """Beat asks each minute, a worker of the transfers answers: both move."""
+    """Show that beat and a worker of the transfers are alive: beat sends this each minute."""
     services_of(task.app).telemetry.heartbeats.beat(WORKER)
     check_in()
 
 
 @signals.task_prerun.connect
 def _took(task: Task[Any, Any], **_: Any) -> None:
-    """A worker of the background took something; beat has something for each of its queues every minute."""
+    """Show that a background worker is alive. Beat sends something to each of its queues every minute."""
     part = BACKGROUND.get((task.request.delivery_info or {}).get("routing_key") or "")
     if part is not None:
-        with suppress(RedisError):  # the task will say so
+        with suppress(RedisError):  # the task will report it
             services_of(task.app).telemetry.heartbeats.beat(part)

@@ -1,7 +1,7 @@
-"""The metrics, in Prometheus' text format: read from Redis when asked, so they are right with any number of processes.
+"""The metrics in Prometheus' text format, read from Redis at each scrape, so they hold for any number of processes.
 
-Every metric is described in `docs/operations.md`. Labels are few and known, but for `company`: at most
-`SHOWN_COMPANIES` companies that have something to show are named; the totals hold all of them.
+`docs/operations.md` describes every metric. Labels have few, known values; only `company` can have many, so at most
+`SHOWN_COMPANIES` companies with something to show are named. The totals include all companies.
 """
 
 import time
@@ -33,7 +33,7 @@ Counted = dict[tuple[str, ...], int]
 
 
 class MetricsCollector(Collector):
-    """Reads everything at each scrape. A Redis that does not answer is a metric too."""
+    """Reads everything at each scrape. A Redis that does not answer is itself a metric."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -122,7 +122,7 @@ def registry(app: App) -> CollectorRegistry:
 
 
 def of_counters(counted: Counted) -> Iterator[Metric]:
-    """What was counted since Redis was empty."""
+    """What has been counted since Redis was empty."""
     yield counter("events_settled", "Events by how they ended.", ("type", "outcome"), family(counted, "events", 2))
     yield counter(
         "attempts_unsettled",
@@ -188,7 +188,7 @@ def of_events(states: dict[str, CompanyState], now: datetime) -> Iterator[Metric
 
 
 def of_companies(states: dict[str, CompanyState], connections: dict[str, str]) -> Iterator[Metric]:
-    """Connections and breakers: how many companies are in each state, and which are not well."""
+    """Connections and breakers: how many companies are in each state, and which have a problem."""
     found = {
         name: "paused" if state.paused is not None else connections.get(name, "none") for name, state in states.items()
     }
@@ -236,7 +236,7 @@ def _since(cursor: str | None, now: datetime) -> float | None:
 
 
 def most(values: dict[str, Any]) -> list[tuple[str, Any]]:
-    """The companies with the highest values, so that thousands of companies do not make thousands of series."""
+    """The companies with the highest values: thousands of companies must not become thousands of series."""
     return sorted(values.items(), key=lambda item: (-item[1], item[0]))[:SHOWN_COMPANIES]
 
 
@@ -270,7 +270,7 @@ def gauge(
 
 
 def histogram(name: str, help_: str, labels: tuple[str, ...], counted: Counted, field: str) -> HistogramMetricFamily:
-    """Buckets add up in Prometheus; in Redis each observation is in one."""
+    """Prometheus' buckets are cumulative; in Redis each observation is in one bucket."""
     found = HistogramMetricFamily(PREFIX + name, help_, labels=labels)
     series: dict[tuple[str, ...], dict[str, int]] = {}
     for (first, *rest), count in counted.items():

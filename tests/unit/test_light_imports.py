@@ -17,7 +17,7 @@ def loaded_by(statement: str) -> list[str]:
 @pytest.mark.parametrize(
     "statement",
     [
-        "import delivery.services, delivery.runner, delivery.polling, delivery.admission, delivery.pauses, delivery.bugs",
+        "import delivery.services, delivery.runner, delivery.polling, delivery.admission, delivery.bugs",
         "import tasks.flows, config.queues, config.logging",
         "from worker import publish",
     ],
