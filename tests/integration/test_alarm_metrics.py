@@ -9,7 +9,7 @@ import pytest
 from cli.status import overview
 from local.sandbox import Sandbox
 from ordering import Failed, Submission
-from ordering.engine import HELD_PASSED_OVER
+from ordering.queries import HELD_PASSED_OVER
 from tests.mail_dispatch import MailDispatch, running_dispatch
 from tests.unit.factories import customer_json, invoice_json
 from worker.bootstrap import App
