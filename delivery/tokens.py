@@ -32,6 +32,7 @@ from redis.lock import Lock
 from fortnox import errors as e
 from fortnox.oauth import TOKEN_PATH, Grant, OAuth
 from stores import ConnectionStore, NeverConnected, StoredTokens, Tokens, Version
+from stores.locks import Locks
 from stores.vault import Unsealable
 
 T = TypeVar("T")
@@ -124,8 +125,7 @@ class TokenKeeper:
         return held
 
     def _lock(self, company: str) -> Lock:
-        lock: Lock = self._redis.lock(f"mf:renewing:{company}", timeout=self._lease, thread_local=False)
-        return lock
+        return Locks(self._redis).renewal(company, self._lease)
 
     def _renewed_ahead(self, company: str, seen: StoredTokens) -> StoredTokens:
         """Newer tokens than those seen; those, while they are good and Fortnox gives no others."""

@@ -153,14 +153,13 @@ class ConnectionStore:
         found: Any = self._redis.hget(self._key(company), "connection")
         return json.loads(found)["tenant_id"] if found else None
 
+    def ledgers(self, companies: Iterable[str]) -> dict[str, int | None]:
+        """Each company's `ledger`, in one round trip."""
+        return {name: found["tenant_id"] if found else None for name, found in self._documents(companies).items()}
+
     def states(self, companies: Iterable[str]) -> dict[str, str]:
         """connected or disabled, of those of these companies that have a connection; in one round trip."""
-        names = list(companies)
-        with self._redis.pipeline(transaction=False) as pipeline:
-            for name in names:
-                pipeline.hget(self._key(name), "connection")
-            found = pipeline.execute()
-        return {name: json.loads(document)["state"] for name, document in zip(names, found, strict=True) if document}
+        return {name: found["state"] for name, found in self._documents(companies).items() if found}
 
     def save(self, connection: Connection) -> Connection:
         """Changes what is known of the connection; its tokens stay. Returns it as it is stored. Raises `Overtaken`."""
@@ -236,6 +235,15 @@ class ConnectionStore:
         """When the refresh token was last exchanged; None where there is none."""
         score: Any = self._redis.zscore(self._refreshed, company)
         return None if score is None else datetime.fromtimestamp(float(score) / 1000).astimezone()
+
+    def _documents(self, companies: Iterable[str]) -> dict[str, Any]:
+        """Each company's connection as stored, None where it has none."""
+        names = list(companies)
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for name in names:
+                pipeline.hget(self._key(name), "connection")
+            found = pipeline.execute()
+        return {name: json.loads(document) if document else None for name, document in zip(names, found, strict=True)}
 
     def _arguments(self, tokens: Tokens) -> Iterable[object]:
         lifetime = tokens.lifetime
