@@ -262,13 +262,16 @@ class ProducerSettings(Settings):
         return self
 
 
-def load_settings(
-    env_file: Path | None = None, *, settings: type[Settings] = Settings, **overrides: object
-) -> Settings:
+def load_settings(env_file: Path | None = None, **overrides: object) -> Settings:
     """Settings from the environment, then `.env` (or `env_file`), then defaults; `overrides` win over all."""
     if env_file is not None:
-        return settings(_env_file=env_file, **overrides)  # type: ignore[arg-type,call-arg]
-    return settings(**overrides)  # type: ignore[arg-type]
+        return Settings(_env_file=env_file, **overrides)  # type: ignore[arg-type,call-arg]
+    return Settings(**overrides)  # type: ignore[arg-type]
+
+
+def load_producer_settings() -> Settings:
+    """Settings of a program that only publishes, from the environment, then `.env`, then defaults."""
+    return ProducerSettings(**{})
 
 
 def settings_problems(error: ValidationError) -> list[str]:

@@ -4,11 +4,11 @@ for operators the timelines of events, the counters, and when each part last mov
 
 from stores.connections import (
     Connection,
+    ConnectionProblem,
     ConnectionStore,
-    Held,
     NeverConnected,
     Overtaken,
-    Problem,
+    StoredTokens,
     Tokens,
     Version,
 )
@@ -23,22 +23,25 @@ from stores.timeline import Entry, TimelineStore
 from stores.timetable import Timetable
 from stores.vault import Vault
 
+Problem = ConnectionProblem  # until its last user calls it by its name
+
 __all__ = [
     "CompanySettings",
     "CompanySettingsStore",
     "Connection",
+    "ConnectionProblem",
     "ConnectionStore",
     "Counters",
     "Entry",
     "ExpenseStore",
     "Heartbeats",
-    "Held",
     "Ledgers",
     "LinkStore",
     "NameStore",
     "NeverConnected",
     "Overtaken",
     "Problem",
+    "StoredTokens",
     "TimelineStore",
     "Timetable",
     "Tokens",

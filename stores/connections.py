@@ -10,12 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast
+from typing import Annotated, Any, Literal, NamedTuple, cast
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, SecretStr
 from redis import Redis
 from redis.commands.core import Script
 
+from messages import Message, text
 from moment.events import Integration
 from stores.vault import Vault
 
@@ -69,7 +70,7 @@ class Version(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class StoredTokens:
     """The tokens of a company as they are stored."""
 
     tokens: Tokens
@@ -80,17 +81,28 @@ class Held:
     spare: bool  # another pair is kept aside
 
 
-class Problem(BaseModel):
+def _message(given: object) -> Message:
+    if isinstance(given, Message):
+        return given
+    stored = str(given)  # a sentence, until every caller gives a message
+    return text(stored) if stored and not stored.startswith("[") else Message.from_json(stored)
+
+
+StoredMessage = Annotated[Message, PlainValidator(_message), PlainSerializer(Message.to_json, return_type=str)]
+
+
+class ConnectionProblem(BaseModel):
     """Something that was found when the company connected, and what to do about it."""
 
     model_config = ConfigDict(frozen=True)
 
-    what: str
-    remedy: str
-    stops: tuple[str, ...] = ()  # what cannot be transferred because of it; nothing for a mere warning
+    what: StoredMessage
+    remedy: StoredMessage
+    stops: tuple[str, ...] = ()  # the transfers that it stops, of `moment.events.Transfers` and `expenses`; () warns
 
-    def __str__(self) -> str:
-        return f"{self.what} {self.remedy}"
+    @property
+    def message(self) -> Message:
+        return Message.join(self.what, self.remedy)
 
 
 class Connection(BaseModel):
@@ -107,7 +119,7 @@ class Connection(BaseModel):
     code_digest: str = ""  # of the code that was used up for it
     scopes: tuple[str, ...] = ()
     ledger: str = ""  # the company's name and organisation number in Fortnox
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[ConnectionProblem, ...] = ()
     revision: int = Field(default=0, exclude=True)  # counts what was stored of the company; 0: nothing yet
 
 
@@ -141,14 +153,13 @@ class ConnectionStore:
         found: Any = self._redis.hget(self._key(company), "connection")
         return json.loads(found)["tenant_id"] if found else None
 
+    def ledgers(self, companies: Iterable[str]) -> dict[str, int | None]:
+        """Each company's `ledger`, in one round trip."""
+        return {name: found["tenant_id"] if found else None for name, found in self._documents(companies).items()}
+
     def states(self, companies: Iterable[str]) -> dict[str, str]:
         """connected or disabled, of those of these companies that have a connection; in one round trip."""
-        names = list(companies)
-        with self._redis.pipeline(transaction=False) as pipeline:
-            for name in names:
-                pipeline.hget(self._key(name), "connection")
-            found = pipeline.execute()
-        return {name: json.loads(text)["state"] for name, text in zip(names, found, strict=True) if text}
+        return {name: found["state"] for name, found in self._documents(companies).items() if found}
 
     def save(self, connection: Connection) -> Connection:
         """Changes what is known of the connection; its tokens stay. Returns it as it is stored. Raises `Overtaken`."""
@@ -172,7 +183,7 @@ class ConnectionStore:
         found: Any = self._redis.hmget(self._key(company), ["grant", "generation"])
         return None if None in found else Version(*map(int, found))
 
-    def held(self, company: str) -> Held | None:
+    def held(self, company: str) -> StoredTokens | None:
         """The company's tokens; None when it has none. One round trip."""
         pipeline = self._redis.pipeline(transaction=False)
         names = ["tokens", "grant", "generation", "renew_at", "expires_at", "dead", "spare"]
@@ -182,7 +193,7 @@ class ConnectionStore:
         if sealed is None:
             return None
         now = seconds * 1000 + microseconds // 1000
-        return Held(
+        return StoredTokens(
             tokens=_opened(self._vault.open(sealed)),
             version=Version(int(grant), int(generation)),
             due=now >= int(renew_at),
@@ -225,6 +236,15 @@ class ConnectionStore:
         score: Any = self._redis.zscore(self._refreshed, company)
         return None if score is None else datetime.fromtimestamp(float(score) / 1000).astimezone()
 
+    def _documents(self, companies: Iterable[str]) -> dict[str, Any]:
+        """Each company's connection as stored, None where it has none."""
+        names = list(companies)
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for name in names:
+                pipeline.hget(self._key(name), "connection")
+            found = pipeline.execute()
+        return {name: json.loads(document) if document else None for name, document in zip(names, found, strict=True)}
+
     def _arguments(self, tokens: Tokens) -> Iterable[object]:
         lifetime = tokens.lifetime
         ahead = min(AHEAD, lifetime / 5)
@@ -247,8 +267,8 @@ def _written(tokens: Tokens) -> str:
     return f"{tokens.lifetime.total_seconds()}\n{tokens.access_token.get_secret_value()}\n{refresh}"
 
 
-def _opened(text: str) -> Tokens:
-    lifetime, access, refresh = text.split("\n")
+def _opened(written: str) -> Tokens:
+    lifetime, access, refresh = written.split("\n")
     return Tokens(
         access_token=SecretStr(access),
         refresh_token=SecretStr(refresh) if refresh else None,

@@ -70,7 +70,7 @@ class ExpenseStore:
         self.ledger = ledger
         self._redis: Any = redis
         self._base = f"{prefix}expenses:{company}" + (f":{ledger}" if ledger else "")
-        self._state = f"{self._base}:state"
+        self.state_key = f"{self._base}:state"
         self._todo, self._backlog = f"{self._base}:todo", f"{self._base}:backlog"
         self._sent, self._awaiting = f"{self._base}:sent", f"{self._base}:awaiting"
         self._troubled = f"{self._base}:troubled"
@@ -83,10 +83,10 @@ class ExpenseStore:
     @property
     def cursor(self) -> datetime | None:
         """Everything that changed before is listed. None: nothing was ever listed."""
-        return _moment(self._redis.hget(self._state, "cursor"))
+        return _moment(self._redis.hget(self.state_key, "cursor"))
 
     def listing(self, kind: Kind) -> Listing | None:
-        found = self._redis.hget(self._state, f"listing:{kind}")
+        found = self._redis.hget(self.state_key, f"listing:{kind}")
         return Listing.from_json(found) if found else None
 
     def list_on(self, kind: Kind, listing: Listing) -> bool:
@@ -286,17 +286,17 @@ class ExpenseStore:
     # Counts, for people
 
     def _run(self, script: str, *arguments: str) -> Any:
-        return self._redis.register_script(_source(script))(keys=[self._state], args=arguments)
+        return self._redis.register_script(_source(script))(keys=[self.state_key], args=arguments)
 
     def count(self, what: str, by: int = 1) -> None:
-        self._redis.hincrby(self._state, f"n:{what}", by)
+        self._redis.hincrby(self.state_key, f"n:{what}", by)
 
     def note_poll(self, when: datetime) -> None:
-        self._redis.hset(self._state, "polled", when.isoformat())
+        self._redis.hset(self.state_key, "polled", when.isoformat())
 
     def summary(self) -> dict[str, Any]:
         """How things stand, as `expenses status --json` prints it."""
-        state = self._redis.hgetall(self._state)
+        state = self._redis.hgetall(self.state_key)
         counts = {name.removeprefix("n:"): int(n) for name, n in sorted(state.items()) if name.startswith("n:")}
         return {
             "lastPoll": state.get("polled"),
@@ -329,9 +329,22 @@ class Ledgers:
         pipeline = self._redis.pipeline(transaction=False)
         for place in (0, -1):
             pipeline.lindex(self._key(company), place)
-        first, last = pipeline.execute()
-        ledger = last if tenant_id is None else str(tenant_id)
-        return ExpenseStore(self._redis, company, "" if first in (None, ledger) else ledger, self._prefix)
+        return self._store(company, tenant_id, *pipeline.execute())
+
+    def cursors(self, ledgers: Mapping[str, int | None]) -> dict[str, datetime]:
+        """How far changes are listed in each company's ledger, given by tenant id; in two round trips.
+
+        Companies of which nothing was ever listed are left out.
+        """
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for company in ledgers:
+                for place in (0, -1):
+                    pipeline.lindex(self._key(company), place)
+            entered = pipeline.execute()
+            for (company, tenant_id), first, last in zip(ledgers.items(), entered[::2], entered[1::2], strict=True):
+                pipeline.hget(self._store(company, tenant_id, first, last).state_key, "cursor")
+            found = zip(ledgers, map(_moment, pipeline.execute()), strict=True)
+        return {company: cursor for company, cursor in found if cursor is not None}
 
     def former(self, company: str, tenant_id: int) -> ExpenseStore | None:
         """The store of the ledger that was read until now, where it is another than this one."""
@@ -342,6 +355,10 @@ class Ledgers:
         """From now on this one is read."""
         if self._redis.lindex(self._key(company), -1) != str(tenant_id):
             self._redis.rpush(self._key(company), tenant_id)
+
+    def _store(self, company: str, tenant_id: int | None, first: str | None, last: str | None) -> ExpenseStore:
+        ledger = last if tenant_id is None else str(tenant_id)
+        return ExpenseStore(self._redis, company, "" if first in (None, ledger) else ledger or "", self._prefix)
 
     def _key(self, company: str) -> str:
         return f"{self._prefix}expenses:{company}:ledgers"

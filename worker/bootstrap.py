@@ -2,6 +2,7 @@
 
 import os
 import threading
+from datetime import timedelta
 from typing import Any, cast
 
 import structlog
@@ -16,6 +17,7 @@ from config.redis import DURABLE
 from delivery.services import Services, build_services
 from delivery.stopping import Stopping
 from ordering.engine import UnknownLayout
+from stores.locks import Locks
 from tasks.flows import REPORT, TASKS
 from worker.broker import outlive_connections
 from worker.pump import PumpStep
@@ -23,7 +25,7 @@ from worker.stream import StreamStep
 
 log = structlog.get_logger(__name__)
 
-REPORT_EVERY_MS = 1000  # what fails after a requested round is mailed by beat's round within 10 s
+REPORT_EVERY = timedelta(seconds=1)  # what fails after a requested round is mailed by beat's round within 10 s
 
 
 def beat_schedule(settings: Settings) -> dict[str, dict[str, object]]:
@@ -67,7 +69,7 @@ class App(Celery):
     def _request_report(self) -> None:
         """Send the task that mails failures, at most once a second: one round reports all of them."""
         try:
-            if self.services.redis.set("mf:mail:asked", 1, nx=True, px=REPORT_EVERY_MS):
+            if Locks(self.services.redis).ask_for_mails(REPORT_EVERY):
                 self.send_task(REPORT.name)
         except (OperationalError, RedisError) as error:
             log.warning("report.not_asked", error=type(error).__name__)

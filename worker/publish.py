@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
-from config.settings import ProducerSettings, load_settings
+from config.settings import load_producer_settings
 from delivery.admission import admit
 from delivery.services import Services, build_services
 from moment.events import Event, parse_event
@@ -41,4 +41,4 @@ def publish(event: Event | Mapping[str, Any] | str | bytes, *, services: Service
 
 @cache
 def _own_services() -> Services:
-    return build_services(load_settings(settings=ProducerSettings))
+    return build_services(load_producer_settings())
