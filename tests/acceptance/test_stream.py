@@ -7,9 +7,9 @@ from redis import Redis
 
 from local import wait_until
 from messages.catalogue import say
+from stores.event_stream import STREAM
 from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json
-from worker.stream import STREAM
 
 
 def add(system: System, event: Any) -> None:
