@@ -17,6 +17,7 @@ from delivery.context import NOT_TAKEN, TransferContext
 from fortnox import explain
 from fortnox.errors import FileRefused, NotFound, OutcomeUnknown, Rejected, Unavailable, ValueRefused
 from fortnox.payloads import AttachmentPayload
+from messages import Message
 from moment.events import Attachment, Invoice
 from moment.files import File, FileUnavailable, KeyRefused, NoFile
 
@@ -32,14 +33,14 @@ UNANSWERED_MOST = 3  # tries to upload a file, or to link them; then the invoice
 
 
 class Left(NamedTuple):
-    """What is not in Fortnox, each as `name: why`: `missing` for good, `late` perhaps there at another try.
+    """What is not in Fortnox, each with its name and why: `missing` for good, `late` perhaps there at another try.
 
     `key_refused`: some are late as the operator has to mend the key to Moment. `instead`: names of files in whose place
     others are attached. `refused`: uploads that Fortnox does not attach.
     """
 
-    missing: tuple[str, ...] = ()
-    late: tuple[str, ...] = ()
+    missing: tuple[Message, ...] = ()
+    late: tuple[Message, ...] = ()
     key_refused: bool = False
     instead: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
@@ -62,16 +63,16 @@ def transfer_files(context: TransferContext, invoice: Invoice) -> Left:
     if instead := _instead(context, invoice, linked):
         return Left() if context.taken("others") == WHOLE else Left(instead=instead)
     files: dict[str, tuple[Attachment, Uploaded]] = {}
-    missing: list[str] = []
-    late: list[str] = []
+    missing: list[Message] = []
+    late: list[Message] = []
     key_refused = False
     until = time.monotonic() + ALL_FILES
     for place, attachment in enumerate(invoice.attachments, 1):
         try:
             uploaded = _upload(context, attachment, place, _share(context, invoice.attachments[place - 1 :], until))
         except NoFile as error:
-            log.warning("invoice.no_file", place=place, why=error.why)
-            (late if isinstance(error, FileUnavailable) else missing).append(str(error))
+            log.warning("invoice.no_file", place=place, why=error.why.key)
+            (late if isinstance(error, FileUnavailable) else missing).append(error.message)
             key_refused |= isinstance(error, KeyRefused)
         except Rejected as error:
             missing.append(_refused(attachment, error))
@@ -85,11 +86,11 @@ def transfer_files(context: TransferContext, invoice: Invoice) -> Left:
         if not _too_often(context, "linking"):
             raise
         names = [files[payload.fileId][0].file_name for payload in fresh]
-        late += [f"{name}: Fortnox does not answer when it is attached" for name in names]
+        late += [_named(name, Message("file.attaching-unanswered")) for name in names]
         return Left(tuple(missing), tuple(late), key_refused)
     gone = [file_id for file_id, why in refused.items() if isinstance(why, NotFound)]
     forget_uploads(context, gone)
-    late += [f"{files[file_id][0].file_name}: Fortnox no longer has what was uploaded" for file_id in gone]
+    late += [_named(files[file_id][0].file_name, Message("file.upload-gone")) for file_id in gone]
     kept = {file_id: why for file_id, why in refused.items() if file_id not in gone}
     missing += [_refused(files[file_id][0], why) for file_id, why in kept.items()]
     return Left(tuple(missing), tuple(late), key_refused, refused=tuple(kept))
@@ -152,7 +153,7 @@ def _upload(context: TransferContext, attachment: Attachment, place: int, second
         log.warning("invoice.orphan_upload", place=place)
         _check_unanswered(context, attachment)
     if seconds < SHORTEST:
-        raise FileUnavailable(attachment.file_name, "the other files took all the time that there was")
+        raise FileUnavailable(attachment.file_name, Message("file.no-time-left"))
     if attachment.url:
         context.services.fortnox.check_capacity(context.claim.company)  # it would be fetched in vain
     with context.services.moment.files.open(attachment, seconds) as file:
@@ -181,7 +182,7 @@ def _check_unanswered(context: TransferContext, attachment: Attachment) -> None:
     step = f"file:{_source(attachment)}"
     context.record(step, NOT_TAKEN)
     if _too_often(context, step):
-        raise FileUnavailable(attachment.file_name, "Fortnox does not answer when it is uploaded") from None
+        raise FileUnavailable(attachment.file_name, Message("file.uploading-unanswered")) from None
 
 
 def _too_often(context: TransferContext, step: str) -> bool:
@@ -230,11 +231,15 @@ def _is_about_a_file(refused: Rejected) -> bool:
     return isinstance(refused, FileRefused | ValueRefused | NotFound) or type(refused) is Rejected
 
 
-def _refused(attachment: Attachment, refused: Rejected) -> str:
+def _named(name: str, why: Message) -> Message:
+    return Message("file.named", file=name, why=why)
+
+
+def _refused(attachment: Attachment, refused: Rejected) -> Message:
     if not _is_about_a_file(refused):
         raise refused
     log.warning("invoice.file_refused", error_code=refused.code)
-    return f"{attachment.file_name}: {explain(refused).reason}"
+    return _named(attachment.file_name, explain(refused).reason)
 
 
 def _recorded(context: TransferContext, source: str) -> Uploaded | None:
