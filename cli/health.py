@@ -51,7 +51,7 @@ def health(
 
 def _redis(app: App) -> Iterator[str]:
     try:
-        app.services.redis.set("mf:health", "", ex=60)
+        app.services.telemetry.heartbeats.check_writable()
     except ResponseError as error:  # out of memory, a replica, or a disk that is full
         yield complaint(app, error)
     try:

@@ -31,7 +31,8 @@ from redis.lock import Lock
 
 from fortnox import errors as e
 from fortnox.oauth import TOKEN_PATH, Grant, OAuth
-from stores import ConnectionStore, Held, NeverConnected, Tokens, Version
+from stores import ConnectionStore, NeverConnected, StoredTokens, Tokens, Version
+from stores.locks import Locks
 from stores.vault import Unsealable
 
 T = TypeVar("T")
@@ -117,17 +118,16 @@ class TokenKeeper:
             log.warning("token.not_revoked", company=company, error="Unsealable")
             return False
 
-    def _held(self, company: str) -> Held:
+    def _held(self, company: str) -> StoredTokens:
         held = self._store.held(company)
         if held is None:
             raise NeverConnected(company)
         return held
 
     def _lock(self, company: str) -> Lock:
-        lock: Lock = self._redis.lock(f"mf:renewing:{company}", timeout=self._lease, thread_local=False)
-        return lock
+        return Locks(self._redis).renewal(company, self._lease)
 
-    def _renewed_ahead(self, company: str, seen: Held) -> Held:
+    def _renewed_ahead(self, company: str, seen: StoredTokens) -> StoredTokens:
         """Newer tokens than those seen; those, while they are good and Fortnox gives no others."""
         try:
             return self._renewed(company, seen, usable=not seen.over)
@@ -137,7 +137,7 @@ class TokenKeeper:
                 raise
             return held
 
-    def _renewed(self, company: str, seen: Held, *, usable: bool = False) -> Held:
+    def _renewed(self, company: str, seen: StoredTokens, *, usable: bool = False) -> StoredTokens:
         """Newer tokens than those seen, by us or by whoever is at it; `usable` ones serve while somebody is."""
         lock = self._lock(company)
         deadline = time.monotonic() + self._patience
@@ -166,7 +166,7 @@ class TokenKeeper:
                 _extend(lock, SLOWEST.total_seconds())
                 renewal.add_done_callback(lambda _: _release(lock))
 
-    def _renew(self, company: str, seen: Held) -> Held:
+    def _renew(self, company: str, seen: StoredTokens) -> StoredTokens:
         held = self._held(company)
         if held.version != seen.version:
             return held  # somebody else renewed it while we waited
@@ -194,7 +194,7 @@ class TokenKeeper:
             log.warning("token.asked_again", company=company)
             return self._oauth.refresh(tokens.refresh_token, company=company)
 
-    def _refused(self, company: str, asked: Held, refusal: e.GrantDead) -> Held:
+    def _refused(self, company: str, asked: StoredTokens, refusal: e.GrantDead) -> StoredTokens:
         """`invalid_grant` is also what a token says that somebody else has exchanged."""
         while True:
             held = self._held(company)
@@ -206,7 +206,7 @@ class TokenKeeper:
             if self._store.mark_dead(company, held.version):
                 raise refusal
 
-    def _keep(self, company: str, based_on: Held, tokens: Tokens) -> None:
+    def _keep(self, company: str, based_on: StoredTokens, tokens: Tokens) -> None:
         deadline = time.monotonic() + TRY_TO_STORE
         while True:
             try:

@@ -92,6 +92,10 @@ class MailState:
         )
         return [(int(at), Topic(*ref.split(":", 1))) for ref, at in found]
 
+    def due_count(self, now: int) -> int:
+        """How many topics have a mail that may go now."""
+        return int(self._redis.zcount(self._key("due"), "-inf", now))  # type: ignore[arg-type]
+
     def told_of(self, topic: Topic) -> Told:
         names = ["started", "n", "total", "told", "doubt"]
         found: Any = self._redis.hmget(self._topic(topic), names)

@@ -1,4 +1,4 @@
-"""What operators are shown of the system at work: timelines, counters and heartbeats. No transfer depends on it."""
+"""What operators see of the running system: timelines, counters and heartbeats. No transfer depends on it."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from stores.write_buffer import WriteBuffer
 
 @dataclass(frozen=True)
 class Telemetry:
-    """`write_buffer` gathers writes of the other three, so that a busy process makes few round trips."""
+    """`write_buffer` gathers the writes of the other three, so that a busy process makes few round trips."""
 
     timeline: TimelineStore
     counters: Counters

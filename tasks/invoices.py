@@ -57,7 +57,7 @@ def transfer_invoice(context: TransferContext) -> Outcome:
     options = _options(context, invoice)
     mapped = to_invoice(invoice, options)
     used = (UsedAccount(int(line.account_number), line.vat_percentage) for line in invoice.lines)
-    context.services.stores.used_accounts(context.claim.company).note(
+    context.services.stores.used_accounts(context.claim.company).remember(
         used
     )  # what the next connection is checked against
     if fault := _create(context, mapped.payload, options):

@@ -9,6 +9,7 @@ from redis.exceptions import LockError
 from delivery.services import Services
 from mails.dispatcher import ROUND, Dispatcher
 from mails.smtp import TIMEOUT_OF_DATA, SmtpSender
+from stores.locks import Locks
 from tasks.base import services_of
 from tasks.flows import REPORT
 
@@ -27,7 +28,7 @@ def report(task: Task[Any, Any]) -> int:
 
 def tell(services: Services, now: datetime | None = None) -> int:
     """One round, unless another worker is at it. `now` is the time to go by, for simulations."""
-    lock = services.redis.lock("mf:reporting", timeout=ONE_AT_A_TIME, blocking=False)
+    lock = Locks(services.redis).mail_round(ONE_AT_A_TIME)
     try:
         with lock, SmtpSender(services.settings.smtp_url) as smtp:
             return Dispatcher(services, smtp, lambda: now or datetime.now(UTC), lock.reacquire).round()

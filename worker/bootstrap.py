@@ -2,6 +2,7 @@
 
 import os
 import threading
+from datetime import timedelta
 from typing import Any, cast
 
 import structlog
@@ -15,6 +16,7 @@ from config.logging import configure_logging
 from delivery.services import Services, build_services
 from delivery.stopping import Stopping
 from ordering.engine import UnknownLayout
+from stores.locks import Locks
 from tasks.flows import KEEP_ALIVE, PROBE, REPORT, SCHEDULE_NIGHT, SCHEDULE_POLLS, TICK
 from tasks.schedule import NIGHT_TICK, poll_tick
 from worker.broker import outlive_connections
@@ -41,7 +43,7 @@ REPORT_SCHEDULE = "report"
 KEEP_ALIVE_SCHEDULE = "keep-alive"
 PROBE_SCHEDULE = "probe"
 TICK_SCHEDULE = "tick"
-REPORT_EVERY_MS = 1000  # what fails after a round that was asked for is mailed by beat's round within 10 s
+REPORT_EVERY = timedelta(seconds=1)  # what fails after a round that was asked for is mailed by beat's round within 10 s
 
 
 def beat_schedule(settings: Settings) -> dict[str, dict[str, object]]:
@@ -87,7 +89,7 @@ class App(Celery):
     def _request_report(self) -> None:
         """Send the task that mails failures, at most once a second: one round tells of all of them."""
         try:
-            if self.services.redis.set("mf:mail:asked", 1, nx=True, px=REPORT_EVERY_MS):
+            if Locks(self.services.redis).ask_for_mails(REPORT_EVERY):
                 self.send_task(REPORT)
         except (OperationalError, RedisError) as error:
             log.warning("report.not_asked", error=type(error).__name__)

@@ -5,7 +5,7 @@ Every metric is described in `docs/operations.md`. Labels are few and known, but
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -59,7 +59,7 @@ class MetricsCollector(Collector):
         polled = sorted(
             name for name in services.polling.polls.companies() if name not in states or states[name].paused is None
         )
-        yield from of_polls(services.redis, polled, now)
+        yield from of_polls(services.stores.ledgers.cursors(services.stores.connections.ledgers(polled)), now)
 
     def _of_progress(self) -> Iterator[Metric]:
         services = self._app.services
@@ -81,11 +81,10 @@ class MetricsCollector(Collector):
                 pipeline.llen(queue)
             pipeline.exists(STREAM)
             pipeline.xlen(STREAM)
-            pipeline.zcard(f"{services.ordering.prefix}reports")
-            pipeline.zcount(f"{services.ordering.prefix}mail:due", "-inf", round(time.time() * 1000))
-            *lengths, _, entries, reports, mails_due = pipeline.execute()
-        now = round(time.time() * 1000)
-        stops_due = sum(due(stop)[0] <= now for stop in MailState(services.redis).stops().values())
+            *lengths, _, entries = pipeline.execute()
+        now, mails = round(time.time() * 1000), MailState(services.redis)
+        stops_due = sum(due(stop)[0] <= now for stop in mails.stops().values())
+        reports = services.ordering.unreported_count() + mails.due_count(now) + stops_due
         yield gauge(
             "queue_messages",
             "Messages in a Celery queue.",
@@ -93,9 +92,7 @@ class MetricsCollector(Collector):
             (((q,), n) for q, n in zip(QUEUES, lengths, strict=True)),
         )
         yield gauge("stream_entries", "Entries of the stream door that are not admitted yet.", value=entries)
-        yield gauge(
-            "reports_waiting", "What is due to be told, and was not yet.", value=reports + mails_due + stops_due
-        )
+        yield gauge("reports_waiting", "What is due to be told, and was not yet.", value=reports)
 
     def _of_rate(self, names: list[str]) -> Iterator[Metric]:
         services = self._app.services
@@ -209,13 +206,9 @@ def of_companies(states: dict[str, CompanyState], connections: dict[str, str]) -
         yield gauge(name, help_, ("company",), (((company,), value) for company, value in most(which)))
 
 
-def of_polls(redis: Any, names: list[str], now: datetime) -> Iterator[Metric]:
-    """How far supplier invoices are listed, of the companies that are polled; nothing where there are none."""
-    with redis.pipeline(transaction=False) as pipeline:
-        for name in names:
-            pipeline.hget(f"mf:expenses:{name}:state", "cursor")
-        cursors = pipeline.execute()
-    ages = {name: age for name, cursor in zip(names, cursors, strict=True) if (age := _since(cursor, now)) is not None}
+def of_polls(cursors: Mapping[str, datetime], now: datetime) -> Iterator[Metric]:
+    """How long ago the supplier invoices of each polled company were listed."""
+    ages = {name: max(0.0, (now - cursor).total_seconds()) for name, cursor in cursors.items()}
     yield gauge(
         "poll_age_seconds_max", "Since the stalest poll for supplier invoices.", value=max(ages.values(), default=0.0)
     )
@@ -225,13 +218,6 @@ def of_polls(redis: Any, names: list[str], now: datetime) -> Iterator[Metric]:
         ("company",),
         (((name,), age) for name, age in most(ages)),
     )
-
-
-def _since(cursor: str | None, now: datetime) -> float | None:
-    if not cursor:
-        return None
-    at = datetime.fromisoformat(cursor)
-    return None if at.tzinfo is None else max(0.0, (now - at).total_seconds())
 
 
 def most(values: dict[str, Any]) -> list[tuple[str, Any]]:

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from config import Settings
 from config.redis import redis_client
+from stores.locks import HELD_BY_ANOTHER, KEPT, ReaderLease
 from tasks.base import services_of
 from tasks.receive import take
 
@@ -32,13 +33,6 @@ BLOCK = 1000  # ms that one read waits for entries
 READER_LEASE = 5  # s after which a dead reader's work is taken over
 WAIT = 1.0  # s between two looks whether the reader is gone
 
-# The lease is renewed only by its holder, and taken only when nobody has it.
-ANOTHERS, TAKEN, KEPT = 0, 1, 2
-LEASE = """
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('EXPIRE', KEYS[1], ARGV[2]) and 2 end
-return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'EX', ARGV[2]) and 1 or 0
-"""
-
 
 def reading_client(settings: Settings) -> Redis:
     """A client that reads whatever a producer wrote: bytes that are no text are refused like any invalid event."""
@@ -52,22 +46,21 @@ class StreamReader:
         self._app = app
         self._redis = redis
         self._name = name
-        self._lease = redis.register_script(LEASE)
+        self._lease = ReaderLease(redis, STREAM, name, READER_LEASE)
 
     def turn(self) -> bool:
         """Admits a batch if this reader holds the lease. False when it is another's turn. Raises `RedisError`."""
-        if self._ask_for_lease() == ANOTHERS:
+        if self._lease.ask() == HELD_BY_ANOTHER:
             return False
         entries = self._left_behind() or self._new()
         # One that was stopped while it read, and so lost its lease, leaves them to whoever holds it now.
-        if self._ask_for_lease() == KEPT:
+        if self._lease.ask() == KEPT:
             self._admit(entries)
         return True
 
     def resign(self) -> None:
         """Lets the next reader start at once."""
-        if self._redis.get(f"{STREAM}:reader") == self._name:
-            self._redis.delete(f"{STREAM}:reader")
+        self._lease.release()
 
     def prepare(self) -> None:
         """The stream and its group exist afterwards."""
@@ -76,10 +69,6 @@ class StreamReader:
         except ResponseError as error:
             if "BUSYGROUP" not in str(error):
                 raise
-
-    def _ask_for_lease(self) -> int:
-        answer: Any = self._lease(keys=[f"{STREAM}:reader"], args=[self._name, READER_LEASE])
-        return int(answer)
 
     def _left_behind(self) -> list[tuple[str, dict[str, str]]]:
         """Entries that any reader, this one too, was given and did not acknowledge, oldest first."""

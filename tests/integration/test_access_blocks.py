@@ -8,10 +8,11 @@ from itertools import count
 import pytest
 from redis import Redis
 
-from delivery.access_blocks import OPENING, AccessBlocks
+from delivery.access_blocks import AccessBlocks
 from delivery.retry_policy import decide
 from fortnox.errors import AccessMissing, Details, MissingLicence, StillBlocked, ValueRefused
 from ordering import Claim, Ordering, Submission
+from stores.access_blocks import OPENING
 
 CUSTOMERS = "/3/customers/{number}"
 REFUSED = MissingLicence(Details("PUT", CUSTOMERS, 403, "2001101", situation="licence"))

@@ -8,8 +8,10 @@ import pytest
 
 from cli.status import overview
 from local.sandbox import Sandbox
+from messages import Message
 from ordering import Failed, Submission
-from ordering.engine import HELD_PASSED_OVER
+from ordering.queries import HELD_PASSED_OVER
+from stores.expenses import Listing
 from tests.mail_dispatch import MailDispatch, running_dispatch
 from tests.unit.factories import customer_json, invoice_json
 from worker.bootstrap import App
@@ -39,7 +41,7 @@ def ago(sync: MailDispatch, index: str, event_id: str, **time: float) -> None:
 
 
 def test_held_events_do_not_make_old_what_is_under_way(sync: MailDispatch) -> None:
-    sync.ends(customer_json(), Failed("No."))
+    sync.ends(customer_json(), Failed(Message("test.no")))
     publish(invoice_json(), app=sync.app)
     ago(sync, "open", "e3", hours=9)
     assert sync.ordering.counts("acme")["held"] == 1
@@ -54,7 +56,7 @@ def test_held_events_do_not_make_old_what_is_under_way(sync: MailDispatch) -> No
 def test_behind_very_many_held_events_what_is_under_way_counts_as_old_as_the_last_one_looked_at(
     sync: MailDispatch,
 ) -> None:
-    sync.ends(customer_json(), Failed("No."))
+    sync.ends(customer_json(), Failed(Message("test.no")))
     for number in range(HELD_PASSED_OVER):
         held = Submission(
             "acme",
@@ -73,11 +75,11 @@ def test_behind_very_many_held_events_what_is_under_way_counts_as_old_as_the_las
 
 def test_a_failed_event_has_an_age(sync: MailDispatch) -> None:
     for number in ("1", "2"):
-        sync.ends(customer_json(event_id=f"c{number}", customer_number=number), Failed("No."))
+        sync.ends(customer_json(event_id=f"c{number}", customer_number=number), Failed(Message("test.no")))
     ago(sync, "failed", "c1", days=4)
     for name, labels in (("oldest_failed_age_seconds", {}), ("company_oldest_failed_age_seconds", {"company": "acme"})):
         assert value(sync, name, **labels) == pytest.approx(4 * 86400, abs=60)
-    sync.ordering.skip("acme", "c1", "given up")
+    sync.ordering.skip("acme", "c1", Message("test.given-up"))
     assert value(sync, "oldest_failed_age_seconds") == pytest.approx(0, abs=60)
 
 
@@ -90,18 +92,40 @@ def test_only_companies_that_are_polled_can_be_polled_late(sync: MailDispatch, h
         sync.services.redis.hset(f"mf:expenses:{company}:state", "cursor", since.isoformat())
     assert value(sync, "poll_age_seconds_max") == pytest.approx(7200, abs=60)
     if how == "paused":
-        sync.ordering.pause("acme", "The connection to Fortnox has ended.")
+        sync.ordering.pause("acme", Message("test.ended"))
     else:
         sync.services.polling.polls.remove("acme")
     assert value(sync, "poll_age_seconds_max") == pytest.approx(3600, abs=60)
     assert value(sync, "poll_age_seconds", company="acme") is None
 
 
+def test_a_company_that_moved_to_another_ledger_is_as_late_as_the_polls_of_that_ledger(sync: MailDispatch) -> None:
+    stores = sync.services.stores
+    sync.connect()
+    sync.services.polling.polls.add("acme", datetime.now(UTC))
+
+    def lists(tenant_id: int, **ago: float) -> None:
+        """As if the company was connected to that ledger, which was listed so long ago."""
+        connection = stores.connections.get("acme")
+        stores.connections.save(connection.model_copy(update={"tenant_id": tenant_id}))
+        stores.ledgers.enter("acme", tenant_id)
+        listing = Listing(since=None)
+        stores.expenses("acme").listed("changes", listing, datetime.now(UTC) - timedelta(**ago))
+
+    lists(1, hours=5)
+    assert value(sync, "poll_age_seconds", company="acme") == pytest.approx(5 * 3600, abs=60)
+    lists(2, minutes=4)
+    assert value(sync, "poll_age_seconds", company="acme") == pytest.approx(240, abs=60)
+    assert value(sync, "poll_age_seconds_max") == pytest.approx(240, abs=60)
+    lists(1, minutes=9)
+    assert value(sync, "poll_age_seconds", company="acme") == pytest.approx(540, abs=60)
+
+
 def test_a_lost_connection_that_nobody_could_be_told_of_waits_to_be_told(sync: MailDispatch) -> None:
     sync.now = datetime.now(UTC)  # by which the metrics go
     sync.connect()
     publish(customer_json(), app=sync.app)
-    sync.ordering.pause("acme", "The connection to Fortnox has ended.")
+    sync.ordering.pause("acme", Message("test.ended"))
     sync.sandbox.refuse_mail("450")
     assert sync.told() == 0
     assert value(sync, "reports_waiting") == 1
