@@ -14,6 +14,7 @@ from cli.console import Json, connected, err, fail, out, print_json
 from cli.health import TAKEN_AFTER
 from cli.status import POLL, progress
 from delivery.expense_sync import ExpenseSync, Looked
+from delivery.polling import POLL_ID, poll_asked
 from delivery.services import Services
 from fortnox.codes import explain as in_words
 from fortnox.errors import FortnoxError
@@ -26,7 +27,6 @@ from ordering.engine import UNSETTLED
 from stores import NeverConnected
 from stores.heartbeats import WORKER
 from tasks.expenses import rules_of, switched_off
-from tasks.schedule import POLL_ID, poll_asked
 
 expenses = typer.Typer(no_args_is_help=True, help="Supplier invoices that come back to Moment as expenses.")
 
@@ -112,13 +112,13 @@ def _in_words(done: dict[str, int]) -> str:
 def _watch(services: Services, company: str, timeout: float) -> int:
     """Shows the import until it is through. Returns how many supplier invoices are left when the time is up."""
     deadline, told = time.monotonic() + timeout, ""
-    poll_asked(services, company, anew=True)  # what failed before says nothing of now
+    poll_asked(services.ordering, company, anew=True)  # what failed before says nothing of now
     asked = time.monotonic()
     with progress() as bar:
         task = bar.add_task("Listing", total=None)
         while True:
             if time.monotonic() > asked + ASKED_AGAIN:
-                poll_asked(services, company)
+                poll_asked(services.ordering, company)
                 asked = time.monotonic()
             record = services.ordering.event(company, POLL_ID)
             if record is not None and record.status == "failed":

@@ -1,15 +1,18 @@
-"""Clients of the one Redis, all with the same time-outs."""
+"""Clients of Redis, all with the same time-outs."""
 
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from redis import Redis
 
 from config.settings import Settings
 
+# With these settings Redis loses nothing that it has accepted.
+DURABLE: Final = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
+
 
 def redis_client(settings: Settings, **options: Any) -> Redis:
-    """A client that never waits for ever: a half-open connection (fail-over, NAT) would else block its caller."""
+    """A client with time-outs: a half-open connection (fail-over, NAT) would otherwise block its caller for ever."""
     return Redis.from_url(
         settings.redis_url.get_secret_value(),
         socket_timeout=15.0,
@@ -21,6 +24,6 @@ def redis_client(settings: Settings, **options: Any) -> Redis:
 
 
 def redis_address(settings: Settings) -> str:
-    """Where Redis is (`host:port/database`), without a password."""
+    """`host:port/database`, without a password."""
     url = urlsplit(settings.redis_url.get_secret_value())
     return f"{url.hostname}:{url.port or 6379}{url.path}"

@@ -1,6 +1,6 @@
-"""Admission: an event, checked and stripped of secrets in clear, is handed to the ordering engine.
+"""Admission: hands an event to the ordering engine, without secrets in clear.
 
-Once `admit` has returned, the event is never lost, whatever happens to it.
+Once `admit` has returned, the event is never lost.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, get_args
 
+from messages import Message
 from moment.events import (
     CustomerEvent,
     Event,
@@ -24,19 +25,18 @@ from ordering import Admission, Ordering, Submission
 from stores import Vault
 from stores.vault import Unsealable
 
-SEALED = "sealed:"  # before a code that the producer has sealed with one of our keys (docs/producers.md)
-UNKNOWN_COMPANY = "_unknown"  # a company code starts with a content or a digit, so it is nobody's
+SEALED = "sealed:"  # prefix of a code that the producer has sealed with one of our keys (docs/producers.md)
+UNKNOWN_COMPANY = "_unknown"  # a company's code starts with a letter or a digit, so this is nobody's
 TYPES = frozenset(
     name for model in get_args(Event) for name in get_args(model.model_fields["type"].annotation)
 )  # of the contract
-SECRET = re.compile(r"authorization_?code", re.IGNORECASE)  # a field's name, however its producer spells it
-# The same in text that nobody could read as JSON: the value goes to the next quotation mark or space, at least.
+SECRET = re.compile(r"authorization_?code", re.IGNORECASE)  # the field's name, in any spelling
+# The same in text that is not JSON: its value goes on at least to the next quotation mark or space.
 SECRET_IN_TEXT = re.compile(rf"({SECRET.pattern}\W*)[^\s\"']+", re.IGNORECASE)
-REMEDY = "Mend the event where it is made and send it again with a new id."
 
 
 def admit(event: Event, ordering: Ordering, vault: Vault) -> Admission:
-    """Accepts a valid event: deduplicated on its id, placed last in its key's line."""
+    """Accept a valid event, unless its id is known, and place it last in the order of its key."""
     return ordering.publish(
         Submission(
             company=event.company,
@@ -54,7 +54,7 @@ def admit(event: Event, ordering: Ordering, vault: Vault) -> Admission:
 
 
 def refused(given: object, error: InvalidEvent, vault: Vault) -> Submission:
-    """What is no event of the contract, to be kept whole, as a failed event with the reason."""
+    """The submission that keeps an invalid event whole, as a failed event with the reason."""
     given = _read(given)
     body = json.dumps(_without_secrets(given, vault), default=str, ensure_ascii=False)
     fields: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
@@ -62,20 +62,21 @@ def refused(given: object, error: InvalidEvent, vault: Vault) -> Submission:
     digest = hashlib.sha256(body.encode()).hexdigest()[:16]
     event_id = _text(fields.get("id"), r"[^\s\x00-\x1f\x7f]{1,200}", f"invalid-{digest}")
     type_ = fields.get("type")
+    problems = tuple(map(_without_secret, error.problems))
     return Submission(
         company=company,
         id=event_id,
         key=f"{company}/invalid/{digest}",
-        type=type_ if isinstance(type_, str) and type_ in TYPES else "unknown",  # a label of the metrics: one of few
+        type=type_ if isinstance(type_, str) and type_ in TYPES else "unknown",  # a metrics label: few values
         body=body,
         occurred_at=datetime.now(UTC),
-        refused=f"Not a valid event: {InvalidEvent(tuple(map(_without_secret, error.problems)))}",
-        refused_remedy=REMEDY,
+        refused=Message("event.invalid", problems=InvalidEvent(problems).message),
+        refused_remedy=Message("event.correct-and-resend"),
     )
 
 
 def _sealed(event: Event, vault: Vault) -> Event:
-    """An authorization code is a secret: it goes into Redis sealed, and is opened by the one who uses it."""
+    """The event with its authorization code sealed: in Redis it is never in clear."""
     if not isinstance(event, IntegrationEvent) or event.integration.authorization_code is None:
         return event
     given = event.integration.authorization_code
@@ -85,7 +86,7 @@ def _sealed(event: Event, vault: Vault) -> Event:
 
 
 def _resealed(sealed: str, vault: Vault) -> str:
-    """A code that its producer has sealed; one that no key of ours opens fails when it is used, with that reason."""
+    """A code that its producer has sealed, under our first key. One that no key opens fails when it is used."""
     try:
         return vault.reseal(sealed)
     except Unsealable:
@@ -93,7 +94,7 @@ def _resealed(sealed: str, vault: Vault) -> str:
 
 
 def _read(given: object) -> object:
-    """What JSON text holds, so that its company and id are found; other text stays as it is."""
+    """The value of JSON text, so that its company and id are found; other text as it is."""
     try:
         return json.loads(given, parse_float=Decimal) if isinstance(given, str | bytes) else given
     except (ValueError, RecursionError):

@@ -1,11 +1,9 @@
-"""Unexpected errors: told to Sentry, where one is set up, and written whole to the event's timeline, which stays."""
-
-import sentry_sdk
+"""Unexpected errors: sent to Sentry where it is set up, and written in full to the event's timeline."""
 
 from delivery.attempt import current_attempt
 from ordering import Claim, Failed, Outcome
 
-CODE = "bug"  # what `delivery.retry_policy` gives an error that nobody foresaw
+CODE = "bug"  # of an unexpected error, set by `delivery.retry_policy`
 
 
 def is_bug(outcome: Outcome) -> bool:
@@ -13,7 +11,9 @@ def is_bug(outcome: Outcome) -> bool:
 
 
 def report_bug(error: BaseException, claim: Claim) -> None:
-    """Grouped by where it broke (`worker.sentry`), tagged with whose event it was."""
+    """Report an unexpected error with the event's tags. `worker.sentry` groups reports by where they were raised."""
+    import sentry_sdk  # slow to import, and needed by no other command
+
     if attempt := current_attempt():
         attempt.broke(error)
     with sentry_sdk.new_scope() as scope:

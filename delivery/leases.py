@@ -1,4 +1,4 @@
-"""Keeps the leases of what this process is transferring, from one background thread."""
+"""Renews the leases of the events that this process transfers, from one background thread."""
 
 import threading
 import time
@@ -15,26 +15,19 @@ from ordering import Claim, LeaseLost, Ordering
 
 log = structlog.get_logger(__name__)
 
-
-LedgerOf = Callable[[str], int | None]  # the tenant id of the company's ledger, as far as it is known
+LedgerOf = Callable[[str], int | None]  # the tenant id of a company's ledger, None where it is unknown
 
 
 class HandedBack(Exception):
-    """The event goes on from here in another worker, or in this one when it comes again."""
-
-    def __str__(self) -> str:
-        return "The worker was stopped; another goes on."
+    """This worker stops: another one continues the event from here."""
 
 
 class Moved(HandedBack):
-    """The company is connected to another ledger than when the event was taken up."""
-
-    def __str__(self) -> str:
-        return "The company is connected to another ledger now: the event begins anew in that one."
+    """The company was connected to another ledger while the event ran: it starts over in that one."""
 
 
 class LeaseHandle:
-    """A claim whose lease is kept, in one ledger. `check` it before every request."""
+    """A claim whose lease is renewed, in one ledger. Call `check` before every request."""
 
     def __init__(self, ordering: Ordering, claim: Claim, stopping: Stopping, ledger_of: LedgerOf) -> None:
         self.claim = claim
@@ -47,14 +40,14 @@ class LeaseHandle:
 
     @cached_property
     def ledger(self) -> int | None:
-        """The tenant id of the ledger that the event is delivered to, as it is when that is first asked for.
+        """The tenant id of the ledger that the event is delivered to, read once.
 
-        None where it is not known, and of an event about the connection itself, which may bring another.
+        None where it is unknown, and for an event about the connection itself, which may change the ledger.
         """
         return None if about_connection(self.claim) else self._ledger_of(self.claim.company)
 
     def renew(self) -> None:
-        """Another lease from now. Raises `LeaseLost`."""
+        """Extend the lease to its full length from now. Raises `LeaseLost`."""
         asked = time.monotonic()
         if not self._ordering.renew(self.claim):
             self._good_until = 0.0
@@ -62,9 +55,9 @@ class LeaseHandle:
         self._good_until = asked + self._lease
 
     def check(self) -> None:
-        """Makes sure that the event is this holder's to go on with. Raises `LeaseLost` and `HandedBack`.
+        """Make sure that this holder may continue with the event. Raises `LeaseLost` and `HandedBack`.
 
-        The token of the next request was read before: one of another ledger is not used.
+        Called after the next request's token was read, so that no request goes to another ledger.
         """
         if self._stopping:
             raise HandedBack
@@ -75,7 +68,7 @@ class LeaseHandle:
 
 
 class LeaseKeeper:
-    """Renews every hold of this process each third of a lease. The thread starts with the first lease."""
+    """Renews every lease of this process each third of its length. The thread starts with the first lease."""
 
     def __init__(self, ordering: Ordering, stopping: Stopping, ledger_of: LedgerOf) -> None:
         self._ordering = ordering

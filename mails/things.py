@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from moment.events import CustomerEvent, Event, InvalidEvent, InvoiceEvent, ProjectEvent, parse_event
-from tasks.flows import EXPENSES
+from tasks.flows import EXPENSES, INTEGRATION, NUMBERED
 
 
 class Thing(NamedTuple):
@@ -22,7 +22,7 @@ class Thing(NamedTuple):
 
 def thing(key: str, event_id: str, body: str | None) -> Thing:
     """From the event's JSON, where that is at hand and reads; else from its ordering key (`acme/invoice/1001`)."""
-    if key.split("/")[1:] == [EXPENSES]:
+    if key.split("/")[1:] == [EXPENSES.kind]:
         return _of_expenses(json.loads(body or "{}"))
     try:
         event: Event | None = parse_event(body) if body else None
@@ -54,6 +54,6 @@ def _of_expenses(about: dict[str, Any]) -> Thing:
 
 def of_key(key: str, event_id: str = "") -> Thing:
     _, kind, number = (*key.split("/", 2), "", "")[:3]
-    if kind not in {"customer", "project", "invoice", "integration"}:
+    if kind not in {*NUMBERED, INTEGRATION.kind}:
         return Thing("event", event_id)
     return Thing(kind, number)

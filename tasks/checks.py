@@ -12,7 +12,6 @@ from itertools import islice
 from typing import TypeVar
 
 from delivery.context import TransferContext
-from fortnox import SCOPES
 from fortnox import errors as e
 from fortnox.client import STOCKHOLM
 from fortnox.codes import explain
@@ -20,19 +19,15 @@ from fortnox.models import AccountInformation, CompanyInformation, FinancialYear
 from mappers.email import mail_address
 from moment.events import Integration, InvalidEvent, InvoiceEvent, parse_event
 from stores import Connection, Problem, UsedAccount
+from tasks.flows import FLOWS, SCOPES
 
 T = TypeVar("T")
 
 WAITING_LOOKED_AT = 200  # invoices in line whose accounts are checked
 NAMED = 10  # accounts named in one problem; the rest is counted
 
-# What each scope is needed for. The rest of `SCOPES` is needed for a part of it: a warning.
-NEEDED_FOR = {
-    "customer": ("customers",),
-    "project": ("projects",),
-    "invoice": ("invoices",),
-    "supplierinvoice": ("expenses",),
-}
+# What a missing scope stops. The rest of `SCOPES` is needed for a part of it: a warning.
+NEEDED_FOR = {scope.name: (flow.choice,) for flow in FLOWS for scope in flow.scopes if scope.essential}
 # Fortnox's VAT codes of sales within Sweden. Other codes carry no Swedish VAT, or say nothing of its rate.
 RATES = {"MP1": Decimal(25), "MP2": Decimal(12), "MP3": Decimal(6)}
 USUAL_RATES = frozenset(map(Decimal, (25, 12, 6, 0)))

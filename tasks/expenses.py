@@ -18,6 +18,7 @@ from celery import shared_task
 
 from delivery.context import TransferContext
 from delivery.expense_sync import ExpenseSync, Looked, Pace
+from delivery.polling import DOWN, expenses_key
 from delivery.retry_policy import decide
 from delivery.services import Services
 from fortnox.errors import FortnoxError, Transient, WindowFull
@@ -27,15 +28,14 @@ from ordering import Done, Failed, Outcome, Release, Retry, Skipped, Snooze, Sub
 from ordering.backoff import ATTEMPTS
 from stores import CompanySettings, Connection, ExpenseStore
 from tasks.base import TransferTask
-from tasks.flows import EXPENSES, POLL
-from tasks.schedule import DOWN, expenses_key
+from tasks.flows import EXPENSES
 
 log = structlog.get_logger(__name__)
 
 LEAVE = 6  # requests of the rate limit's window left to transfers that may come; those that are there have nearly all
 SLICE = 5.0  # seconds after which others have their turn
 LISTED = "listed"
-FAILURE_TYPE = f"{EXPENSES}.supplierInvoice"
+FAILURE_TYPE = f"{EXPENSES.kind}.supplierInvoice"
 ELSEWHERE = "The company is connected to another Fortnox ledger."
 
 
@@ -57,7 +57,7 @@ class Order:
         return cls(order.get("givenNumber"), order.get("ledger", ""))
 
 
-@shared_task(name=POLL, base=TransferTask, bind=True)
+@shared_task(name=EXPENSES.task.name, base=TransferTask, bind=True)
 def transfer(task: TransferTask, company: str, event_id: str) -> Any:
     return task.deliver(company, event_id, poll, Order.read)
 

@@ -10,6 +10,7 @@ from celery import shared_task
 
 from delivery.context import TransferContext
 from delivery.pauses import pause
+from delivery.polling import follow
 from delivery.retry_policy import decide
 from delivery.tokens import to_tokens
 from fortnox import errors as e
@@ -20,8 +21,7 @@ from stores import Connection, Problem
 from stores.vault import Unsealable
 from tasks.base import TransferTask
 from tasks.checks import Found, ledger_of, look, problems, stopped
-from tasks.flows import TRANSFERS
-from tasks.schedule import follow
+from tasks.flows import INTEGRATION
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +32,7 @@ NOT_ENDED = "The company is disconnected, but Fortnox did not confirm that its c
 REMOVE = "Remove the integration in Fortnox, under Connected services, where it is still listed."
 
 
-@shared_task(name=TRANSFERS["integration"], base=TransferTask, bind=True)
+@shared_task(name=INTEGRATION.task.name, base=TransferTask, bind=True)
 def transfer(task: TransferTask, company: str, event_id: str) -> Any:
     return task.deliver(company, event_id, transfer_integration)
 
@@ -61,7 +61,7 @@ def enable(context: TransferContext) -> Outcome:
             return _goes_on(refused) if works else refused
         context.record("connected")
     context.services.ordering.resume(company)
-    follow(context.services, connections.get(company))
+    follow(context.services.polling, context.services.ordering, connections.get(company))
     return check(context)
 
 
@@ -71,7 +71,7 @@ def update(context: TransferContext) -> Outcome:
     context.lease.check()
     chosen = connection.model_copy(update={"integration": without_code(context.event.integration)})
     connection = context.services.stores.connections.save(chosen)
-    follow(context.services, connection)
+    follow(context.services.polling, context.services.ordering, connection)
     return check(context) if connection.state == "connected" else Done()
 
 
@@ -83,7 +83,7 @@ def disable(context: TransferContext) -> Outcome:
         return Skipped("The company was not connected.")
     context.lease.check()  # what was read is what this event is to end, not what came after it
     disabled = connections.save(connection.model_copy(update={"state": "disabled", "problems": ()}))
-    follow(context.services, disabled)
+    follow(context.services.polling, context.services.ordering, disabled)
     ended = version is None or context.services.fortnox.tokens.end(company, version)
     context.services.ordering.resume(company)
     if connection.integration.service_account:

@@ -27,7 +27,7 @@ from ordering.backoff import backoff
 from stores import UsedAccount
 from tasks.attachments import WHOLE, Left, forget_uploads, transfer_files
 from tasks.base import TransferTask
-from tasks.flows import TRANSFERS
+from tasks.flows import INVOICE
 
 log = structlog.get_logger(__name__)
 
@@ -44,14 +44,14 @@ AS_BILLED, REFUSED, AS_BILLED_AND_REFUSED = "as billed", "refused", "refused bef
 OPTIONS = TypeAdapter(InvoiceOptions)
 
 
-@shared_task(name=TRANSFERS["invoice"], base=TransferTask, bind=True)
+@shared_task(name=INVOICE.task.name, base=TransferTask, bind=True)
 def transfer(task: TransferTask, company: str, event_id: str) -> Any:
     return task.deliver(company, event_id, transfer_invoice)
 
 
 def transfer_invoice(context: TransferContext) -> Outcome:
     """The invoice as Moment finalized it, posted in Fortnox, with its files; there once, whatever fails."""
-    if off := context.switched_off("invoices"):
+    if off := context.switched_off():
         return off
     invoice: MomentInvoice = context.event.invoice
     options = _options(context, invoice)

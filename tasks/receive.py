@@ -1,7 +1,7 @@
-"""The Celery door: task `events.receive` on queue `events`, one argument, the event.
+"""Events from producers that speak Celery's protocol: task `events.receive`, queue `events`, one argument, the event.
 
-A valid event is admitted; anything else is kept whole as a failed event and a person is told. Either way the
-message is done with only after Redis has the event (late acknowledgement).
+A valid event is admitted; anything else is kept whole as a failed event, and a person is told. The message is
+acknowledged only after Redis has the event.
 """
 
 from typing import Any
@@ -19,16 +19,16 @@ from tasks.flows import RECEIVE
 log = structlog.get_logger(__name__)
 
 
-class Door(Task[Any, Any]):
-    """Its messages come from elsewhere, so what they show of themselves is not passed on."""
+class ProducerTask(Task[Any, Any]):
+    """A task whose messages come from producers: their arguments are shown nowhere."""
 
     abstract = True
-    Request = "worker.requests:Unshown"
+    Request = "worker.requests:HiddenArguments"
 
 
-@shared_task(name=RECEIVE, base=Door, bind=True)
-def receive(task: Door, event: Any) -> str:
-    """Admits one event. Returns what became of it, for the log."""
+@shared_task(name=RECEIVE.name, base=ProducerTask, bind=True)
+def receive(task: ProducerTask, event: Any) -> str:
+    """Admit one event. Return "accepted", "known" or "refused"."""
     try:
         return take(task.app, event)
     except RedisError as error:
@@ -38,7 +38,7 @@ def receive(task: Door, event: Any) -> str:
 
 
 def take(app: Celery, event: Any) -> str:
-    """accepted, known or refused. Raises `RedisError` when Redis does not have the event."""
+    """Admit one event. Return "accepted", "known" or "refused". Raises `RedisError` when Redis did not take it."""
     services = services_of(app)
     try:
         parsed = parse_event(event)

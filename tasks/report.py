@@ -1,4 +1,4 @@
-"""The Celery task `mail.report`: one round of telling. Asked for with each failure, and by beat every 10 s."""
+"""The Celery task `mail.report`: one round of mails. Each failure asks for one, and beat does every 10 s."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -13,21 +13,21 @@ from stores.locks import Locks
 from tasks.base import services_of
 from tasks.flows import REPORT
 
-# Seconds. A round begins no mail after `ROUND`, and a slow server may take its time for the last one; after that it is
-# ended. Without a sign of life for as long, another worker tells; its message, which comes back before, finds the lock.
+# Seconds. A round starts no mail after `ROUND`, and a slow server may need `TIMEOUT_OF_DATA` for the last one; then the
+# task is ended. The lock outlives the task: the message of a dead worker comes back earlier, and finds it taken.
 SOFT_LIMIT = round(ROUND + TIMEOUT_OF_DATA) + 20
 HARD_LIMIT = SOFT_LIMIT + 10
 ONE_AT_A_TIME = HARD_LIMIT + 10
 
 
-@shared_task(name=REPORT, bind=True, soft_time_limit=SOFT_LIMIT, time_limit=HARD_LIMIT)
+@shared_task(name=REPORT.name, bind=True, soft_time_limit=SOFT_LIMIT, time_limit=HARD_LIMIT)
 def report(task: Task[Any, Any]) -> int:
-    """Mails what is due. Returns how many mails were sent."""
+    """Mail what is due. Return how many mails were sent."""
     return tell(services_of(task.app))
 
 
 def tell(services: Services, now: datetime | None = None) -> int:
-    """One round, unless another worker is at it. `now` is the time to go by, for simulations."""
+    """One round, unless another worker runs one. `now` replaces the clock in simulations."""
     lock = Locks(services.redis).mail_round(ONE_AT_A_TIME)
     try:
         with lock, SmtpSender(services.settings.smtp_url) as smtp:

@@ -1,11 +1,10 @@
-"""The worker's consumer: Celery's own, quicker in two places (docs/performance.md).
+"""The worker's consumer: Celery's own, faster in two places (docs/performance.md).
 
-It fetches one message more than it has processes, so that one that is done finds the next at hand. A wake-up that
-stands there while all of them are busy with something slow is repeated by the ordering engine, and taken by another
-worker.
+It prefetches one message more than it has processes, so that a process that finishes finds the next one ready. If all
+processes are busy with something slow, the ordering engine repeats the waiting wake-up, and another worker takes it.
 
-It gathers the task events for Flower and other monitors for a moment. Celery publishes each as it comes, three a task,
-from the process that hands out the tasks; that took two fifths of its time. Nothing in the system reads them.
+It buffers the task events for Flower and other monitors. Celery publishes three of them for each task, one by one, from
+the process that hands out the tasks; that took two fifths of its time. Nothing in the system reads them.
 """
 
 import time
@@ -13,15 +12,15 @@ from typing import Any, Final
 
 from celery.worker.consumer import Consumer
 
-AT_HAND: Final = 1  # messages
-GATHERED_SECONDS: Final = 0.2
-GATHERED_MOST: Final = 500  # events; Celery's 24 would be sent fifty times a second
+PREFETCHED: Final = 1  # messages beyond the number of processes
+BUFFER_SECONDS: Final = 0.2
+BUFFER_MOST: Final = 500  # events; Celery's 24 would be sent fifty times a second
 
 
 class QuickConsumer(Consumer):
-    """Named in `config.celery`."""
+    """Celery creates it by its name in `config.celery`."""
 
-    hub: Any  # Celery has more than its published types know
+    hub: Any  # missing in Celery's published types
     initial_prefetch_count: int
     event_dispatcher: Any
     _flush_events: Any
@@ -29,16 +28,16 @@ class QuickConsumer(Consumer):
 
     def __init__(self, *given: Any, **options: Any) -> None:
         super().__init__(*given, **options)
-        self.initial_prefetch_count += AT_HAND
+        self.initial_prefetch_count += PREFETCHED
 
     @property
     def max_prefetch_count(self) -> int:
-        """What Celery goes back to after a lost connection."""
-        return super().max_prefetch_count + AT_HAND
+        """What Celery returns to after a lost connection."""
+        return super().max_prefetch_count + PREFETCHED
 
-    def on_send_event_buffered(self) -> None:  # type: ignore[override]  # the stubs have it return something
-        self.event_dispatcher.buffer_limit = GATHERED_MOST
+    def on_send_event_buffered(self) -> None:  # type: ignore[override]  # the stubs say that it returns something
+        self.event_dispatcher.buffer_limit = BUFFER_MOST
         now = time.monotonic()
         if self.hub is not None and now >= self._sends_at:
-            self._sends_at = now + GATHERED_SECONDS
-            self.hub.call_later(GATHERED_SECONDS, self._flush_events)
+            self._sends_at = now + BUFFER_SECONDS
+            self.hub.call_later(BUFFER_SECONDS, self._flush_events)

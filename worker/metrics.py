@@ -1,7 +1,7 @@
-"""The metrics, in Prometheus' text format: read from Redis when asked, so they are right with any number of processes.
+"""The metrics in Prometheus' text format, read from Redis at each scrape, so they hold for any number of processes.
 
-Every metric is described in `docs/operations.md`. Labels are few and known, but for `company`: at most
-`SHOWN_COMPANIES` companies that have something to show are named; the totals hold all of them.
+`docs/operations.md` describes every metric. Labels have few, known values; only `company` can have many, so at most
+`SHOWN_COMPANIES` companies with something to show are named. The totals include all companies.
 """
 
 import time
@@ -14,15 +14,16 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
-from config.celery import QUEUES
+from config.queues import QUEUES
 from fortnox.limiter import Limiter
 from mails.outages import due
 from ordering import CompanyState
 from ordering.engine import STATUSES, UNDER_WAY
+from stores.beat import beat_age
 from stores.counters import BEYOND, SECONDS
 from stores.mails import MailState
-from worker.bootstrap import REPORT_SCHEDULE, App
-from worker.heartbeat import beat_age
+from tasks.flows import REPORT_SCHEDULE
+from worker.bootstrap import App
 from worker.stream import STREAM
 
 PREFIX: Final = "moment_fortnox_"
@@ -32,7 +33,7 @@ Counted = dict[tuple[str, ...], int]
 
 
 class MetricsCollector(Collector):
-    """Reads everything at each scrape. A Redis that does not answer is a metric too."""
+    """Reads everything at each scrape. A Redis that does not answer is itself a metric."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -64,7 +65,7 @@ class MetricsCollector(Collector):
     def _of_progress(self) -> Iterator[Metric]:
         services = self._app.services
         ages: dict[str, timedelta | None] = dict(services.telemetry.heartbeats.ages())
-        ages["beat"] = beat_age(self._app, REPORT_SCHEDULE)
+        ages["beat"] = beat_age(services.redis, REPORT_SCHEDULE.name)
         yield gauge(
             "tick_age_seconds",
             "Since each part last showed that it moves: pump, beat, worker (of the transfers), mail, polls.",
@@ -118,7 +119,7 @@ def registry(app: App) -> CollectorRegistry:
 
 
 def of_counters(counted: Counted) -> Iterator[Metric]:
-    """What was counted since Redis was empty."""
+    """What has been counted since Redis was empty."""
     yield counter("events_settled", "Events by how they ended.", ("type", "outcome"), family(counted, "events", 2))
     yield counter(
         "attempts_unsettled",
@@ -184,7 +185,7 @@ def of_events(states: dict[str, CompanyState], now: datetime) -> Iterator[Metric
 
 
 def of_companies(states: dict[str, CompanyState], connections: dict[str, str]) -> Iterator[Metric]:
-    """Connections and breakers: how many companies are in each state, and which are not well."""
+    """Connections and breakers: how many companies are in each state, and which have a problem."""
     found = {
         name: "paused" if state.paused is not None else connections.get(name, "none") for name, state in states.items()
     }
@@ -221,7 +222,7 @@ def of_polls(cursors: Mapping[str, datetime], now: datetime) -> Iterator[Metric]
 
 
 def most(values: dict[str, Any]) -> list[tuple[str, Any]]:
-    """The companies with the highest values, so that thousands of companies do not make thousands of series."""
+    """The companies with the highest values: thousands of companies must not become thousands of series."""
     return sorted(values.items(), key=lambda item: (-item[1], item[0]))[:SHOWN_COMPANIES]
 
 
@@ -255,7 +256,7 @@ def gauge(
 
 
 def histogram(name: str, help_: str, labels: tuple[str, ...], counted: Counted, field: str) -> HistogramMetricFamily:
-    """Buckets add up in Prometheus; in Redis each observation is in one."""
+    """Prometheus' buckets are cumulative; in Redis each observation is in one bucket."""
     found = HistogramMetricFamily(PREFIX + name, help_, labels=labels)
     series: dict[tuple[str, ...], dict[str, int]] = {}
     for (first, *rest), count in counted.items():

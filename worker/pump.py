@@ -1,6 +1,6 @@
-"""Runs the ordering engine's pump in every worker: due retries, lapsed leases, wake-ups that got lost.
+"""Runs the ordering engine's pump in every worker: due retries, lapsed leases, lost wake-ups.
 
-A thread of the worker's main process, started with its consumer. Any number of them may run at once.
+A thread of the worker's main process, started with its consumer. Any number of pumps may run at once.
 """
 
 import threading

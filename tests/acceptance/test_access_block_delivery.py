@@ -74,13 +74,13 @@ def test_without_a_licence_for_customers_only_they_wait_and_one_mail_says_so(sys
     mail = one_mail(system, "nolicence")
     assert SITUATIONS["licence"].sv.reason in " ".join(mail["text"].split())
 
-    system.app.send_task(PROBE)  # still closed: it asks once, and tells nobody
+    system.app.send_task(PROBE.name)  # still closed: it asks once, and tells nobody
     before = asked(system, "nolicence", "customers")
     wait_until(lambda: asked(system, "nolicence", "customers") == before + 1, what="the probe", timeout=30)
     counted(system, "nolicence", "held", 40)
 
     system.stack.sandbox.tenant("nolicence", unlicensed_scopes=[])
-    system.app.send_task(PROBE)
+    system.app.send_task(PROBE.name)
     counted(system, "nolicence", "done", 44)
     ledger = system.ledger("nolicence")
     assert {one["CustomerNumber"] for one in ledger["customers"]} == {str(n) for n in range(40)}

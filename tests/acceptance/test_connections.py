@@ -9,10 +9,10 @@ import pytest
 import requests
 
 from delivery.tokens import to_tokens
-from fortnox import SCOPES
 from local import wait_until
 from moment.events import Integration
 from stores import Connection
+from tasks.flows import SCOPES
 from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json, integration_json, invoice_json, project_json
 

@@ -95,7 +95,7 @@ def live_through(system: Watched) -> list[str]:
     assert system.settled("hush", "refused").status in ("failed", "held")
     assert system.settled("hush", "broken").status == "failed"
     system.app.send_task("events.recieve", args=[customer("typo", company="hush")], queue="events")  # as misspelt
-    system.app.send_task(TICK)
+    system.app.send_task(TICK.name)
     wait_until(lambda: system.mails_to(CONTACT), what="the mail", timeout=30)
     return codes
 

@@ -6,6 +6,7 @@ from typing import Any
 from redis import Redis
 
 from local import wait_until
+from messages.catalogue import say
 from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json
 from worker.stream import STREAM
@@ -43,4 +44,4 @@ def test_garbage_in_the_stream_is_kept_as_failed_and_the_reader_goes_on(system: 
     assert system.settled("stream3", "e1").status == "done"
     failed = system.settled("stream3", "bad")
     assert failed.status == "failed"
-    assert "customer: is missing" in failed.reason
+    assert "customer: is missing" in say(failed.reason)

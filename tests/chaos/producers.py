@@ -63,11 +63,11 @@ class Doors:
         """Raises `RedisError` or `OperationalError` when the door did not answer that it has the event."""
         match step.door:
             case "python":
-                publish(step.event, app=self._app)
+                publish(step.event, services=self._app.services)
             case "stream":
                 self._redis.xadd(STREAM, {FIELD: json.dumps(step.event)})
             case "celery":
-                self._celery.send_task(RECEIVE, args=[step.event], queue="events")
+                self._celery.send_task(RECEIVE.name, args=[step.event], queue="events")
 
     def close(self) -> None:
         self._redis.close()

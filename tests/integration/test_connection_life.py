@@ -6,6 +6,7 @@ import pytest
 
 from delivery.context import TransferContext
 from fortnox import errors as e
+from messages import Message
 from ordering import Done, LeaseLost, Outcome
 from tasks.keep_alive import keep_alive
 from tests.unattended import Unattended
@@ -141,7 +142,7 @@ def test_a_transfer_that_meets_the_end_of_its_connection_is_skipped(acme: Unatte
         return Done()
 
     assert acme.run("e1", meets_the_end) == "skipped"
-    assert acme.event("e1").reason == "The integration is disabled for this company."
+    assert acme.event("e1").reason == Message("transfer.disabled")
 
 
 def test_the_end_of_a_service_accounts_connection_says_where_its_consent_is_removed(unattended: Unattended) -> None:

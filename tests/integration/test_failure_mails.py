@@ -60,7 +60,7 @@ def test_a_failure_is_told_once_with_what_why_what_to_do_and_what_waits_for_it(d
     dispatch.ends(customer_json())
     dispatch.services.stores.names.remember("acme", "10001", "Skånska Bygg AB")
     dispatch.ends(invoice_json(), LOCKED)
-    publish(credit_note_json(), app=dispatch.app)
+    publish(credit_note_json(), services=dispatch.app.services)
     assert dispatch.told() == 1
     assert dispatch.told() == 0
     mail = dispatch.mail()
@@ -495,7 +495,7 @@ def test_a_dead_grant_is_told_once_however_many_events_meet_it_then_at_set_steps
 ) -> None:
     dispatch.connect()
     for number in range(3):
-        publish(customer_json(event_id=f"c{number}", customer_number=str(number)), app=dispatch.app)
+        publish(customer_json(event_id=f"c{number}", customer_number=str(number)), services=dispatch.app.services)
     for claim in [dispatch.ordering.claim("acme", f"c{number}") for number in range(3)]:
         assert claim is not None
         reason = SITUATIONS["grant-dead"].en.reason
@@ -564,7 +564,7 @@ def test_a_standstill_that_ended_before_anyone_was_told_is_not_told(dispatch: Ma
 def test_an_outage_ends_untold_when_the_last_event_that_waited_was_given_up(dispatch: MailDispatch) -> None:
     dispatch.connect()
     dispatch.ends(customer_json(), Failed("Something else."))
-    publish(invoice_json(), app=dispatch.app)
+    publish(invoice_json(), services=dispatch.app.services)
     assert dispatch.ordering.counts("acme")["held"] == 1  # it tries nothing
     for number in range(3):
         event = project_json(event_id=f"p{number}", project_number=str(number))

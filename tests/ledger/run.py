@@ -103,7 +103,7 @@ def _publish(stack: Stack, app: App, companies: list[Company]) -> None:
         code = stack.sandbox.code(company.name)
         enabled = integration_json(company=company.name, event_id="enabled", authorization_code=code)
         for event in (enabled, *company.masters, *(document.event for document in company.documents)):
-            publish(event, app=app)
+            publish(event, services=app.services)
 
 
 def _drain(app: App, companies: list[Company], report: Report, say: Callable[[str], object], timeout: float) -> None:

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from fortnox import SCOPES
 from fortnox import errors as e
 from fortnox.errors import Details
 from fortnox.models import AccountInformation, FinancialYear
 from moment.events import Integration
 from stores import Problem, UsedAccount
 from tasks.checks import Found, problems, stopped
+from tasks.flows import SCOPES
 
 
 def chosen(**given: Any) -> Integration:

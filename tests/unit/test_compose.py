@@ -10,7 +10,8 @@ import sys
 
 import pytest
 
-from config.celery import QUEUES, SOFT_SHUTDOWN_SECONDS
+from config.celery import SOFT_SHUTDOWN_SECONDS
+from config.queues import QUEUES
 from tests.compose import APPLICATION, COMPOSE_FILE, NotSet, Service, compose_file, services
 
 ROOT = COMPOSE_FILE.parent

@@ -14,8 +14,8 @@ from fortnox import codes
 from fortnox import errors as e
 from fortnox.codes import CODES, SITUATIONS, TEXTS, Language, explain
 from fortnox.errors import Details, FortnoxError, Outcome
-from fortnox.oauth import SCOPES
 from fortnox.responses import Call, Reply, oauth_error, read, retry_after, unanswered
+from tasks.flows import SCOPES
 
 GET_CUSTOMER = Call("GET", "/3/customers/{number}", "r1", repeatable=True)
 POST_CUSTOMER = Call("POST", "/3/customers", "r1", repeatable=False)
