@@ -176,9 +176,9 @@ def explain(
         try:
             looked = sync.read(given_number, asked=True)
         except FortnoxError as error:
-            fail(" ".join(in_words(error)).strip())
+            fail(say(Message.join(*in_words(error))))
         except MomentError as error:
-            fail(error.reason)
+            fail(say(error.reason))
         except NeverConnected as error:
             fail(str(error), 2)
         found = explained(sync, looked, services.ordering.paused(company))
@@ -228,7 +228,7 @@ def explained(sync: ExpenseSync, looked: Looked, paused: Message | None) -> dict
                 "project": row.project,
                 "amount": f"{row.amount:.2f}",
                 "state": state,
-                "reason": str(row.reason or ""),
+                "reason": say(row.reason.message) if row.reason else "",
                 "expense": row.expense.fields() if row.expense else None,
             }
         )

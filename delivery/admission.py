@@ -70,7 +70,7 @@ def refused(given: object, error: InvalidEvent, vault: Vault) -> Submission:
         type=type_ if isinstance(type_, str) and type_ in TYPES else "unknown",  # a metrics label: few values
         body=body,
         occurred_at=datetime.now(UTC),
-        refused=Message("event.invalid", problems=InvalidEvent(problems).message),
+        refused=InvalidEvent(problems).message,
         refused_remedy=Message("event.correct-and-resend"),
     )
 
@@ -115,7 +115,7 @@ def _without_secrets(given: object, vault: Vault) -> object:
 
 
 def _without_secret(problem: Problem) -> Problem:
-    return problem._replace(value=_masked(problem.value))
+    return problem._replace(value=_masked(problem.value)) if isinstance(problem.value, str) else problem
 
 
 def _masked(text: str) -> str:

@@ -30,6 +30,7 @@ from mappers.expense_changes import (
     place_of,
     standing,
 )
+from messages import Message, Money
 from moment.api import MomentApi
 from moment.errors import (
     ExpenseExists,
@@ -91,8 +92,8 @@ class Pace:
 class Problem:
     """Why a person is needed for a supplier invoice, and what to do."""
 
-    reason: str
-    remedy: str
+    reason: Message
+    remedy: Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,9 +329,13 @@ class ExpenseSync:
             if isinstance(error, UnknownProject) and change.expense is not None:
                 self.store.forget_project(change.expense.project_number)
             return Problem(
-                f"Row {change.row} ({described(change.expense)}): {error.reason}",
-                "Mend the cause in Moment or in the supplier invoice; it is tried again when that changes, "
-                "every six hours, and when you retry this event.",
+                Message(
+                    "expense.row-refused",
+                    row=str(change.row),
+                    expense=described(change.expense),
+                    reason=error.reason,
+                ),
+                Message("expense.row-refused.remedy"),
             )
         after = None if change.expense is None else Sent(change.expense.digest, moved=before.moved if before else None)
         self._note(looked.number, sent, change.place, after)
@@ -413,33 +418,34 @@ def _skipped(looked: Looked) -> str:
 
 
 def _no_answer(error: FortnoxError | MomentError) -> Problem:
-    reason = explain(error)[0] if isinstance(error, FortnoxError) else error.reason
-    return Problem(
-        f"{reason} It was tried for about a day.", "It is tried again every six hours, and when you retry it."
-    )
+    reason = explain(error).reason if isinstance(error, FortnoxError) else error.reason
+    return Problem(Message.join(reason, Message("expense.tried-a-day")), Message("expense.tried-a-day.remedy"))
 
 
 def _difference(change: Change, there: Mapping[str, Any] | None) -> Problem | None:
     if there is None:
         return None
     expense = _read(there)
-    was = described(expense) if expense else "unreadable"
+    was = described(expense) if expense else Message("expense.unreadable")
     return Problem(
-        f"Row {change.row}: the expense is already invoiced to the customer in Moment, so it stays as it is there "
-        f"({was}). In Fortnox it is now: {described(change.expense)}.",
-        "Settle the difference with the customer if need be, then skip this event.",
+        Message("expense.invoiced-already", row=str(change.row), there=was, expense=described(change.expense)),
+        Message("expense.invoiced-already.remedy"),
     )
 
 
 DONE = {Action.CREATE: "created", Action.CORRECT: "corrected", Action.WITHDRAW: "withdrawn"}
 
 
-def described(expense: Expense | None) -> str:
+def described(expense: Expense | None) -> Message:
     """The expense in a few words, for a person."""
     if expense is None:
-        return "no expense any more"
-    amount = f"{expense.amount_excluding_vat:.2f} {expense.currency_code}"
-    return f"{amount} on account {expense.account_number}, project {expense.project_number}"
+        return Message("expense.gone")
+    return Message(
+        "expense.described",
+        amount=Money(expense.amount_excluding_vat, expense.currency_code),
+        account=expense.account_number,
+        project=expense.project_number,
+    )
 
 
 def _read(document: Mapping[str, Any] | None) -> Expense | None:

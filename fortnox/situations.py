@@ -25,6 +25,16 @@ class Situation(NamedTuple):
     whom: Whom
 
     @property
+    def acts(self) -> Message:
+        """Who acts."""
+        return Message(f"fortnox.whom.{self.whom}")
+
+    @property
+    def afterwards(self) -> Message:
+        """What happens by itself."""
+        return Message(f"fortnox.afterwards.{self.ending}")
+
+    @property
     def ending(self) -> str:
         """How it ends: fail, prerequisite, access, reconnect or retry (`fortnox.afterwards.<ending>`)."""
         if issubclass(self.error, e.AccessMissing):

@@ -62,7 +62,7 @@ class Message:
         try:
             return cls.join(*map(_message, json.loads(text)))
         except (ValueError, TypeError, KeyError, ArithmeticError, AttributeError, RecursionError):
-            return cls("unreadable", text=text)
+            return Message("unreadable", text=text)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a message is immutable: {name}")

@@ -34,7 +34,7 @@ MAX_EVENT_BYTES = 20_000_000  # base64 attachments travel inside an event; large
 
 def _fault(kind: str) -> PydanticCustomError:
     """Raised in a validator: `event.<kind>` of the catalogues says what is asked of the value."""
-    return PydanticCustomError(kind, "{kind}", {"kind": kind})  # type: ignore[arg-type]  # pydantic wants a literal
+    return PydanticCustomError(kind, "{kind}", {"kind": kind})
 
 
 def _plain_decimal(value: object) -> object:

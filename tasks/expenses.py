@@ -23,6 +23,7 @@ from delivery.retry_policy import decide
 from delivery.services import Services
 from fortnox.errors import FortnoxError, Transient, WindowFull
 from mappers.expense import Rules
+from messages import Message
 from moment.errors import KeyRefused, MomentError, MomentUnavailable
 from ordering import Done, Failed, Outcome, Release, Retry, Skipped, Snooze, Submission, TargetUnavailable
 from ordering.backoff import ATTEMPTS
@@ -36,7 +37,7 @@ LEAVE = 6  # requests of the rate limit's window left to transfers that may come
 SLICE = 5.0  # seconds after which others have their turn
 LISTED = "listed"
 FAILURE_TYPE = f"{EXPENSES.kind}.supplierInvoice"
-ELSEWHERE = "The company is connected to another Fortnox ledger."
+ELSEWHERE = Message("expense.other-ledger")
 
 
 class OtherLedger(Exception):
@@ -76,7 +77,7 @@ def poll(context: TransferContext) -> Outcome:
     except OtherLedger:
         return Release(reason=ELSEWHERE)
     except WindowFull as full:
-        return Snooze(timedelta(seconds=full.retry_after), "The company's transfers go first.")
+        return Snooze(timedelta(seconds=full.retry_after), Message("expense.transfers-first"))
     except (Transient, MomentUnavailable, KeyRefused) as error:
         return _while_down(context, error)
 
@@ -98,20 +99,20 @@ def _while_down(context: TransferContext, error: FortnoxError | MomentError) -> 
             return other
 
 
-def _by_itself(error: FortnoxError | MomentError) -> str:
+def _by_itself(error: FortnoxError | MomentError) -> Message:
     match error:
         case KeyRefused():
-            return "Tell the operator: the integration needs a new API key of Moment's. Then it goes on by itself."
+            return Message("expense.new-key-needed")
         case MomentError():
-            return "Nothing: it goes on by itself when Moment works again."
-    return "Nothing: it goes on by itself when Fortnox works again."
+            return Message("expense.moment-down")
+    return Message("expense.fortnox-down")
 
 
 def switched_off(connection: Connection) -> Skipped | None:
     if connection.state == "disabled":
-        return Skipped("The integration is disabled for this company.")
+        return Skipped(Message("transfer.disabled"))
     if not connection.integration.expenses.enabled:
-        return Skipped("Incoming expenses are switched off for this company.")
+        return Skipped(Message("expense.switched-off"))
     return None
 
 
@@ -170,16 +171,16 @@ def _poll(context: TransferContext, sync: ExpenseSync) -> Outcome:
     deadline = time.monotonic() + SLICE
     if _listing_is_due(context, sync.store.cursor):
         if not sync.list_on("changes", deadline):
-            return Release(reason="Goes on with the list.")
+            return Release(reason=Message("expense.slice-over"))
         sync.list_approved()
         sync.store.note_poll(datetime.now(UTC))
         context.record(LISTED, datetime.now(UTC).isoformat())
     if not sync.list_on("import", deadline):
-        return Release(reason="Goes on with the list.")
+        return Release(reason=Message("expense.slice-over"))
     sync.list_waiting(deadline)
     for looked in sync.work(deadline):
         tell(context.services, sync, looked)
-    return Release(reason="Others have their turn.") if time.monotonic() >= deadline else Done()
+    return Release(reason=Message("expense.slice-over")) if time.monotonic() >= deadline else Done()
 
 
 def _listing_is_due(context: TransferContext, cursor: datetime | None) -> bool:
@@ -215,7 +216,9 @@ def tell(services: Services, sync: ExpenseSync, looked: Looked) -> None:
         if event_id != before:
             _fail(services, sync, looked, event_id, reason, remedy)
     if before is not None and event_id != before:
-        services.ordering.skip(company, before, "It went through since." if event_id is None else "It failed anew.")
+        services.ordering.skip(
+            company, before, Message("expense.went-through") if event_id is None else Message("expense.failed-anew")
+        )
     if event_id != before:
         store.set_failure(looked.number, event_id)
 
@@ -226,9 +229,9 @@ def _is_open(services: Services, company: str, event_id: str | None) -> bool:
     return record is not None and record.status == "failed"
 
 
-def _event_id(services: Services, sync: ExpenseSync, number: str, reason: str, before: str | None) -> str:
+def _event_id(services: Services, sync: ExpenseSync, number: str, reason: Message, before: str | None) -> str:
     """The same event for as long as a failure lasts; another when it comes again after it was over."""
-    digest = hashlib.sha256(reason.encode()).hexdigest()[:8]
+    digest = hashlib.sha256(reason.to_json().encode()).hexdigest()[:8]
     event_id = first = "-".join(("supplierinvoice", number, *filter(None, (sync.store.ledger,)), digest))
     for again in count(2):
         record = services.ordering.event(sync.company, event_id)
@@ -238,13 +241,15 @@ def _event_id(services: Services, sync: ExpenseSync, number: str, reason: str, b
     return event_id
 
 
-def told(looked: Looked) -> tuple[str, str]:
+def told(looked: Looked) -> tuple[Message, Message]:
     """What a person reads: each reason, and each thing to do once."""
-    reasons = " ".join(problem.reason for problem in looked.problems)
-    return reasons, " ".join(dict.fromkeys(problem.remedy for problem in looked.problems))
+    remedies = dict.fromkeys(problem.remedy for problem in looked.problems)
+    return Message.join(*(problem.reason for problem in looked.problems)), Message.join(*remedies)
 
 
-def _fail(services: Services, sync: ExpenseSync, looked: Looked, event_id: str, reason: str, remedy: str) -> None:
+def _fail(
+    services: Services, sync: ExpenseSync, looked: Looked, event_id: str, reason: Message, remedy: Message
+) -> None:
     about = {"company": sync.company, "givenNumber": looked.number, "supplier": _supplier(looked)}
     if sync.store.ledger:
         about["ledger"] = sync.store.ledger
