@@ -51,8 +51,9 @@ class NoFile(Exception):
         return Message("file.named", file=self.file_name, why=self.why)
 
     def __str__(self) -> str:
-        """For a log: without the file's name."""
-        return f"{type(self).__name__}: {self.why.key}"
+        from messages.catalogue import say  # only when somebody reads it: the catalogues take a moment to load
+
+        return say(self.message)
 
 
 class FileMissing(NoFile):

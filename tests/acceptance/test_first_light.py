@@ -130,7 +130,7 @@ def test_a_disabled_companys_events_are_skipped_with_the_reason(system: System) 
         integration_json(company="leaver", event_id="off", type="integration.disabled"), customer_json(company="leaver")
     )
     skipped = system.settled("leaver", "e1")
-    assert (skipped.status, skipped.reason) == ("skipped", Message("transfer.disabled"))
+    assert (skipped.status, say(skipped.reason)) == ("skipped", Message("transfer.disabled"))
     assert system.ledger("leaver")["customers"] == []
 
 

@@ -40,9 +40,8 @@ def a_job(ordering: Ordering, sandbox: Sandbox, fortnox: Fortnox, event: dict[st
     files = FileSource(f"{sandbox.moment}/api/1.0", SecretStr(MOMENT_KEY), ())
     parts = {
         "ordering": ordering,
-        "files": files,
-        "fortnox": lambda hold: fortnox,
-        "check_capacity": lambda company: None,
+        "moment": SimpleNamespace(files=files),
+        "fortnox": SimpleNamespace(open=lambda lease: fortnox, check_capacity=lambda company: None),
     }
     services = cast(Any, SimpleNamespace(**parts))
     fortnox.customers.create(a_customer().for_create())
@@ -65,7 +64,7 @@ def test_files_that_never_come_are_late_and_leave_time_for_the_others(
     started = time.monotonic()
     left = transfer_files(context, context.event.invoice)
     assert time.monotonic() - started < 8
-    assert [one.partition(":")[0] for one in left.late] == ["a.pdf", "b.pdf", "c.pdf"]
+    assert [one.params["file"] for one in left.late] == ["a.pdf", "b.pdf", "c.pdf"]
     assert left.missing == ()
     assert [one["Name"] for one in sandbox.state("acme")["invoices"][0]["attachments"]] == ["here.pdf"]
 
