@@ -76,5 +76,5 @@ def test_a_file_whose_turn_comes_too_late_is_late(
     inside = an_attachment(file_name="a.pdf", url=None, content="JVBERi0xLjQ=")
     context = a_job(ordering, sandbox, fortnox, invoice_json(attachments=[inside]))
     assert transfer_files(context, context.event.invoice).late == (
-        "a.pdf: the other files took all the time that there was",
+        Message("file.named", file="a.pdf", why=Message("file.no-time-left")),
     )

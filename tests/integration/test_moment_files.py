@@ -226,7 +226,7 @@ def test_content_in_lines_as_in_a_mail_is_decoded(shelf: Shelf) -> None:
 
 
 def test_a_file_of_no_bytes_is_a_missing_file(shelf: Shelf) -> None:
-    with pytest.raises(FileMissing, match=r"faktura\.pdf”: is empty"):
+    with pytest.raises(FileMissing, match=r"a\.txt”: is empty"):
         shelf.read("")
     with pytest.raises(FileMissing, match=r"faktura\.pdf”: is empty"):
         shelf.fetch(shelf.put(content_base64=""))
