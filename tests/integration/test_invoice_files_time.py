@@ -13,6 +13,7 @@ from redis import Redis
 from delivery.context import TransferContext
 from fortnox import Fortnox
 from local.sandbox import MOMENT_KEY
+from messages import Message
 from moment.events import parse_event
 from moment.files import FileSource
 from ordering import Ordering, Submission
