@@ -89,7 +89,7 @@ def changes(wanted: Mapping[int, Expense], sent: Mapping[int, Sent]) -> tuple[Ch
 
 
 class Plan(NamedTuple):
-    """`moved`: places to record anew, as their rows have moved. `change`: the next change in Moment, if there is one."""
+    """`moved`: places to record anew, as their rows have moved. `change`: the next change in Moment, if any."""
 
     moved: Mapping[int, Sent]
     change: Change | None

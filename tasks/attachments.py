@@ -6,8 +6,9 @@ not come or go just now is named as late, for another try.
 
 import hashlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import structlog
@@ -55,45 +56,73 @@ class Uploaded(BaseModel):
     pdf: bool
 
 
+@dataclass
+class Uploads:
+    """The files of an invoice after an attempt: by their id in Fortnox, and those that are not there."""
+
+    files: dict[str, tuple[Attachment, Uploaded]] = field(default_factory=dict)
+    missing: list[Message] = field(default_factory=list)
+    late: list[Message] = field(default_factory=list)
+    key_refused: bool = False
+
+
 def transfer_files(context: TransferContext, invoice: Invoice) -> Left:
-    """Uploads and links what of the invoice's files is not in Fortnox yet. Returns what could not be transferred."""
+    """Upload and link the files that are not in Fortnox yet. Return what could not be transferred."""
     if not invoice.attachments:
         return Left()
     linked = _linked(context, invoice)
     if instead := _instead(context, invoice, linked):
         return Left() if context.taken("others") == WHOLE else Left(instead=instead)
-    files: dict[str, tuple[Attachment, Uploaded]] = {}
-    missing: list[Message] = []
-    late: list[Message] = []
-    key_refused = False
-    until = time.monotonic() + ALL_FILES
-    for place, attachment in enumerate(invoice.attachments, 1):
-        try:
-            uploaded = _upload(context, attachment, place, _share(context, invoice.attachments[place - 1 :], until))
-        except NoFile as error:
-            log.warning("invoice.no_file", place=place, why=error.why.key)
-            (late if isinstance(error, FileUnavailable) else missing).append(error.message)
-            key_refused |= isinstance(error, KeyRefused)
-        except Rejected as error:
-            missing.append(_refused(attachment, error))
-        else:
-            files.setdefault(uploaded.id, (attachment, uploaded))
-    wanted = _payloads(invoice.invoice_number, [uploaded for _, uploaded in files.values()])
+    uploads = _upload_all(context, invoice.attachments)
+    wanted = _payloads(invoice.invoice_number, [uploaded for _, uploaded in uploads.files.values()])
     fresh = [payload for payload in wanted if payload.fileId not in linked]
     try:
         refused = _link(context, fresh, linked) if fresh else {}
     except UNANSWERED:
         if not _too_often(context, "linking"):
             raise
-        names = [files[payload.fileId][0].file_name for payload in fresh]
-        late += [_named(name, Message("file.attaching-unanswered")) for name in names]
-        return Left(tuple(missing), tuple(late), key_refused)
-    gone = [file_id for file_id, why in refused.items() if isinstance(why, NotFound)]
-    forget_uploads(context, gone)
-    late += [_named(files[file_id][0].file_name, Message("file.upload-gone")) for file_id in gone]
-    kept = {file_id: why for file_id, why in refused.items() if file_id not in gone}
-    missing += [_refused(files[file_id][0], why) for file_id, why in kept.items()]
-    return Left(tuple(missing), tuple(late), key_refused, refused=tuple(kept))
+        return left_unlinked(uploads, fresh)
+    forget_uploads(context, gone(refused))
+    return left_out(uploads, refused)
+
+
+def _upload_all(context: TransferContext, attachments: Sequence[Attachment]) -> Uploads:
+    """Upload each file that is not uploaded yet. A file that cannot be had is named; it stops no other."""
+    uploads = Uploads()
+    until = time.monotonic() + ALL_FILES
+    for place, attachment in enumerate(attachments, 1):
+        try:
+            uploaded = _upload(context, attachment, place, _share(context, attachments[place - 1 :], until))
+        except NoFile as error:
+            log.warning("invoice.no_file", place=place, why=error.why.key)
+            (uploads.late if isinstance(error, FileUnavailable) else uploads.missing).append(error.message)
+            uploads.key_refused |= isinstance(error, KeyRefused)
+        except Rejected as error:
+            uploads.missing.append(_refused(attachment, error))
+        else:
+            uploads.files.setdefault(uploaded.id, (attachment, uploaded))
+    return uploads
+
+
+def gone(refused: Mapping[str, Rejected]) -> list[str]:
+    """The uploads that Fortnox no longer has: they are uploaded again at the next try. Pure."""
+    return [file_id for file_id, why in refused.items() if isinstance(why, NotFound)]
+
+
+def left_unlinked(uploads: Uploads, payloads: Sequence[AttachmentPayload]) -> Left:
+    """What is left where Fortnox does not answer when these are linked. Pure."""
+    why = Message("file.attaching-unanswered")
+    late = [_named(uploads.files[payload.fileId][0].file_name, why) for payload in payloads]
+    return Left(tuple(uploads.missing), (*uploads.late, *late), uploads.key_refused)
+
+
+def left_out(uploads: Uploads, refused: Mapping[str, Rejected]) -> Left:
+    """What is left after linking. `refused`: by file id, why Fortnox does not link it."""
+    lost = gone(refused)
+    late = [_named(uploads.files[file_id][0].file_name, Message("file.upload-gone")) for file_id in lost]
+    kept = {file_id: why for file_id, why in refused.items() if file_id not in lost}
+    missing = [_refused(uploads.files[file_id][0], why) for file_id, why in kept.items()]
+    return Left((*uploads.missing, *missing), (*uploads.late, *late), uploads.key_refused, refused=tuple(kept))
 
 
 def forget_uploads(context: TransferContext, file_ids: Iterable[str]) -> None:

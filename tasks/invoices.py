@@ -7,7 +7,7 @@ it is looked up first, and what was compared a while ago is compared again befor
 import random
 import time
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from celery import shared_task
@@ -265,53 +265,77 @@ def _check_credit_link(found: Invoice, payload: InvoicePayload) -> None:
         )
 
 
+class PostingState(NamedTuple):
+    """What is known of an invoice that is to be posted. `seen`: what an attempt a moment ago found."""
+
+    in_doubt: bool  # an earlier attempt may have posted it
+    seen: str | None
+    compared_long_ago: bool  # a person may have changed it since
+
+    @property
+    def needs_look(self) -> bool:
+        """Whether the invoice is read and compared again before it is posted. Pure."""
+        return self.in_doubt or self.seen == REFUSED or (self.seen is None and self.compared_long_ago)
+
+    @property
+    def refusal_is_final(self) -> bool:
+        """Whether a refusal stands: it was refused before, and is what Moment billed. Pure."""
+        return self.seen == AS_BILLED_AND_REFUSED
+
+
 def _post(context: TransferContext, payload: InvoicePayload) -> Failed | None:
-    """Posts the invoice once: what an earlier try or a person may have done to it meanwhile is looked up before."""
+    """Post the invoice once. Return why it could not be posted, if so. Raises a refusal of another cause."""
     if context.taken("posted"):
         return None
-    number = payload.document_number
-    seen = context.cached("posting")
-    if context.in_doubt("posted") or seen == REFUSED or (seen is None and _compared_long_ago(context)):
-        found = context.fortnox.invoices.get(number)
+    state = PostingState(context.in_doubt("posted"), context.cached("posting"), _compared_long_ago(context))
+    if state.needs_look:
+        found = context.fortnox.invoices.get(payload.document_number)
         if fault := _fault(found, payload):
             return fault
         if found.booked:
             context.record("posted")
             return None
         context.record("posted", NOT_TAKEN)
-        seen = AS_BILLED_AND_REFUSED if seen == REFUSED else AS_BILLED
-        context.remember("posting", seen)
-    elif seen is None:
+        state = state._replace(seen=AS_BILLED_AND_REFUSED if state.seen == REFUSED else AS_BILLED)
+        context.remember("posting", str(state.seen))
+    elif state.seen is None:
         context.remember("posting", AS_BILLED)
-    refused: Rejected | None = None
+    refused = _bookkeep(context, payload.document_number, state)
+    if context.taken("posted"):
+        return None
+    # Neither Fortnox's answer to a second posting is published, nor all of its answer to a first: look.
+    found = context.fortnox.invoices.get(payload.document_number)
+    context.record("posted", TAKEN if found.booked else NOT_TAKEN)
+    if found.booked:
+        return None
+    if refused is not None and not found.cancelled:
+        raise refused
+    return _not_posted(found, payload.document_number)
+
+
+def _bookkeep(context: TransferContext, number: int, state: PostingState) -> Rejected | None:
+    """Ask Fortnox to post the invoice, and record it where the answer says so. Return a refusal that is not final."""
     try:
         with context.taking("posted"):
             booked = context.fortnox.invoices.bookkeep(number).booked
     except Rejected as rejected:
-        if seen == AS_BILLED_AND_REFUSED:
+        if state.refusal_is_final:
             raise
-        refused, booked = rejected, False
         context.remember("posting", REFUSED)
-    if not booked:  # neither what Fortnox answers to a second posting is published, nor all of its answer to a first
-        found = context.fortnox.invoices.get(number)
-        booked = found.booked
+        return rejected
     if booked:
         context.record("posted")
-        return None
-    context.record("posted", NOT_TAKEN)
+    return None
+
+
+def _not_posted(found: Invoice, number: int) -> Failed:
     if found.cancelled:
         return _cancelled(number)
-    if refused is not None:
-        raise refused
-    return Failed(
-        Message("invoice.not-posted", number=str(number)),
-        Message("invoice.not-posted.remedy"),
-        "NotPosted",
-    )
+    return Failed(Message("invoice.not-posted", number=str(number)), Message("invoice.not-posted.remedy"), "NotPosted")
 
 
 def _compared_long_ago(context: TransferContext) -> bool:
-    """Whether a person may have changed the invoice since: always where an earlier try could not post it."""
+    """Whether a person may have changed the invoice since: always where an earlier attempt could not post it."""
     return "posted" in context.steps or time.time() - float(context.taken("created") or 0) > FRESH
 
 

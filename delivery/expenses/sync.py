@@ -81,8 +81,9 @@ class ExpenseSync:
     def inspect(self, number: str, *, asked: bool = False) -> Inspection:
         """Read the supplier invoice and make Moment agree with it. `asked`: by a person, now.
 
-        One event tells of all that is wrong with a supplier invoice. So a difference that a person was notified of and that
-        still exists is named again when something else changed, when no event tells of it, and when a person asks.
+        One event tells of all that is wrong with a supplier invoice. So a difference that a person was notified of, and
+        that still exists, is named again: when something else changed, when no event tells of it, or when a person
+        asks.
         """
         inspection = self.reader.read(number, asked=asked)
         sent = self.store.sent(number)
@@ -105,7 +106,7 @@ class ExpenseSync:
     def _apply_all(
         self, number: str, wanted: Mapping[int, Expense], sent: dict[int, Sent]
     ) -> dict[int, Problem | None]:
-        """Apply the plan, change by change, as each result may alter what is left to do. Return results by place."""
+        """Apply the plan change by change. Return the results by place."""
         results: dict[int, Problem | None] = {}
         tried: list[Change] = []
         while True:
