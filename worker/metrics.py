@@ -85,7 +85,7 @@ class MetricsCollector(Collector):
             pipeline.zcount(f"{services.ordering.prefix}mail:due", "-inf", round(time.time() * 1000))
             *lengths, _, entries, reports, mails_due = pipeline.execute()
         now = round(time.time() * 1000)
-        stops_due = sum(due(stop)[0] <= now for stop in MailState(services.redis).stops().values())
+        outages_due = sum(due(outage) <= now for outage in MailState(services.redis).outages().values())
         yield gauge(
             "queue_messages",
             "Messages in a Celery queue.",
@@ -94,7 +94,7 @@ class MetricsCollector(Collector):
         )
         yield gauge("stream_entries", "Entries of the stream door that are not admitted yet.", value=entries)
         yield gauge(
-            "reports_waiting", "What is due to be told, and was not yet.", value=reports + mails_due + stops_due
+            "reports_waiting", "What is due to be told, and was not yet.", value=reports + mails_due + outages_due
         )
 
     def _of_rate(self, names: list[str]) -> Iterator[Metric]:
