@@ -270,7 +270,7 @@ def test_whatever_was_stored_is_read_and_shown(stored: str) -> None:
     "stored",
     [
         "[" * 100_000,
-        '[["a", {"b": {"message": ' * 2_000,
+        "[" + '["a", {"b": {"message": ' * 300 + '["a", {}]' + "}}]" * 300 + "]",
         '[["x", {"v": {"decimal": "1e999999"}}]]',
         '[["x", {"v": {"decimal": "NaN"}}]]',
         '[["x", {"v": {"microseconds": 1e300}}]]',
