@@ -176,7 +176,7 @@ def build_services(
             threads=threads,
             write_buffer=WriteBuffer(redis, threads),
         ),
-        leases=LeaseKeeper(ordering, stopping or Stopping(), connections.ledger, threads),
+        leases=LeaseKeeper(ordering, Stopping() if stopping is None else stopping, connections.ledger, threads),
         request_report=request_report,
     )
 
