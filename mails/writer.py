@@ -10,9 +10,8 @@ from mails.content import AttachedFile, ListItem, MailContent, Section, Tone
 from mails.entities import Entity, entity_of_key
 from mails.items import SHOWN, Item
 from mails.listing import MAX_BYTES, as_csv
-from mails.translate import said
 from messages import Message
-from messages.catalogue import Language, money, one_line, say, time
+from messages.catalogue import Language, lines, money, one_line, say, time
 
 TO_MOMENT = {"supplierInvoice", "expenses"}  # kinds that are transferred from Fortnox to Moment
 SNAPSHOTS = {"customer", "project"}  # kinds that Moment sends whole when they are saved again
@@ -147,7 +146,7 @@ class Writer:
         return one_line(message) if isinstance(message, str) else say(message, self._language)
 
     def _lines(self, message: Message) -> tuple[str, ...]:
-        return tuple(said(message, self._language))
+        return tuple(lines(message, self._language))
 
     # Mails about events
 
