@@ -263,7 +263,3 @@ class Ordering(Queries):
             int(again),
             said,
         )
-
-
-def _stored(message: Message) -> str:
-    return (message if isinstance(message, Message) else text(message)).to_json()
