@@ -12,7 +12,7 @@ from mails.entities import Entity
 from mails.items import Item
 from mails.render import as_html, as_text
 from mails.writer import Earlier, OutageReport, Writer
-from messages import Message, Money
+from messages import NOTHING, Message, Money
 from messages.catalogue import Language
 from moment.events import InvalidEvent, Problem
 from ordering import EventRecord

@@ -200,7 +200,7 @@ def test_ten_thousand_failures_of_one_cause_are_three_mails_at_most_in_an_hour_a
         _fails(dispatch.ordering, n, body.replace(str(10**9), str(n + 1)))
         if n % 2000 == 500:  # over the hour, and now and then something else happens elsewhere
             cause = f"Cause {chr(65 + n // 2000)}."
-            dispatch.ends(invoice_json(company="other", event_id=f"o{n}", invoice_number=n), Failed(cause))
+            dispatch.ends(invoice_json(company="other", event_id=f"o{n}", invoice_number=n), Failed(sentence(cause)))
             assert dispatch.round(minutes=10) >= 1
             assert cause in dispatch.mails("ekonomi@other.example")[-1]["text"]
     dispatch.rounds(seconds=60, minutes=10)
