@@ -266,7 +266,7 @@ def _deliver(app: App, company: str, event_type: str, integration: dict[str, Any
         "integration": integration,
     }
     try:
-        publish(given, app=app)
+        publish(given, services=app.services)
     except InvalidEvent as error:
         fail(str(error), 2)
 

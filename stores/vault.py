@@ -19,13 +19,28 @@ class Unsealable(RuntimeError):
         )
 
 
-class Vault:
-    """Seals and opens short secrets."""
+class KeyMissing(RuntimeError):
+    """There is a secret to seal or open, and no `ENCRYPTION_KEYS`."""
 
-    def __init__(self, keys: Sequence[SecretStr]) -> None:
-        secrets = [key.get_secret_value() for key in keys] or [SANDBOX_KEY]
-        fernets = [Fernet(secret) for secret in secrets]
-        self._fernet, self._first = MultiFernet(fernets), fernets[0]
+    def __str__(self) -> str:
+        return "ENCRYPTION_KEYS is not set, and the event holds an authorization code, which is never kept in clear."
+
+
+class Vault:
+    """Seals and opens short secrets. Every method raises `KeyMissing` where there are no keys.
+
+    In a `sandbox` a key of its own stands in for missing ones.
+    """
+
+    def __init__(self, keys: Sequence[SecretStr], *, sandbox: bool = True) -> None:
+        secrets = [key.get_secret_value() for key in keys] or ([SANDBOX_KEY] if sandbox else [])
+        self._fernets = [Fernet(secret) for secret in secrets]
+
+    @property
+    def _fernet(self) -> MultiFernet:
+        if not self._fernets:
+            raise KeyMissing
+        return MultiFernet(self._fernets)
 
     def seal(self, secret: str) -> str:
         return self._fernet.encrypt(secret.encode()).decode()
@@ -40,7 +55,7 @@ class Vault:
     def reseal(self, sealed: str) -> str:
         """The secret sealed with the first key; unchanged if it is already. Raises `Unsealable`."""
         try:
-            self._first.decrypt(sealed.encode())
-        except InvalidToken:
+            MultiFernet(self._fernets[:1]).decrypt(sealed.encode())
+        except (InvalidToken, ValueError):  # ValueError: no keys
             return self.seal(self.open(sealed))
         return sealed

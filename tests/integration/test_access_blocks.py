@@ -10,6 +10,7 @@ from redis import Redis
 
 from delivery.access_blocks import AccessBlocks
 from delivery.retry_policy import decide
+from fortnox.codes import explain
 from fortnox.errors import AccessMissing, Details, MissingLicence, StillBlocked, ValueRefused
 from ordering import Claim, Ordering, Submission
 from stores.access_blocks import OPENING
@@ -83,7 +84,7 @@ def test_the_first_that_is_refused_is_told_and_the_others_do_not_ask(company: Co
     record = company.ordering.event("acme", "c")
     assert record is not None
     assert (record.status, record.blocker) == ("held", "acme/access/customers")
-    assert (record.code, record.reason) == ("licence 2001101", "The company has no licence in Fortnox for this part.")
+    assert (record.code, record.reason) == ("licence 2001101", explain(REFUSED).reason)
 
 
 def test_of_several_that_are_refused_at_the_same_time_one_is_told(company: Company) -> None:

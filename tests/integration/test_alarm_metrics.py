@@ -31,7 +31,7 @@ def sync(running: tuple[App, Sandbox]) -> MailDispatch:
 
 
 def value(sync: MailDispatch, name: str, **labels: str) -> float | None:
-    return registry(sync.app).get_sample_value(PREFIX + name, labels)
+    return registry(sync.app.services).get_sample_value(PREFIX + name, labels)
 
 
 def ago(sync: MailDispatch, index: str, event_id: str, **time: float) -> None:
@@ -42,12 +42,12 @@ def ago(sync: MailDispatch, index: str, event_id: str, **time: float) -> None:
 
 def test_held_events_do_not_make_old_what_is_under_way(sync: MailDispatch) -> None:
     sync.ends(customer_json(), Failed(Message("test.no")))
-    publish(invoice_json(), app=sync.app)
+    publish(invoice_json(), services=sync.app.services)
     ago(sync, "open", "e3", hours=9)
     assert sync.ordering.counts("acme")["held"] == 1
     assert value(sync, "oldest_event_age_seconds") == 0
     assert overview(sync.services)["oldestWaitingSeconds"] is None
-    publish(customer_json(event_id="e9", customer_number="9"), app=sync.app)
+    publish(customer_json(event_id="e9", customer_number="9"), services=sync.app.services)
     ago(sync, "open", "e9", minutes=5)
     assert value(sync, "company_oldest_event_age_seconds", company="acme") == pytest.approx(300, abs=30)
     assert overview(sync.services, "acme")["oldestWaitingSeconds"] == pytest.approx(300, abs=30)
@@ -69,7 +69,7 @@ def test_behind_very_many_held_events_what_is_under_way_counts_as_old_as_the_las
         )
         sync.ordering.publish(held)
         ago(sync, "open", held.id, hours=9)
-    publish(customer_json(event_id="e9", customer_number="9"), app=sync.app)
+    publish(customer_json(event_id="e9", customer_number="9"), services=sync.app.services)
     assert value(sync, "oldest_event_age_seconds") == pytest.approx(9 * 3600, abs=60)
 
 
@@ -86,7 +86,7 @@ def test_a_failed_event_has_an_age(sync: MailDispatch) -> None:
 @pytest.mark.parametrize("how", ["disabled", "paused"])
 def test_only_companies_that_are_polled_can_be_polled_late(sync: MailDispatch, how: str) -> None:
     for company in ("acme", "beta"):
-        publish(customer_json(company=company), app=sync.app)
+        publish(customer_json(company=company), services=sync.app.services)
         sync.services.polling.polls.add(company, datetime.now(UTC))
         since = datetime.now(UTC) - timedelta(hours=2 if company == "acme" else 1)
         sync.services.redis.hset(f"mf:expenses:{company}:state", "cursor", since.isoformat())
@@ -124,11 +124,11 @@ def test_a_company_that_moved_to_another_ledger_is_as_late_as_the_polls_of_that_
 def test_a_lost_connection_that_nobody_could_be_told_of_waits_to_be_told(sync: MailDispatch) -> None:
     sync.now = datetime.now(UTC)  # by which the metrics go
     sync.connect()
-    publish(customer_json(), app=sync.app)
+    publish(customer_json(), services=sync.app.services)
     sync.ordering.pause("acme", Message("test.ended"))
     sync.sandbox.refuse_mail("450")
-    assert sync.told() == 0
+    assert sync.round() == 0
     assert value(sync, "reports_waiting") == 1
     sync.sandbox.refuse_mail(None)
-    assert sync.told(minutes=3) == 1
+    assert sync.round(minutes=3) == 1
     assert value(sync, "reports_waiting") == 0

@@ -6,7 +6,7 @@ import pytest
 import redis
 from kombu import Connection
 
-from config.celery import TRANSFERS_QUEUE
+from config.queues import TRANSFERS_QUEUE
 from delivery.wakeups import wakeup_sender
 from ordering import Done, Ordering, Submission
 from worker.broker import outlive_connections

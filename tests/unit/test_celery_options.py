@@ -11,16 +11,26 @@ from redbeat.schedulers import RedBeatConfig
 
 from config import load_settings
 from config.celery import (
-    BACKGROUND_QUEUES,
-    DELIVERY_QUEUES,
-    QUEUES,
     SOFT_SHUTDOWN_SECONDS,
     TASK_SOFT_TIME_LIMIT,
     TASK_TIME_LIMIT,
     VISIBILITY_TIMEOUT,
     celery_options,
 )
-from tasks.flows import POLL, RECEIVE, REPORT, SCHEDULE_NIGHT, SCHEDULE_POLLS, TRANSFERS, UNREADABLE
+from config.queues import BACKGROUND_QUEUES, DELIVERY_QUEUES, QUEUES
+from tasks.flows import (
+    CUSTOMER,
+    EXPENSES,
+    INTEGRATION,
+    INVOICE,
+    PROJECT,
+    RECEIVE,
+    REPORT,
+    SCHEDULE_NIGHT,
+    SCHEDULE_POLLS,
+    UNREADABLE,
+    TaskRecord,
+)
 
 REDBEAT_OPTIONS = {"redbeat_redis_url", "redbeat_key_prefix", "redbeat_lock_timeout", "redbeat_redis_options"}
 COMPOSE_STOP_GRACE_SECONDS = 30
@@ -82,16 +92,16 @@ def test_a_soft_shutdown_ends_before_docker_kills() -> None:
     ("task", "queue"),
     [
         (RECEIVE, "events"),
-        *((task, "transfers") for task in TRANSFERS.values()),
+        *((flow.task, "transfers") for flow in (CUSTOMER, PROJECT, INVOICE, INTEGRATION)),
         (UNREADABLE, "transfers"),
         (REPORT, "mail"),
-        (POLL, "polls"),
+        (EXPENSES.task, "polls"),
         (SCHEDULE_POLLS, "events"),
         (SCHEDULE_NIGHT, "events"),
     ],
 )
-def test_a_task_is_routed_by_the_first_word_of_its_name(app: Celery, task: str, queue: str) -> None:
-    route = app.amqp.router.route({}, task)
+def test_a_task_is_routed_to_its_queue(app: Celery, task: TaskRecord, queue: str) -> None:
+    route = app.amqp.router.route({}, task.name)
 
     assert route["queue"].name == queue
 
