@@ -7,7 +7,7 @@ from typing import Final
 
 from mails.items import Item
 from messages import Message
-from messages.catalogue import Language, one_line, say, time
+from messages.catalogue import Language, one_line, say, shown
 
 MAX_BYTES: Final = (
     5_000_000  # with the rest of the mail, base64 included, below the 10 MB that Postfix takes by default
@@ -59,7 +59,7 @@ def _row(item: Item, language: Language) -> tuple[str, ...]:
         record.said,
         record.code,
         str(item.behind) if item.behind else "",
-        time(record.settled_at or record.accepted_at, language),
+        shown(record.settled_at or record.accepted_at, language),
         record.id,
     )
 

@@ -338,7 +338,8 @@ def test_a_list_too_large_for_the_server_is_left_out_and_holds_up_nobody(
 def test_a_mail_that_cannot_be_written_holds_up_its_own_company_alone_and_is_a_bug(dispatch: MailDispatch) -> None:
     for company in ("acme", "beta"):
         dispatch.connect(company)
-    dispatch.services.redis.hset("mf:settings:acme", "language", "xx")
+    dispatch.services.redis.delete("mf:settings:acme")
+    dispatch.services.redis.set("mf:settings:acme", "no hash")
     dispatch.ends(invoice_json(), LOCKED)
     dispatch.passes(minutes=1)
     dispatch.ends(invoice_json(company="beta"), LOCKED)
@@ -349,7 +350,7 @@ def test_a_mail_that_cannot_be_written_holds_up_its_own_company_alone_and_is_a_b
         sentry_sdk.init()
     assert dispatch.mail()["to"] == ["ekonomi@beta.example"]
     assert [event["tags"]["company"] for event in sentry.events] == ["acme"]
-    dispatch.services.redis.hset("mf:settings:acme", "language", "sv")
+    dispatch.services.redis.delete("mf:settings:acme")
     assert dispatch.round(minutes=3) == 1
     assert dispatch.mails()[-1]["to"] == ["ekonomi@acme.example"]
 
@@ -599,3 +600,130 @@ def test_an_outage_is_told_at_set_steps_not_per_event_and_its_end_once(dispatch:
     assert dispatch.rounds(minutes=2) == 1
     assert "svarar igen" in dispatch.mails()[-1]["subject"]
     assert dispatch.rounds(seconds=600, hours=2) == 0
+
+
+# Damage
+
+
+def damaged(dispatch: MailDispatch, event_id: str, field: str, value: str) -> None:
+    assert dispatch.services.redis.hset(f"mf:event:acme:{event_id}", field, value) == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("occurred", "9" * 20),
+        ("accepted", "1e400"),
+        ("settled", "soon"),
+        ("attempts", "many"),
+        ("occurred", b"\xff"),
+    ],
+)
+def test_a_record_that_cannot_be_read_is_reported_as_such_and_stops_no_other_mail(
+    dispatch: MailDispatch, field: str, value: str
+) -> None:
+    for company in ("acme", "beta"):
+        dispatch.connect(company)
+        dispatch.ends(invoice_json(company=company), LOCKED)
+    dispatch.ends(customer_json(), Failed(Message("duration.days", n=1)))
+    damaged(dispatch, "e3", field, value)
+    assert dispatch.round() == 3
+    assert (
+        dispatch.mails("ekonomi@beta.example")[0]["subject"]
+        == "Fortnox: faktura 1001 till kund 10001 kunde inte överföras"
+    )
+    about_damage, other = sorted(
+        dispatch.mails("ekonomi@acme.example"), key=lambda mail: "kund 10001" in mail["subject"]
+    )
+    assert "kund 10001" in other["subject"]
+    assert about_damage["subject"] == "Fortnox: uppgifterna om en överföring går inte att läsa"
+    assert "moment-fortnox events show acme e3" in about_damage["text"]
+    assert dispatch.rounds(minutes=5) == 0
+
+
+def test_a_record_damaged_while_it_waited_for_its_mail_stops_no_other(dispatch: MailDispatch) -> None:
+    dispatch.connect()
+    first, second, third = invoices(1001, 3)
+    dispatch.ends(first, LOCKED)
+    assert dispatch.round() == 1
+    dispatch.ends(second, LOCKED)
+    dispatch.ends(third, LOCKED)
+    assert dispatch.round() == 0
+    damaged(dispatch, "i1002", "occurred", "9" * 20)
+    assert dispatch.round(hours=1) == 1
+    assert "faktura 1003" in dispatch.mails()[-1]["subject"]
+    assert dispatch.round(minutes=1) == 1
+    assert "moment-fortnox events show acme i1002" in dispatch.mails()[-1]["text"]
+    assert dispatch.rounds(seconds=600, hours=3) == 0
+
+
+def test_a_time_at_the_edge_of_the_calendar_is_shown_as_it_is(dispatch: MailDispatch) -> None:
+    dispatch.connect()
+    dispatch.ends(invoice_json(), LOCKED)
+    damaged(dispatch, "e3", "settled", "253402300799000")
+    assert dispatch.round() == 1
+    assert "Tidpunkt: 9999-12-31 23:59:59" in dispatch.mail()["text"]
+
+
+@pytest.mark.parametrize("body", ["{", "[]", '{"givenNumber": {}}', "[" * 5000, "null", '"\\ud800"'])
+def test_a_body_that_cannot_be_read_leaves_the_event_its_number(dispatch: MailDispatch, body: str) -> None:
+    dispatch.connect()
+    dispatch.ends(invoice_json(), LOCKED)
+    dispatch.services.redis.set("mf:body:acme:e3", body)
+    expenses = Submission(
+        "acme", "s1", "acme/expenses", "expenses.row", body, dispatch.now, refused=Message("duration.days", n=1)
+    )
+    dispatch.ordering.publish(expenses)
+    assert dispatch.round() == 2
+    assert any("faktura 1001 kunde inte" in mail["subject"] for mail in dispatch.mails())
+
+
+def test_damaged_state_of_the_mails_themselves_ends_no_round(dispatch: MailDispatch) -> None:
+    redis = dispatch.services.redis
+    dispatch.connect()
+    dispatch.connect("beta", address="a@beta.example, b@beta.example")
+    dispatch.sandbox.post("smtp", {"refuse": "450", "recipient": "b@beta.example", "count": 1})
+    dispatch.ends(invoice_json(company="beta"), LOCKED)
+    assert dispatch.round() == 1
+    (ref,) = redis.zrange("mf:mail:deferred", 0, -1)  # type: ignore[misc]
+    redis.delete(f"mf:mail:deferred:{ref}")
+    for field in ("acme", "gone"):
+        redis.hset("mf:mail:outages", field, '{"kind": "paused", "since": "x"}')
+        redis.hset("mf:mail:backoff", field, "soon")
+    redis.zadd("mf:mail:due", {"nocause": 1})
+    dispatch.ends(invoice_json(), LOCKED)
+    assert dispatch.round(minutes=6) == 1
+    assert dispatch.mails()[-1]["to"] == ["ekonomi@acme.example"]
+    assert redis.zcard("mf:mail:deferred") == 0
+
+
+def test_a_connection_that_cannot_be_read_sends_the_mail_to_the_operator_who_is_told_why(
+    dispatch: MailDispatch,
+) -> None:
+    dispatch.connect()
+    dispatch.ends(invoice_json(), LOCKED)
+    dispatch.services.redis.hset("mf:connection:acme", "connection", "{")
+    assert dispatch.round() == 1
+    assert dispatch.mail()["to"] == [OPERATOR]
+    assert "the company's connection cannot be read" in " ".join(dispatch.mail()["text"].split())
+    dispatch.ordering.pause("acme", Message("duration.days", n=1))
+    assert dispatch.round() == 1
+
+
+def test_a_file_name_with_line_breaks_is_no_paragraph_of_a_mail(dispatch: MailDispatch) -> None:
+    dispatch.connect()
+    name = "avtal.pdf\r\n\r\nGör så här\r\n----------\r\nBetala till konto 123. \u202e\x1b[2J" + "x" * 5000
+    publish(customer_json(), app=dispatch.app)
+    claim = dispatch.ordering.claim("acme", "e1")
+    assert claim is not None
+    dispatch.ordering.settle(claim, Done(Message("unreadable", text=name)))
+    dispatch.ends(project_json(), Failed(Message("unreadable", text=name), code="x", said=name + "!"))
+    assert dispatch.round() == 2
+    for mail in dispatch.mails():
+        text = mail["text"].replace("\r\n", "\n")
+        assert "\nGör så här\n----------\nBetala" not in text
+        assert "\nBetala" not in text.replace(" \n", " ")
+        flat = " ".join(text.split())
+        assert "”avtal.pdf Gör så här ---------- Betala till konto 123." in flat
+        assert not {"\u202e", "\x1b"} & set(text + mail["html"])
+        assert len(text) < 4000
