@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from redis.client import Pipeline
 
-from fortnox import Exchange
+from fortnox.transport import Exchange
 from messages import NOTHING, Message, text
 from ordering import Claim, Done, Failed, Outcome, Skipped, Superseded
 from stores import Entry

@@ -13,8 +13,7 @@ from typing import Any
 import structlog
 
 from delivery.leases import HandedBack
-from fortnox import Fortnox
-from fortnox.client import SupplierInvoicePage
+from fortnox.client import Fortnox, SupplierInvoicePage
 from fortnox.codes import explain
 from fortnox.errors import FortnoxError, NotFound, Unavailable, WindowFull
 from fortnox.models import SupplierInvoice, SupplierInvoiceListItem

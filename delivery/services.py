@@ -18,7 +18,10 @@ from delivery.leases import LeaseHandle, LeaseKeeper
 from delivery.stopping import Stopping
 from delivery.tokens import TokenKeeper
 from delivery.wakeups import wakeup_sender
-from fortnox import Exchange, Fortnox, Http, Limiter, OAuth, Transport
+from fortnox.client import Fortnox
+from fortnox.limiter import Limiter
+from fortnox.oauth import OAuth
+from fortnox.transport import Exchange, Http, Transport
 from moment.api import MomentApi
 from moment.files import FileSource
 from ordering import Ordering

@@ -5,11 +5,15 @@ changed customer or project then costs one request and an unchanged one none. Th
 what it does not know is looked up in Fortnox.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis import Redis
 
-from delivery.upsert import LinkRecord
+
+class LinkRecord(NamedTuple):
+    """The digest of what Fortnox was last given, or a mark of `delivery.upsert`: a write that may have landed."""
+
+    digest: str
 
 
 class LinkStore:

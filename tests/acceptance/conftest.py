@@ -10,7 +10,8 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from fortnox import Fortnox, Transport
+from fortnox.client import Fortnox
+from fortnox.transport import Transport
 from local import wait_until
 from local.stack import Stack
 from ordering import EventRecord

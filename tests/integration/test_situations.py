@@ -15,9 +15,13 @@ import pytest
 from pydantic import SecretStr
 
 from delivery.retry_policy import decide
-from fortnox import Fortnox, FortnoxError, Http, OAuth, Transport, explain
+from fortnox.client import Fortnox
+from fortnox.codes import explain
+from fortnox.errors import FortnoxError
+from fortnox.oauth import OAuth
 from fortnox.payloads import AttachmentPayload
 from fortnox.situations import SITUATIONS
+from fortnox.transport import Http, Transport
 from ordering import Claim, Failed, Held, Pause, Retry, TargetUnavailable
 from tests.fortnox_things import COMPANY, ServiceTokens, a_customer, a_project, an_invoice
 from tests.services import CLIENT_ID, Sandbox
