@@ -76,6 +76,8 @@ def _delivery(app: App) -> Iterator[str]:
     elif pumped > STUCK_AFTER:
         yield f"No worker has looked for what is due for {_seconds(pumped)}: does one run?"
     yield from _taken(app, TRANSFERS_QUEUE, ages.get(WORKER), TAKEN_AFTER, "Transfers wait", "events,transfers")
+    for thread, worker in app.services.telemetry.threads.all_down():
+        yield f"The {thread} of worker {worker} ended unexpectedly and is being restarted: see its log."
 
 
 def _background(app: App) -> Iterator[str]:

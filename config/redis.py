@@ -1,9 +1,11 @@
-"""Clients of Redis, all with the same time-outs."""
+"""Clients of Redis, all with the same time-outs, and what their errors mean."""
 
+import re
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from redis import Redis
+from redis.exceptions import DataError, RedisError, ResponseError
 
 from config.settings import Settings
 
@@ -21,6 +23,19 @@ def redis_client(settings: Settings, **options: Any) -> Redis:
         health_check_interval=30,
         **options,
     )
+
+
+# Words of the errors with which a Redis refuses commands in general, also where a script met them.
+_REFUSALS: Final = re.compile(
+    r"\b(OOM|READONLY|MISCONF|NOREPLICAS|LOADING|MASTERDOWN|CLUSTERDOWN|UNBLOCKED|NOPERM|NOAUTH|BUSY)\b"
+)
+
+
+def is_outage(error: RedisError) -> bool:
+    """Whether Redis is down or takes no writes. False where the command met unfit data: repeating it is of no use."""
+    if isinstance(error, DataError):
+        return False
+    return type(error) is not ResponseError or bool(_REFUSALS.search(str(error)))
 
 
 def redis_address(settings: Settings) -> str:

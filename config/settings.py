@@ -135,6 +135,7 @@ class Settings(BaseSettings):
     beat_lock_seconds: int = Field(30, ge=3, le=45)
     retention_days: Days = timedelta(days=90)
     company_release_limit: int = Field(8, ge=1, le=1000)
+    max_event_bytes: int = Field(20_000_000, ge=10_000, le=100_000_000)
 
     # E-mail
     smtp_url: SecretStr = SecretStr("smtp://127.0.0.1:25")
@@ -146,6 +147,7 @@ class Settings(BaseSettings):
     sentry_environment: str | None = None
     log_format: Literal["console", "json"] = "console"
     flower_basic_auth: SecretStr | None = None
+    worker_remote_control: bool = False
 
     @field_validator("alerts_from", "alerts_to")
     @classmethod

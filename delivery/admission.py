@@ -1,16 +1,24 @@
 """Admission: hands an event to the ordering engine, without secrets in clear.
 
-Once `admit` has returned, the event is never lost.
+Once `admit`, `take` or `set_aside` has returned, the event is never lost. `take` and `set_aside` are for whatever
+arrives: they raise nothing but `RedisError`, and only where Redis is down or takes no writes.
 """
 
 import hashlib
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, get_args
+from typing import Any, Final, Literal, get_args
 
+import structlog
+from redis.exceptions import RedisError
+
+from config.redis import is_outage
+from delivery.bugs import report_error
+from delivery.services import Services
 from messages import Message
 from moment.events import (
     CustomerEvent,
@@ -20,7 +28,9 @@ from moment.events import (
     Problem,
     ProjectEvent,
     event_json,
+    parse_event,
 )
+from moment.limits import check_limits, check_object
 from ordering import Admission, Ordering, Submission
 from stores import Vault
 from stores.vault import Unsealable
@@ -33,6 +43,13 @@ TYPES = frozenset(
 SECRET = re.compile(r"authorization_?code", re.IGNORECASE)  # the field's name, in any spelling
 # The same in text that is not JSON: its value goes on at least to the next quotation mark or space.
 SECRET_IN_TEXT = re.compile(rf"({SECRET.pattern}\W*)[^\s\"']+", re.IGNORECASE)
+COMPANY = r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}"
+COMPANY_IN_TEXT = re.compile(rf'"company"\s*:\s*"({COMPANY})"')
+KEPT: Final = 100_000  # characters of text that is kept of what cannot be read as an event
+
+Taken = Literal["accepted", "known", "refused"]
+
+log = structlog.get_logger(__name__)
 
 
 def admit(event: Event, ordering: Ordering, vault: Vault) -> Admission:
@@ -53,26 +70,135 @@ def admit(event: Event, ordering: Ordering, vault: Vault) -> Admission:
     )
 
 
+def read_event(given: Event | Mapping[str, Any] | str | bytes, most: int) -> Event:
+    """Check the limits (`most`: bytes), then parse the event. Raises `InvalidEvent`, and nothing else."""
+    if not isinstance(given, Mapping | str | bytes):
+        return given
+    _check_limits(given, most)
+    return _parsed(given)
+
+
+def take(services: Services, given: object) -> Taken:
+    """Accept an event that arrived, or keep it as failed with the reason, and have a person told."""
+    try:
+        _check_limits(given, services.settings.max_event_bytes)
+    except InvalidEvent as error:  # it is not even parsed to be kept
+        return set_aside(services, _raw(given), _invalid(error))
+    try:
+        event = _parsed(given)
+        admission = admit(event, services.ordering, services.vault)
+    except InvalidEvent as error:
+        return _refuse(services, given, error)
+    except Exception as error:
+        if isinstance(error, RedisError) and is_outage(error):
+            raise
+        log.error("event.not_accepted", error=type(error).__name__, exc_info=error)
+        report_error(error)
+        return set_aside(services, _raw(given), Message("event.not-accepted", error=type(error).__name__))
+    log.info(
+        "event.accepted",
+        company=event.company,
+        key=str(event.key),
+        event_id=event.id,
+        type=event.type,
+        known=admission.known,
+    )
+    return "known" if admission.known else "accepted"
+
+
+def set_aside(services: Services, raw: bytes, why: Message) -> Taken:
+    """Keep what arrived as a failed event, as text, without parsing it. The text is cut to `KEPT` characters."""
+    text = raw[: KEPT * 4].decode("utf-8", "backslashreplace")[:KEPT]
+    named = COMPANY_IN_TEXT.search(text)
+    cut = f"{_masked(text)}… ({len(raw)} bytes)" if len(text.encode()) < len(raw) else _masked(text)
+    digest = hashlib.sha256(raw).hexdigest()[:16]
+    company = named.group(1) if named else UNKNOWN_COMPANY
+    return _keep(services, _kept(company, f"invalid-{digest}", digest, "unknown", json.dumps(cut), why))
+
+
+def _check_limits(given: object, most: int) -> None:
+    if isinstance(given, str | bytes):
+        check_limits(given.encode("utf-8", "surrogatepass") if isinstance(given, str) else given, most=most)
+    else:
+        check_object(given, most=most)
+
+
+def _parsed(given: object) -> Event:
+    if not isinstance(given, Mapping | str | bytes):
+        raise InvalidEvent((Problem("", "must be a JSON object", type(given).__name__),))
+    try:
+        return parse_event(given)
+    except InvalidEvent:
+        raise
+    except Exception as error:
+        report_error(error)
+        raise InvalidEvent((Problem("", f"cannot be read ({type(error).__name__})", ""),)) from error
+
+
+def _refuse(services: Services, given: object, error: InvalidEvent) -> Taken:
+    try:
+        return _keep(services, refused(given, error, services.vault))
+    except (ArithmeticError, RecursionError, TypeError, ValueError):  # it cannot be written as JSON and UTF-8
+        return set_aside(services, _raw(given), _invalid(error))
+
+
+def _invalid(error: InvalidEvent) -> Message:
+    problems = InvalidEvent(tuple(map(_without_secret, error.problems)))
+    return Message("event.invalid", problems=problems.message)
+
+
+def _keep(services: Services, submission: Submission) -> Taken:
+    try:
+        admission = services.ordering.publish(submission)
+    except RedisError as error:
+        if is_outage(error) or submission.company == UNKNOWN_COMPANY:
+            raise
+        # What is stored of this company cannot take it: it is kept beside all companies.
+        log.error("event.kept_without_company", company=submission.company, error=type(error).__name__)
+        key = f"{UNKNOWN_COMPANY}/invalid/{submission.id}"
+        admission = services.ordering.publish(replace(submission, company=UNKNOWN_COMPANY, key=key))
+    log.warning("event.refused", company=submission.company, event_id=submission.id, reason=submission.refused.key)
+    services.request_report()
+    return "known" if admission.known else "refused"
+
+
 def refused(given: object, error: InvalidEvent, vault: Vault) -> Submission:
     """The submission that keeps an invalid event whole, as a failed event with the reason."""
     given = _read(given)
     body = json.dumps(_without_secrets(given, vault), default=str, ensure_ascii=False)
+    body.encode()  # a lone surrogate is no text: `ValueError`
     fields: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
-    company = _text(fields.get("company"), r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", UNKNOWN_COMPANY)
+    company = _text(fields.get("company"), COMPANY, UNKNOWN_COMPANY)
     digest = hashlib.sha256(body.encode()).hexdigest()[:16]
     event_id = _text(fields.get("id"), r"[^\s\x00-\x1f\x7f]{1,200}", f"invalid-{digest}")
     type_ = fields.get("type")
-    problems = tuple(map(_without_secret, error.problems))
+    known_type = type_ if isinstance(type_, str) and type_ in TYPES else "unknown"  # a metrics label: few values
+    return _kept(company, event_id, digest, known_type, body, _invalid(error))
+
+
+def _kept(company: str, event_id: str, digest: str, type_: str, body: str, why: Message) -> Submission:
     return Submission(
         company=company,
         id=event_id,
         key=f"{company}/invalid/{digest}",
-        type=type_ if isinstance(type_, str) and type_ in TYPES else "unknown",  # a metrics label: few values
+        type=type_,
         body=body,
         occurred_at=datetime.now(UTC),
-        refused=Message("event.invalid", problems=InvalidEvent(problems).message),
+        refused=Message.from_json(why.to_json().encode("utf-8", "replace").decode()),  # it may quote what is no text
         refused_remedy=Message("event.correct-and-resend"),
     )
+
+
+def _raw(given: object) -> bytes:
+    """What arrived, as bytes; of an object the JSON, or what Python shows of it."""
+    if isinstance(given, bytes):
+        return given
+    if isinstance(given, str):
+        return given.encode("utf-8", "backslashreplace")
+    try:
+        return json.dumps(given, default=str).encode()
+    except (TypeError, ValueError, RecursionError):
+        return f"({type(given).__name__} that cannot be written as JSON)".encode()
 
 
 def _sealed(event: Event, vault: Vault) -> Event:
@@ -97,8 +223,8 @@ def _read(given: object) -> object:
     """The value of JSON text, so that its company and id are found; other text as it is."""
     try:
         return json.loads(given, parse_float=Decimal) if isinstance(given, str | bytes) else given
-    except (ValueError, RecursionError):
-        return given.decode(errors="replace") if isinstance(given, bytes) else given
+    except (ArithmeticError, ValueError, RecursionError):
+        return given.decode(errors="backslashreplace") if isinstance(given, bytes) else given
 
 
 def _without_secrets(given: object, vault: Vault) -> object:

@@ -10,8 +10,10 @@ import structlog
 from redis.exceptions import RedisError
 
 from delivery.access_blocks import about_connection
+from delivery.background import BackgroundThread
 from delivery.stopping import Stopping
 from ordering import Claim, LeaseLost, Ordering
+from stores.threads import LEASE_KEEPER, ThreadStates
 
 log = structlog.get_logger(__name__)
 
@@ -70,14 +72,15 @@ class LeaseHandle:
 class LeaseKeeper:
     """Renews every lease of this process each third of its length. The thread starts with the first lease."""
 
-    def __init__(self, ordering: Ordering, stopping: Stopping, ledger_of: LedgerOf) -> None:
+    def __init__(self, ordering: Ordering, stopping: Stopping, ledger_of: LedgerOf, states: ThreadStates) -> None:
         self._ordering = ordering
         self._ledger_of = ledger_of
         self._stopping = stopping
+        self._states = states
         self._interval = ordering.lease.total_seconds() / 3
         self._handles: set[LeaseHandle] = set()
-        self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
+        self._changed = threading.Lock()
+        self._thread: BackgroundThread | None = None
 
     @contextmanager
     def keep(self, claim: Claim) -> Iterator[LeaseHandle]:
@@ -85,7 +88,7 @@ class LeaseKeeper:
         with self._changed:
             self._handles.add(lease)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="lease-keeper", daemon=True)
+                self._thread = BackgroundThread(LEASE_KEEPER, self._renew_all, self._states, first=self._interval)
                 self._thread.start()
         try:
             yield lease
@@ -93,13 +96,12 @@ class LeaseKeeper:
             with self._changed:
                 self._handles.discard(lease)
 
-    def _run(self) -> None:
-        while True:
-            time.sleep(self._interval)
-            with self._changed:
-                handles = tuple(self._handles)
-            for lease in handles:
-                self._renew(lease)
+    def _renew_all(self) -> float:
+        with self._changed:
+            handles = tuple(self._handles)
+        for lease in handles:
+            self._renew(lease)
+        return self._interval
 
     def _renew(self, lease: LeaseHandle) -> None:
         try:

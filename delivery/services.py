@@ -41,6 +41,7 @@ from stores import (
 )
 from stores.counters import Tally
 from stores.telemetry import Telemetry
+from stores.threads import ThreadStates
 from stores.timetable import every, nightly
 from stores.write_buffer import WriteBuffer
 from tasks.flows import SCOPES
@@ -148,6 +149,7 @@ def build_services(
         sender=wakeup_sender(),
     )
     connections = ConnectionStore(redis, vault)
+    threads = ThreadStates(redis, counters)
     return Services(
         settings=settings,
         redis=redis,
@@ -174,9 +176,10 @@ def build_services(
             timeline=TimelineStore(redis, settings.retention_days),
             counters=counters,
             heartbeats=Heartbeats(redis),
-            write_buffer=WriteBuffer(redis),
+            threads=threads,
+            write_buffer=WriteBuffer(redis, threads),
         ),
-        leases=LeaseKeeper(ordering, stopping or Stopping(), connections.ledger),
+        leases=LeaseKeeper(ordering, stopping or Stopping(), connections.ledger, threads),
         request_report=request_report,
     )
 

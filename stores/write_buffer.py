@@ -7,12 +7,15 @@ Nothing depends on it. A process that is killed takes the last moment's write_bu
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import structlog
 from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import RedisError
+
+from stores.threads import WRITE_BUFFER, ThreadStates
 
 log = structlog.get_logger(__name__)
 
@@ -24,8 +27,9 @@ Write = Callable[["Pipeline"], None]
 class WriteBuffer:
     """Adds of write_buffer to a pipeline, executed together."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, threads: ThreadStates) -> None:
         self._redis = redis
+        self._threads = threads
         self._lock = threading.Lock()
         self._pending: list[Write] = []
         self._timer: threading.Timer | None = None
@@ -51,9 +55,25 @@ class WriteBuffer:
         if not pending:
             return
         try:
-            with self._redis.pipeline(transaction=False) as pipeline:
-                for write in pending:
-                    write(pipeline)
-                pipeline.execute()
+            self._write(pending)
         except RedisError as error:
             log.warning("write_buffer.not_written", number=len(pending), error=type(error).__name__)
+        except Exception:  # noqa: BLE001 - one of them cannot be written: it must not take the others with it
+            self._write_each(pending)
+
+    def _write_each(self, pending: list[Write]) -> None:
+        for write in pending:
+            try:
+                self._write([write])
+            except RedisError as error:
+                log.warning("write_buffer.not_written", number=1, error=type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - counted; the next one may be written
+                log.error("write_buffer.failed", error=type(error).__name__)
+                with suppress(RedisError):
+                    self._threads.failed(WRITE_BUFFER)
+
+    def _write(self, pending: list[Write]) -> None:
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for write in pending:
+                write(pipeline)
+            pipeline.execute()

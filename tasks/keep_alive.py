@@ -11,6 +11,7 @@ import structlog
 from celery import Task, shared_task
 from redis.exceptions import RedisError
 
+from delivery.bugs import report_error
 from delivery.pauses import end_stale, pause
 from delivery.services import Services
 from fortnox import errors as e
@@ -56,9 +57,5 @@ def exchange_unused(services: Services, now: datetime) -> int:
 
 
 def _tell_operator(company: str, error: Exception) -> None:
-    import sentry_sdk
-
     log.error("connection.needs_operator", company=company, error=type(error).__name__)
-    with sentry_sdk.new_scope() as scope:
-        scope.set_tag("company", company)
-        sentry_sdk.capture_exception(error)
+    report_error(error, company=company)

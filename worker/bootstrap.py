@@ -46,7 +46,7 @@ class App(Celery):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__("moment-fortnox", set_as_current=True)
-        outlive_connections()
+        outlive_connections(settings.max_event_bytes)
         self.settings = settings
         self.stopping = Stopping()  # before the pool's processes are forked, so that they share it
         modules = tuple(dict.fromkeys(task.module for task in TASKS))

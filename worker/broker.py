@@ -17,10 +17,15 @@ a lost one again. That saves two round trips with a transaction each.
 from typing import Any
 
 from kombu.transport import redis, virtual
+from redis import Redis
 from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import ResponseError
 
 from delivery.wakeups import is_wakeup
+from moment.events import MAX_EVENT_BYTES
+from worker.ingress import readable
+
+SEPARATOR = redis.Channel.sep  # between a queue's name and a priority
 
 
 class QoS(redis.QoS):
@@ -62,10 +67,26 @@ class QoS(redis.QoS):
             raise
 
 
+class Client(Redis):
+    """A client that hands kombu only envelopes that it can read (`worker.ingress`)."""
+
+    most = MAX_EVENT_BYTES
+
+    def parse_response(self, connection: Any, command_name: str, **options: Any) -> Any:
+        reply = super().parse_response(connection, command_name, **options)  # type: ignore[no-untyped-call]
+        if command_name == "BRPOP" and reply:
+            key, raw = reply
+            return key, readable(raw, key.decode().partition(SEPARATOR)[0], self.most)
+        return reply
+
+
 class Channel(redis.Channel):
     """A channel that reports a closed connection as a connection error."""
 
     QoS = QoS
+
+    def _get_client(self) -> type[Redis]:
+        return Client
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         if getattr(self.connection, "client", None) is None:
@@ -74,8 +95,12 @@ class Channel(redis.Channel):
         return params
 
 
-def outlive_connections() -> None:
-    """Make all Redis transports of this process use `Channel`. (`broker_transport` would lose `rediss://`.)"""
+def outlive_connections(most: int) -> None:
+    """Make all Redis transports of this process use `Channel`. (`broker_transport` would lose `rediss://`.)
+
+    `most`: bytes of the largest event.
+    """
+    Client.most = most
     redis.Transport.Channel = Channel
     if ResponseError not in redis.Transport.connection_errors:
         redis.Transport.connection_errors += (ResponseError,)

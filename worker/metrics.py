@@ -15,16 +15,17 @@ from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
 from config.queues import QUEUES
+from delivery.services import Services
 from fortnox.limiter import Limiter
 from mails.outages import due
 from ordering import CompanyState
 from ordering.engine import STATUSES, UNDER_WAY
 from stores.beat import beat_age
 from stores.counters import BEYOND, SECONDS
+from stores.event_stream import stream_state
 from stores.mails import MailState
+from stores.threads import THREADS
 from tasks.flows import REPORT_SCHEDULE
-from worker.bootstrap import App
-from worker.stream import STREAM
 
 PREFIX: Final = "moment_fortnox_"
 SHOWN_COMPANIES: Final = 200
@@ -35,8 +36,8 @@ Counted = dict[tuple[str, ...], int]
 class MetricsCollector(Collector):
     """Reads everything at each scrape. A Redis that does not answer is itself a metric."""
 
-    def __init__(self, app: App) -> None:
-        self._app = app
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
     def collect(self) -> Iterator[Metric]:
         up = GaugeMetricFamily(f"{PREFIX}up", "1 when Redis answered all questions of this scrape.")
@@ -48,7 +49,7 @@ class MetricsCollector(Collector):
         yield from [up, *metrics]
 
     def _read(self) -> Iterator[Metric]:
-        services = self._app.services
+        services = self._services
         now = datetime.now(UTC)
         names = services.ordering.companies()
         states = services.ordering.states(names)
@@ -63,7 +64,7 @@ class MetricsCollector(Collector):
         yield from of_polls(services.stores.ledgers.cursors(services.stores.connections.ledgers(polled)), now)
 
     def _of_progress(self) -> Iterator[Metric]:
-        services = self._app.services
+        services = self._services
         ages: dict[str, timedelta | None] = dict(services.telemetry.heartbeats.ages())
         ages["beat"] = beat_age(services.redis, REPORT_SCHEDULE.name)
         yield gauge(
@@ -80,9 +81,8 @@ class MetricsCollector(Collector):
         with services.redis.pipeline(transaction=False) as pipeline:
             for queue in QUEUES:
                 pipeline.llen(queue)
-            pipeline.exists(STREAM)
-            pipeline.xlen(STREAM)
-            *lengths, _, entries = pipeline.execute()
+            lengths = pipeline.execute()
+        stream, down = stream_state(services.redis), services.telemetry.threads.all_down()
         now, mails = round(time.time() * 1000), MailState(services.redis)
         stops_due = sum(due(stop)[0] <= now for stop in mails.stops().values())
         reports = services.ordering.unreported_count() + mails.due_count(now) + stops_due
@@ -92,11 +92,22 @@ class MetricsCollector(Collector):
             ("queue",),
             (((q,), n) for q, n in zip(QUEUES, lengths, strict=True)),
         )
-        yield gauge("stream_entries", "Entries of the stream door that are not admitted yet.", value=entries)
+        yield gauge("stream_entries", "Entries of the stream that are not admitted yet.", value=stream.entries)
+        yield gauge(
+            "stream_oldest_entry_age_seconds",
+            "Age of the oldest entry of the stream, 0 where there is none.",
+            value=stream.oldest.total_seconds(),
+        )
+        yield gauge(
+            "threads_down",
+            "Background threads that ended unexpectedly and wait to start again.",
+            ("thread",),
+            (((thread,), sum(name == thread for name, _ in down)) for thread in THREADS),
+        )
         yield gauge("reports_waiting", "What is due to be told, and was not yet.", value=reports)
 
     def _of_rate(self, names: list[str]) -> Iterator[Metric]:
-        services = self._app.services
+        services = self._services
         limiter = Limiter(services.redis, services.settings.fortnox_rate_limit)
         used = limiter.used(names)
         yield gauge(
@@ -112,9 +123,9 @@ class MetricsCollector(Collector):
         )
 
 
-def registry(app: App) -> CollectorRegistry:
+def registry(services: Services) -> CollectorRegistry:
     registry = CollectorRegistry()
-    registry.register(MetricsCollector(app))
+    registry.register(MetricsCollector(services))
     return registry
 
 
@@ -136,6 +147,12 @@ def of_counters(counted: Counted) -> Iterator[Metric]:
     yield histogram("fortnox_request_seconds", "How long Fortnox took to answer.", (), counted, "request_seconds")
     yield histogram(
         "delivery_seconds", "From accepted to done, by the kind of thing.", ("kind",), counted, "delivery_seconds"
+    )
+    yield counter(
+        "thread_failures",
+        "Unexpected errors of background threads, after each of which the thread starts again.",
+        ("thread",),
+        family(counted, "threads", 1),
     )
     yield counter("mails", "Mails by whether the SMTP server took them.", ("outcome",), family(counted, "mails", 1))
 

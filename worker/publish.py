@@ -9,9 +9,9 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from config.settings import load_producer_settings
-from delivery.admission import admit
+from delivery.admission import admit, read_event
 from delivery.services import Services, build_services
-from moment.events import Event, parse_event
+from moment.events import Event
 
 log = logging.getLogger(__name__)  # the standard one: this runs in producers' programs, which log as they please
 
@@ -27,12 +27,12 @@ class Receipt(NamedTuple):
 def publish(event: Event | Mapping[str, Any] | str | bytes, *, services: Services | None = None) -> Receipt:
     """Accept an event, given as a model, as an object or as JSON. Once this returns, the event is never lost.
 
-    Without `services`, settings come from the environment (`REDIS_URL`, and `ENCRYPTION_KEYS` for an authorization
-    code). Raises `moment.InvalidEvent` naming each fault by its path, and `redis.RedisError` when Redis did not take
-    the event: it is then still the caller's, and publishing it again is safe.
+    Without `services`, settings come from the environment (`REDIS_URL`, `MAX_EVENT_BYTES`, and `ENCRYPTION_KEYS` for an
+    authorization code). Raises `moment.InvalidEvent` naming each fault by its path, and `redis.RedisError` when Redis
+    did not take the event: it is then still the caller's, and publishing it again is safe.
     """
     services = services or _own_services()
-    parsed = parse_event(event) if isinstance(event, Mapping | str | bytes) else event
+    parsed = read_event(event, services.settings.max_event_bytes)
     admission = admit(parsed, services.ordering, services.vault)
     ids = {"company": parsed.company, "key": str(parsed.key), "event_id": parsed.id, "type": parsed.type}
     log.info("event.accepted", extra=ids | {"known": admission.known})

@@ -108,6 +108,8 @@ def test_every_outcome_has_a_section() -> None:
 
 
 def test_every_metric_is_described(troubled: System) -> None:
-    served = re.findall(r"^# TYPE (\w+) ", generate_latest(registry(troubled.app)).decode(), flags=re.MULTILINE)
+    served = re.findall(
+        r"^# TYPE (\w+) ", generate_latest(registry(troubled.app.services)).decode(), flags=re.MULTILINE
+    )
     assert len(served) > 20
     assert [name for name in served if f"`{name.removeprefix(PREFIX)}`" not in TEXT] == []

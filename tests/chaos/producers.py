@@ -16,12 +16,12 @@ from kombu.exceptions import OperationalError
 from redis import Redis
 from redis.exceptions import RedisError
 
+from stores.event_stream import FIELD, STREAM
 from tasks.flows import RECEIVE
 from tests.chaos.options import Options
 from tests.chaos.workload import Step
 from worker.bootstrap import App
 from worker.publish import publish
-from worker.stream import FIELD, STREAM
 
 GIVES_UP = 0.3  # the chance, where nothing else needs the event
 PAUSE = 0.3  # seconds before it is published again

@@ -8,6 +8,7 @@ from pathlib import Path
 from local import DeadlineExceeded, wait_until
 from messages.catalogue import say
 from ordering import UNSETTLED
+from stores.event_stream import STREAM
 from tests.chaos.checker import Fate, check, to_writes
 from tests.chaos.cluster import Cluster
 from tests.chaos.nemesis import Nemesis
@@ -19,7 +20,6 @@ from tests.chaos.workload import companies, workload
 from tests.unit import factories
 from worker.bootstrap import App, create_app
 from worker.publish import publish
-from worker.stream import STREAM
 
 IMPATIENT = 20.0  # seconds of draining after which what waits for its next attempt is let go
 

@@ -31,7 +31,7 @@ def sync(running: tuple[App, Sandbox]) -> MailDispatch:
 
 
 def value(sync: MailDispatch, name: str, **labels: str) -> float | None:
-    return registry(sync.app).get_sample_value(PREFIX + name, labels)
+    return registry(sync.app.services).get_sample_value(PREFIX + name, labels)
 
 
 def ago(sync: MailDispatch, index: str, event_id: str, **time: float) -> None:

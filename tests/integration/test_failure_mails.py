@@ -12,11 +12,11 @@ import pytest
 import sentry_sdk
 from pydantic import SecretStr
 
+from delivery.admission import take
 from fortnox.situations import SITUATIONS
 from local.sandbox import Sandbox
 from moment.events import event_json, parse_event
 from ordering import Done, Failed, Held, Ordering, Pause, Submission, TargetUnavailable
-from tasks.receive import take
 from tests.mail_dispatch import OPERATOR, START, Inbox, MailDispatch, attached, parsed, running_dispatch, running_smtp
 from tests.sentry import running_sentry
 from tests.unit.factories import credit_note_json, customer_json, invoice_json, project_json
@@ -108,7 +108,7 @@ def test_a_remark_is_told_though_the_event_went_through(dispatch: MailDispatch) 
 
 
 def test_an_event_that_cannot_be_read_and_names_no_company_goes_to_the_operator(dispatch: MailDispatch) -> None:
-    take(dispatch.app, ["no", "event"])
+    take(dispatch.app.services, ["no", "event"])
     assert dispatch.told() == 1
     assert dispatch.mail()["to"] == [OPERATOR]
     assert dispatch.mail()["subject"] == "Fortnox: An event from Moment could not be read"
