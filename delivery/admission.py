@@ -119,14 +119,14 @@ def _check_limits(given: object, most: int) -> None:
 
 def _parsed(given: object) -> Event:
     if not isinstance(given, Mapping | str | bytes):
-        raise InvalidEvent((Problem("", "must be a JSON object", type(given).__name__),))
+        raise InvalidEvent((Problem("", Message("event.not-an-object"), type(given).__name__),))
     try:
         return parse_event(given)
     except InvalidEvent:
         raise
     except Exception as error:
         report_error(error)
-        raise InvalidEvent((Problem("", f"cannot be read ({type(error).__name__})", ""),)) from error
+        raise InvalidEvent((Problem("", Message("event.unreadable", error=type(error).__name__)),)) from error
 
 
 def _refuse(services: Services, given: object, error: InvalidEvent) -> Taken:
@@ -137,8 +137,7 @@ def _refuse(services: Services, given: object, error: InvalidEvent) -> Taken:
 
 
 def _invalid(error: InvalidEvent) -> Message:
-    problems = InvalidEvent(tuple(map(_without_secret, error.problems)))
-    return Message("event.invalid", problems=problems.message)
+    return InvalidEvent(tuple(map(_without_secret, error.problems))).message
 
 
 def _keep(services: Services, submission: Submission) -> Taken:
@@ -237,7 +236,7 @@ def _without_secrets(given: object, vault: Vault) -> object:
 
 
 def _without_secret(problem: Problem) -> Problem:
-    return problem._replace(value=_masked(problem.value))
+    return problem._replace(value=_masked(problem.value)) if isinstance(problem.value, str) else problem
 
 
 def _masked(text: str) -> str:

@@ -275,7 +275,7 @@ class Queries:
         """How many reports a person must still be told."""
         return int(self.redis.zcard(f"{self.prefix}reports"))  # type: ignore[arg-type]  # not awaitable: no asyncio
 
-    def untold(self, company: str, event_id: str) -> bool:
+    def is_unreported(self, company: str, event_id: str) -> bool:
         """Whether a person must still be told of this event."""
         return self.redis.zscore(f"{self.prefix}reports", ref(company, event_id)) is not None
 

@@ -1,7 +1,7 @@
-"""Gathers what the attempts of one process write for people and metrics: at once when little happens, several times a
-second all together when much does, so that a busy process has no round trip for each event.
+"""Buffers what a process writes for people and metrics: a quiet process writes at once, a busy one four times a second,
+so that it needs no round trip for each event.
 
-Nothing depends on it. A process that is killed takes the last moment's write_buffer with it; one that ends writes them.
+Nothing depends on these writes. A process that ends flushes them; one that is killed loses the last quarter second.
 """
 
 import logging
@@ -25,7 +25,7 @@ Write = Callable[["Pipeline"], None]
 
 
 class WriteBuffer:
-    """Adds of write_buffer to a pipeline, executed together."""
+    """Writes that are executed together in one pipeline."""
 
     def __init__(self, redis: Redis, threads: ThreadStates) -> None:
         self._redis = redis
@@ -36,7 +36,7 @@ class WriteBuffer:
         self._sent = float("-inf")
 
     def put(self, write: Write) -> None:
-        """Takes what adds a note to a pipeline; written within a quarter of a second."""
+        """Buffers a write, a function that adds commands to a pipeline. It runs within a quarter of a second."""
         with self._lock:
             self._pending.append(write)
             if time.monotonic() - self._sent < GATHERED_SECONDS:
@@ -48,7 +48,7 @@ class WriteBuffer:
         self.flush()
 
     def flush(self) -> None:
-        """Writes everything now. A Redis that does not take it is told of in the log."""
+        """Runs all buffered writes now. If Redis fails, they are logged and dropped."""
         with self._lock:
             pending, self._pending = self._pending, []
             self._timer, self._sent = None, time.monotonic()

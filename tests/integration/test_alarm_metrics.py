@@ -127,8 +127,8 @@ def test_a_lost_connection_that_nobody_could_be_told_of_waits_to_be_told(sync: M
     publish(customer_json(), services=sync.app.services)
     sync.ordering.pause("acme", Message("test.ended"))
     sync.sandbox.refuse_mail("450")
-    assert sync.told() == 0
+    assert sync.round() == 0
     assert value(sync, "reports_waiting") == 1
     sync.sandbox.refuse_mail(None)
-    assert sync.told(minutes=3) == 1
+    assert sync.round(minutes=3) == 1
     assert value(sync, "reports_waiting") == 0

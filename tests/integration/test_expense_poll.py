@@ -12,11 +12,12 @@ from cli.expenses import standing, why_waiting
 from delivery.context import TransferContext
 from delivery.polling import POLL_ID, poll_asked
 from fortnox.limiter import Limiter
+from messages.catalogue import say
 from ordering import Release
 from stores import Heartbeats
 from tasks import expenses
 from tasks.base import TransferFailed
-from tasks.expenses import Order
+from tasks.expenses import ELSEWHERE, Order
 from tasks.flows import CUSTOMER, EXPENSES, INTEGRATION
 from tests.services import Sandbox
 from tests.unattended import Unattended
@@ -108,7 +109,7 @@ def test_while_moment_is_down_the_poll_backs_off_and_the_companys_transfers_go_o
         run(app, EXPENSES.task.name, POLL_ID)
     record = app.services.ordering.event("acme", POLL_ID)
     assert record is not None
-    assert (record.status, record.reason) == ("retrying", "Moment did not answer as it should (status 503).")
+    assert (record.status, say(record.reason)) == ("retrying", "Moment answered with an error (status 503).")
     assert not app.services.ordering.resting("acme")
 
 
@@ -141,8 +142,8 @@ def test_while_fortnox_is_down_a_poll_is_tried_again_every_interval_and_a_person
     record = app.services.ordering.event("acme", POLL_ID)
     assert record is not None
     assert record.status == "failed"
-    assert "tried 145 times over about a day" in record.reason
-    assert record.remedy == "Nothing: it goes on by itself when Fortnox works again."
+    assert "tried 145 times, over about a day" in say(record.reason)
+    assert say(record.remedy) == "Nothing: it goes on by itself when Fortnox works again."
 
     sandbox.delete("faults")
     assert poll_asked(app.services.ordering, "acme")  # as in the company's next slot
@@ -151,7 +152,7 @@ def test_while_fortnox_is_down_a_poll_is_tried_again_every_interval_and_a_person
 
 def test_a_person_who_is_told_after_a_day_is_told_which_system_is_down(app: App, sandbox: Sandbox) -> None:
     sandbox.supplier_invoice("acme", ROW)
-    for status, remedy in ((503, "Moment works again"), (401, "a new API key of Moment's")):
+    for status, remedy in ((503, "Moment works again"), (401, "a new API key for Moment")):
         sandbox.in_moment("POST", "faults", {"kind": "fail_next", "status": status, "count": 1})
         poll_asked(app.services.ordering, "acme")
         app.services.redis.hset(f"mf:event:acme:{POLL_ID}", "attempts", 144)  # as if for a day
@@ -161,7 +162,7 @@ def test_a_person_who_is_told_after_a_day_is_told_which_system_is_down(app: App,
             run(app, EXPENSES.task.name, POLL_ID)
         record = app.services.ordering.event("acme", POLL_ID)
         assert record is not None
-        assert remedy in record.remedy
+        assert remedy in say(record.remedy)
 
 
 def test_a_failed_event_names_its_supplier_invoice_and_is_over_when_that_goes_through(
@@ -182,7 +183,7 @@ def test_a_failed_event_names_its_supplier_invoice_and_is_over_when_that_goes_th
 
     over = app.services.ordering.event("acme", failed.id)
     assert over is not None
-    assert (over.status, over.reason) == ("skipped", "It went through since.")
+    assert (over.status, say(over.reason)) == ("skipped", "It has gone through since.")
     assert app.services.stores.expenses("acme").failure(number) is None
 
 
@@ -227,16 +228,16 @@ def test_a_refusal_that_goes_through_leaves_only_what_still_stands(app: App, san
     poll_asked(app.services.ordering, "acme")
     assert run(app, EXPENSES.task.name, POLL_ID) == "done"
     (failed,) = app.services.ordering.failed("acme")
-    assert "Row 2: " in failed.reason
-    assert "Row 4 (" in failed.reason
+    assert "Row 2: " in say(failed.reason)
+    assert "Row 4 (" in say(failed.reason)
 
     app.services.ordering.retry("acme", failed.id)
     with suppress(TransferFailed):
         run(app, EXPENSES.task.name, failed.id)
 
     (failed,) = app.services.ordering.failed("acme")
-    assert "Row 2: " in failed.reason
-    assert "Row 4" not in failed.reason
+    assert "Row 2: " in say(failed.reason)
+    assert "Row 4" not in say(failed.reason)
     assert "fortnox:1:4" in sandbox.expenses("acme")
 
 
@@ -258,7 +259,7 @@ def test_who_watches_an_import_is_told_what_it_waits_for(app: App, sandbox: Sand
     with pytest.raises(ShownAsRetry):
         run(app, EXPENSES.task.name, POLL_ID)
     Heartbeats(app.services.redis).beat("worker")
-    assert why(app) == "Moment did not answer as it should (status 503). It is tried again by itself."
+    assert why(app) == "Moment answered with an error (status 503). It is tried again by itself."
     app.services.ordering.pause("acme", "Fortnox no longer accepts the connection.")
     assert "acme is paused: Fortnox no longer accepts the connection." in why(app)
 
@@ -357,7 +358,7 @@ def test_what_failed_in_the_former_ledger_is_skipped_and_a_retry_of_it_touches_n
 
     over = app.services.ordering.event("acme", failed.id)
     assert over is not None
-    assert (over.status, over.reason) == ("skipped", "The company is connected to another Fortnox ledger.")
+    assert (over.status, say(over.reason)) == ("skipped", say(ELSEWHERE))
     sandbox.in_moment("POST", "faults", refusal)
     sandbox.supplier_invoice(other, ROW, invoice={"GivenNumber": "1"})
     poll_to_the_end(app)
@@ -385,7 +386,7 @@ def test_a_poll_that_was_under_way_when_another_ledger_was_connected_brings_noth
 
         outcome = expenses.poll(context)
 
-    assert outcome == Release(reason="The company is connected to another Fortnox ledger.")
+    assert outcome == Release(reason=ELSEWHERE)
     assert amounts(sandbox) == {}
     assert app.services.ordering.settle(claim, outcome) == ()
     assert run(app, EXPENSES.task.name, POLL_ID) == "done"

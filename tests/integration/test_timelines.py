@@ -6,7 +6,7 @@ import pytest
 from redis import Redis
 
 from ordering import Done, Failed, Ordering, Submission
-from stores import Entry, TimelineStore
+from stores import TimelineEntry, TimelineStore
 
 DAYS = timedelta(days=90)
 KEY = "mf:timeline:acme:e1"
@@ -22,7 +22,7 @@ class Log:
         self.ordering.publish(Submission("acme", "e1", "acme/invoice/1", "invoice.finalized", "{}", datetime.now(UTC)))
 
     def note(self, what: str) -> None:
-        self.timeline.note("acme", "e1", Entry(datetime.now(UTC), what, {}))
+        self.timeline.add("acme", "e1", TimelineEntry(datetime.now(UTC), what, {}))
 
     def ends(self, outcome: Done | Failed) -> None:
         claim = self.ordering.claim("acme", "e1")

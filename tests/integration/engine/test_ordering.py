@@ -394,11 +394,11 @@ def test_a_person_is_told_of_a_held_event_only_where_that_is_news(line: Line) ->
     line.publish("c1")
     line.run("c1", Held("acme/access/customers", why("no licence"), tell=False))
     assert line.ordering.unreported() == []
-    assert not line.ordering.untold("acme", "c1")
+    assert not line.ordering.is_unreported("acme", "c1")
     line.publish("c2", "customer/2")
     line.run("c2", Held("acme/access/customers", why("no licence")))
     assert [one[:2] for one in line.ordering.unreported()] == [("acme", "c2")]
-    assert line.ordering.untold("acme", "c2")
+    assert line.ordering.is_unreported("acme", "c2")
 
 
 def test_a_refused_event_is_not_tried_again_before_its_prerequisite_went_through(line: Line) -> None:
