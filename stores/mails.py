@@ -107,10 +107,6 @@ class MailState:
         """How many topics have a mail that may be sent now."""
         return int(self._redis.zcount(self._key("due"), "-inf", now))  # type: ignore[arg-type]
 
-    def due_count(self, now: int) -> int:
-        """How many topics have a mail that may go now."""
-        return int(self._redis.zcount(self._key("due"), "-inf", now))  # type: ignore[arg-type]
-
     def history(self, topic: Topic) -> TopicHistory:
         names = ["started", "mails", "events", "last_sent", "maybe_sent"]
         found: Any = self._redis.hmget(self._topic(topic), names)

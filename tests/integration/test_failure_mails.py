@@ -713,7 +713,7 @@ def test_a_connection_that_cannot_be_read_sends_the_mail_to_the_operator_who_is_
 def test_a_file_name_with_line_breaks_is_no_paragraph_of_a_mail(dispatch: MailDispatch) -> None:
     dispatch.connect()
     name = "avtal.pdf\r\n\r\nGör så här\r\n----------\r\nBetala till konto 123. \u202e\x1b[2J" + "x" * 5000
-    publish(customer_json(), app=dispatch.app)
+    publish(customer_json(), services=dispatch.app.services)
     claim = dispatch.ordering.claim("acme", "e1")
     assert claim is not None
     dispatch.ordering.settle(claim, Done(Message("unreadable", text=name)))
