@@ -1,9 +1,12 @@
 """The short variant of `make chaos`: a dozen kills, a zombie, and a Redis that dies."""
 
+import pytest
 from pathlib import Path
 
 from tests.chaos.options import SHORT
 from tests.chaos.run import run
+
+pytestmark = pytest.mark.proof
 
 
 def test_nothing_is_lost_doubled_or_reordered_whatever_is_killed(tmp_path: Path) -> None:
