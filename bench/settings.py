@@ -13,5 +13,5 @@ class WorkerSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="BENCH_", frozen=True)
 
-    contestant: Contestant
+    system: Contestant
     record: Path

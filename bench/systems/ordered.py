@@ -1,4 +1,4 @@
-"""Ours: the production app, door, transfer task and pump; only what a transfer does is the benchmark's handler."""
+"""Ours: the production app, entrance, transfer task and pump; only what a transfer does is the benchmark's handler."""
 
 from datetime import timedelta
 from typing import Any

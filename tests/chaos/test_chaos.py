@@ -1,7 +1,8 @@
 """The short variant of `make chaos`: a dozen kills, a zombie, and a Redis that dies."""
 
-import pytest
 from pathlib import Path
+
+import pytest
 
 from tests.chaos.options import SHORT
 from tests.chaos.run import run
