@@ -14,7 +14,7 @@ from redis import Redis
 
 from bench.plan import Planned
 from bench.record import Reader, Writer
-from bench.settings import Contestant
+from bench.settings import SystemName
 from bench.systems import Publish, system
 from config import Settings, load_settings
 from local import EmbeddedRedis, ManagedProcess, Processes, wait_until
@@ -32,7 +32,7 @@ class Variant:
     """
 
     name: str
-    system: Contestant
+    system: SystemName
     fsync: Literal["everysec", "always"] = "everysec"
     companies: int = 50
     cap: int = 8
@@ -77,7 +77,7 @@ class Environment:
             *("--without-gossip", "--without-mingle"),
         ]
         environment = self._services | {
-            "BENCH_CONTESTANT": self.variant.system,
+            "BENCH_SYSTEM": self.variant.system,
             "BENCH_RECORD": str(self._directory / "record"),
             "PYTHONPATH": str(ROOT),
         }
@@ -139,8 +139,8 @@ class Environment:
 
     def _publisher(self) -> Publish:
         if self._publish is None:
-            system = system(self.variant.system)
-            self._publish = system.publisher(system.create_app(self.settings))
+            chosen = system(self.variant.system)
+            self._publish = chosen.publisher(chosen.create_app(self.settings))
         return self._publish
 
     @property

@@ -10,7 +10,7 @@ from typing import Any, Protocol, cast
 
 from celery import Celery
 
-from bench.settings import Contestant
+from bench.settings import SystemName
 from config import Settings
 
 Publish = Callable[[dict[str, Any]], object]
@@ -22,6 +22,6 @@ class System(Protocol):
     def publisher(self, app: Any) -> Publish: ...
 
 
-def system(system: Contestant) -> System:
+def system(system: SystemName) -> System:
     """Imported only when asked for: importing the ordered one sets up the system's logging in this process."""
     return cast(System, import_module(f"bench.systems.{system}"))
