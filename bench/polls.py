@@ -20,10 +20,10 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rich.console import Console
 
+from delivery.polling import POLL_ID
 from local import wait_until
 from local.processes import ManagedProcess
 from local.stack import Stack
-from tasks.schedule import POLL_ID
 from worker.bootstrap import App, create_app
 from worker.publish import publish
 

@@ -78,7 +78,7 @@ def show(company: CompanyArgument, json: Json = False) -> None:
 def _tell_problems(connection: Connection | None) -> None:
     for problem in connection.problems if connection else ():
         stops = f" [dim](stops {', '.join(problem.stops)})[/]" if problem.stops else ""
-        out.print(f"\n[yellow]![/] {escape(problem.what)}{stops}\n  {escape(problem.remedy)}", soft_wrap=True)
+        out.print(f"\n[yellow]![/] {escape(say(problem.what))}{stops}\n  {escape(say(problem.remedy))}", soft_wrap=True)
 
 
 @companies.command()
@@ -266,7 +266,7 @@ def _deliver(app: App, company: str, event_type: str, integration: dict[str, Any
         "integration": integration,
     }
     try:
-        publish(given, app=app)
+        publish(given, services=app.services)
     except InvalidEvent as error:
         fail(str(error), 2)
 

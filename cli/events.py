@@ -19,11 +19,11 @@ from ordering import EventRecord
 from ordering.engine import PAGE, STATUSES
 from ordering.history import Filter, find, told
 from stores import Entry
+from tasks.flows import NUMBERED
 
 events = typer.Typer(no_args_is_help=True, help="Find events and export them, retry failed ones, skip one.")
 
 WALL = ZoneInfo("Europe/Stockholm")  # what a time without a zone means, and what people are shown
-KINDS = ("customer", "project", "invoice")
 
 Company = Annotated[str | None, typer.Option("--company", help="Only this company's.")]
 Status = Annotated[str | None, typer.Option("--status", help=f"Only these: one of {', '.join(STATUSES)}.")]
@@ -92,7 +92,7 @@ def to_filter(
         fail(f"--status {status}: one of {', '.join(STATUSES)}", 2)
     if number is not None and company is None:
         fail("--number needs --company: each company has numbers of its own", 2)
-    keys = tuple(filter(None, [key])) if number is None else tuple(f"{company}/{kind}/{number}" for kind in KINDS)
+    keys = tuple(filter(None, [key])) if number is None else tuple(f"{company}/{kind}/{number}" for kind in NUMBERED)
     return Filter(
         company=company or "",
         status=status or "",

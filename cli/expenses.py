@@ -13,7 +13,8 @@ from cli.companies import CompanyArgument
 from cli.console import Json, connected, err, fail, out, print_json
 from cli.health import TAKEN_AFTER
 from cli.status import POLL, progress
-from delivery.expense_sync import ExpenseSync, Looked
+from delivery.expenses import ExpenseSync, Inspection
+from delivery.polling import POLL_ID, poll_asked
 from delivery.services import Services
 from fortnox.codes import explain as in_words
 from fortnox.errors import FortnoxError
@@ -26,7 +27,6 @@ from ordering.engine import UNSETTLED
 from stores import NeverConnected
 from stores.heartbeats import WORKER
 from tasks.expenses import rules_of, switched_off
-from tasks.schedule import POLL_ID, poll_asked
 
 expenses = typer.Typer(no_args_is_help=True, help="Supplier invoices that come back to Moment as expenses.")
 
@@ -38,7 +38,7 @@ def show_status(
     company: Annotated[str | None, typer.Argument(help="Only this company.", metavar="[COMPANY]")] = None,
     json: Json = False,
 ) -> None:
-    """Show when each company is polled, what is still to be looked at, and what Moment got."""
+    """Show when each company is polled, what is still to be inspection at, and what Moment got."""
     with connected() as app:
         if company and company not in app.services.ordering.companies():
             fail(f"{company}: no event of this company was ever accepted", 2)
@@ -97,7 +97,7 @@ def import_expenses(
     if json:
         print_json({"company": company, **done, "failed": failed, "left": left})
     else:
-        out.print(f"{done['looked']} supplier invoices looked at: " + _in_words(done))
+        out.print(f"{done['looked']} supplier invoices inspection at: " + _in_words(done))
         if failed:
             out.print(f"[red]{failed} need a person[/]: moment-fortnox events list --company {company} --status failed")
     if left or failed:
@@ -112,13 +112,13 @@ def _in_words(done: dict[str, int]) -> str:
 def _watch(services: Services, company: str, timeout: float) -> int:
     """Shows the import until it is through. Returns how many supplier invoices are left when the time is up."""
     deadline, told = time.monotonic() + timeout, ""
-    poll_asked(services, company, anew=True)  # what failed before says nothing of now
+    poll_asked(services.ordering, company, anew=True)  # what failed before says nothing of now
     asked = time.monotonic()
     with progress() as bar:
         task = bar.add_task("Listing", total=None)
         while True:
             if time.monotonic() > asked + ASKED_AGAIN:
-                poll_asked(services, company)
+                poll_asked(services.ordering, company)
                 asked = time.monotonic()
             record = services.ordering.event(company, POLL_ID)
             if record is not None and record.status == "failed":
@@ -174,20 +174,20 @@ def explain(
         services = app.services
         sync = _sync(services, company)
         try:
-            looked = sync.read(given_number, asked=True)
+            inspection = sync.reader.read(given_number, asked=True)
         except FortnoxError as error:
-            fail(" ".join(in_words(error)).strip())
+            fail(say(Message.join(*in_words(error))))
         except MomentError as error:
-            fail(error.reason)
+            fail(say(error.reason))
         except NeverConnected as error:
             fail(str(error), 2)
-        found = explained(sync, looked, services.ordering.paused(company))
-    if looked.invoice is None:
+        found = explained(sync, inspection, services.ordering.paused(company))
+    if inspection.invoice is None:
         fail(f"{given_number}: there is no such supplier invoice in the Fortnox of {company}")
     if json:
         print_json(found)
         return
-    invoice = looked.invoice
+    invoice = inspection.invoice
     out.print(f"Supplier invoice {given_number}: {escape(f'{invoice.supplier_name} {invoice.invoice_number}')}, "
               f"{invoice.invoice_date}, {'posted' if invoice.booked else 'not posted'}"
               f"{', cancelled' if invoice.cancelled else ''}")  # fmt: skip
@@ -203,11 +203,11 @@ def explain(
         out.print(f"[red]failed[/]: moment-fortnox events show {company} {found['failure']}")
 
 
-def explained(sync: ExpenseSync, looked: Looked, paused: Message | None) -> dict[str, Any]:
+def explained(sync: ExpenseSync, inspection: Inspection, paused: Message | None) -> dict[str, Any]:
     """What `explain --json` prints. States: sent, changes, would be sent, would be withdrawn, invoiced, not sent."""
-    sent = sync.store.sent(looked.number)
+    sent = sync.store.sent(inspection.number)
     rows, places = [], set[int]()
-    for row in looked.rows:
+    for row in inspection.rows:
         place = place_of(row.number, sent)
         places.add(place)
         before = sent.get(place)
@@ -228,16 +228,16 @@ def explained(sync: ExpenseSync, looked: Looked, paused: Message | None) -> dict
                 "project": row.project,
                 "amount": f"{row.amount:.2f}",
                 "state": state,
-                "reason": str(row.reason or ""),
+                "reason": say(row.reason.message) if row.reason else "",
                 "expense": row.expense.fields() if row.expense else None,
             }
         )
     return {
         "company": sync.company,
-        "givenNumber": looked.number,
+        "givenNumber": inspection.number,
         "rows": rows,
         "withdrawnRows": sorted(set(sent) - places),
-        "failure": sync.store.failure(looked.number),
+        "failure": sync.store.failure(inspection.number),
         "paused": None if paused is None else say(paused),
     }
 

@@ -9,11 +9,13 @@ import typer
 from redis.exceptions import RedisError, ResponseError
 
 from cli.console import Json, complaint, fail, out, print_json, settings
-from config.celery import MAIL_QUEUE, POLLS_QUEUE, TRANSFERS_QUEUE
+from config.queues import MAIL_QUEUE, POLLS_QUEUE, TRANSFERS_QUEUE
+from config.redis import DURABLE
 from ordering.engine import UnknownLayout
+from stores.beat import beat_age
 from stores.heartbeats import MAIL, POLLS, PUMP, WORKER
-from worker.bootstrap import DURABLE, REPORT_SCHEDULE, App, create_app
-from worker.heartbeat import beat_age
+from tasks.flows import REPORT_SCHEDULE
+from worker.bootstrap import App, create_app
 
 STUCK_AFTER = timedelta(seconds=60)  # any worker's pump moves what is due within a second, and says so each 5 s
 TAKEN_AFTER = timedelta(seconds=90)  # a worker takes something at least each minute: beat sends it a tick
@@ -51,7 +53,7 @@ def health(
 
 def _redis(app: App) -> Iterator[str]:
     try:
-        app.services.redis.set("mf:health", "", ex=60)
+        app.services.telemetry.heartbeats.check_writable()
     except ResponseError as error:  # out of memory, a replica, or a disk that is full
         yield complaint(app, error)
     try:
@@ -74,6 +76,8 @@ def _delivery(app: App) -> Iterator[str]:
     elif pumped > STUCK_AFTER:
         yield f"No worker has looked for what is due for {_seconds(pumped)}: does one run?"
     yield from _taken(app, TRANSFERS_QUEUE, ages.get(WORKER), TAKEN_AFTER, "Transfers wait", "events,transfers")
+    for thread, worker in app.services.telemetry.threads.all_down():
+        yield f"The {thread} of worker {worker} ended unexpectedly and is being restarted: see its log."
 
 
 def _background(app: App) -> Iterator[str]:
@@ -89,7 +93,7 @@ def _taken(app: App, queue: str, ago: timedelta | None, at_most: timedelta, what
 
 
 def _beat(app: App) -> Iterator[str]:
-    ago = beat_age(app, REPORT_SCHEDULE)
+    ago = beat_age(app.services.redis, REPORT_SCHEDULE.name)
     if ago is None:
         yield "Beat has never run."
     elif ago > BEAT_AFTER:

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from cli.console import Json, err, fail, out, print_json, styled
 from cli.status import moving, overview, progress
+from delivery.polling import POLL_ID, poll_asked
 from local import DeadlineExceeded, NoRedisServer, ProcessDied, Processes, wait_until
 from local.day import (
     COMPANY,
@@ -27,7 +28,6 @@ from local.day import (
 )
 from local.stack import Stack, start_sandbox
 from messages.catalogue import say
-from tasks.schedule import POLL_ID, poll_asked
 from worker.bootstrap import App, create_app
 from worker.publish import publish
 
@@ -72,7 +72,7 @@ def _demo(stack: Stack, json: bool) -> bool:
     app = create_app(stack.settings)
     events = working_day(stack.sandbox.code(COMPANY))
     for event in events:  # before there is a worker: the check on connecting also looks at invoices that wait
-        publish(event, app=app)
+        publish(event, services=app.services)
     if not json:
         out.print(f"[bold]{len(events)} events published[/], as Moment would on a working day of {COMPANY}.")
     started = time.monotonic()
@@ -135,7 +135,7 @@ def _way_back(app: App, stack: Stack, json: bool) -> None:
         stack.sandbox.supplier_invoice(COMPANY, row, **{**more, "invoice": named})
     if not json:
         out.print(f"[bold]{len(SUPPLIER_INVOICES)} supplier invoices entered in Fortnox[/], and asked for at once.")
-    poll_asked(app.services, COMPANY)  # else within ten minutes, in the company's slot
+    poll_asked(app.services.ordering, COMPANY)  # else within ten minutes, in the company's slot
     wait_until(
         lambda: (
             len(stack.sandbox.expenses(COMPANY)) >= len(EXPENSES)
@@ -263,7 +263,7 @@ def up(
                 flower, login = stack.start_flower(FLOWER_PORT)
             app = create_app(stack.settings)
             for event in working_day(stack.sandbox.code(COMPANY)):
-                publish(event, app=app)
+                publish(event, services=app.services)
             _introduce(stack, directory, flower, login)
             _until_interrupted(stack.check)
     except (ProcessDied, DeadlineExceeded, NoRedisServer) as error:

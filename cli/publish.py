@@ -36,7 +36,7 @@ def publish(
     known = 0
     with connected() as app:
         for event in track(events, "Publishing", console=err, transient=True, disable=len(events) < 200):
-            known += publish_event(event, app=app).known
+            known += publish_event(event, services=app.services).known
     accepted = len(events) - known
     if json:
         print_json({"accepted": accepted, "known": known})

@@ -15,7 +15,7 @@ from delivery.context import recorded_as
 from delivery.services import Services
 from delivery.snapshots import ACCEPTED
 from mails.causes import cause
-from messages import Message, text
+from messages import Message
 from messages.catalogue import say
 from ordering import EventRecord
 from ordering.history import Filter
@@ -131,7 +131,7 @@ def _retry(app: App, record: EventRecord, by: str, mark: str = "") -> str:
 
 
 def _note(app: App, record: EventRecord, asked: datetime, by: str) -> None:
-    app.services.telemetry.timeline.note(record.company, record.id, Entry(asked, "retried by hand", {"by": by}))
+    app.services.telemetry.timeline.add(record.company, record.id, Entry(asked, "retried by hand", {"by": by}))
 
 
 def _told(services: Services, record: EventRecord, became: str) -> str:
@@ -159,8 +159,9 @@ def skip(
         skipped, _ = ordering.skip(company, event_id, Message("event.skipped-by-hand", reason=reason, by=who(by)))
         if not skipped:
             fail(f"{company} {event_id}: {'no such event' if record is None else f'it is {record.status}'}")
-        note = Entry(asked, "skipped by hand", {"by": who(by), "reason": text(reason).to_json()})
-        app.services.telemetry.timeline.note(company, event_id, note)
+        given = Message("event.by-hand", reason=reason).to_json()
+        note = Entry(asked, "skipped by hand", {"by": who(by), "reason": given})
+        app.services.telemetry.timeline.add(company, event_id, note)
     released = f"; {behind} that waited for it may go on" if behind else ""
     out.print(f"{company} {event_id}: {styled('skipped')}{released}")
 

@@ -1,8 +1,8 @@
 """Logging for people (console) and machines (JSON): one event per line, on standard error.
 
-`structlog` and the standard library's loggers (Celery, kombu, urllib3) end in the same handler, so every
-line has the same fields: `timestamp` (aware, UTC), `level`, `logger`, `event` and the event's own ids.
-Secrets and e-mail addresses are taken out of every line by `redact`, whoever logged it.
+`structlog` and the standard library's loggers (Celery, kombu, urllib3) use the same handler, so every line
+has the same fields: `timestamp` (aware, UTC), `level`, `logger`, `event` and the event's own ids.
+`redact` removes secrets and e-mail addresses from every line, whoever logged it.
 """
 
 import logging
@@ -20,7 +20,7 @@ from config.settings import Settings
 
 MASK = "***"
 
-# Words that make a field's value a secret or a person's: `refresh_token`, `clientSecret`, `errorEmail`.
+# Words that mark a field's value as secret or personal: `refresh_token`, `clientSecret`, `errorEmail`.
 SECRET_WORDS = frozenset(
     {
         "authorization",
@@ -36,7 +36,7 @@ SECRET_WORDS = frozenset(
         "tokens",
     }
 )
-# Endings that make a secret only as a whole: an ordering `key` and Fortnox's `error_code` are none.
+# Endings that mark a secret only as a whole: an ordering `key` and Fortnox's `error_code` are none.
 SECRET_ENDINGS = ("apikey", "authorizationcode", "basicauth", "encryptionkey", "encryptionkeys", "privatekey")
 # Names that only look like secrets: a fencing token is a counter.
 PLAIN_NAMES = frozenset({"fencingtoken", "tokentype"})
@@ -56,12 +56,12 @@ _SECRETS_IN_TEXT = (
     (re.compile(r"[\w.!#$%&'*+=?^`{|}~-]+@(?P<domain>[\w-]+(?:\.[\w-]+)+)"), rf"{MASK}@\g<domain>"),
 )
 
-# What each of them needs to be there.
+# Each pattern needs one of these.
 _SUSPECT = re.compile(r"[@=]|\b(?:Bearer|Basic)\s", re.IGNORECASE)
 
 LONGEST_TASK_NAME = 60  # characters: a name is a producer's choice
 
-# Loggers that repeat, for every task, what our own events say better.
+# Loggers that repeat, for every task, what our own events say.
 QUIET_LOGGERS = {
     "celery.worker.strategy": logging.WARNING,  # "Task … received"
     "celery.app.trace": logging.WARNING,  # "Task … succeeded"; failures are ERROR and stay

@@ -1,4 +1,4 @@
-"""What one holder has to deliver one event: the event, its lease, the company's ledger, and the steps taken so far."""
+"""What a transfer works with: the event, its lease, the company's ledger, and the steps taken so far."""
 
 import json
 import time
@@ -6,33 +6,35 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 from delivery.leases import HandedBack, LeaseHandle
 from delivery.services import Services
 from fortnox import Fortnox, FortnoxError
 from fortnox.errors import OutcomeUnknown, Throttled
+from messages import Message
 from ordering import Claim, Skipped
 from stores import CompanySettings, Connection, LinkStore
+from tasks.flows import flow_of
 
 NOT_TAKEN, IN_DOUBT, TAKEN = "", "?", "1"  # what is recorded for a step
-SEEN = "seen"  # the step under which an attempt hands on what it saw
-SEEN_SECONDS = 20.0  # that this holds good: a few of the rate limit's windows
+SEEN = "seen"  # the step under which a throttled attempt stores its cache for the next one
+SEEN_SECONDS = 20.0  # how long a cached answer is good: a few windows of the rate limit
 IN_LEDGER = "@"  # between a step and the tenant id of the ledger that it was taken in
 
-DISABLED = Skipped("The integration is disabled for this company.")
+DISABLED = Skipped(Message("transfer.disabled"))
 
 
 @dataclass(frozen=True)
 class TransferContext:
-    """One event in the hands of one holder, with what it takes to deliver it."""
+    """One attempt at one event, with what it takes to deliver it."""
 
     event: Any
     claim: Claim
     lease: LeaseHandle
     services: Services
-    steps: dict[str, str] = field(default_factory=dict)  # taken in this ledger, by earlier holders and by this one
-    seen: dict[str, tuple[float, str]] = field(default_factory=dict)  # by what it is about: when, and what
+    steps: dict[str, str] = field(default_factory=dict)  # taken in this ledger, by earlier attempts and by this one
+    seen: dict[str, tuple[float, str]] = field(default_factory=dict)  # cached answers: when they came, and their value
 
     @cached_property
     def connection(self) -> Connection:
@@ -46,36 +48,37 @@ class TransferContext:
 
     @cached_property
     def fortnox(self) -> Fortnox:
-        """The company's ledger. Every request makes sure first that the event is still this holder's."""
+        """The company's ledger. Every request first checks the lease."""
         return self.services.fortnox.open(self.lease)
 
     @property
     def links(self) -> LinkStore:
         return self.services.stores.links(self.claim.company, self.lease.ledger)
 
-    def switched_off(self, kind: Literal["customers", "projects", "invoices"]) -> Skipped | None:
-        """Why this kind of thing is not transferred for the company, if it is not."""
+    def switched_off(self) -> Skipped | None:
+        """The outcome where the company does not want this kind of thing transferred, else None."""
         if self.connection.state == "disabled":
             return DISABLED
-        if not getattr(self.connection.integration.transfers, kind):
-            return Skipped(f"The transfer of {kind} is switched off for this company.")
+        flow = flow_of(self.claim.type)
+        if flow is not None and not getattr(self.connection.integration.transfers, flow.choice):
+            return Skipped(Message("transfer.switched-off", what=Message(f"noun.{flow.kind}", n=2)))
         return None
 
     def taken(self, step: str) -> str | None:
-        """What was recorded when this step was taken, by whichever holder; None when it was not, or may not be."""
+        """The value recorded when any attempt took this step; None where it was not taken, or is in doubt."""
         value = self.steps.get(step)
         return None if value in (None, NOT_TAKEN, IN_DOUBT) else value
 
     def in_doubt(self, step: str) -> bool:
-        """Whether an earlier holder may have taken the step without living to record it: look before taking it."""
+        """Whether an earlier attempt may have taken the step and died before recording it: look before taking it."""
         return self.steps.get(step) == IN_DOUBT
 
     @contextmanager
     def taking(self, step: str) -> Iterator[None]:
-        """Around the one request that takes the step: it is in doubt from before until it is recorded as taken.
+        """Wrap the one request that takes the step. The step is in doubt from before the request until it is recorded.
 
-        An error that says that nothing was changed ends the doubt; where there was no room for the request, all is as
-        it was. Raises `LeaseLost`.
+        An error that proves that nothing was changed ends the doubt; a request that was not sent for lack of capacity
+        leaves the step as it was. Raises `LeaseLost`.
         """
         before = self.steps.get(step, NOT_TAKEN)
         self.record(step, IN_DOUBT)
@@ -92,22 +95,22 @@ class TransferContext:
         self.seen.clear()  # a write may change it
 
     def cached(self, what: str) -> str | None:
-        """What was seen in Fortnox a moment ago, by this attempt or by one before it that ended for want of room."""
+        """An answer of Fortnox from a moment ago, seen by this attempt or by a throttled one before it."""
         at, found = self.seen.get(what, (0.0, None))
         return found if abs(time.time() - at) < SEEN_SECONDS else None  # by the clock of whichever worker
 
     def remember(self, what: str, found: str) -> None:
-        """Notes what a look or a refusal has shown, so that the attempt after one that was throttled goes on from it.
+        """Cache what a request has shown, so that the attempt after a throttled one does not repeat the request.
 
-        With eight that want the same room, two requests in a row are hard to come by.
+        Eight concurrent transfers share one rate limit, so two consecutive requests rarely fit.
         """
         self.seen[what] = (time.time(), found)
 
     @contextmanager
     def passing_on_the_cache(self) -> Iterator[None]:
-        """Around an attempt. One that ends in any other way, or dies, leaves nothing of it. Raises `LeaseLost`."""
-        if noted := self.steps.get(SEEN):
-            self.seen.update(json.loads(noted))
+        """Wrap an attempt: its cache is stored if it is throttled or handed back, else dropped. Raises `LeaseLost`."""
+        if stored := self.steps.get(SEEN):
+            self.seen.update(json.loads(stored))
             self.record(SEEN, NOT_TAKEN)
         try:
             yield
@@ -117,21 +120,21 @@ class TransferContext:
             raise
 
     def record(self, step: str, value: str = TAKEN) -> None:
-        """Records a step, and in which ledger, before the next is taken. Raises `LeaseLost`."""
+        """Record a step and the ledger it was taken in, before the next step is taken. Raises `LeaseLost`."""
         self.services.ordering.record(self.claim, recorded_as(step, self.lease.ledger), value)
         self.steps[step] = value
 
 
 def recorded_as(step: str, ledger: int | None) -> str:
-    """The name under which a step is recorded that is taken in this ledger. Pure."""
+    """The name under which a step in this ledger is recorded. Pure."""
     return step if ledger is None else f"{step}{IN_LEDGER}{ledger}"
 
 
 def counting(progress: Mapping[str, str], ledger: int | None) -> dict[str, str]:
-    """The recorded steps that count in this ledger: those taken there, and those taken where none was known.
+    """The recorded steps that count in this ledger: those taken in it, and those taken while no ledger was known.
 
-    What was created in one ledger is not there in another, though that may well have something of the same number, and
-    what a person said of the one (`--accept-existing`) is not said of the other. Pure.
+    What was created in one ledger does not exist in another, and a person's decision about one (`--accept-existing`)
+    is no decision about the other. Pure.
     """
     taken_here = f"{IN_LEDGER}{ledger}"
     anywhere = {name: value for name, value in progress.items() if IN_LEDGER not in name}

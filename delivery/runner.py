@@ -1,4 +1,4 @@
-"""Runs the transfer of a claimed event and settles it. The same steps for every kind."""
+"""Runs the transfer of a claimed event and settles it, in the same steps for every kind."""
 
 import random
 import time
@@ -11,7 +11,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from delivery.bugs import is_bug, report_bug
 from delivery.context import DISABLED, TransferContext, counting
-from delivery.retry_policy import decide
+from delivery.retry_policy import OutOfTime, decide
 from delivery.services import Services
 from fortnox.errors import PrerequisiteMissing
 from moment.events import parse_event
@@ -27,8 +27,9 @@ Read = Callable[[str], Any]  # an event's body → the event, which names its pr
 
 
 def settle(claim: Claim, services: Services, outcome: Outcome) -> None:
-    """Says how a claimed event ended. A Redis that is away is waited for as long as the lease may hold: what was done
-    would else be looked up and gone through again. Raises `LeaseLost`.
+    """Store how a claimed event ended. Raises `LeaseLost`.
+
+    A Redis that is down is waited for while the lease may hold: otherwise the next attempt would repeat the work.
     """
     deadline = time.monotonic() + services.ordering.lease.total_seconds() * 2 / 3  # renewed within the third before
     while True:
@@ -42,8 +43,17 @@ def settle(claim: Claim, services: Services, outcome: Outcome) -> None:
             time.sleep(WAIT_FOR_REDIS)
 
 
-def run(claim: Claim, services: Services, transfer: Deliver, read: Read = parse_event) -> Outcome:
-    """Delivers a claimed event and says how that ended. Raises `LeaseLost` when it is no longer ours to say."""
+def run(
+    claim: Claim,
+    services: Services,
+    transfer: Deliver,
+    read: Read = parse_event,
+    interrupted_by: type[Exception] = OutOfTime,
+) -> Outcome:
+    """Deliver a claimed event and return how that ended. Raises `LeaseLost`.
+
+    `interrupted_by`: the error that a time limit raises in the middle of whatever runs.
+    """
     needs: tuple[str, ...] = ()
     try:
         event = read(claim.body)
@@ -57,10 +67,11 @@ def run(claim: Claim, services: Services, transfer: Deliver, read: Read = parse_
         raise
     except Exception as error:  # noqa: BLE001 - `decide` tells the errors apart, and a bug fails loudly
         if isinstance(error, NeverConnected) and _is_disabled(services, claim.company):
-            return DISABLED  # a moment ago
-        outcome = decide(error, claim, needs, chance=random.random())
+            return DISABLED  # it was disabled while the event ran
+        known = OutOfTime() if isinstance(error, interrupted_by) else error
+        outcome = decide(known, claim, needs, chance=random.random())
         if isinstance(error, PrerequisiteMissing) and isinstance(outcome, Held):
-            _doubt(services, outcome.key)
+            _forget_link(services, outcome.key)
         if is_bug(outcome):
             report_bug(error, claim)
         return outcome
@@ -71,7 +82,7 @@ def _is_disabled(services: Services, company: str) -> bool:
     return connection is not None and connection.state == "disabled"
 
 
-def _doubt(services: Services, key: str) -> None:
-    """Fortnox does not have this customer or project as it was written: the next event of it writes it anew."""
+def _forget_link(services: Services, key: str) -> None:
+    """Fortnox no longer has this customer or project as we wrote it: its next event writes it again."""
     company, kind, number = key.split("/", 2)
     services.stores.links(company, services.stores.connections.ledger(company)).forget(kind, number)

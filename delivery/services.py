@@ -38,17 +38,19 @@ from stores import (
 )
 from stores.counters import Tally
 from stores.telemetry import Telemetry
+from stores.threads import ThreadStates
 from stores.timetable import every, nightly
 from stores.write_buffer import WriteBuffer
+from tasks.flows import SCOPES
 
 log = structlog.get_logger(__name__)
 
-NEARLY_ALL = 1_000_000  # slots of the rate limit to leave to others: a request is then made only in an empty window
+NEARLY_ALL = 1_000_000  # slots of the rate limit to leave free: the request then needs an empty window
 
 
 @dataclass(frozen=True)
 class Stores:
-    """What is remembered of companies. `links` and `used_accounts` open a company's own."""
+    """What is stored about companies. `links` and `used_accounts` open the store of one company."""
 
     connections: ConnectionStore
     company_settings: CompanySettingsStore
@@ -58,23 +60,23 @@ class Stores:
     used_accounts: Callable[[str], UsedAccounts]
 
     def expenses(self, company: str) -> ExpenseStore:
-        """What is known of the supplier invoices in the ledger that the company is connected to."""
+        """What is known about the supplier invoices in the company's current ledger."""
         return self.ledgers.store(company, self.connections.ledger(company))
 
 
 class OpenLedger(Protocol):
     def __call__(self, lease: LeaseHandle, leave: int = 0) -> Fortnox:
-        """The ledger of the lease's company. Requests leave `leave` slots of the rate limit to others, nearly all while
-        the company has transfers due.
+        """The ledger of the lease's company. Requests keep `leave` slots of the rate limit free for others, and nearly
+        all while the company has transfers due.
         """
 
 
 @dataclass(frozen=True)
 class FortnoxAccess:
-    """Ways into Fortnox.
+    """Access to Fortnox.
 
-    `open` is a company's ledger for the holder of a lease, `read` the one for a person's question, without a lease.
-    `check_capacity` raises `WindowFull` where the rate limit has no room for a request of the company now.
+    `open` gives the holder of a lease the company's ledger; `read` gives it for a person's question, without a lease.
+    `check_capacity` raises `WindowFull` where the rate limit has no capacity for a request of the company now.
     """
 
     open: OpenLedger
@@ -87,7 +89,7 @@ class FortnoxAccess:
 
 @dataclass(frozen=True)
 class MomentAccess:
-    """Moment's API, and the files that it serves."""
+    """Moment's API and the files it serves."""
 
     api: MomentApi
     files: FileSource
@@ -103,9 +105,9 @@ class Polling:
 
 @dataclass(frozen=True)
 class Services:
-    """Everything that a process works with. Functions are given the group that they use.
+    """Everything that a process works with. Functions take only the groups that they use.
 
-    `request_report` asks for a round of mails; a request that is lost only delays it.
+    `request_report` asks for a round of mails; a lost request only delays the mails.
     """
 
     settings: Settings
@@ -121,7 +123,7 @@ class Services:
     request_report: Callable[[], None]
 
     def consent_address(self, company: str) -> str | None:
-        """Where a person of the company consents (again); None where no redirect address is set."""
+        """The address where a person of the company consents; None where no redirect address is set."""
         if self.settings.fortnox_redirect_uri is None:
             return None
         connection = self.stores.connections.find(company)
@@ -132,9 +134,9 @@ class Services:
 def build_services(
     settings: Settings, *, request_report: Callable[[], None] = lambda: None, stopping: Stopping | None = None
 ) -> Services:
-    """Builds everything for this process, without opening a connection."""
+    """Build everything for this process, without opening a connection."""
     redis = redis_client(settings, decode_responses=True)
-    vault = Vault(settings.encryption_keys)
+    vault = Vault(settings.encryption_keys, sandbox=settings.is_sandbox)
     counters = Counters(redis)
     ordering = Ordering(
         redis,
@@ -144,6 +146,7 @@ def build_services(
         sender=wakeup_sender(),
     )
     connections = ConnectionStore(redis, vault)
+    threads = ThreadStates(redis, counters)
     return Services(
         settings=settings,
         redis=redis,
@@ -170,9 +173,10 @@ def build_services(
             timeline=TimelineStore(redis, settings.retention_days),
             counters=counters,
             heartbeats=Heartbeats(redis),
-            write_buffer=WriteBuffer(redis),
+            threads=threads,
+            write_buffer=WriteBuffer(redis, threads),
         ),
-        leases=LeaseKeeper(ordering, stopping or Stopping(), connections.ledger),
+        leases=LeaseKeeper(ordering, stopping or Stopping(), connections.ledger, threads),
         request_report=request_report,
     )
 
@@ -186,6 +190,7 @@ def _fortnox(
         settings.fortnox_client_id,
         settings.fortnox_client_secret,
         redirect_uri=settings.fortnox_redirect_uri,
+        scopes=SCOPES,
         http=http,
     )
 
@@ -201,7 +206,7 @@ def _fortnox(
             if leave and _others_are_due(ordering.counts(company)):
                 leave = NEARLY_ALL
             limiter.acquire(company, leave)
-            lease.check()  # last, so that as little time as possible lies between it and the request
+            lease.check()  # last, to be as close to the request as possible
 
         transport = AccessCheckedTransport(
             access_blocks, lease.claim, settings.fortnox_api_url, tokens, http=http, before_request=before_request
@@ -209,7 +214,7 @@ def _fortnox(
         return Fortnox(transport, lease.claim.company, leave=leave)
 
     def read_ledger(company: str) -> Fortnox:
-        # A person's question is answered in the terminal: it writes no log lines.
+        # A person's question is answered where it is asked, so its requests are not logged.
         transport = Transport(settings.fortnox_api_url, tokens, before_request=limiter.acquire)
         return Fortnox(transport, company)
 
@@ -217,12 +222,12 @@ def _fortnox(
 
 
 def _others_are_due(counts: Mapping[str, int]) -> bool:
-    """Whether the company has transfers ready or running beside the one that asks."""
+    """Whether the company has transfers ready or running besides the current one."""
     return counts["ready"] + counts["running"] > 1
 
 
 def _record_request(redis: Redis, counters: Counters, exchange: Exchange) -> None:
-    """Logs a request and adds it to the attempt that made it. One outside of any attempt is counted at once."""
+    """Log a request and add it to the attempt that made it; without an attempt, count it at once."""
     log.info(
         "fortnox.request",
         company=exchange.company,

@@ -15,6 +15,7 @@ from fortnox.models import Customer, Project
 from fortnox.payloads import CustomerPayload, ProjectPayload
 from mappers import Mapped
 from mappers.organisation import swedish_form
+from messages import Message
 from ordering import Done, Failed, Outcome
 
 P = TypeVar("P", CustomerPayload, ProjectPayload)
@@ -53,10 +54,8 @@ def transfer_snapshot(
     except HeldByAnother as other:
         kind, number = context.claim.key.split("/")[1:]
         return Failed(
-            f"{kind.capitalize()} number {number} is {other} in Fortnox and {ours} in Moment. "
-            "Nothing was changed in Fortnox.",
-            f"Give one of the two another number. If they are the same {kind}, have Moment's taken over: "
-            f"moment-fortnox events retry {context.claim.company} {context.claim.id} --accept-existing",
+            Message(f"{kind}.number-is-anothers", number=number, other=str(other), ours=str(ours)),
+            Message(f"{kind}.number-is-anothers.remedy", company=context.claim.company, event=context.claim.id),
             "HeldByAnother",
         )
     return Done(notice=mapped.notice)

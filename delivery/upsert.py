@@ -11,10 +11,11 @@ followed by one that goes on from there.
 import hashlib
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from fortnox import errors as e
 from fortnox.transport import written
+from stores.links import LinkRecord
 
 # Instead of a digest, while a write has no known end:
 CREATING = "creating"  # Fortnox may have it
@@ -26,12 +27,6 @@ M = TypeVar("M")
 
 class HeldByAnother(Exception):
     """`check` raises it: what Fortnox holds under the number is something else, and stays as it is."""
-
-
-class LinkRecord(NamedTuple):
-    """The digest of what Fortnox was last given, or `CREATING` or `UPDATING`; opaque to a store."""
-
-    digest: str
 
 
 class Links(Protocol):

@@ -4,16 +4,15 @@ import json
 from pathlib import Path
 from typing import Final
 
-from config.celery import POLLS_QUEUE, TRANSFERS_QUEUE
-from tasks.flows import EXPENSES, POLL, TRANSFERS, UNREADABLE
+from tasks.flows import FLOWS, UNREADABLE
 
 WAKEUP: Final = "wakeup-"  # how the delivery tag of each begins
 
 
 def wakeup_sender(prefix: str = "mf:") -> str:
     """How the ordering engine sends wake-ups: the source of a Lua function (see `Ordering`)."""
-    tasks = {kind: (task, TRANSFERS_QUEUE) for kind, task in (*TRANSFERS.items(), ("otherwise", UNREADABLE))}
-    tasks[EXPENSES] = (POLL, POLLS_QUEUE)
+    tasks = {flow.kind: (flow.task.name, flow.task.queue) for flow in FLOWS}
+    tasks["otherwise"] = (UNREADABLE.name, UNREADABLE.queue)
     source = (Path(__file__).parent / "wakeup.lua").read_text()
     return source.replace("@tasks@", json.dumps(tasks)).replace("@prefix@", prefix).replace("@tag@", WAKEUP)
 

@@ -7,12 +7,11 @@ from fortnox.client import Fortnox
 from fortnox.codes import explain
 from fortnox.errors import FortnoxError, Outcome
 from fortnox.limiter import Limiter
-from fortnox.oauth import SCOPES, Grant, OAuth
+from fortnox.oauth import Grant, OAuth
 from fortnox.situations import Explanation
 from fortnox.transport import Exchange, Http, Timeouts, TokenSource, Transport
 
 __all__ = [
-    "SCOPES",
     "Exchange",
     "Explanation",
     "Fortnox",

@@ -50,7 +50,7 @@ class Entity(NamedTuple):
 
 def entity_of(key: str, event_id: str, body: str | None) -> Entity:
     """From the event's JSON where it is known and valid, else from its ordering key (`acme/invoice/1001`)."""
-    if key.split("/")[1:] == [EXPENSES]:
+    if key.split("/")[1:] == [EXPENSES.kind]:
         return _of_expenses(json.loads(body or "{}"))
     try:
         event: Event | None = parse_event(body) if body else None

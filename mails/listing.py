@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Final
 
 from mails.items import Item
-from mails.translate import said
 from messages import Message
 from messages.catalogue import Language, one_line, say, shown
 
@@ -55,8 +54,8 @@ def _row(item: Item, language: Language) -> tuple[str, ...]:
         amount,
         entity.currency,
         say(Message(f"mail.status.{record.status}"), language),
-        " ".join(said(record.reason, language)),
-        " ".join(said(record.remedy, language)),
+        say(record.reason, language),
+        say(record.remedy, language),
         record.said,
         record.code,
         str(item.behind) if item.behind else "",

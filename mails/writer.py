@@ -11,9 +11,8 @@ from mails.damage import DAMAGED
 from mails.entities import Entity, entity_of_key
 from mails.items import SHOWN, Item
 from mails.listing import MAX_BYTES, as_csv
-from mails.translate import said
 from messages import Message, Param
-from messages.catalogue import Language, one_line, shown
+from messages.catalogue import Language, lines, one_line, shown
 from stores.mails import OutageKind
 
 TO_MOMENT = {"supplierInvoice", "expenses"}  # kinds that are transferred from Fortnox to Moment
@@ -149,7 +148,7 @@ class Writer:
         return shown(value, self._language)
 
     def _lines(self, message: Message) -> tuple[str, ...]:
-        return tuple(said(message, self._language))
+        return tuple(lines(message, self._language))
 
     # Mails about events
 

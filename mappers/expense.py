@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from fortnox.models import SupplierInvoice, SupplierInvoiceListItem, SupplierInvoiceRow
+from messages import Message
 from moment.expenses import Expense
 
 Requires = Literal["postedAndApproved", "posted", "approved"]
@@ -53,13 +54,10 @@ class ProjectState(NamedTuple):
 
 
 class Reason(NamedTuple):
-    """Why something does not count: in a word for the log, and in a sentence that may name a number or a date."""
+    """Why something does not count: in a word for the log, and for a person."""
 
     code: str
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
+    message: Message
 
 
 class Row(NamedTuple):
@@ -101,14 +99,14 @@ def projects_needed(invoice: SupplierInvoice, rules: Rules, *, pending: bool) ->
 def refused(invoice: SupplierInvoiceListItem, rules: Rules) -> Reason | None:
     """Why no row of it counts, by what already a list shows; None where rows may count."""
     if invoice.cancelled:
-        return Reason("cancelled", "The supplier invoice is cancelled.")
+        return Reason("cancelled", Message("expense.cancelled"))
     if rules.needs_posting and not invoice.booked:
-        return Reason("not_posted", "The supplier invoice is not posted.")
+        return Reason("not_posted", Message("expense.not-posted"))
     if invoice.invoice_date is None:
-        return Reason("no_date", "The supplier invoice has no date.")
+        return Reason("no_date", Message("expense.no-date"))
     if rules.from_date is not None and invoice.invoice_date < rules.from_date:
-        dated = f"It is dated {invoice.invoice_date}, before {rules.from_date}, from which expenses are brought back."
-        return Reason("before_from_date", dated)
+        before = Message("expense.before-from-date", date=invoice.invoice_date, start=rules.from_date)
+        return Reason("before_from_date", before)
     return None
 
 
@@ -141,21 +139,26 @@ def _not_counting(row: SupplierInvoiceRow, invoice: SupplierInvoice, rules: Rule
     if why_not := refused(invoice, rules):
         return why_not
     if pending and rules.needs_approval:
-        return Reason("waits_for_approval", "The supplier invoice waits for approval.")
+        return Reason("waits_for_approval", Message("expense.awaits-approval"))
     return _not_a_chosen_cost(row, _amount(row, invoice), rules)
 
 
 def _not_a_chosen_cost(row: SupplierInvoiceRow, amount: Decimal, rules: Rules) -> Reason | None:
     if row.account is None:
-        return Reason("no_account", "The row has no account.")
+        return Reason("no_account", Message("expense.no-account"))
     if _is_payable(row):
-        return Reason("payable", "The row is what is owed to the supplier.")
+        return Reason("payable", Message("expense.payable"))
     if row.code == VAT_CODE or row.account in VAT:
-        return Reason("vat", "The row is VAT.")
+        return Reason("vat", Message("expense.vat"))
     if not within(row.account, rules.accounts or rules.cost_accounts):
-        chosen = ", ".join(rules.accounts) or f"{', '.join(rules.cost_accounts)}, as none are chosen"
-        return Reason("account_not_chosen", f"Account {row.account} is not among the chosen accounts ({chosen}).")
-    return None if amount else Reason("amount_0", "The row's amount is 0.")
+        return Reason("account_not_chosen", _not_chosen(str(row.account), rules))
+    return None if amount else Reason("amount_0", Message("expense.amount-0"))
+
+
+def _not_chosen(account: str, rules: Rules) -> Message:
+    if rules.accounts:
+        return Message("expense.account-not-chosen", account=account, chosen=", ".join(rules.accounts))
+    return Message("expense.no-cost-account", account=account, costs=", ".join(rules.cost_accounts))
 
 
 def _is_payable(row: SupplierInvoiceRow) -> bool:
@@ -164,11 +167,13 @@ def _is_payable(row: SupplierInvoiceRow) -> bool:
 
 def _no_project(number: str | None, projects: Mapping[str, ProjectState]) -> Reason | None:
     if number is None:
-        return Reason("no_project", "Neither the row nor the supplier invoice has a project.")
+        return Reason("no_project", Message("expense.no-project"))
     state = projects[number]
     if not state.in_moment:
-        return Reason(PROJECT_UNKNOWN, f"Project {number} does not exist in Moment.")
-    return None if state.starts else Reason(PROJECT_WITHOUT_START, f"Project {number} has no start date in Fortnox.")
+        return Reason(PROJECT_UNKNOWN, Message("expense.project-unknown", number=number))
+    return (
+        None if state.starts else Reason(PROJECT_WITHOUT_START, Message("expense.project-without-start", number=number))
+    )
 
 
 def _expense(number: int, row: SupplierInvoiceRow, invoice: SupplierInvoice, rules: Rules, project: str) -> Expense:

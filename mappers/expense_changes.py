@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 from moment.expenses import Expense
 
-IN_DOUBT = "?"  # a write was begun, and nobody lived to say how it ended
+IN_DOUBT = "?"  # a write was begun, and its result was never recorded
 WITHDRAWN = "-"
 
 
 class Action(StrEnum):
-    """What is to be done with one expense."""
+    """What to do with one expense."""
 
     CREATE = "create"
     CORRECT = "correct"
@@ -30,8 +30,8 @@ ORDER = (Action.WITHDRAW, Action.CORRECT, Action.CREATE)
 class Sent:
     """What Moment last got for a place: a digest, or `IN_DOUBT`.
 
-    `told`: the expense was invoiced, so it stays; a person was told that it should be this (or `WITHDRAWN`).
-    `moved`: it was invoiced, so it stays; this is its row by now.
+    `told`: the expense is invoiced, so it stays; a person was notified that it should be this (or `WITHDRAWN`).
+    `moved`: the expense is invoiced, so it stays; this is its row by now.
     """
 
     digest: str
@@ -75,7 +75,7 @@ def place_of(row: int, sent: Mapping[int, Sent]) -> int:
 
 
 def changes(wanted: Mapping[int, Expense], sent: Mapping[int, Sent]) -> tuple[Change, ...]:
-    """What to do, place by place, so that Moment has exactly the wanted rows; nothing where it has them already."""
+    """All changes, place by place, that give Moment exactly the wanted rows."""
     rows = {place_of(row, sent): row for row in wanted}
     found = []
     for place in sorted({*rows, *sent}):
@@ -88,11 +88,27 @@ def changes(wanted: Mapping[int, Expense], sent: Mapping[int, Sent]) -> tuple[Ch
     return tuple(found)
 
 
-def following(wanted: Mapping[int, Expense], sent: Mapping[int, Sent], tried: Collection[Change]) -> Change | None:
-    """The next thing to do, but for what was tried already. Nothing is to be in Moment twice because rows have moved.
+class Plan(NamedTuple):
+    """`moved`: places to record anew, as their rows have moved. `change`: the next change in Moment, if any."""
 
-    So what another place still has is written when that has let go of it, and not at all where that was refused.
-    Rows that changed places among each other have to begin somewhere.
+    moved: Mapping[int, Sent]
+    change: Change | None
+
+
+def plan(wanted: Mapping[int, Expense], sent: Mapping[int, Sent], tried: Collection[Change]) -> Plan:
+    """What to do next so that Moment has exactly the wanted rows. `tried`: changes already made or refused.
+
+    Ask again after each change: its result may alter what is left to do.
+    """
+    moved = found_again(wanted, sent)
+    return Plan(moved, following(wanted, {**sent, **moved}, tried))
+
+
+def following(wanted: Mapping[int, Expense], sent: Mapping[int, Sent], tried: Collection[Change]) -> Change | None:
+    """The next change that was not tried yet. An expense is never in Moment twice because rows have moved.
+
+    Write an expense only after the row that held it is released, and not at all where the release was refused. Rows
+    that swapped places have to begin somewhere: then the order of actions decides.
     """
     due = changes(wanted, sent)
     left = [change for change in due if change not in tried]
@@ -110,7 +126,7 @@ def following(wanted: Mapping[int, Expense], sent: Mapping[int, Sent], tried: Co
 
 
 def found_again(wanted: Mapping[int, Expense], sent: Mapping[int, Sent]) -> dict[int, Sent]:
-    """The invoiced expenses that are in another row by now, as they are to be noted. Nobody need be told of those."""
+    """Invoiced expenses whose row has moved, as they are to be recorded. Nobody is notified of those."""
     now = dict(sent)
     for place, one in sorted(sent.items()):
         row = _elsewhere(place, wanted, now) if one.invoiced else None
@@ -121,9 +137,9 @@ def found_again(wanted: Mapping[int, Expense], sent: Mapping[int, Sent]) -> dict
 
 
 def _elsewhere(place: int, wanted: Mapping[int, Expense], sent: Mapping[int, Sent]) -> int | None:
-    """The row that says what this place has, where its own says something else.
+    """The row that says what this place has, where its own row says something else.
 
-    Rather one that Moment has nothing like; else one whose expense can still be withdrawn.
+    Prefers a row of which Moment has no expense; else one whose expense can still be withdrawn.
     """
     digest = sent[place].digest
     saying = {row: sent.get(place_of(row, sent)) for row, expense in wanted.items() if expense.digest == digest}
@@ -134,7 +150,7 @@ def _elsewhere(place: int, wanted: Mapping[int, Expense], sent: Mapping[int, Sen
 
 
 def standing(wanted: Mapping[int, Expense], sent: Mapping[int, Sent]) -> dict[int, Change]:
-    """The places whose invoiced expense still differs in the way that a person was told of."""
+    """The places whose invoiced expense still differs in the way that a person was notified of."""
     untold = {place: replace(one, told="") for place, one in sent.items()}
     return {change.place: change for change in changes(wanted, untold) if _is_told(change, sent)}
 

@@ -65,7 +65,7 @@ class Message:
         try:
             return cls.join(*map(_decoded, json.loads(text)))
         except (ValueError, TypeError, KeyError, ArithmeticError, AttributeError, RecursionError):
-            return cls("unreadable", text=text)
+            return Message("unreadable", text=text)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a message is immutable: {name}")
@@ -93,11 +93,6 @@ class Message:
 Param = str | int | Decimal | Money | date | datetime | timedelta | Message | tuple[Message, ...]
 
 NOTHING = Message("")
-
-
-def text(sentence: str) -> Message:
-    """A sentence that has no key yet, line by line."""
-    return Message.join(*(Message("text", text=line) for line in sentence.split("\n") if line))
 
 
 def _rebuilt(key: str, params: dict[str, Param]) -> Message:

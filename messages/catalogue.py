@@ -107,8 +107,6 @@ def translations(language: Language) -> GNUTranslations:
 
 
 def _sentence(message: Message, language: Language) -> str:
-    if message.key == "text":
-        return str(message.params.get("text", ""))
     template = _template(message, language)
     if template is None:  # of another version of this system
         params = ", ".join(f"{name}: {shown(value, language)}" for name, value in message.params.items())

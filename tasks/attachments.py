@@ -6,8 +6,9 @@ not come or go just now is named as late, for another try.
 
 import hashlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import structlog
@@ -17,6 +18,7 @@ from delivery.context import NOT_TAKEN, TransferContext
 from fortnox import explain
 from fortnox.errors import FileRefused, NotFound, OutcomeUnknown, Rejected, Unavailable, ValueRefused
 from fortnox.payloads import AttachmentPayload
+from messages import Message
 from moment.events import Attachment, Invoice
 from moment.files import File, FileUnavailable, KeyRefused, NoFile
 
@@ -32,14 +34,14 @@ UNANSWERED_MOST = 3  # tries to upload a file, or to link them; then the invoice
 
 
 class Left(NamedTuple):
-    """What is not in Fortnox, each as `name: why`: `missing` for good, `late` perhaps there at another try.
+    """What is not in Fortnox, each with its name and why: `missing` for good, `late` perhaps there at another try.
 
     `key_refused`: some are late as the operator has to mend the key to Moment. `instead`: names of files in whose place
     others are attached. `refused`: uploads that Fortnox does not attach.
     """
 
-    missing: tuple[str, ...] = ()
-    late: tuple[str, ...] = ()
+    missing: tuple[Message, ...] = ()
+    late: tuple[Message, ...] = ()
     key_refused: bool = False
     instead: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
@@ -54,45 +56,73 @@ class Uploaded(BaseModel):
     pdf: bool
 
 
+@dataclass
+class Uploads:
+    """The files of an invoice after an attempt: by their id in Fortnox, and those that are not there."""
+
+    files: dict[str, tuple[Attachment, Uploaded]] = field(default_factory=dict)
+    missing: list[Message] = field(default_factory=list)
+    late: list[Message] = field(default_factory=list)
+    key_refused: bool = False
+
+
 def transfer_files(context: TransferContext, invoice: Invoice) -> Left:
-    """Uploads and links what of the invoice's files is not in Fortnox yet. Returns what could not be transferred."""
+    """Upload and link the files that are not in Fortnox yet. Return what could not be transferred."""
     if not invoice.attachments:
         return Left()
     linked = _linked(context, invoice)
     if instead := _instead(context, invoice, linked):
         return Left() if context.taken("others") == WHOLE else Left(instead=instead)
-    files: dict[str, tuple[Attachment, Uploaded]] = {}
-    missing: list[str] = []
-    late: list[str] = []
-    key_refused = False
-    until = time.monotonic() + ALL_FILES
-    for place, attachment in enumerate(invoice.attachments, 1):
-        try:
-            uploaded = _upload(context, attachment, place, _share(context, invoice.attachments[place - 1 :], until))
-        except NoFile as error:
-            log.warning("invoice.no_file", place=place, why=error.why)
-            (late if isinstance(error, FileUnavailable) else missing).append(str(error))
-            key_refused |= isinstance(error, KeyRefused)
-        except Rejected as error:
-            missing.append(_refused(attachment, error))
-        else:
-            files.setdefault(uploaded.id, (attachment, uploaded))
-    wanted = _payloads(invoice.invoice_number, [uploaded for _, uploaded in files.values()])
+    uploads = _upload_all(context, invoice.attachments)
+    wanted = _payloads(invoice.invoice_number, [uploaded for _, uploaded in uploads.files.values()])
     fresh = [payload for payload in wanted if payload.fileId not in linked]
     try:
         refused = _link(context, fresh, linked) if fresh else {}
     except UNANSWERED:
         if not _too_often(context, "linking"):
             raise
-        names = [files[payload.fileId][0].file_name for payload in fresh]
-        late += [f"{name}: Fortnox does not answer when it is attached" for name in names]
-        return Left(tuple(missing), tuple(late), key_refused)
-    gone = [file_id for file_id, why in refused.items() if isinstance(why, NotFound)]
-    forget_uploads(context, gone)
-    late += [f"{files[file_id][0].file_name}: Fortnox no longer has what was uploaded" for file_id in gone]
-    kept = {file_id: why for file_id, why in refused.items() if file_id not in gone}
-    missing += [_refused(files[file_id][0], why) for file_id, why in kept.items()]
-    return Left(tuple(missing), tuple(late), key_refused, refused=tuple(kept))
+        return left_unlinked(uploads, fresh)
+    forget_uploads(context, gone(refused))
+    return left_out(uploads, refused)
+
+
+def _upload_all(context: TransferContext, attachments: Sequence[Attachment]) -> Uploads:
+    """Upload each file that is not uploaded yet. A file that cannot be had is named; it stops no other."""
+    uploads = Uploads()
+    until = time.monotonic() + ALL_FILES
+    for place, attachment in enumerate(attachments, 1):
+        try:
+            uploaded = _upload(context, attachment, place, _share(context, attachments[place - 1 :], until))
+        except NoFile as error:
+            log.warning("invoice.no_file", place=place, why=error.why.key)
+            (uploads.late if isinstance(error, FileUnavailable) else uploads.missing).append(error.message)
+            uploads.key_refused |= isinstance(error, KeyRefused)
+        except Rejected as error:
+            uploads.missing.append(_refused(attachment, error))
+        else:
+            uploads.files.setdefault(uploaded.id, (attachment, uploaded))
+    return uploads
+
+
+def gone(refused: Mapping[str, Rejected]) -> list[str]:
+    """The uploads that Fortnox no longer has: they are uploaded again at the next try. Pure."""
+    return [file_id for file_id, why in refused.items() if isinstance(why, NotFound)]
+
+
+def left_unlinked(uploads: Uploads, payloads: Sequence[AttachmentPayload]) -> Left:
+    """What is left where Fortnox does not answer when these are linked. Pure."""
+    why = Message("file.attaching-unanswered")
+    late = [_named(uploads.files[payload.fileId][0].file_name, why) for payload in payloads]
+    return Left(tuple(uploads.missing), (*uploads.late, *late), uploads.key_refused)
+
+
+def left_out(uploads: Uploads, refused: Mapping[str, Rejected]) -> Left:
+    """What is left after linking. `refused`: by file id, why Fortnox does not link it."""
+    lost = gone(refused)
+    late = [_named(uploads.files[file_id][0].file_name, Message("file.upload-gone")) for file_id in lost]
+    kept = {file_id: why for file_id, why in refused.items() if file_id not in lost}
+    missing = [_refused(uploads.files[file_id][0], why) for file_id, why in kept.items()]
+    return Left((*uploads.missing, *missing), (*uploads.late, *late), uploads.key_refused, refused=tuple(kept))
 
 
 def forget_uploads(context: TransferContext, file_ids: Iterable[str]) -> None:
@@ -152,7 +182,7 @@ def _upload(context: TransferContext, attachment: Attachment, place: int, second
         log.warning("invoice.orphan_upload", place=place)
         _check_unanswered(context, attachment)
     if seconds < SHORTEST:
-        raise FileUnavailable(attachment.file_name, "the other files took all the time that there was")
+        raise FileUnavailable(attachment.file_name, Message("file.no-time-left"))
     if attachment.url:
         context.services.fortnox.check_capacity(context.claim.company)  # it would be fetched in vain
     with context.services.moment.files.open(attachment, seconds) as file:
@@ -181,7 +211,7 @@ def _check_unanswered(context: TransferContext, attachment: Attachment) -> None:
     step = f"file:{_source(attachment)}"
     context.record(step, NOT_TAKEN)
     if _too_often(context, step):
-        raise FileUnavailable(attachment.file_name, "Fortnox does not answer when it is uploaded") from None
+        raise FileUnavailable(attachment.file_name, Message("file.uploading-unanswered")) from None
 
 
 def _too_often(context: TransferContext, step: str) -> bool:
@@ -230,11 +260,15 @@ def _is_about_a_file(refused: Rejected) -> bool:
     return isinstance(refused, FileRefused | ValueRefused | NotFound) or type(refused) is Rejected
 
 
-def _refused(attachment: Attachment, refused: Rejected) -> str:
+def _named(name: str, why: Message) -> Message:
+    return Message("file.named", file=name, why=why)
+
+
+def _refused(attachment: Attachment, refused: Rejected) -> Message:
     if not _is_about_a_file(refused):
         raise refused
     log.warning("invoice.file_refused", error_code=refused.code)
-    return f"{attachment.file_name}: {explain(refused).reason}"
+    return _named(attachment.file_name, explain(refused).reason)
 
 
 def _recorded(context: TransferContext, source: str) -> Uploaded | None:

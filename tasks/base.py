@@ -1,4 +1,4 @@
-"""The base of the Celery tasks that transfer one event each, and the services that every task finds."""
+"""The base class of the transfer tasks, and how a task finds its services."""
 
 import os
 from contextlib import suppress
@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, cast
 
 import structlog
+from billiard.exceptions import SoftTimeLimitExceeded
 from celery import Celery, Task
 from celery.app.task import Context
 from celery.exceptions import Retry as ShownAsRetry
@@ -22,7 +23,7 @@ from ordering import Done, Failed, Held, LeaseLost, Outcome, Pause, Retry, Targe
 
 log = structlog.get_logger(__name__)
 
-REPORTED = (Failed, Held, Pause)  # outcomes that a person is told of
+REPORTED = (Failed, Held, Pause)  # outcomes that a person is told
 
 
 class HasServices(Protocol):
@@ -35,16 +36,16 @@ def services_of(app: Celery) -> Services:
 
 
 def this_process(request: Context) -> str:
-    """The name under which this process holds the events that it transfers."""
+    """The name under which this process claims events."""
     return f"{request.hostname}/{os.getpid()}"
 
 
 class TransferFailed(Exception):
-    """Shows a failed transfer as FAILURE in Flower; everything is settled when it is raised."""
+    """Shows a failed transfer as FAILURE in Flower. The event is settled before it is raised."""
 
 
 class TransferTask(Task[Any, Any]):
-    """Base of the transfer tasks: `deliver` runs one with the event's lease kept."""
+    """Base of the transfer tasks: `deliver` claims, runs and settles one event."""
 
     abstract = True
     Request = "worker.requests:TransferRequest"
@@ -56,7 +57,7 @@ class TransferTask(Task[Any, Any]):
             claim = services.ordering.claim(company, event_id, this_process(self.request))
         except (RedisConnectionError, RedisTimeoutError) as error:  # the wake-up will be repeated
             log.warning("transfer.waits_for_redis", company=company, event_id=event_id, error=type(error).__name__)
-            return "Redis is away"
+            return "Redis is down"
         if claim is None:
             return "not its turn"
         with (
@@ -66,7 +67,7 @@ class TransferTask(Task[Any, Any]):
             Attempt(claim, services.telemetry) as attempt,
         ):
             try:
-                outcome = run(claim, services, transfer, read)
+                outcome = run(claim, services, transfer, read, interrupted_by=SoftTimeLimitExceeded)
                 settle(claim, services, outcome)
             except LeaseLost:
                 log.warning("transfer.lease_lost")
@@ -75,9 +76,9 @@ class TransferTask(Task[Any, Any]):
             if isinstance(outcome, Pause):
                 with suppress(RedisError):  # beat looks again
                     end_if_stale(services, company)
-            return self._tell(attempt, outcome)
+            return self._report(attempt, outcome)
 
-    def _tell(self, attempt: Attempt, outcome: Outcome) -> str:
+    def _report(self, attempt: Attempt, outcome: Outcome) -> str:
         attempt.end(outcome)
         log.info(
             "transfer.settled",

@@ -9,17 +9,17 @@ from delivery.snapshots import customer_identity, transfer_snapshot
 from mappers import to_customer
 from ordering import Outcome
 from tasks.base import TransferTask
-from tasks.flows import TRANSFERS
+from tasks.flows import CUSTOMER
 
 
-@shared_task(name=TRANSFERS["customer"], base=TransferTask, bind=True)
+@shared_task(name=CUSTOMER.task.name, base=TransferTask, bind=True)
 def transfer(task: TransferTask, company: str, event_id: str) -> Any:
     return task.deliver(company, event_id, transfer_customer)
 
 
 def transfer_customer(context: TransferContext) -> Outcome:
     """Creates or updates the customer: one request when something changed, none when not."""
-    if off := context.switched_off("customers"):
+    if off := context.switched_off():
         return off
     customer = context.event.customer
     context.services.stores.names.remember(context.claim.company, customer.customer_number, customer.name)

@@ -17,26 +17,27 @@ import structlog
 from celery import shared_task
 
 from delivery.context import TransferContext
-from delivery.expense_sync import ExpenseSync, Looked, Pace
+from delivery.expenses import ExpenseSync, Inspection, Pace
+from delivery.polling import DOWN, expenses_key
 from delivery.retry_policy import decide
 from delivery.services import Services
 from fortnox.errors import FortnoxError, Transient, WindowFull
 from mappers.expense import Rules
+from messages import Message
 from moment.errors import KeyRefused, MomentError, MomentUnavailable
 from ordering import Done, Failed, Outcome, Release, Retry, Skipped, Snooze, Submission, TargetUnavailable
 from ordering.backoff import ATTEMPTS
 from stores import CompanySettings, Connection, ExpenseStore
 from tasks.base import TransferTask
-from tasks.flows import EXPENSES, POLL
-from tasks.schedule import DOWN, expenses_key
+from tasks.flows import EXPENSES
 
 log = structlog.get_logger(__name__)
 
 LEAVE = 6  # requests of the rate limit's window left to transfers that may come; those that are there have nearly all
 SLICE = 5.0  # seconds after which others have their turn
 LISTED = "listed"
-FAILURE_TYPE = f"{EXPENSES}.supplierInvoice"
-ELSEWHERE = "The company is connected to another Fortnox ledger."
+FAILURE_TYPE = f"{EXPENSES.kind}.supplierInvoice"
+ELSEWHERE = Message("expense.other-ledger")
 
 
 class OtherLedger(Exception):
@@ -57,7 +58,7 @@ class Order:
         return cls(order.get("givenNumber"), order.get("ledger", ""))
 
 
-@shared_task(name=POLL, base=TransferTask, bind=True)
+@shared_task(name=EXPENSES.task.name, base=TransferTask, bind=True)
 def transfer(task: TransferTask, company: str, event_id: str) -> Any:
     return task.deliver(company, event_id, poll, Order.read)
 
@@ -72,11 +73,11 @@ def poll(context: TransferContext) -> Outcome:
             return _poll(context, sync)
         if context.event.ledger != sync.store.ledger:
             return Skipped(ELSEWHERE)
-        return _again(sync, sync.look(context.event.given_number, asked=True))
+        return _again(sync, sync.inspect(context.event.given_number, asked=True))
     except OtherLedger:
         return Release(reason=ELSEWHERE)
     except WindowFull as full:
-        return Snooze(timedelta(seconds=full.retry_after), "The company's transfers go first.")
+        return Snooze(timedelta(seconds=full.retry_after), Message("expense.transfers-first"))
     except (Transient, MomentUnavailable, KeyRefused) as error:
         return _while_down(context, error)
 
@@ -98,20 +99,20 @@ def _while_down(context: TransferContext, error: FortnoxError | MomentError) -> 
             return other
 
 
-def _by_itself(error: FortnoxError | MomentError) -> str:
+def _by_itself(error: FortnoxError | MomentError) -> Message:
     match error:
         case KeyRefused():
-            return "Tell the operator: the integration needs a new API key of Moment's. Then it goes on by itself."
+            return Message("expense.new-key-needed")
         case MomentError():
-            return "Nothing: it goes on by itself when Moment works again."
-    return "Nothing: it goes on by itself when Fortnox works again."
+            return Message("expense.moment-down")
+    return Message("expense.fortnox-down")
 
 
 def switched_off(connection: Connection) -> Skipped | None:
     if connection.state == "disabled":
-        return Skipped("The integration is disabled for this company.")
+        return Skipped(Message("transfer.disabled"))
     if not connection.integration.expenses.enabled:
-        return Skipped("Incoming expenses are switched off for this company.")
+        return Skipped(Message("expense.switched-off"))
     return None
 
 
@@ -169,17 +170,17 @@ def rules_of(connection: Connection, settings: CompanySettings, ledger: str) -> 
 def _poll(context: TransferContext, sync: ExpenseSync) -> Outcome:
     deadline = time.monotonic() + SLICE
     if _listing_is_due(context, sync.store.cursor):
-        if not sync.list_on("changes", deadline):
-            return Release(reason="Goes on with the list.")
-        sync.list_approved()
+        if not sync.lister.queue_listed("changes", deadline):
+            return Release(reason=Message("expense.slice-over"))
+        sync.lister.queue_approved()
         sync.store.note_poll(datetime.now(UTC))
         context.record(LISTED, datetime.now(UTC).isoformat())
-    if not sync.list_on("import", deadline):
-        return Release(reason="Goes on with the list.")
-    sync.list_waiting(deadline)
-    for looked in sync.work(deadline):
-        tell(context.services, sync, looked)
-    return Release(reason="Others have their turn.") if time.monotonic() >= deadline else Done()
+    if not sync.lister.queue_listed("import", deadline):
+        return Release(reason=Message("expense.slice-over"))
+    sync.lister.queue_waiting(deadline)
+    for inspection in sync.inspect_queued(deadline):
+        tell(context.services, sync, inspection)
+    return Release(reason=Message("expense.slice-over")) if time.monotonic() >= deadline else Done()
 
 
 def _listing_is_due(context: TransferContext, cursor: datetime | None) -> bool:
@@ -189,35 +190,37 @@ def _listing_is_due(context: TransferContext, cursor: datetime | None) -> bool:
     return last is None or cursor is None or datetime.now(UTC) - datetime.fromisoformat(last) >= interval
 
 
-def _again(sync: ExpenseSync, looked: Looked) -> Outcome:
+def _again(sync: ExpenseSync, inspection: Inspection) -> Outcome:
     """How a person's retry of one supplier invoice ended."""
-    if looked.problems:
-        return Failed(*told(looked))
-    sync.store.set_failure(looked.number, None)
+    if inspection.problems:
+        return Failed(*told(inspection))
+    sync.store.set_failure(inspection.number, None)
     return Done()
 
 
-def tell(services: Services, sync: ExpenseSync, looked: Looked) -> None:
+def tell(services: Services, sync: ExpenseSync, inspection: Inspection) -> None:
     """Makes a failed event of a supplier invoice that needs a person, so that it is mailed, listed and can be retried.
 
     The same failure is told once; when it is over, its event is skipped.
     """
     company, store = sync.company, sync.store
-    before = store.failure(looked.number)
-    if looked.problems or (looked.standing and _is_open(services, company, before)):
+    before = store.failure(inspection.number)
+    if inspection.problems or (inspection.standing and _is_open(services, company, before)):
         store.count("needAPerson")
-    if looked.standing and not looked.problems:
+    if inspection.standing and not inspection.problems:
         return
     event_id = None
-    if looked.problems:
-        reason, remedy = told(looked)
-        event_id = _event_id(services, sync, looked.number, reason, before)
+    if inspection.problems:
+        reason, remedy = told(inspection)
+        event_id = _event_id(services, sync, inspection.number, reason, before)
         if event_id != before:
-            _fail(services, sync, looked, event_id, reason, remedy)
+            _fail(services, sync, inspection, event_id, reason, remedy)
     if before is not None and event_id != before:
-        services.ordering.skip(company, before, "It went through since." if event_id is None else "It failed anew.")
+        services.ordering.skip(
+            company, before, Message("expense.went-through") if event_id is None else Message("expense.failed-anew")
+        )
     if event_id != before:
-        store.set_failure(looked.number, event_id)
+        store.set_failure(inspection.number, event_id)
 
 
 def _is_open(services: Services, company: str, event_id: str | None) -> bool:
@@ -226,9 +229,9 @@ def _is_open(services: Services, company: str, event_id: str | None) -> bool:
     return record is not None and record.status == "failed"
 
 
-def _event_id(services: Services, sync: ExpenseSync, number: str, reason: str, before: str | None) -> str:
+def _event_id(services: Services, sync: ExpenseSync, number: str, reason: Message, before: str | None) -> str:
     """The same event for as long as a failure lasts; another when it comes again after it was over."""
-    digest = hashlib.sha256(reason.encode()).hexdigest()[:8]
+    digest = hashlib.sha256(reason.to_json().encode()).hexdigest()[:8]
     event_id = first = "-".join(("supplierinvoice", number, *filter(None, (sync.store.ledger,)), digest))
     for again in count(2):
         record = services.ordering.event(sync.company, event_id)
@@ -238,14 +241,16 @@ def _event_id(services: Services, sync: ExpenseSync, number: str, reason: str, b
     return event_id
 
 
-def told(looked: Looked) -> tuple[str, str]:
+def told(inspection: Inspection) -> tuple[Message, Message]:
     """What a person reads: each reason, and each thing to do once."""
-    reasons = " ".join(problem.reason for problem in looked.problems)
-    return reasons, " ".join(dict.fromkeys(problem.remedy for problem in looked.problems))
+    remedies = dict.fromkeys(problem.remedy for problem in inspection.problems)
+    return Message.join(*(problem.reason for problem in inspection.problems)), Message.join(*remedies)
 
 
-def _fail(services: Services, sync: ExpenseSync, looked: Looked, event_id: str, reason: str, remedy: str) -> None:
-    about = {"company": sync.company, "givenNumber": looked.number, "supplier": _supplier(looked)}
+def _fail(
+    services: Services, sync: ExpenseSync, inspection: Inspection, event_id: str, reason: Message, remedy: Message
+) -> None:
+    about = {"company": sync.company, "givenNumber": inspection.number, "supplier": _supplier(inspection)}
     if sync.store.ledger:
         about["ledger"] = sync.store.ledger
     services.ordering.publish(
@@ -264,7 +269,7 @@ def _fail(services: Services, sync: ExpenseSync, looked: Looked, event_id: str, 
     services.request_report()
 
 
-def _supplier(looked: Looked) -> str:
+def _supplier(inspection: Inspection) -> str:
     """`Virke AB F-7`: whose invoice it is, and what they call it."""
-    invoice = looked.invoice
+    invoice = inspection.invoice
     return " ".join(filter(None, (invoice.supplier_name, invoice.invoice_number))) if invoice else ""

@@ -10,29 +10,27 @@ from celery import shared_task
 
 from delivery.context import TransferContext
 from delivery.pauses import pause
+from delivery.polling import follow
 from delivery.retry_policy import decide
 from delivery.tokens import to_tokens
 from fortnox import errors as e
 from fortnox.oauth import Grant
+from messages import Message
 from moment.events import Integration
 from ordering import Done, Failed, Outcome, Skipped
-from stores import Connection, Problem
+from stores import Connection
 from stores.vault import Unsealable
 from tasks.base import TransferTask
 from tasks.checks import Found, ledger_of, look, problems, stopped
-from tasks.flows import TRANSFERS
-from tasks.schedule import follow
+from tasks.flows import INTEGRATION
 
 log = structlog.get_logger(__name__)
 
-NEW_CODE = "Enable the integration in Moment again and approve it in Fortnox: that gives a new code."
-STANDS = "The connection that was made before goes on as it was."
-SERVICE_CONSENT = "The company is disconnected. A service account's consent stays until it is removed in Fortnox."
-NOT_ENDED = "The company is disconnected, but Fortnox did not confirm that its consent has ended."
-REMOVE = "Remove the integration in Fortnox, under Connected services, where it is still listed."
+NEW_CODE = Message("integration.new-code")
+REMOVE = Message("integration.remove-in-fortnox")
 
 
-@shared_task(name=TRANSFERS["integration"], base=TransferTask, bind=True)
+@shared_task(name=INTEGRATION.task.name, base=TransferTask, bind=True)
 def transfer(task: TransferTask, company: str, event_id: str) -> Any:
     return task.deliver(company, event_id, transfer_integration)
 
@@ -61,7 +59,7 @@ def enable(context: TransferContext) -> Outcome:
             return _goes_on(refused) if works else refused
         context.record("connected")
     context.services.ordering.resume(company)
-    follow(context.services, connections.get(company))
+    follow(context.services.polling, context.services.ordering, connections.get(company))
     return check(context)
 
 
@@ -71,7 +69,7 @@ def update(context: TransferContext) -> Outcome:
     context.lease.check()
     chosen = connection.model_copy(update={"integration": without_code(context.event.integration)})
     connection = context.services.stores.connections.save(chosen)
-    follow(context.services, connection)
+    follow(context.services.polling, context.services.ordering, connection)
     return check(context) if connection.state == "connected" else Done()
 
 
@@ -80,15 +78,15 @@ def disable(context: TransferContext) -> Outcome:
     company, connections = context.claim.company, context.services.stores.connections
     version, connection = connections.version(company), connections.find(company)
     if connection is None:
-        return Skipped("The company was not connected.")
+        return Skipped(Message("integration.was-not-connected"))
     context.lease.check()  # what was read is what this event is to end, not what came after it
     disabled = connections.save(connection.model_copy(update={"state": "disabled", "problems": ()}))
-    follow(context.services, disabled)
+    follow(context.services.polling, context.services.ordering, disabled)
     ended = version is None or context.services.fortnox.tokens.end(company, version)
     context.services.ordering.resume(company)
     if connection.integration.service_account:
-        return Done(SERVICE_CONSENT, REMOVE)
-    return Done() if ended else Done(NOT_ENDED, REMOVE)
+        return Done(Message("integration.service-consent-stays"), REMOVE)
+    return Done() if ended else Done(Message("integration.consent-not-ended"), REMOVE)
 
 
 def check(context: TransferContext) -> Outcome:
@@ -106,14 +104,13 @@ def check(context: TransferContext) -> Outcome:
     listed = problems(connection.integration, found)
     connections.save(connection.model_copy(update={"problems": listed}))
     if stopped(connection.integration, listed):
-        return Failed(*_told(listed), "NothingWorks")
-    return Done(notice=" ".join(map(str, listed)))
-
-
-def _told(listed: tuple[Problem, ...]) -> tuple[str, str]:
-    """Reason and remedy that hold all problems."""
-    remedies = dict.fromkeys(problem.remedy for problem in listed)
-    return " ".join(problem.what for problem in listed), " ".join([*remedies, "Then retry the event."])
+        remedies = dict.fromkeys(problem.remedy for problem in listed)
+        return Failed(
+            Message.join(*(problem.what for problem in listed)),
+            Message.join(*remedies, Message("integration.then-retry")),
+            "NothingWorks",
+        )
+    return Done(notice=Message.join(*(part for problem in listed for part in (problem.what, problem.remedy))))
 
 
 def _refusal(context: TransferContext, before: Connection | None) -> Outcome | None:
@@ -126,14 +123,16 @@ def _refusal(context: TransferContext, before: Connection | None) -> Outcome | N
 
 def _goes_on(refused: Outcome) -> Outcome:
     """A code that is no good ends no connection that works, and holds up nothing; a person is told."""
-    return Done(f"{refused.reason} {STANDS}", refused.remedy) if isinstance(refused, Failed) else refused
+    if not isinstance(refused, Failed):
+        return refused
+    return Done(Message.join(refused.reason, Message("integration.former-stands")), refused.remedy)
 
 
 def _connect(context: TransferContext, before: Connection | None) -> Outcome | None:
     company, connections = context.claim.company, context.services.stores.connections
     sealed = context.event.integration.authorization_code
     if sealed is None:
-        return Failed("integration.authorizationCode: is missing.", NEW_CODE, "NoCode")
+        return Failed(Message("integration.no-code"), NEW_CODE, "NoCode")
     code = context.services.vault.open(sealed)
     digest = hashlib.sha256(code.encode()).hexdigest()[:16]
     if before is not None and before.code_digest == digest:
@@ -149,9 +148,9 @@ def _connect(context: TransferContext, before: Connection | None) -> Outcome | N
 
 
 def _used(context: TransferContext, before: Connection) -> Outcome:
-    used = f"The authorization code was used already, on {before.connected_at:%Y-%m-%d %H:%M} UTC: it works once."
+    used = Message("integration.code-used", at=before.connected_at)
     if before.state == "connected" and not context.services.stores.connections.dead(context.claim.company):
-        return Skipped(f"{used} The connection that was made with it stands.")
+        return Skipped(Message.join(used, Message("integration.its-connection-stands")))
     return Failed(used, NEW_CODE, "CodeUsed")
 
 

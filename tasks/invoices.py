@@ -7,7 +7,7 @@ it is looked up first, and what was compared a while ago is compared again befor
 import random
 import time
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from celery import shared_task
@@ -20,13 +20,14 @@ from fortnox.models import Invoice
 from fortnox.payloads import InvoicePayload
 from mappers import InvoiceOptions, Mapped, compare, to_invoice
 from mappers.invoice import LEDGER_CURRENCY
+from messages import Message
 from moment.events import Invoice as MomentInvoice
 from ordering import Done, Failed, Outcome, Retry
 from ordering.backoff import backoff
 from stores import UsedAccount
 from tasks.attachments import WHOLE, Left, forget_uploads, transfer_files
 from tasks.base import TransferTask
-from tasks.flows import TRANSFERS
+from tasks.flows import INVOICE
 
 log = structlog.get_logger(__name__)
 
@@ -43,20 +44,20 @@ AS_BILLED, REFUSED, AS_BILLED_AND_REFUSED = "as billed", "refused", "refused bef
 OPTIONS = TypeAdapter(InvoiceOptions)
 
 
-@shared_task(name=TRANSFERS["invoice"], base=TransferTask, bind=True)
+@shared_task(name=INVOICE.task.name, base=TransferTask, bind=True)
 def transfer(task: TransferTask, company: str, event_id: str) -> Any:
     return task.deliver(company, event_id, transfer_invoice)
 
 
 def transfer_invoice(context: TransferContext) -> Outcome:
     """The invoice as Moment finalized it, posted in Fortnox, with its files; there once, whatever fails."""
-    if off := context.switched_off("invoices"):
+    if off := context.switched_off():
         return off
     invoice: MomentInvoice = context.event.invoice
     options = _options(context, invoice)
     mapped = to_invoice(invoice, options)
     used = (UsedAccount(int(line.account_number), line.vat_percentage) for line in invoice.lines)
-    context.services.stores.used_accounts(context.claim.company).note(
+    context.services.stores.used_accounts(context.claim.company).remember(
         used
     )  # what the next connection is checked against
     if fault := _create(context, mapped.payload, options):
@@ -217,15 +218,14 @@ def _fault(found: Invoice, payload: InvoicePayload) -> Failed | None:
     if found.external_invoice_reference1 != payload.external_invoice_reference1:
         whose = " ".join(filter(None, (found.customer_number, found.customer_name)))
         return Failed(
-            f"Number {number} is taken in Fortnox by another invoice, of customer {whose}.",
-            "Give the invoice in Fortnox another number, or credit this one in Moment and bill it anew.",
+            Message("invoice.number-taken", number=str(number), customer=whose),
+            Message("invoice.number-taken.remedy"),
             "NumberTaken",
         )
     if found.document_number != str(number):
         return Failed(
-            f"Fortnox gave Moment's invoice {number} the number {found.document_number}. It was not posted.",
-            f"Cancel (makulera) invoice {found.document_number} in Fortnox, see to it there that invoices may have "
-            "Moment's numbers, and retry the event: the invoice is then created anew.",
+            Message("invoice.other-number", number=str(number), other=found.document_number),
+            Message("invoice.other-number.remedy", other=found.document_number),
             "OtherNumber",
         )
     if found.cancelled:
@@ -233,19 +233,22 @@ def _fault(found: Invoice, payload: InvoicePayload) -> Failed | None:
     comparison = compare(found, payload)
     if comparison.equal:
         return None
-    state = "is posted in Fortnox" if found.booked else "is in Fortnox, not posted,"
+    differs = (
+        Message("invoice.posted-otherwise", number=str(number))
+        if found.booked
+        else Message("invoice.there-otherwise", number=str(number))
+    )
     return Failed(
-        f"Invoice {number} {state} and is not what Moment billed:\n{comparison}",
-        "See why Fortnox reckons otherwise (VAT of the accounts, fees, rounding). Correct the invoice in Fortnox, "
-        "where it can be changed until it is posted, then retry the event: it is posted when the figures agree.",
+        Message.join(differs, comparison.message),
+        Message("invoice.not-as-billed.remedy"),
         "NotAsBilled",
     )
 
 
 def _cancelled(number: int) -> Failed:
     return Failed(
-        f"Invoice {number} has been cancelled (makulerad) in Fortnox, where its number cannot be used again.",
-        "If it was right to cancel it, credit it in Moment and skip this event. If not, bill it anew in Moment.",
+        Message("invoice.cancelled", number=str(number)),
+        Message("invoice.cancelled.remedy"),
         "Cancelled",
     )
 
@@ -262,76 +265,101 @@ def _check_credit_link(found: Invoice, payload: InvoicePayload) -> None:
         )
 
 
+class PostingState(NamedTuple):
+    """What is known of an invoice that is to be posted. `seen`: what an attempt a moment ago found."""
+
+    in_doubt: bool  # an earlier attempt may have posted it
+    seen: str | None
+    compared_long_ago: bool  # a person may have changed it since
+
+    @property
+    def needs_look(self) -> bool:
+        """Whether the invoice is read and compared again before it is posted. Pure."""
+        return self.in_doubt or self.seen == REFUSED or (self.seen is None and self.compared_long_ago)
+
+    @property
+    def refusal_is_final(self) -> bool:
+        """Whether a refusal stands: it was refused before, and is what Moment billed. Pure."""
+        return self.seen == AS_BILLED_AND_REFUSED
+
+
 def _post(context: TransferContext, payload: InvoicePayload) -> Failed | None:
-    """Posts the invoice once: what an earlier try or a person may have done to it meanwhile is looked up before."""
+    """Post the invoice once. Return why it could not be posted, if so. Raises a refusal of another cause."""
     if context.taken("posted"):
         return None
-    number = payload.document_number
-    seen = context.cached("posting")
-    if context.in_doubt("posted") or seen == REFUSED or (seen is None and _compared_long_ago(context)):
-        found = context.fortnox.invoices.get(number)
+    state = PostingState(context.in_doubt("posted"), context.cached("posting"), _compared_long_ago(context))
+    if state.needs_look:
+        found = context.fortnox.invoices.get(payload.document_number)
         if fault := _fault(found, payload):
             return fault
         if found.booked:
             context.record("posted")
             return None
         context.record("posted", NOT_TAKEN)
-        seen = AS_BILLED_AND_REFUSED if seen == REFUSED else AS_BILLED
-        context.remember("posting", seen)
-    elif seen is None:
+        state = state._replace(seen=AS_BILLED_AND_REFUSED if state.seen == REFUSED else AS_BILLED)
+        context.remember("posting", str(state.seen))
+    elif state.seen is None:
         context.remember("posting", AS_BILLED)
-    refused: Rejected | None = None
+    refused = _bookkeep(context, payload.document_number, state)
+    if context.taken("posted"):
+        return None
+    # Neither Fortnox's answer to a second posting is published, nor all of its answer to a first: look.
+    found = context.fortnox.invoices.get(payload.document_number)
+    context.record("posted", TAKEN if found.booked else NOT_TAKEN)
+    if found.booked:
+        return None
+    if refused is not None and not found.cancelled:
+        raise refused
+    return _not_posted(found, payload.document_number)
+
+
+def _bookkeep(context: TransferContext, number: int, state: PostingState) -> Rejected | None:
+    """Ask Fortnox to post the invoice, and record it where the answer says so. Return a refusal that is not final."""
     try:
         with context.taking("posted"):
             booked = context.fortnox.invoices.bookkeep(number).booked
     except Rejected as rejected:
-        if seen == AS_BILLED_AND_REFUSED:
+        if state.refusal_is_final:
             raise
-        refused, booked = rejected, False
         context.remember("posting", REFUSED)
-    if not booked:  # neither what Fortnox answers to a second posting is published, nor all of its answer to a first
-        found = context.fortnox.invoices.get(number)
-        booked = found.booked
+        return rejected
     if booked:
         context.record("posted")
-        return None
-    context.record("posted", NOT_TAKEN)
+    return None
+
+
+def _not_posted(found: Invoice, number: int) -> Failed:
     if found.cancelled:
         return _cancelled(number)
-    if refused is not None:
-        raise refused
-    return Failed(
-        f"Fortnox answered that it posted invoice {number}, and shows it as not posted.",
-        "Post the invoice in Fortnox by hand, or retry the event.",
-        "NotPosted",
-    )
+    return Failed(Message("invoice.not-posted", number=str(number)), Message("invoice.not-posted.remedy"), "NotPosted")
 
 
 def _compared_long_ago(context: TransferContext) -> bool:
-    """Whether a person may have changed the invoice since: always where an earlier try could not post it."""
+    """Whether a person may have changed the invoice since: always where an earlier attempt could not post it."""
     return "posted" in context.steps or time.time() - float(context.taken("created") or 0) > FRESH
 
 
 def _ended(context: TransferContext, mapped: Mapped[InvoicePayload], left: Left) -> Outcome:
     """How a posted invoice ends: done, or with files to come, or done but for files."""
     if left.instead:
-        as_many = "The invoice is posted. As many other files are attached to it, so these were not transferred:"
-        told = [mapped.notice, as_many, *left.instead]
-        return Done("\n".join(filter(None, told)), "If one of them is missing there, attach it by hand.", again=True)
+        told = Message.join(mapped.notice, Message("invoice.other-files-instead"), *map(_named, left.instead))
+        return Done(told, Message("invoice.other-files-instead.remedy"), again=True)
     if not left.missing and not left.late:
         return Done(mapped.notice)
     tries = int(context.steps.get("file tries", 0)) + 1
     after = backoff(tries, random.random())
     if left.late and after is not None and (tries < FILE_TRIES or left.key_refused):
         context.record("file tries", str(tries))
-        return Retry(after, f"The invoice is posted; a file is not there yet. {' '.join(left.late)}", "FileLate")
+        return Retry(after, Message.join(Message("invoice.file-late"), *left.late), "FileLate")
     context.record("linking", IN_DOUBT)  # a person may attach them by hand meanwhile
     context.record("others")
     forget_uploads(context, left.refused)
-    told = [mapped.notice, "The invoice is posted, but without these files:", *left.missing, *left.late]
     return Done(
-        "\n".join(filter(None, told)),
-        "Attach them in Fortnox by hand. Or, when they can be fetched again, run "
-        f"`moment-fortnox events retry {context.claim.company} {context.claim.id}`: only what is missing is added.",
+        Message.join(mapped.notice, Message("invoice.without-files"), *left.missing, *left.late),
+        Message("invoice.without-files.remedy", company=context.claim.company, event=context.claim.id),
         again=True,
     )
+
+
+def _named(file: str) -> Message:
+    return Message("invoice.file", file=file)

@@ -1,4 +1,4 @@
-"""Every ten minutes: whether the parts of Fortnox that were closed to a company are open."""
+"""Every ten minutes, tries again the parts of Fortnox that were closed to a company."""
 
 from typing import Any
 
@@ -8,6 +8,6 @@ from tasks.base import services_of
 from tasks.flows import PROBE
 
 
-@shared_task(name=PROBE, bind=True)
+@shared_task(name=PROBE.name, bind=True)
 def probe(task: Task[Any, Any]) -> None:
     services_of(task.app).fortnox.access_blocks.probe()

@@ -9,16 +9,16 @@ from delivery.snapshots import project_identity, transfer_snapshot
 from mappers import to_project
 from ordering import Outcome
 from tasks.base import TransferTask
-from tasks.flows import TRANSFERS
+from tasks.flows import PROJECT
 
 
-@shared_task(name=TRANSFERS["project"], base=TransferTask, bind=True)
+@shared_task(name=PROJECT.task.name, base=TransferTask, bind=True)
 def transfer(task: TransferTask, company: str, event_id: str) -> Any:
     return task.deliver(company, event_id, transfer_project)
 
 
 def transfer_project(context: TransferContext) -> Outcome:
     """Creates or updates the project: one request when something changed, none when not."""
-    if off := context.switched_off("projects"):
+    if off := context.switched_off():
         return off
     return transfer_snapshot(context, context.fortnox.projects, to_project(context.event.project), project_identity)

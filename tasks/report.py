@@ -14,6 +14,7 @@ from mails.outage_mails import OutageMails
 from mails.recipients import AddressBook
 from mails.smtp import DATA_TIMEOUT, SmtpSender
 from mails.topics import TopicMails
+from stores.locks import Locks
 from stores.mails import MailState
 from tasks.base import services_of
 from tasks.flows import REPORT
@@ -25,7 +26,7 @@ HARD_LIMIT = SOFT_LIMIT + 10
 ONE_AT_A_TIME = HARD_LIMIT + 10
 
 
-@shared_task(name=REPORT, bind=True, soft_time_limit=SOFT_LIMIT, time_limit=HARD_LIMIT)
+@shared_task(name=REPORT.name, bind=True, soft_time_limit=SOFT_LIMIT, time_limit=HARD_LIMIT)
 def report(task: Task[Any, Any]) -> int:
     """Mail what is due. Return how many mails were sent."""
     return send_due_mails(services_of(task.app))
@@ -33,7 +34,7 @@ def report(task: Task[Any, Any]) -> int:
 
 def send_due_mails(services: Services, now: datetime | None = None) -> int:
     """One round, unless another worker runs one. `now` replaces the clock in simulations."""
-    lock = services.redis.lock("mf:reporting", timeout=ONE_AT_A_TIME, blocking=False)
+    lock = Locks(services.redis).mail_round(ONE_AT_A_TIME)
     try:
         with lock, SmtpSender(services.settings.smtp_url) as smtp:
             return _dispatcher(services, smtp, lambda: now or datetime.now(UTC), lock.reacquire).round()

@@ -48,7 +48,7 @@ class MailDispatch:
         self.services.stores.company_settings.change(company, {"language": language})
 
     def ends(self, event: dict[str, Any], outcome: Outcome | None = None) -> None:
-        publish(event, app=self.app)
+        publish(event, services=self.app.services)
         claim = self.ordering.claim(event["company"], event["id"])
         assert claim is not None, self.ordering.event(event["company"], event["id"])
         self.ordering.settle(claim, outcome or Done())

@@ -17,7 +17,7 @@ from delivery.services import Services
 from fortnox import Limiter
 from ordering import EventRecord
 from tasks.base import TransferFailed, TransferTask
-from tasks.flows import TRANSFERS
+from tasks.flows import flow_of
 from tests.services import CLIENT_ID, CLIENT_SECRET, Sandbox
 from tests.unit.factories import integration_json
 from worker.bootstrap import App, create_app
@@ -43,7 +43,7 @@ class Unattended:
 
     def publish(self, *events: dict[str, Any]) -> None:
         for event in events:
-            publish(event, app=self.app)
+            publish(event, services=self.app.services)
 
     def run(self, event_id: str, transfer: Deliver | None = None, room: int | None = None) -> Any:
         """Runs the event's transfer, also one whose next try is due later; how that was shown.
@@ -56,7 +56,9 @@ class Unattended:
             Limiter(cast(Any, self.services.redis), limit).acquire("acme")
         self.services.ordering.resume("acme")
         self.services.ordering.retry("acme", event_id)
-        task = cast(TransferTask, self.app.tasks[TRANSFERS[self.event(event_id).type.partition(".")[0]]])
+        flow = flow_of(self.event(event_id).type)
+        assert flow is not None
+        task = cast(TransferTask, self.app.tasks[flow.task.name])
         try:
             return task.deliver("acme", event_id, transfer) if transfer else task.run("acme", event_id)
         except (ShownAsRetry, TransferFailed) as shown:

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from datetime import timedelta
 from typing import Any, cast
 
 import structlog
@@ -12,63 +13,44 @@ from redis.exceptions import RedisError
 from config import Settings, load_settings
 from config.celery import celery_options
 from config.logging import configure_logging
+from config.redis import DURABLE, redis_access
 from delivery.services import Services, build_services
 from delivery.stopping import Stopping
 from ordering.engine import UnknownLayout
-from tasks.flows import KEEP_ALIVE, PROBE, REPORT, SCHEDULE_NIGHT, SCHEDULE_POLLS, TICK
-from tasks.schedule import NIGHT_TICK, poll_tick
+from stores.locks import Locks
+from tasks.flows import REPORT, TASKS
 from worker.broker import outlive_connections
 from worker.pump import PumpStep
 from worker.stream import StreamStep
 
 log = structlog.get_logger(__name__)
 
-TASK_MODULES = (
-    "tasks.customers",
-    "tasks.projects",
-    "tasks.invoices",
-    "tasks.integrations",
-    "tasks.keep_alive",
-    "tasks.expenses",
-    "tasks.schedule",
-    "tasks.unreadable",
-    "tasks.probing",
-    "tasks.receive",
-    "tasks.report",
-    "worker.heartbeat",
-)
-REPORT_SCHEDULE = "report"
-KEEP_ALIVE_SCHEDULE = "keep-alive"
-PROBE_SCHEDULE = "probe"
-TICK_SCHEDULE = "tick"
-REPORT_EVERY_MS = 1000  # what fails after a round that was asked for is mailed by beat's round within 10 s
+REPORT_EVERY = timedelta(seconds=1)  # what fails after a requested round is mailed by beat's round within 10 s
 
 
 def beat_schedule(settings: Settings) -> dict[str, dict[str, object]]:
-    """What beat sends. Each message asks for a look at what is due, so a late one is of no use."""
-    tick = poll_tick(settings.expense_poll_interval).total_seconds()
+    """What beat sends. Each message asks to look for what is due, so a late one is useless."""
     return {
-        # Failures ask for a round at once; this one covers a lost message and an SMTP server that was down.
-        REPORT_SCHEDULE: {"task": REPORT, "schedule": 10.0, "options": {"expires": 10}},
-        KEEP_ALIVE_SCHEDULE: {"task": KEEP_ALIVE, "schedule": 60.0, "options": {"expires": 60}},
-        # A licence that was bought or a permission that was given makes no event.
-        PROBE_SCHEDULE: {"task": PROBE, "schedule": 600.0, "options": {"expires": 600}},
-        # Shows that beat and a worker of the transfers are alive, also where there is nothing to do.
-        TICK_SCHEDULE: {"task": TICK, "schedule": 60.0, "options": {"expires": 60}},
-        "polls": {"task": SCHEDULE_POLLS, "schedule": tick, "options": {"expires": 30}},
-        "reconciliations": {"task": SCHEDULE_NIGHT, "schedule": NIGHT_TICK.total_seconds(), "options": {"expires": 60}},
+        task.schedule.name: {
+            "task": task.name,
+            "schedule": task.schedule.every(settings.expense_poll_interval).total_seconds(),
+            "options": {"expires": task.schedule.expires.total_seconds()},
+        }
+        for task in TASKS
+        if task.schedule is not None
     }
 
 
 class App(Celery):
-    """The Celery app with its services. Each process builds its own: connections do not survive a fork."""
+    """The Celery app and its services. Each process builds its own: connections do not survive a fork."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__("moment-fortnox", set_as_current=True)
-        outlive_connections()
+        outlive_connections(settings.max_event_bytes)
         self.settings = settings
-        self.stopping = Stopping()  # made before the pool's processes are forked, so that they share it
-        self.conf.update(celery_options(settings), imports=TASK_MODULES, beat_schedule=beat_schedule(settings))
+        self.stopping = Stopping()  # before the pool's processes are forked, so that they share it
+        modules = tuple(dict.fromkeys(task.module for task in TASKS))
+        self.conf.update(celery_options(settings), imports=modules, beat_schedule=beat_schedule(settings))
         self.steps["consumer"].update((PumpStep, StreamStep))
         self._services: Services | None = None
         self._services_pid = 0
@@ -84,44 +66,48 @@ class App(Celery):
                 self._services_pid = os.getpid()
             return self._services
 
+    def _connection(self, url: str, userid: str | None = None, password: str | None = None, **given: Any) -> Any:
+        """Every connection to the broker gets the credentials that the options leave out."""
+        access = redis_access(self.settings)
+        if url == access.url:
+            userid, password = userid or access.username, password or access.password
+        return super()._connection(url, userid, password, **given)  # type: ignore[misc]  # not in the published types
+
     def _request_report(self) -> None:
-        """Send the task that mails failures, at most once a second: one round tells of all of them."""
+        """Send the task that mails failures, at most once a second: one round reports all of them."""
         try:
-            if self.services.redis.set("mf:mail:asked", 1, nx=True, px=REPORT_EVERY_MS):
-                self.send_task(REPORT)
+            if Locks(self.services.redis).ask_for_mails(REPORT_EVERY):
+                self.send_task(REPORT.name)
         except (OperationalError, RedisError) as error:
             log.warning("report.not_asked", error=type(error).__name__)
 
 
 def create_app(settings: Settings | None = None) -> App:
-    """The app for these settings, or for the environment's. Raises `pydantic.ValidationError`."""
+    """Build the app for these settings, or for the environment's. Raises `pydantic.ValidationError`."""
     return App(settings or load_settings())
 
 
 @signals.setup_logging.connect
 def _set_up_logging(**_: Any) -> None:
-    """Celery's programs log as the rest of the system does; connecting here switches Celery's own set-up off."""
+    """Celery's programs log like the rest of the system. Connecting here switches off Celery's own set-up."""
     configure_logging(load_settings())
 
 
 @signals.worker_shutting_down.connect
 def _hand_back(**_: Any) -> None:
-    """Running transfers end at their next request and go on in another worker, without waiting for a lease to lapse."""
+    """Running transfers stop at their next request, and another worker continues them without waiting for a lease."""
     cast(App, current_app).stopping.set()
 
 
 @signals.worker_process_shutdown.connect
 def _flush(**_: Any) -> None:
-    """A pool process that ends writes what its write buffer holds."""
+    """A pool process writes what its write buffer holds before it ends."""
     cast(App, current_app).services.telemetry.write_buffer.flush()
-
-
-DURABLE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 
 
 @signals.celeryd_init.connect
 def _check_redis(instance: Any = None, **_: Any) -> None:
-    """At a worker's start: refuses another version's state, warns where an accepted event could be lost."""
+    """When a worker starts: refuse another version's state, and warn where Redis could lose an accepted event."""
     services = instance.app.services
     try:
         services.ordering.check_layout()

@@ -1,7 +1,7 @@
-"""Celery messages as the worker's main process handles them.
+"""Celery's requests in the worker's main process, for transfers and for producers' messages.
 
-A pool process that dies with an event in hand (out of memory, a crash in a C library, the hard time limit) is reported
-to the ordering engine, so the event is taken up at once instead of when its lease lapses.
+A pool process that dies with an event (out of memory, a crash in a C library, the hard time limit) is reported to the
+ordering engine, so that the event is retried at once instead of when its lease lapses.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ SHOWN = "(an event)"
 
 
 class TransferRequest(Request):
-    """A transfer's message in the worker's main process.
+    """A transfer's message.
 
     https://docs.celeryq.dev/en/stable/userguide/tasks.html#requests-and-custom-requests
     """
@@ -38,7 +38,7 @@ class TransferRequest(Request):
             self._process_died()
 
     def _process_died(self) -> None:
-        if state.should_terminate:  # it was this worker that ended it
+        if state.should_terminate:  # this worker ended it
             return
         company, event_id = self.args
         process = f"{self.hostname}/{self.worker_pid}"
@@ -49,10 +49,10 @@ class TransferRequest(Request):
             log.warning("transfer.waits_for_its_lease", company=company, event_id=event_id, error=type(error).__name__)
 
 
-class Unshown(Request):
+class HiddenArguments(Request):
     """A producer's message: its arguments are shown as `(an event)`.
 
-    A name, an address or an authorization code would otherwise be in Flower and in every log line of a failure.
+    Otherwise a name, an address or an authorization code would be in Flower and in every log line of a failure.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -10,7 +10,8 @@ from config import Settings
 from delivery.context import TransferContext
 from ordering import Done, Outcome, Retry
 from tasks.base import TransferTask
-from tasks.flows import TRANSFERS
+from tasks.flows import INVOICE
+from tests.sentences import sentence
 from worker.bootstrap import App
 from worker.publish import publish
 
@@ -18,7 +19,7 @@ from worker.publish import publish
 def create_app(settings: Settings) -> App:
     app = App(settings)
     app.conf.imports = ()  # the real transfers stay away: the handler below takes the invoices' name
-    app.task(name=TRANSFERS["invoice"], base=TransferTask, bind=True)(transfer)
+    app.task(name=INVOICE.task.name, base=TransferTask, bind=True)(transfer)
     return app
 
 
@@ -30,9 +31,9 @@ def work(context: TransferContext) -> Outcome:
     try:
         handle(context.event, context.claim.attempts)
     except FirstAttemptFails:
-        return Retry(timedelta(seconds=RETRY_AFTER), "The plan wants it.")
+        return Retry(timedelta(seconds=RETRY_AFTER), sentence("The plan wants it."))
     return Done()
 
 
 def publisher(app: App) -> Publish:
-    return lambda event: publish(event, app=app)
+    return lambda event: publish(event, services=app.services)

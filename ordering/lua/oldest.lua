@@ -1,9 +1,10 @@
--- When the oldest event under way was accepted: held ones wait for a person, and are passed over. Changes nothing.
+-- When a company's oldest event under way was accepted. Held events wait for a person and are passed over. Changes
+-- nothing.
 --
--- ARGV[4] company   [5] how many open events are looked at, at most
+-- ARGV[4] company   [5] how many open events it may look at
 -- returns ms | "" when nothing is under way
 --
--- Where as many are held, the answer is the time of the last of them: what is under way is younger, if anything.
+-- If all of those are held, it returns the time of the last: every event under way is younger.
 
 local base, most = P .. 'company:' .. ARGV[4], tonumber(ARGV[5])
 local under_way = 0

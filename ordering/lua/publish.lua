@@ -1,9 +1,9 @@
--- Admission: an event is accepted once and takes the last place in its key's line.
+-- Accepts an event once, and puts it last in its key's line.
 --
 -- ARGV[4] company   [5] id   [6] ordering key   [7] keys it needs, separated by spaces   [8] type
 -- ARGV[9] "1" for a snapshot   [10] "1" for a control event   [11] sequence or ""
--- ARGV[12] occurred, ms   [13] body   [14] reason why it is refused, or ""   [15] what to do then
--- ARGV[16] "1" for a recurring event: one whose id may come again when it is through
+-- ARGV[12] occurred, ms   [13] body   [14] reason to keep it as failed, or ""   [15] remedy
+-- ARGV[16] "1" for a recurring event, whose id may come again once it is through
 -- returns { 1 accepted | 0 known, woken }
 
 local company, id, key = ARGV[4], ARGV[5], ARGV[6]
@@ -29,10 +29,9 @@ if ARGV[14] ~= '' then
   return { 1, woken }
 end
 
--- A newer snapshot takes the place of one that has not started (invariant 5). It stands where the older one
--- stood, so whoever waited for the older one now waits for it. It must not overtake by that: both must need the
--- same, nothing of that may have been admitted in between and be open or failed still, and nothing newer of
--- their own key may have gone through.
+-- A newer snapshot takes the place of one that has not started (promise 5), so what waited for the older one now waits
+-- for it. It must not overtake anything by that: both must need the same keys, no event of those keys that was accepted
+-- in between may be open or failed, and nothing newer of their own key may have gone through.
 local function may_take_place_of(older)
   if not (older and e.snapshot and older.snapshot) or older.started or older.needs ~= e.needs then return false end
   local through = tonumber(redis.call('HGET', P .. 'key:' .. key, 'through') or '')

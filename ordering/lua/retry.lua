@@ -1,9 +1,9 @@
--- A person lets a failed or skipped event run again, at its old place, or one that is done but for something that
--- was left out (its body is still there); one that waits for its next attempt runs now, and a held one is tried
--- without what it waits for. Its attempts are counted anew.
+-- Runs an event again at a person's request. A failed or skipped event, or one that was done with something left out
+-- (its body is still there), takes its old place. A retrying event runs now; a held one runs without what it waits for.
+-- Its attempts start from 0.
 --
 -- ARGV[4] company   [5] id   [6] a step to record as taken, or ""
--- returns { what became of it | "" not in a status that can be retried | "unknown", woken }
+-- returns { its new status | "" it cannot be retried now | "unknown", woken }
 
 local company = ARGV[4]
 local e = load(company, ARGV[5])

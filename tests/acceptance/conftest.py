@@ -12,10 +12,11 @@ import pytest
 import requests
 
 from config.environment import child_environment
-from fortnox import SCOPES, Fortnox, Transport
+from fortnox import Fortnox, Transport
 from local import wait_until
 from local.stack import Stack
 from ordering import EventRecord
+from tasks.flows import SCOPES
 from tests.unit import factories
 from worker.bootstrap import App, create_app
 from worker.publish import publish
@@ -51,7 +52,7 @@ class System:
     def publish(self, *events: dict[str, Any]) -> None:
         """Through the Python door."""
         for event in events:
-            publish(event, app=self.app)
+            publish(event, services=self.app.services)
 
     def run(
         self, *arguments: str, stdin: str = "", environment: dict[str, str] | None = None

@@ -6,9 +6,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from delivery.polling import POLL_ID
 from local import wait_until
 from local.stack import Stack
-from tasks.schedule import POLL_ID
 from tests.acceptance.conftest import System
 from tests.unit import factories
 from worker.bootstrap import create_app

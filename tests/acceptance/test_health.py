@@ -64,8 +64,8 @@ def test_workers_that_do_not_take_transfers_do_not_hide_that_nobody_does(bare: S
 def test_mails_that_nobody_takes_are_not_hidden_by_a_worker_of_the_transfers(bare: System) -> None:
     bare.app.services.redis.hset("mf:heartbeats", mapping={"mail": int(time.time()) - 600})
     bare.app.services.redis.hdel("mf:heartbeats", "polls")
-    bare.app.send_task(REPORT)
-    bare.app.send_task(KEEP_ALIVE)
+    bare.app.send_task(REPORT.name)
+    bare.app.send_task(KEEP_ALIVE.name)
     mails, polls = reasons(bare, "background")
     assert mails.startswith("Mails wait to be sent, and no worker took any for 60")
     assert polls.startswith("Polls wait, and no worker took any ever")

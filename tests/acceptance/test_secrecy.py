@@ -95,7 +95,7 @@ def live_through(system: Watched) -> list[str]:
     assert system.settled("hush", "refused").status in ("failed", "held")
     assert system.settled("hush", "broken").status == "failed"
     system.app.send_task("events.recieve", args=[customer("typo", company="hush")], queue="events")  # as misspelt
-    system.app.send_task(TICK)
+    system.app.send_task(TICK.name)
     wait_until(lambda: system.mails_to(CONTACT), what="the mail", timeout=30)
     return codes
 
@@ -165,7 +165,7 @@ def test_no_output_holds_what_is_somebodys(watched: Watched) -> None:
     told = {
         "logs": "".join(path.read_text(encoding="utf-8") for path in watched.stack.logs.glob("worker*.log")),
         "sentry": "".join(watched.sentry.raw),
-        "metrics": generate_latest(registry(watched.app)).decode(),
+        "metrics": generate_latest(registry(watched.app.services)).decode(),
         "flower": json.dumps(watched.flower_tasks(), ensure_ascii=False),
     }
     for where, text in told.items():

@@ -16,12 +16,12 @@ from kombu.exceptions import OperationalError
 from redis import Redis
 from redis.exceptions import RedisError
 
+from stores.event_stream import FIELD, STREAM
 from tasks.flows import RECEIVE
 from tests.chaos.options import Options
 from tests.chaos.workload import Step
 from worker.bootstrap import App
 from worker.publish import publish
-from worker.stream import FIELD, STREAM
 
 GIVES_UP = 0.3  # the chance, where nothing else needs the event
 PAUSE = 0.3  # seconds before it is published again
@@ -63,11 +63,11 @@ class Doors:
         """Raises `RedisError` or `OperationalError` when the door did not answer that it has the event."""
         match step.door:
             case "python":
-                publish(step.event, app=self._app)
+                publish(step.event, services=self._app.services)
             case "stream":
                 self._redis.xadd(STREAM, {FIELD: json.dumps(step.event)})
             case "celery":
-                self._celery.send_task(RECEIVE, args=[step.event], queue="events")
+                self._celery.send_task(RECEIVE.name, args=[step.event], queue="events")
 
     def close(self) -> None:
         self._redis.close()

@@ -6,7 +6,9 @@ import time
 from pathlib import Path
 
 from local import DeadlineExceeded, wait_until
-from ordering.engine import UNSETTLED
+from messages.catalogue import say
+from ordering import UNSETTLED
+from stores.event_stream import STREAM
 from tests.chaos.checker import Fate, check, to_writes
 from tests.chaos.cluster import Cluster
 from tests.chaos.nemesis import Nemesis
@@ -18,7 +20,6 @@ from tests.chaos.workload import companies, workload
 from tests.unit import factories
 from worker.bootstrap import App, create_app
 from worker.publish import publish
-from worker.stream import STREAM
 
 IMPATIENT = 20.0  # seconds of draining after which what waits for its next attempt is let go
 
@@ -142,7 +143,7 @@ class _Run:
         for attempt in tried:
             record = self._ordering.event(attempt.step.company, attempt.step.id)
             if record is not None:
-                fates[attempt.step.company, attempt.step.id] = Fate(record.status, record.reason, record.code)
+                fates[attempt.step.company, attempt.step.id] = Fate(record.status, say(record.reason), record.code)
         lines = (json.loads(line) for line in self._cluster.record.read_text(encoding="utf-8").splitlines())
         ledgers = {company: self._cluster.sandbox.state(company) for company in self._companies}
         by_status = self._cluster.sandbox.get("requests/count", by="status")

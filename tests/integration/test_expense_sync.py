@@ -13,10 +13,11 @@ import redis
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from delivery.expense_sync import ExpenseSync, Looked
+from delivery.expenses import ExpenseSync, Inspection
 from fortnox import Fortnox, Http, Transport
 from fortnox.errors import Unavailable
 from mappers.expense import ProjectState, Rules
+from messages.catalogue import say
 from moment.api import MomentApi
 from moment.errors import MomentUnavailable
 from stores import ExpenseStore
@@ -35,14 +36,14 @@ class Office:
     sandbox: Sandbox
     before_request: list[Callable[[], None]] = field(default_factory=list)
 
-    def poll(self) -> list[Looked]:
+    def poll(self) -> list[Inspection]:
         """A whole poll, as the task does it."""
         soon = time.monotonic() + 60
-        assert self.sync.list_on("changes", soon)
-        self.sync.list_approved()
-        assert self.sync.list_on("import", soon)
-        self.sync.list_waiting(soon)
-        return list(self.sync.work(soon))
+        assert self.sync.lister.queue_listed("changes", soon)
+        self.sync.lister.queue_approved()
+        assert self.sync.lister.queue_listed("import", soon)
+        self.sync.lister.queue_waiting(soon)
+        return list(self.sync.inspect_queued(soon))
 
     def enter(self, *rows: dict[str, Any], **more: Any) -> str:
         return self.sandbox.supplier_invoice(COMPANY, *(rows or (ROW,)), **more)
@@ -100,6 +101,12 @@ def office(
 
 
 # Requests
+
+
+def why(inspection: Inspection) -> str:
+    """Why the last row does not count."""
+    reason = inspection.rows[-1].reason
+    return say(reason.message) if reason else ""
 
 
 def test_an_idle_poll_costs_one_request_and_a_changed_supplier_invoice_one_more(office: Office) -> None:
@@ -184,7 +191,7 @@ def test_a_list_of_several_pages_is_read_to_its_end_though_rows_shift_and_a_poll
     office.before_request[:] = [lambda: None, later]
     office.requests()
 
-    while not office.sync.list_on("changes", time.monotonic() + 0.001):
+    while not office.sync.lister.queue_listed("changes", time.monotonic() + 0.001):
         assert office.sync.store.cursor is None  # nothing counts as listed before all of it is on the list
 
     assert office.sync.store.to_look_at() == 1011
@@ -201,7 +208,7 @@ def test_no_row_is_missed_though_a_change_moves_one_from_a_page_to_another(offic
     moves = [lambda: None, lambda: office.enter(invoice={"GivenNumber": "3"})]  # from the first page to the last
     office.before_request[:] = moves  # type: ignore[assignment]  # what it returns is of no use
 
-    assert office.sync.list_on("changes", time.monotonic() + 60)
+    assert office.sync.lister.queue_listed("changes", time.monotonic() + 60)
 
     assert office.sync.store.to_look_at() == 1010
 
@@ -219,10 +226,10 @@ def test_an_import_that_reaches_further_is_not_lost_whenever_it_is_asked_for(
     office.sync.store.ask_import(35)
     office.before_request[:] = [lambda: None] * (asked_at_page - 1) + [lambda: office.sync.store.ask_import(90)]
 
-    assert office.sync.list_on("import", time.monotonic() + 60)
+    assert office.sync.lister.queue_listed("import", time.monotonic() + 60)
 
     assert office.sync.store.listing("import") is None
-    assert old in {looked.number for looked in office.sync.work(time.monotonic() + 60)}
+    assert old in {looked.number for looked in office.sync.inspect_queued(time.monotonic() + 60)}
 
 
 # Corrections
@@ -252,7 +259,7 @@ def test_what_a_person_chose_in_moment_about_billing_stays(office: Office) -> No
     there = {k: v for k, v in office.sandbox.expenses(COMPANY)[name].items() if k not in ("writes", "invoiced")}
     office.sync.moment._call(
         "PUT", "/companies/{company}/projectExpenses/{id}", COMPANY, name,
-        body=office.sync.read(number).rows[1].expense.model_copy(update={"billable": False}),  # type: ignore[union-attr]
+        body=office.sync.reader.read(number).rows[1].expense.model_copy(update={"billable": False}),  # type: ignore[union-attr]
     )  # fmt: skip
     assert there["billable"] is True
     office.enter({**ROW, "Debit": "1200.00"}, invoice={"GivenNumber": number})
@@ -324,13 +331,13 @@ def test_an_approval_alone_is_noticed_at_the_next_poll_though_lastmodified_says_
 def test_a_project_that_comes_later_is_found_by_the_nightly_reconciliation(office: Office) -> None:
     number = office.enter({**ROW, "Project": "7"})
     (looked,) = office.poll()
-    assert str(looked.rows[-1].reason) == "Project 7 does not exist in Moment."
+    assert why(looked) == "Project 7 does not exist in Moment."
     office.sandbox.moment_project(COMPANY, "7")
     office.sandbox.post("projects", {"tenant": COMPANY, "number": "7"})
     office.advances(days=1)
     office.sync.store.ask_import(35)
     (looked,) = office.poll()
-    assert str(looked.rows[-1].reason) == "Project 7 has no start date in Fortnox."
+    assert why(looked) == "Project 7 has no start date in Fortnox."
     office.sandbox.post("projects", {"tenant": COMPANY, "number": "7", "StartDate": "2026-11-01"})
     office.sync.store.ask_import(35)
 
@@ -341,15 +348,15 @@ def test_a_project_that_comes_later_is_found_by_the_nightly_reconciliation(offic
 
 def test_what_a_person_asks_is_answered_by_both_systems_and_remembered_by_nobody(office: Office) -> None:
     number = office.enter({**ROW, "Project": "7"})
-    office.sync.read(number, asked=True)
+    office.sync.reader.read(number, asked=True)
     assert office.sync.store.project("7") is None
     office.poll()
     assert office.sync.store.project("7") is not None
     office.sandbox.moment_project(COMPANY, "7")
     office.sandbox.post("projects", {"tenant": COMPANY, "number": "7", "StartDate": "2026-01-01"})
-    assert office.sync.look(number).rows[-1].expense is None  # which is believed for five minutes
+    assert office.sync.inspect(number).rows[-1].expense is None  # which is believed for five minutes
 
-    assert office.sync.look(number, asked=True).rows[-1].expense is not None
+    assert office.sync.inspect(number, asked=True).rows[-1].expense is not None
 
     assert office.expenses() == {f"fortnox:{number}:2": "1000.00"}
 
@@ -426,18 +433,18 @@ def test_an_expense_already_invoiced_is_not_touched_and_a_person_is_told_once_wh
 
     (looked,) = office.poll()
 
-    assert looked.problems[0].reason == (
-        "Row 2: the expense is already invoiced to the customer in Moment, so it stays as it is there (1000.00 SEK on "
-        "account 4010, project 1). In Fortnox it is now: 1200.00 SEK on account 4010, project 1."
+    assert say(looked.problems[0].reason) == (
+        "Row 2: the expense is already invoiced to the customer in Moment, so it stays as it is there (1,000.00 SEK on "
+        "account 4010, project 1). In Fortnox it is now: 1,200.00 SEK on account 4010, project 1."
     )
     assert office.expenses() == {name: "1000.00"}
-    assert office.sync.look(number).problems == looked.problems  # nobody lived to tell of it
+    assert office.sync.inspect(number).problems == looked.problems  # nobody lived to tell of it
     office.sync.store.set_failure(number, "an event tells of it")
-    again = office.sync.look(number)
+    again = office.sync.inspect(number)
     assert (again.problems, again.standing) == ((), True)
     office.act(number, "cancel")
-    assert "no expense any more" in office.sync.look(number).problems[0].reason
-    assert office.sync.look(number).problems == ()
+    assert "no expense any more" in say(office.sync.inspect(number).problems[0].reason)
+    assert office.sync.inspect(number).problems == ()
 
 
 def test_one_telling_names_every_row_that_differs_from_what_was_invoiced(office: Office) -> None:
@@ -446,12 +453,12 @@ def test_one_telling_names_every_row_that_differs_from_what_was_invoiced(office:
     for row in (2, 3):
         office.moments("expenses", company=COMPANY, externalId=f"fortnox:{number}:{row}", invoiced=True)
     office.enter({**ROW, "Debit": "1200.00"}, {**ROW, "Debit": "500.00"}, invoice={"GivenNumber": number})
-    assert [p.reason[:5] for p in office.sync.look(number).problems] == ["Row 2"]
+    assert [say(p.reason)[:5] for p in office.sync.inspect(number).problems] == ["Row 2"]
     office.sync.store.set_failure(number, "an event tells of it")
 
     office.enter({**ROW, "Debit": "1200.00"}, {**ROW, "Debit": "700.00"}, invoice={"GivenNumber": number})
 
-    assert [p.reason[:5] for p in office.sync.look(number).problems] == ["Row 2", "Row 3"]
+    assert [say(p.reason)[:5] for p in office.sync.inspect(number).problems] == ["Row 2", "Row 3"]
 
 
 def test_an_invoiced_expense_that_is_as_it_was_again_is_settled(office: Office) -> None:
@@ -459,14 +466,14 @@ def test_an_invoiced_expense_that_is_as_it_was_again_is_settled(office: Office) 
     office.poll()
     office.moments("expenses", company=COMPANY, externalId=f"fortnox:{number}:2", invoiced=True)
     office.enter({**ROW, "Debit": "1200.00"}, invoice={"GivenNumber": number})
-    assert office.sync.look(number).problems
+    assert office.sync.inspect(number).problems
     office.enter(ROW, invoice={"GivenNumber": number})
 
-    settled = office.sync.look(number)
+    settled = office.sync.inspect(number)
 
     assert (settled.problems, settled.standing) == ((), False)
     office.enter({**ROW, "Debit": "1200.00"}, invoice={"GivenNumber": number})
-    assert office.sync.look(number).problems  # a new change, and so told anew
+    assert office.sync.inspect(number).problems  # a new change, and so told anew
 
 
 def invoices(office: Office, number: str, row: int) -> None:
@@ -501,7 +508,7 @@ def test_an_invoiced_expense_whose_row_moves_is_not_there_a_second_time(office: 
     assert office.sandbox.expenses(COMPANY)[f"fortnox:{number}:2"] == before
     office.enter({**ROW, "Debit": "1200.00"}, rows[1], vat="250.00", invoice={"GivenNumber": number})
     (looked,) = office.poll()
-    assert [p.reason[:6] for p in looked.problems] == ["Row 3:"]  # where it is now
+    assert [say(p.reason)[:6] for p in looked.problems] == ["Row 3:"]  # where it is now
     office.enter(*rows, invoice={"GivenNumber": number})
     (looked,) = office.poll()
     assert (looked.problems, looked.standing) == ((), False)
@@ -526,7 +533,7 @@ def test_an_invoiced_row_that_was_taken_out_and_told_of_is_over_when_it_comes_ag
     invoices(office, number, 2)
     office.enter({**ROW, "Project": ""}, invoice={"GivenNumber": number})
     (looked,) = office.poll()
-    assert "no expense any more" in looked.problems[0].reason
+    assert "no expense any more" in say(looked.problems[0].reason)
     office.sync.store.set_failure(number, "an event tells of it")
     office.enter({**ROW, "Project": ""}, ROW, invoice={"GivenNumber": number})
 
@@ -554,8 +561,8 @@ def test_a_refused_expense_stays_on_the_list_and_in_nobodys_way(office: Office) 
     first, second = office.poll()
 
     assert (first.number, second.number) == (bad, good)
-    assert first.problems[0].reason.startswith("Row 2 (")
-    assert "Moment refused it" in first.problems[0].reason
+    assert say(first.problems[0].reason).startswith("Row 2 (")
+    assert "Moment refused it" in say(first.problems[0].reason)
     assert list(office.expenses()) == [f"fortnox:{good}:2"]
     assert office.sync.store.to_look_at() == 1
     assert office.sync.store.take(datetime.now().astimezone(), timedelta(0)) is None  # not before six hours
@@ -574,7 +581,7 @@ def test_a_write_to_moment_whose_answer_is_lost_is_made_good(office: Office, kin
 
     with pytest.raises(MomentUnavailable):
         office.poll()
-    assert office.sync.look(number).problems == ()
+    assert office.sync.inspect(number).problems == ()
 
     right = {"POST": ["1000.00", "1000.00"], "PUT": ["1000.00", "5.00"], "DELETE": ["1000.00"]}[method]
     assert list(office.expenses().values()) == right
@@ -589,7 +596,7 @@ def test_a_write_in_doubt_is_made_good_though_the_row_counts_no_more(office: Off
     assert len(office.expenses()) == 1
     office.act(number, "cancel")
 
-    office.sync.look(number)
+    office.sync.inspect(number)
 
     assert office.expenses() == {}
 
@@ -613,8 +620,8 @@ def test_a_person_is_told_of_what_gets_no_answer_for_a_day(office: Office) -> No
     (looked,) = office.poll()
 
     assert looked.number == number
-    assert looked.problems[0].reason == (
-        "Moment did not answer as it should (status 503). It was tried for about a day."
+    assert say(looked.problems[0].reason) == (
+        "Moment answered with an error (status 503). It was tried for about a day."
     )
     assert [one.problems for one in office.poll()] == [()]  # it goes through, and its trouble is forgotten
     assert office.sync.store.troubled_since(number, datetime.max.replace(tzinfo=UTC)).year == 9999
@@ -624,12 +631,12 @@ def test_a_supplier_invoice_that_changed_goes_before_the_backlog(office: Office)
     for _ in range(5):
         office.enter()
     office.advances(minutes=5)
-    office.sync.list_on("changes", time.monotonic() + 60)  # the first listing: all of it is backlog
+    office.sync.lister.queue_listed("changes", time.monotonic() + 60)  # the first listing: all of it is backlog
     office.advances(minutes=5)
     changed = office.enter(invoice={"GivenNumber": "5"})
-    office.sync.list_on("changes", time.monotonic() + 60)
+    office.sync.lister.queue_listed("changes", time.monotonic() + 60)
 
-    assert next(iter(office.sync.work(time.monotonic() + 60))).number == changed
+    assert next(iter(office.sync.inspect_queued(time.monotonic() + 60))).number == changed
 
 
 def test_amounts_are_decimals_from_end_to_end(office: Office) -> None:

@@ -12,22 +12,24 @@ import pytest
 import sentry_sdk
 from pydantic import SecretStr
 
-from fortnox.situations import SITUATIONS
+from delivery.admission import take
+from fortnox.situations import explanation
 from local.sandbox import Sandbox
 from messages import Message
+from messages.catalogue import say
 from moment.events import event_json, parse_event
 from ordering import Done, Failed, Held, Ordering, Pause, Submission, TargetUnavailable
-from tasks.receive import take
 from tests.mail_dispatch import OPERATOR, START, Inbox, MailDispatch, attached, parsed, running_dispatch, running_smtp
+from tests.sentences import sentence
 from tests.sentry import running_sentry
 from tests.unit.factories import credit_note_json, customer_json, invoice_json, project_json
 from worker.bootstrap import App, create_app
 from worker.publish import publish
 
-PERIOD = SITUATIONS["period-locked"]
+PERIOD = explanation("period-locked")
 LOCKED = Failed(
-    PERIOD.en.reason,
-    PERIOD.en.remedy,
+    PERIOD.reason,
+    PERIOD.remedy,
     "period-locked 2000401",
     "Perioden är låst till och med 2026-11-30.",
 )
@@ -61,7 +63,7 @@ def test_a_failure_is_told_once_with_what_why_what_to_do_and_what_waits_for_it(d
     dispatch.ends(customer_json())
     dispatch.services.stores.names.remember("acme", "10001", "Skånska Bygg AB")
     dispatch.ends(invoice_json(), LOCKED)
-    publish(credit_note_json(), app=dispatch.app)
+    publish(credit_note_json(), services=dispatch.app.services)
     assert dispatch.round() == 1
     assert dispatch.round() == 0
     mail = dispatch.mail()
@@ -70,7 +72,7 @@ def test_a_failure_is_told_once_with_what_why_what_to_do_and_what_waits_for_it(d
     for form in (mail["text"], mail["html"]):
         for part in (
             "12 500,00 kr",
-            PERIOD.sv.reason,
+            say(PERIOD.reason, "sv"),
             "Perioden är låst till och med 2026-11-30.",
             "2000401",
             "Lås upp perioden i Fortnox",
@@ -87,13 +89,13 @@ def test_a_company_that_chose_english_is_written_to_in_english(dispatch: MailDis
     mail = dispatch.mail()
     assert mail["subject"] == "Fortnox: invoice 1001 to customer 10001 could not be transferred"
     assert "12,500.00 SEK" in mail["text"]
-    assert PERIOD.en.reason in " ".join(mail["text"].split())
+    assert say(PERIOD.reason) in " ".join(mail["text"].split())
     assert mail["headers"]["Content-Language"] == "en"
 
 
 def test_a_held_event_is_told_with_what_it_waits_for(dispatch: MailDispatch) -> None:
     dispatch.connect()
-    dispatch.ends(invoice_json(), Held("acme/customer/10001", "It does not exist.", code="2000433"))
+    dispatch.ends(invoice_json(), Held("acme/customer/10001", sentence("It does not exist."), code="2000433"))
     dispatch.round()
     assert "faktura 1001 till kund 10001 väntar" in dispatch.mail()["subject"]
     assert "så snart kund 10001 har överförts" in " ".join(dispatch.mail()["text"].split())
@@ -101,15 +103,15 @@ def test_a_held_event_is_told_with_what_it_waits_for(dispatch: MailDispatch) -> 
 
 def test_a_remark_is_told_though_the_event_went_through(dispatch: MailDispatch) -> None:
     dispatch.connect()
-    notice = "A file was not transferred: avtal.pdf: its host answered 404"
+    notice = Message("file.named", file="avtal.pdf", why=Message("file.host-answered", status="404"))
     dispatch.ends(customer_json(), Done(notice=notice))
     dispatch.round()
     assert "överfördes, med anmärkning" in dispatch.mail()["subject"]
-    assert "En fil överfördes inte: avtal.pdf: dess värd svarade 404" in " ".join(dispatch.mail()["text"].split())
+    assert "”avtal.pdf”: servern svarade 404" in " ".join(dispatch.mail()["text"].split())
 
 
 def test_an_event_that_cannot_be_read_and_names_no_company_goes_to_the_operator(dispatch: MailDispatch) -> None:
-    take(dispatch.app, ["no", "event"])
+    take(dispatch.app.services, ["no", "event"])
     assert dispatch.round() == 1
     assert dispatch.mail()["to"] == [OPERATOR]
     assert dispatch.mail()["subject"] == "Fortnox: a message from Moment could not be read"
@@ -130,7 +132,7 @@ def test_an_event_mended_while_it_waited_for_the_hour_is_not_in_the_digest(dispa
     dispatch.ends(second, LOCKED)
     dispatch.ends(third, LOCKED)
     dispatch.round()
-    dispatch.ordering.skip("acme", "i1002", "given up")
+    dispatch.ordering.skip("acme", "i1002", sentence("given up"))
     assert dispatch.round(hours=1) == 1
     assert "faktura 1003" in dispatch.mails()[-1]["subject"]
 
@@ -139,8 +141,8 @@ def test_an_event_mended_while_it_waited_for_the_hour_is_not_in_the_digest(dispa
 
 
 def test_failures_of_different_causes_are_told_apart_and_at_once(dispatch: MailDispatch) -> None:
-    dispatch.ends(customer_json(event_id="c1", customer_number="1"), Failed("One cause."))
-    dispatch.ends(customer_json(event_id="c2", customer_number="2"), Failed("Another cause."))
+    dispatch.ends(customer_json(event_id="c1", customer_number="1"), Failed(sentence("One cause.")))
+    dispatch.ends(customer_json(event_id="c2", customer_number="2"), Failed(sentence("Another cause.")))
     assert dispatch.round() == 2
 
 
@@ -167,8 +169,8 @@ def test_more_of_the_same_cause_comes_an_hour_after_the_first_as_one_mail_with_t
         "12500,00",
         "SEK",
         "stoppad",
-        PERIOD.sv.reason,
-        PERIOD.sv.remedy,
+        say(PERIOD.reason, "sv"),
+        say(PERIOD.remedy, "sv"),
     ]
     assert dispatch.rounds(seconds=600, hours=3) == 0
 
@@ -179,7 +181,7 @@ def test_the_mails_of_a_cause_are_one_thread_and_those_of_another_are_not(dispat
     dispatch.ends(first, LOCKED)
     dispatch.round()
     dispatch.ends(second, LOCKED)
-    dispatch.ends(other, Failed("Something else."))
+    dispatch.ends(other, Failed(sentence("Something else.")))
     dispatch.round(hours=1)
     assert len(dispatch.mails()) == 3
     threads = Counter(mail["headers"]["References"] for mail in dispatch.mails())
@@ -198,7 +200,7 @@ def test_ten_thousand_failures_of_one_cause_are_three_mails_at_most_in_an_hour_a
         _fails(dispatch.ordering, n, body.replace(str(10**9), str(n + 1)))
         if n % 2000 == 500:  # over the hour, and now and then something else happens elsewhere
             cause = f"Cause {chr(65 + n // 2000)}."
-            dispatch.ends(invoice_json(company="other", event_id=f"o{n}", invoice_number=n), Failed(cause))
+            dispatch.ends(invoice_json(company="other", event_id=f"o{n}", invoice_number=n), Failed(sentence(cause)))
             assert dispatch.round(minutes=10) >= 1
             assert cause in dispatch.mails("ekonomi@other.example")[-1]["text"]
     dispatch.rounds(seconds=60, minutes=10)
@@ -239,7 +241,7 @@ def test_six_hours_without_smtp_lose_nothing_double_nothing_and_keep_the_order(
         for company in companies:
             for cause in range(3):
                 event = customer_json(company=company, event_id=f"{hour}-{cause}", customer_number=f"{hour}-{cause}")
-                dispatch.ends(event, Failed(f"Cause {'ABC'[cause]}.", code=f"{cause}"))
+                dispatch.ends(event, Failed(sentence(f"Cause {'ABC'[cause]}."), code=f"{cause}"))
                 assert dispatch.round(minutes=1) == 0
         assert dispatch.rounds(seconds=540, minutes=54) == 0
     dispatch.sandbox.refuse_mail(None)
@@ -302,7 +304,7 @@ def test_the_mail_after_one_in_doubt_whose_event_was_given_up_does_not_look_like
     dispatch.ends(first, LOCKED)
     dispatch.sandbox.post("smtp", {"refuse": "drop_after_data", "count": 1})
     assert dispatch.round() == 0
-    dispatch.ordering.skip("acme", "i1001", "given up")
+    dispatch.ordering.skip("acme", "i1001", sentence("given up"))
     assert dispatch.round(minutes=3) == 0
     dispatch.ends(second, LOCKED)
     assert dispatch.round() == 1
@@ -366,7 +368,7 @@ def test_a_mail_at_which_the_server_breaks_off_each_time_goes_behind_those_of_ot
         assert broken.round() == 0
         assert broken.rounds(minutes=1) == 2
         assert [mail["To"] for mail in inbox.got] == ["ekonomi@beta.example", "ekonomi@gamma.example"]
-        broken.ends(customer_json(company="beta"), Failed("Something else."))
+        broken.ends(customer_json(company="beta"), Failed(sentence("Something else.")))
         assert broken.rounds(minutes=5) == 1
 
 
@@ -436,13 +438,12 @@ def test_the_operator_hears_of_an_address_that_is_put_off_for_a_day_and_nobody_w
     dispatch.sandbox.post("smtp", {"refuse": "450", "recipient": "b@acme.example"})
     dispatch.ends(invoice_json(), LOCKED)
     assert dispatch.round() == 1
-    dispatch.ends(customer_json(), Failed("Something else."))
+    dispatch.ends(customer_json(), Failed(sentence("Something else.")))
     assert dispatch.round() == 1
     dispatch.rounds(seconds=600, hours=48)
     assert [mail["to"] for mail in dispatch.mails()] == [["a@acme.example"]] * 2 + [[OPERATOR]] * 2
-    assert "“b@acme.example”, an address of the company, was refused: “450" in " ".join(
-        dispatch.mails()[-1]["text"].split()
-    )
+    text = " ".join(dispatch.mails()[-1]["text"].split())
+    assert "“b@acme.example”, an address of the company, was refused: “450" in text
     refused = dispatch.sandbox.get("mails")["refused"]
     assert refused <= 2 * 12
 
@@ -464,7 +465,7 @@ def test_without_any_address_it_stays_to_be_told_until_there_is_one(
 def test_a_name_with_line_breaks_writes_neither_headers_nor_lines_of_its_own(dispatch: MailDispatch) -> None:
     dispatch.connect()
     name = "Ond\r\nBcc: victim@example.org\r\n\r\n<script>alert(1)</script> \u202eräksmörgås\x00 AB " + "x" * 5000
-    dispatch.ends(customer_json(name=name), Failed("No."))
+    dispatch.ends(customer_json(name=name), Failed(sentence("No.")))
     assert dispatch.round() == 1
     mail = parsed(dispatch.mail())
     assert "Bcc" not in mail
@@ -499,10 +500,10 @@ def test_a_dead_grant_is_told_once_however_many_events_meet_it_then_at_set_steps
 ) -> None:
     dispatch.connect()
     for number in range(3):
-        publish(customer_json(event_id=f"c{number}", customer_number=str(number)), app=dispatch.app)
+        publish(customer_json(event_id=f"c{number}", customer_number=str(number)), services=dispatch.app.services)
     for claim in [dispatch.ordering.claim("acme", f"c{number}") for number in range(3)]:
         assert claim is not None
-        reason = SITUATIONS["grant-dead"].en.reason
+        reason = explanation("grant-dead").reason
         dispatch.ordering.settle(claim, Pause(reason))
     assert dispatch.round() == 1
     assert "Kopplingen till Fortnox har upphört" in dispatch.mail()["text"]
@@ -524,7 +525,7 @@ def test_a_paused_company_gets_the_address_at_which_it_consents_again(
     linked = MailDispatch(created(running[0], fortnox_redirect_uri="https://moment.example/back"), running[1])
     linked.connect()
     linked.ends(customer_json())
-    linked.ordering.pause("acme", "The connection to Fortnox has ended.")
+    linked.ordering.pause("acme", sentence("The connection to Fortnox has ended."))
     assert linked.round() == 1
     address = f"{linked.services.settings.fortnox_auth_url}/oauth-v1/auth?"
     assert address in linked.mail()["text"]
@@ -534,7 +535,7 @@ def test_a_paused_company_gets_the_address_at_which_it_consents_again(
 def test_a_company_that_left_is_not_told_that_it_goes_on(dispatch: MailDispatch) -> None:
     dispatch.connect()
     dispatch.ends(customer_json())
-    dispatch.ordering.pause("acme", "The connection to Fortnox has ended.")
+    dispatch.ordering.pause("acme", sentence("The connection to Fortnox has ended."))
     assert dispatch.round() == 1
     connection = dispatch.services.stores.connections.get("acme")
     dispatch.services.stores.connections.save(connection.model_copy(update={"state": "disabled"}))
@@ -557,7 +558,7 @@ def test_two_days_without_smtp_still_send_a_mail_in_doubt_again_as_it_was(dispat
 def test_an_outage_that_ended_before_anyone_was_told_is_not_told(dispatch: MailDispatch) -> None:
     dispatch.connect()
     dispatch.ordering.publish(Submission("acme", "a", "acme/customer/1", "customer.updated", "{}", dispatch.now))
-    dispatch.ordering.pause("acme", "For a moment.")
+    dispatch.ordering.pause("acme", sentence("For a moment."))
     dispatch.sandbox.refuse_mail("450")
     dispatch.round()
     dispatch.ordering.resume("acme")
@@ -567,15 +568,15 @@ def test_an_outage_that_ended_before_anyone_was_told_is_not_told(dispatch: MailD
 
 def test_an_outage_ends_untold_when_the_last_event_that_waited_was_given_up(dispatch: MailDispatch) -> None:
     dispatch.connect()
-    dispatch.ends(customer_json(), Failed("Something else."))
-    publish(invoice_json(), app=dispatch.app)
+    dispatch.ends(customer_json(), Failed(sentence("Something else.")))
+    publish(invoice_json(), services=dispatch.app.services)
     assert dispatch.ordering.counts("acme")["held"] == 1  # it tries nothing
     for number in range(3):
         event = project_json(event_id=f"p{number}", project_number=str(number))
-        dispatch.ends(event, TargetUnavailable(timedelta(hours=5), "Fortnox cannot be reached."))
+        dispatch.ends(event, TargetUnavailable(timedelta(hours=5), sentence("Fortnox cannot be reached.")))
     assert dispatch.rounds(minutes=20) == 2
     for number in range(3):
-        dispatch.ordering.skip("acme", f"p{number}", "given up")
+        dispatch.ordering.skip("acme", f"p{number}", sentence("given up"))
     assert dispatch.ordering.stopped() == {}
     assert not dispatch.ordering.states(["acme"])["acme"].probing
     assert dispatch.rounds(seconds=600, hours=30) == 0
@@ -585,7 +586,7 @@ def test_an_outage_is_told_at_set_steps_not_per_event_and_its_end_once(dispatch:
     dispatch.connect()
     for number in range(5):
         event = project_json(event_id=f"p{number}", project_number=str(number))
-        dispatch.ends(event, TargetUnavailable(timedelta(hours=5), "Fortnox cannot be reached."))
+        dispatch.ends(event, TargetUnavailable(timedelta(hours=5), sentence("Fortnox cannot be reached.")))
         if number >= 2:
             dispatch.services.redis.hdel("mf:company:acme", "rests")  # its rest is over, and the next probe goes out
             dispatch.ordering.pump()
@@ -712,7 +713,7 @@ def test_a_connection_that_cannot_be_read_sends_the_mail_to_the_operator_who_is_
 def test_a_file_name_with_line_breaks_is_no_paragraph_of_a_mail(dispatch: MailDispatch) -> None:
     dispatch.connect()
     name = "avtal.pdf\r\n\r\nGör så här\r\n----------\r\nBetala till konto 123. \u202e\x1b[2J" + "x" * 5000
-    publish(customer_json(), app=dispatch.app)
+    publish(customer_json(), services=dispatch.app.services)
     claim = dispatch.ordering.claim("acme", "e1")
     assert claim is not None
     dispatch.ordering.settle(claim, Done(Message("unreadable", text=name)))

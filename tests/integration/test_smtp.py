@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 
 from local.redis import free_port
-from mails.smtp import ServerUnavailable, SmtpSender, MailTooLarge
+from mails.smtp import MailTooLarge, ServerUnavailable, SmtpSender
 from tests.mail_dispatch import Inbox as Mailbox
 from tests.mail_dispatch import running_smtp
 

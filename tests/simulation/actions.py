@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from messages import NOTHING, Message
 from ordering import (
     Claim,
     Done,
@@ -135,7 +136,7 @@ def _an_event(world: World, mix: Mix, company: str, event_id: str) -> Submission
         snapshot=snapshot,
         control=kind == "integration",
         sequence=_sequence(world, mix, key) if snapshot else None,
-        refused="not a valid event" if kind == "invalid" else "",
+        refused=_why("not a valid event") if kind == "invalid" else NOTHING,
     )
 
 
@@ -237,25 +238,29 @@ def haunts(world: World, mix: Mix) -> None:
         world.settle(ghost.name, claim, _an_outcome(world, mix, ghost, claim))
 
 
+def _why(words: str) -> Message:
+    return Message("test.reason", words=words)
+
+
 def _failed(world: World, worker: Worker, claim: Claim) -> Outcome:
-    return Failed("no")
+    return Failed(_why("no"))
 
 
 def _pause(world: World, worker: Worker, claim: Claim) -> Outcome:
-    return Pause("the grant is dead")
+    return Pause(_why("the grant is dead"))
 
 
 def _skipped(world: World, worker: Worker, claim: Claim) -> Outcome:
-    return Skipped("switched off")
+    return Skipped(_why("switched off"))
 
 
 def _superseded(world: World, worker: Worker, claim: Claim) -> Outcome:
-    return Superseded("newer")
+    return Superseded(_why("newer"))
 
 
 def _done(world: World, worker: Worker, claim: Claim) -> Outcome:
     told = world.rng.random() < 0.2
-    return Done("a file is missing", "send it", again=world.rng.random() < 0.5) if told else Done()
+    return Done(_why("a file is missing"), _why("send it"), again=world.rng.random() < 0.5) if told else Done()
 
 
 def _wait(world: World, worker: Worker, longest: int) -> timedelta:
@@ -266,11 +271,11 @@ def _wait(world: World, worker: Worker, longest: int) -> timedelta:
 
 
 def _retry(world: World, worker: Worker, claim: Claim) -> Outcome:
-    return Retry(_wait(world, worker, 3600), "timeout")
+    return Retry(_wait(world, worker, 3600), _why("timeout"))
 
 
 def _trouble(world: World, worker: Worker, claim: Claim) -> Outcome:
-    return TargetUnavailable(_wait(world, worker, 600), "503")
+    return TargetUnavailable(_wait(world, worker, 600), _why("503"))
 
 
 def _yield(world: World, worker: Worker, claim: Claim) -> Outcome:
@@ -284,10 +289,10 @@ def _later(world: World, worker: Worker, claim: Claim) -> Outcome:
 def _held(world: World, worker: Worker, claim: Claim) -> Outcome:
     """Refused for a customer or project that the event needs, as the handler names it; or for a key without events."""
     if world.rng.random() < 0.3:
-        return Held(_access(claim.company), "no licence", tell=world.rng.random() < 0.5)
+        return Held(_access(claim.company), _why("no licence"), tell=world.rng.random() < 0.5)
     event = world.model.events.get(f"{claim.company}:{claim.id}")
     named = [key for key in event.needs if key.split("/")[1] in ("customer", "project")] if event else []
-    return Held(world.rng.choice(named), "unknown") if named else Done()
+    return Held(world.rng.choice(named), _why("unknown")) if named else Done()
 
 
 def _access(company: str) -> str:

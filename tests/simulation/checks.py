@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from messages import Message
 from ordering import Wakeup
-from ordering.engine import STATUSES
+from ordering.records import STATUSES
 from tests.simulation.model import ACTIVE, FORGOTTEN, IDLE, OPEN, SETTLED, Event, Key, Model
 from tests.simulation.server import Kept, Wire, pack
 
@@ -124,7 +125,7 @@ class Looks:
             company = model.companies.get(name)
             if company is None:
                 continue
-            if paused != company.paused:
+            if paused != _stored(company.paused):
                 raise Violation(f"{name} is paused: {paused}; it should be: {company.paused}")
             if int(rests or 0) != (company.rests or 0):
                 raise Violation(f"{name} rests until {rests}; it should until {company.rests}")
@@ -258,7 +259,7 @@ def _expected_company(model: Model, name: str) -> dict[str, Any]:
     for event in events:
         counts[event.status] = counts.get(event.status, 0) + 1
     fields = {f"n:{status}": str(counts[status]) for status in STATUSES if counts.get(status)}
-    fields |= {} if company.paused is None else {"paused": company.paused}
+    fields |= {} if company.paused is None else {"paused": company.paused.to_json()}
     fields |= {} if company.rests is None else {"rests": str(company.rests)}
     fields |= {"troubles": str(company.troubles), "troubled": company.troubled} if company.troubles else {}
     fields |= {"probing": "1"} if company.probing else {}
@@ -291,6 +292,10 @@ def _expected_key(model: Model, name: str, put_off: bool) -> dict[str, Any]:
         f"{base}:held": {e.ref: str(e.place) for e in held if e not in refused},
         f"{base}:refused": {e.ref: str(e.refused_at) for e in refused},
     }
+
+
+def _stored(reason: Message | None) -> str | None:
+    return reason.to_json() if reason else None
 
 
 def _expected_event(event: Event) -> dict[str, str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from operator import attrgetter
 
+from messages import Message
 from ordering import (
     Done,
     Failed,
@@ -96,7 +97,7 @@ class Event:
 class Company:
     """`counts`: every event ever accepted, by the status it is in or was in when it was forgotten."""
 
-    paused: str | None = None
+    paused: Message | None = None
     rests: int | None = None
     troubles: int = 0
     troubled: str = ""
@@ -273,7 +274,7 @@ class Model:
         for _, name in sorted(rested)[:most]:
             self.companies[name].rests = None
 
-    def pause(self, company: str, reason: str) -> None:
+    def pause(self, company: str, reason: Message) -> None:
         known = self.companies.setdefault(company, Company())
         if known.paused is None:
             known.paused = reason

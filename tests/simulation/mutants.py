@@ -47,7 +47,7 @@ MUTANTS: Final = (
         "a held event leaves the first of its key waiting",
         2,
         "settle",
-        "    advance(e.key, company) -- to this one, or to an earlier one that was retried while it ran\n",
+        "    advance(e.key, company) -- to this event, or to an earlier one that was retried while this one ran\n",
     ),
     _mutant("an event runs again before its time", 2, "settle", "NOW + delay, e.ref", "NOW + delay / 2, e.ref"),
     _mutant("a stale sequence is applied", 2, "common", "return e.sequence < applied and", "return false and"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ordering.engine import LUA
+from ordering.queries import LUA
 from tests.simulation.__main__ import main
 from tests.simulation.mutants import MUTANTS, Mutant
 from tests.simulation.runner import RESTARTED, Simulation, simulate_in_parallel

@@ -12,7 +12,7 @@ import sentry_sdk
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fortnox.situations import SITUATIONS
+from fortnox.situations import explanation
 from mails.causes import cause
 from mails.content import MailContent
 from mails.entities import Entity, entity_of
@@ -219,7 +219,7 @@ def test_an_entity_is_known_by_its_event_or_else_by_its_key() -> None:
 def test_a_reason_shared_by_all_is_said_once_and_what_differs_stands_with_each() -> None:
     items = [an_invoice(n, said=f"Kan inte hitta konto {n}.") for n in (1, 2)]
     text = " ".join(as_text(Writer("acme", "sv").events(items)).split())
-    assert text.count(SITUATIONS["period-locked"].sv.reason) == 1
+    assert text.count(say(explanation("period-locked").reason, "sv")) == 1
     assert "Kan inte hitta konto 1." in text
     assert "Kan inte hitta konto 2." in text
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from delivery.upsert import CREATING, UPDATING, Done, LinkRecord, create_or_update, digest
+from delivery.upsert import CREATING, UPDATING, Done, create_or_update, digest
 from fortnox import errors as e
 from fortnox.errors import Details
 from fortnox.payloads import CustomerPayload
+from stores.links import LinkRecord
 
 
 class MemoryLinks:

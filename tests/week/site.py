@@ -13,13 +13,13 @@ from typing import Any, Final
 
 import requests
 
+from delivery.polling import POLL_ID, poll_asked
 from local import wait_until
 from local.processes import ManagedProcess
 from local.sandbox import MOMENT_KEY
 from local.stack import Stack
 from local.waiting import DeadlineExceeded
 from tasks.flows import SCHEDULE_NIGHT
-from tasks.schedule import POLL_ID, poll_asked
 from tests.unit.factories import integration_json
 from tests.week.rule import Choices
 from worker.bootstrap import App, create_app
@@ -81,7 +81,7 @@ class Site:
 
     def _listed(self, company: str, since: datetime) -> bool:
         self.hurry(company)
-        poll_asked(self.app.services, company)
+        poll_asked(self.app.services.ordering, company)
         last = self.app.services.stores.expenses(company).summary()["lastPoll"]
         return last is not None and datetime.fromisoformat(last) > since
 
@@ -110,7 +110,7 @@ class Site:
         }
         mail = f"ekonomi@{company}.example"
         event = integration_json(company=company, event_id=event_id, expenses=expenses, error_email=mail, **more)
-        publish(event, app=self.app)
+        publish(event, services=self.app.services)
 
         def done() -> bool:
             record = self.app.services.ordering.event(company, event_id)
@@ -123,7 +123,7 @@ class Site:
         for company in companies:
             self.app.services.polling.nights.remove(company)
             self.app.services.polling.nights.add(company, datetime(2026, 1, 1, tzinfo=UTC))
-        self.app.send_task(SCHEDULE_NIGHT)
+        self.app.send_task(SCHEDULE_NIGHT.name)
         wait_until(
             lambda: all(map(self._is_reconciled, companies)),
             what=f"the reconciliation of {', '.join(companies)}", timeout=PATIENCE, interval=0.05,
@@ -139,7 +139,7 @@ class Site:
         """`moment-fortnox expenses import`; exit status 1 is one that needs a person."""
         services = self.app.services
         services.stores.expenses(company).ask_import(days)
-        poll_asked(services, company)
+        poll_asked(services.ordering, company)
         store = services.stores.expenses(company)
         wait_until(
             lambda: store.listing("import") is None and not store.due(),
@@ -219,7 +219,7 @@ class Site:
         for company in companies - given_up:
             record = services.ordering.event(company, POLL_ID)
             if record is None:
-                poll_asked(services, company)
+                poll_asked(services.ordering, company)
             elif record.status == "failed":
                 given_up.add(company)
             else:
