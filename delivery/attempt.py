@@ -12,11 +12,10 @@ from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from redis.client import Pipeline
 
-from fortnox import Exchange
 from messages import NOTHING
 from ordering import Claim, Done, Failed, Outcome, Skipped, Superseded
 from stores import Entry
@@ -24,6 +23,9 @@ from stores.counters import Tally
 from stores.heartbeats import WORKER
 from stores.telemetry import Telemetry
 from stores.timeline import LONGEST
+
+if TYPE_CHECKING:
+    from fortnox.transport import Exchange
 
 GATHERED_SECONDS: Final = 1.0
 COUNTED_BY_ENGINE: Final = (Failed, Skipped, Superseded)  # the engine counts what settles an event, also by hand
@@ -51,7 +53,7 @@ class Attempt:
     def __exit__(self, *_: object) -> None:
         _current.reset(self._token)
 
-    def requested(self, exchange: Exchange) -> None:
+    def requested(self, exchange: "Exchange") -> None:
         """Record a request. Must not raise: the request has been executed."""
         self._exchanges.append(exchange)
         self._entries.append(
@@ -120,7 +122,7 @@ def current_attempt() -> Attempt | None:
     return _current.get()
 
 
-def count_request(tally: Tally, exchange: Exchange) -> None:
+def count_request(tally: Tally, exchange: "Exchange") -> None:
     tally.add("requests", exchange.method, exchange.path, str(exchange.status or "none"))
     tally.observe("request_seconds", seconds=exchange.seconds)
 

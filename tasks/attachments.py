@@ -15,7 +15,7 @@ import structlog
 from pydantic import BaseModel
 
 from delivery.context import NOT_TAKEN, TransferContext
-from fortnox import explain
+from fortnox.codes import explain
 from fortnox.errors import FileRefused, NotFound, OutcomeUnknown, Rejected, Unavailable, ValueRefused
 from fortnox.payloads import AttachmentPayload
 from messages import Message

@@ -21,8 +21,8 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 from delivery.tokens import TokenKeeper, to_tokens
-from fortnox import OAuth
 from fortnox.errors import FortnoxError, GrantDead
+from fortnox.oauth import OAuth
 from moment.events import Integration
 from stores import Connection, ConnectionStore, Vault
 from tests.services import CLIENT_ID, CLIENT_SECRET, Sandbox, running_redis, running_sandbox

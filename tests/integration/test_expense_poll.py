@@ -11,7 +11,7 @@ from celery.exceptions import Retry as ShownAsRetry
 from cli.expenses import standing, why_waiting
 from delivery.context import TransferContext
 from delivery.polling import POLL_ID, poll_asked
-from fortnox import Limiter
+from fortnox.limiter import Limiter
 from fortnox.situations import explanation
 from messages.catalogue import say
 from ordering import Release

@@ -10,10 +10,12 @@ import pytest
 from pydantic import SecretStr
 
 from delivery.upsert import Done, create_or_update
-from fortnox import Fortnox, Http, Limiter, OAuth, Transport
 from fortnox import errors as e
-from fortnox.limiter import SHORTEST_WAIT, UNEVEN
+from fortnox.client import Fortnox
+from fortnox.limiter import SHORTEST_WAIT, UNEVEN, Limiter
+from fortnox.oauth import OAuth
 from fortnox.payloads import AttachmentPayload
+from fortnox.transport import Http, Transport
 from tests.fortnox_things import (
     COMPANY,
     MemoryLinks,
