@@ -92,7 +92,7 @@ def previews(language: Language) -> dict[str, MailContent]:
         "acme/invalid/1f0c",
         InvalidEvent(
             (
-                Problem("customer.customerNumber", Message("event.pattern-number"), "1/2"),
+                Problem("customer.customerNumber", Message("event.pattern-number"), "'1/2'"),
                 Problem("customer.name", Message("event.missing")),
             )
         ).message,
