@@ -10,7 +10,7 @@ from delivery.snapshots import ACCEPTED
 from mails.causes import cause
 from messages import Message
 from messages.catalogue import say
-from operations.errors import OperationError, UnknownEvent, WrongStatus
+from operations.errors import OperationError, UnknownEvent
 from ordering import EventRecord
 from ordering.history import Filter
 from stores import TimelineEntry
@@ -57,14 +57,14 @@ def cause_of(services: Services, company: str, event_id: str) -> str:
     if record is None:
         raise OperationError(Message("operation.like-unknown-event", event=event_id))
     if record.status != "failed":
-        raise WrongStatus("operation.like-not-failed", record)
+        raise OperationError(Message("operation.like-not-failed", event=event_id, status=record.status))
     return cause(record) or ""
 
 
 def retry(services: Services, company: str, event_id: str, *, by: str, accept_existing: bool = False) -> Retried:
     """Run one event again, now. With `accept_existing` its next transfer takes over what Fortnox has under its number.
 
-    Raises `UnknownEvent`, and `WrongStatus` where there is nothing to retry.
+    Raises `OperationError` where there is no such event or nothing to retry.
     """
     mark = recorded_as(ACCEPTED, services.stores.connections.ledger(company)) if accept_existing else ""
     record = services.ordering.event(company, event_id)
@@ -75,7 +75,8 @@ def retry(services: Services, company: str, event_id: str, *, by: str, accept_ex
         return Retried(record, "ready", with_others=True)
     done = _retry(services, record, by, mark)
     if not done.became:
-        raise WrongStatus("operation.nothing-to-retry", record)
+        status = record.status
+        raise OperationError(Message("operation.nothing-to-retry", company=company, event=event_id, status=status))
     return done
 
 
@@ -97,7 +98,7 @@ def retry_failed(services: Services, selection: Selection, *, by: str) -> Iterat
 def skip(services: Services, company: str, event_id: str, reason: str, *, by: str) -> int:
     """Give up an event that is not running. Return how many events that waited for it may go on.
 
-    Raises `UnknownEvent`, and `WrongStatus` where the event cannot be skipped.
+    Raises `OperationError` where there is no such event or it cannot be skipped.
     """
     asked = datetime.now(UTC)
     record = services.ordering.event(company, event_id)
@@ -106,7 +107,8 @@ def skip(services: Services, company: str, event_id: str, reason: str, *, by: st
     behind = services.ordering.behind([record.key])[0].released
     why = Message("event.skipped-by-hand", reason=reason, by=by)
     if not services.ordering.skip(company, event_id, why)[0]:
-        raise WrongStatus("operation.not-skippable", record)
+        status = record.status
+        raise OperationError(Message("operation.not-skippable", company=company, event=event_id, status=status))
     said = Message("event.skip-reason", reason=reason).to_json()
     _write(services, record, "skipped by hand", {"by": by, "reason": said}, asked)
     return behind
@@ -126,4 +128,4 @@ def _retry(services: Services, record: EventRecord, by: str, mark: str = "") -> 
 
 
 def _write(services: Services, record: EventRecord, what: str, details: dict[str, str], at: datetime) -> None:
-    services.telemetry.timeline.note(record.company, record.id, TimelineEntry(at, what, details))
+    services.telemetry.timeline.add(record.company, record.id, TimelineEntry(at, what, details))

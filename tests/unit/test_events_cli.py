@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cli.events import in_words, to_filter, whole_timeline
+from cli.events import in_words, to_filter
 from cli.export import COLUMNS, harmless, row
-from messages import NOTHING
+from messages import NOTHING, text
+from operations.events import log_line, whole_timeline
 from ordering import EventRecord
 from stores import Entry
 from tests.sentences import sentence
@@ -53,7 +54,7 @@ def test_other_cells_stay_as_they_are() -> None:
 
 def test_a_line_of_the_log_has_the_number_the_time_and_the_requests_it_took() -> None:
     requests = [Entry(AT, "request", {"status": 503}), Entry(AT, "request", {"status": 201}), Entry(AT, "done", {})]
-    line = row(a_record(), requests)
+    line = row(log_line(a_record(), requests))
     assert (line["number"], line["seconds"], line["requests"]) == ("1001", 3.0, 2)
     assert tuple(line) == COLUMNS
 
