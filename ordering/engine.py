@@ -42,7 +42,7 @@ from ordering.records import (
 
 __all__ = ["LUA", "PAGE", "STATUSES", "UNDER_WAY", "UNSETTLED", "LeaseLost", "Ordering", "UnknownLayout"]
 
-LAYOUT: Final = "1"  # version of the keys in Redis; see lua/common.lua
+LAYOUT: Final = "2"  # version of the keys in Redis; see lua/common.lua
 
 
 class LeaseLost(RuntimeError):
@@ -131,7 +131,7 @@ class Ordering(Queries):
             event.company,
             event.id,
             event.key,
-            " ".join(event.needs),
+            "\n".join(event.needs),
             event.type,
             int(event.snapshot),
             int(event.control),
