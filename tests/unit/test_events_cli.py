@@ -6,7 +6,7 @@ import pytest
 
 from cli.events import in_words, to_filter
 from cli.export import COLUMNS, harmless, row
-from messages import NOTHING, text
+from messages import NOTHING
 from operations.events import log_line, whole_timeline
 from ordering import EventRecord
 from stores import Entry
