@@ -10,7 +10,7 @@ from celery.exceptions import Retry as ShownAsRetry
 
 from delivery.context import TransferContext
 from delivery.polling import POLL_ID, poll_asked
-from fortnox import Limiter
+from fortnox.limiter import Limiter
 from messages import NOTHING, Message
 from messages.catalogue import say
 from operations import expenses as operations
@@ -20,7 +20,6 @@ from tasks import expenses
 from tasks.base import TransferFailed
 from tasks.expenses import PollRequest
 from tasks.flows import CUSTOMER, EXPENSES, INTEGRATION
-from tests.sentences import sentence
 from tests.services import Sandbox
 from tests.unattended import Unattended
 from tests.unit.factories import customer_json, integration_json

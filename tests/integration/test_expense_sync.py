@@ -16,8 +16,9 @@ from structlog.testing import capture_logs
 from delivery.expenses.applier import described
 from delivery.expenses.pace import Pace
 from delivery.expenses.sync import ExpenseSync, SyncResult, open_sync
-from fortnox import Fortnox, Http, Transport
+from fortnox.client import Fortnox
 from fortnox.errors import Unavailable
+from fortnox.transport import Http, Transport
 from mappers.expense import ExpenseRow, ProjectState, Rules
 from messages import Message, Money
 from messages.catalogue import say
@@ -117,12 +118,6 @@ def rows_told(result: SyncResult) -> list[str]:
 
 
 # Requests
-
-
-def why(inspection: Inspection) -> str:
-    """Why the last row does not count."""
-    reason = inspection.rows[-1].reason
-    return say(reason.message) if reason else ""
 
 
 def test_an_idle_poll_costs_one_request_and_a_changed_supplier_invoice_one_more(office: Office) -> None:
@@ -245,7 +240,7 @@ def test_an_import_that_reaches_further_is_not_lost_whenever_it_is_asked_for(
     assert office.sync.lister.queue_listed("import", time.monotonic() + 60)
 
     assert office.sync.store.listing("import") is None
-    assert old in {looked.number for looked in office.sync.inspect_queued(time.monotonic() + 60)}
+    assert old in {looked.number for looked in office.sync.work(time.monotonic() + 60)}
 
 
 # Corrections
@@ -657,7 +652,7 @@ def test_a_supplier_invoice_that_changed_goes_before_the_backlog(office: Office)
     changed = office.enter(invoice={"GivenNumber": "5"})
     office.sync.lister.queue_listed("changes", time.monotonic() + 60)
 
-    assert next(iter(office.sync.inspect_queued(time.monotonic() + 60))).number == changed
+    assert next(iter(office.sync.work(time.monotonic() + 60))).number == changed
 
 
 def test_amounts_are_decimals_from_end_to_end(office: Office) -> None:
