@@ -10,7 +10,7 @@ from redis import Redis
 
 
 class LinkRecord(NamedTuple):
-    """The digest of what Fortnox was last given, or `delivery.upsert.CREATING` or `UPDATING`; opaque to a store."""
+    """The digest of what Fortnox was last given, or a mark of `delivery.upsert`: a write that may have landed."""
 
     digest: str
 

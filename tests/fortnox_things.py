@@ -3,8 +3,7 @@
 from datetime import date
 from decimal import Decimal
 
-from fortnox import OAuth
-from fortnox.oauth import Grant
+from fortnox.oauth import Grant, OAuth
 from fortnox.payloads import CustomerPayload, InvoicePayload, InvoiceRowPayload, ProjectPayload
 from stores.links import LinkRecord
 

@@ -133,7 +133,7 @@ def test_a_disabled_companys_events_are_skipped_with_the_reason(system: System) 
     assert system.ledger("leaver")["customers"] == []
 
 
-# Doors and bad input
+# Entrances and bad input
 
 
 def test_a_producer_without_this_package_sends_events_through_celerys_protocol(system: System) -> None:
