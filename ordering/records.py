@@ -119,6 +119,7 @@ class EventRecord:
     settled_at: datetime | None
     blocker: str
     said: str = ""
+    needs: tuple[str, ...] = ()  # the ordering keys of its prerequisites
 
 
 class IndexEntry(NamedTuple):
@@ -175,6 +176,7 @@ def event_record(company: str, event_id: str, fields: Mapping[str, str]) -> Even
         settled_at=to_time(settled) if settled else None,
         blocker=fields.get("blocker", ""),
         said=fields.get("said", ""),
+        needs=tuple(fields.get("needs", "").splitlines()),
     )
 
 
