@@ -263,6 +263,11 @@ class Queries:
             for n, held, m, refused in (found[at : at + 4] for at in range(0, len(found), 4))
         ]
 
+    def damaged(self) -> list[IndexEntry]:
+        """Events that were set aside because their hash could not be read, by when that was found."""
+        found: Any = self.redis.zrange(f"{self.prefix}damaged", 0, -1, withscores=True)
+        return [IndexEntry(*split_ref(one), to_time(at)) for one, at in found]
+
     # Reports to people
 
     def unreported(self, most: int = 100) -> list[Unreported]:

@@ -269,6 +269,8 @@ def _expected_company(model: Model, name: str) -> dict[str, Any]:
         f"company-ready:{name}": {e.id: str(e.place) for e in left if not e.control},
         f"company-control:{name}": {e.id: str(e.place) for e in left if e.control},
         f"company-released:{name}": {e.id for e in events if e.released},
+        f"company-keys:{name}": {e.id: e.key for e in events if e.status in OPEN or e.status == "failed"},
+        f"company-held:{name}": {e.id for e in events if e.status == "held"},
         f"company-open:{name}": {e.id: str(e.accepted) for e in events if e.status in OPEN},
         f"company-failed:{name}": {e.id: str(e.settled) for e in events if e.status == "failed"},
     }

@@ -34,7 +34,7 @@ MUTANTS: Final = (
         "not only the first of its key is looked at",
         2,
         "common",
-        "  if lowest(P .. 'key-line:' .. e.key) ~= e.id then return end\n",
+        "  if first ~= e.id then return first and load_or_set_aside(e.company .. ':' .. first) end\n",
     ),
     _mutant(
         "the next of its key is not looked at",
