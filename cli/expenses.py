@@ -9,10 +9,7 @@ from rich.markup import escape
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from cli.companies import CompanyArgument
-from cli.console import Json, connected, err, fail, out, print_json
-from cli.health import TAKEN_AFTER
-from cli.status import POLL, progress
+from cli.console import CompanyArgument, Json, connected, err, fail, out, print_json, progress
 from delivery.expenses import ExpenseSync, Inspection
 from delivery.polling import POLL_ID, poll_asked
 from delivery.services import Services
@@ -22,6 +19,8 @@ from mappers.expense_changes import place_of
 from messages import Message
 from messages.catalogue import say
 from moment.errors import MomentError
+from operations.health import TAKEN_AFTER
+from operations.status import POLL
 from ordering import EventRecord
 from ordering.engine import UNSETTLED
 from stores import NeverConnected
@@ -38,12 +37,12 @@ def show_status(
     company: Annotated[str | None, typer.Argument(help="Only this company.", metavar="[COMPANY]")] = None,
     json: Json = False,
 ) -> None:
-    """Show when each company is polled, what is still to be inspection at, and what Moment got."""
-    with connected() as app:
-        if company and company not in app.services.ordering.companies():
+    """Show when each company is polled, what is still to be looked at, and what Moment got."""
+    with connected() as services:
+        if company and company not in services.ordering.companies():
             fail(f"{company}: no event of this company was ever accepted", 2)
-        names = sorted(app.services.polling.polls.companies()) if company is None else [company]
-        found = {name: standing(app.services, name) for name in names}
+        names = sorted(services.polling.polls.companies()) if company is None else [company]
+        found = {name: standing(services, name) for name in names}
     if json:
         for one in found.values():
             print_json(one)
@@ -85,8 +84,7 @@ def import_expenses(
 
     A worker does it, so it goes on when this command is stopped.
     """
-    with connected() as app:
-        services = app.services
+    with connected() as services:
         _follows(services, company)
         before = Counter(services.stores.expenses(company).summary()["counts"])
         services.stores.expenses(company).ask_import(days_back)
@@ -97,7 +95,7 @@ def import_expenses(
     if json:
         print_json({"company": company, **done, "failed": failed, "left": left})
     else:
-        out.print(f"{done['looked']} supplier invoices inspection at: " + _in_words(done))
+        out.print(f"{done['looked']} supplier invoices looked at: " + _in_words(done))
         if failed:
             out.print(f"[red]{failed} need a person[/]: moment-fortnox events list --company {company} --status failed")
     if left or failed:
@@ -170,8 +168,7 @@ def explain(
     json: Json = False,
 ) -> None:
     """Say row by row what of a supplier invoice was or would be sent to Moment, and why the rest is not."""
-    with connected() as app:
-        services = app.services
+    with connected() as services:
         sync = _sync(services, company)
         try:
             inspection = sync.reader.read(given_number, asked=True)

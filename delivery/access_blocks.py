@@ -13,8 +13,8 @@ from typing import Any
 import structlog
 from redis import Redis
 
-from fortnox import Transport
 from fortnox.errors import EVERYTHING, AccessMissing, Details, Rejected, StillBlocked, part_of
+from fortnox.transport import Transport
 from ordering import Claim, EventRecord, Ordering
 from ordering.engine import UNSETTLED
 from stores.access_blocks import AccessBlock, AccessBlockStore

@@ -4,11 +4,15 @@ With it a changed customer or project costs one request, and an unchanged one no
 id. It is a cache: what it does not hold is looked up in Fortnox.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis import Redis
 
-from delivery.upsert import LinkRecord
+
+class LinkRecord(NamedTuple):
+    """The digest of what Fortnox was last given, or a mark of `delivery.upsert`: a write that may have landed."""
+
+    digest: str
 
 
 class LinkStore:

@@ -4,20 +4,20 @@ so that it needs no round trip for each event.
 Nothing depends on these writes. A process that ends flushes them; one that is killed loses the last quarter second.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-import structlog
 from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import RedisError
 
 from stores.threads import WRITE_BUFFER, ThreadStates
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)  # the standard one: commands build this, and start without structlog
 
 GATHERED_SECONDS: Final = 0.25
 
@@ -57,7 +57,7 @@ class WriteBuffer:
         try:
             self._write(pending)
         except RedisError as error:
-            log.warning("write_buffer.not_written", number=len(pending), error=type(error).__name__)
+            log.warning("write_buffer.not_written", extra={"number": len(pending), "error": type(error).__name__})
         except Exception:  # noqa: BLE001 - one of them cannot be written: it must not take the others with it
             self._write_each(pending)
 
@@ -66,9 +66,9 @@ class WriteBuffer:
             try:
                 self._write([write])
             except RedisError as error:
-                log.warning("write_buffer.not_written", number=1, error=type(error).__name__)
+                log.warning("write_buffer.not_written", extra={"number": 1, "error": type(error).__name__})
             except Exception as error:  # noqa: BLE001 - counted; the next one may be written
-                log.error("write_buffer.failed", error=type(error).__name__)
+                log.error("write_buffer.failed", extra={"error": type(error).__name__})
                 with suppress(RedisError):
                     self._threads.failed(WRITE_BUFFER)
 

@@ -12,8 +12,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from delivery.expenses.reader import InvoiceReader
-from fortnox import Fortnox
-from fortnox.client import SupplierInvoicePage
+from fortnox.client import Fortnox, SupplierInvoicePage
 from fortnox.models import SupplierInvoiceListItem
 from mappers.expense import Rules, refused
 from stores.expenses import ExpenseStore, Kind, Listing

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from delivery.expenses.pace import Pace
-from fortnox import Fortnox
+from fortnox.client import Fortnox
 from fortnox.errors import NotFound
 from fortnox.models import SupplierInvoice
 from mappers.expense import ProjectState, Row, Rules, projects_needed, refused, to_expenses

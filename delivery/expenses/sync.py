@@ -13,7 +13,7 @@ from delivery.expenses.pace import Pace
 from delivery.expenses.reader import Inspection, InvoiceReader, Problem
 from delivery.expenses.writer import ExpenseWriter
 from delivery.leases import HandedBack
-from fortnox import Fortnox
+from fortnox.client import Fortnox
 from fortnox.codes import explain
 from fortnox.errors import FortnoxError, Unavailable, WindowFull
 from mappers.expense import Rules

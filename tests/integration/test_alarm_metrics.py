@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.status import overview
 from local.sandbox import Sandbox
 from messages import Message
+from operations.status import overview
 from ordering import Failed, Submission
 from ordering.queries import HELD_PASSED_OVER
 from stores.expenses import Listing
@@ -46,11 +46,13 @@ def test_held_events_do_not_make_old_what_is_under_way(sync: MailDispatch) -> No
     ago(sync, "open", "e3", hours=9)
     assert sync.ordering.counts("acme")["held"] == 1
     assert value(sync, "oldest_event_age_seconds") == 0
-    assert overview(sync.services)["oldestWaitingSeconds"] is None
+    assert overview(sync.services).oldest is None
     publish(customer_json(event_id="e9", customer_number="9"), services=sync.app.services)
     ago(sync, "open", "e9", minutes=5)
     assert value(sync, "company_oldest_event_age_seconds", company="acme") == pytest.approx(300, abs=30)
-    assert overview(sync.services, "acme")["oldestWaitingSeconds"] == pytest.approx(300, abs=30)
+    oldest = overview(sync.services, "acme").oldest
+    assert oldest is not None
+    assert oldest.total_seconds() == pytest.approx(300, abs=30)
 
 
 def test_behind_very_many_held_events_what_is_under_way_counts_as_old_as_the_last_one_looked_at(

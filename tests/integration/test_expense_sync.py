@@ -14,8 +14,9 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from delivery.expenses import ExpenseSync, Inspection
-from fortnox import Fortnox, Http, Transport
+from fortnox.client import Fortnox
 from fortnox.errors import Unavailable
+from fortnox.transport import Http, Transport
 from mappers.expense import ProjectState, Rules
 from messages.catalogue import say
 from moment.api import MomentApi

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from redis import Redis
 
 from delivery.context import TransferContext
-from fortnox import Fortnox
+from fortnox.client import Fortnox
 from local.sandbox import MOMENT_KEY
 from messages import Message
 from moment.events import parse_event

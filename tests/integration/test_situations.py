@@ -15,9 +15,12 @@ import pytest
 from pydantic import SecretStr
 
 from delivery.retry_policy import decide
-from fortnox import Fortnox, FortnoxError, Http, OAuth, Transport
+from fortnox.client import Fortnox
+from fortnox.errors import FortnoxError
+from fortnox.oauth import OAuth
 from fortnox.payloads import AttachmentPayload
 from fortnox.situations import SITUATIONS, explanation
+from fortnox.transport import Http, Transport
 from messages.catalogue import say
 from ordering import Claim, Failed, Held, Pause, Retry, TargetUnavailable
 from tests.fortnox_things import COMPANY, ServiceTokens, a_customer, a_project, an_invoice
