@@ -158,7 +158,8 @@ class Queries:
         named = list(refs)
         with self.redis.pipeline(transaction=False) as pipeline:
             for company, event_id in named:
-                pipeline.execute_command("HGETALL", self._key("event", ref(company, event_id)), NEVER_DECODE=True)
+                key = self._key("event", ref(company, event_id))
+                pipeline.execute_command("HGETALL", key, NEVER_DECODE=True)  # type: ignore[no-untyped-call]
             found = pipeline.execute(raise_on_error=False)
         if broken := next((one for one in found if isinstance(one, Exception) and not _is_wrong_type(one)), None):
             raise broken

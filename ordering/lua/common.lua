@@ -19,7 +19,8 @@
 --   reports                          sorted set by time: refs (or "company:") a person must be told of
 --   damaged                          sorted set by time found: refs of events that could not be read
 --   event:<ref>                      hash: see publish.lua;  body:<ref> its JSON;  progress:<ref> steps done
---   company:<c>                      hash: n:<status> counts, paused, rests, troubles, troubled, probing
+--   company:<c>                      hash: n:<status> counts, paused, rests, troubles, troubled, probing; stale_told and
+--                                    jump_told: the day on which a person was last told of such sequences
 --   company-ready:<c>, -control      sorted sets id → place: may start (control: even while paused)
 --   company-released:<c>             set of ids that hold one of the company's slots
 --   company-held:<c>                 set of ids that are held
@@ -44,6 +45,8 @@ local KEEP = ARGV[3]
 
 local woken = {}   -- wake-ups to return: flat company, id, type, key
 local looks = 200  -- how many waiters this call may still look at; the pump looks at the rest
+
+local JUMP = 1000000000 -- a sequence that rises by more is no counter's next value
 
 local ACTIVE = { ready = true, running = true, retrying = true }
 
@@ -142,22 +145,17 @@ end
 
 local function report(ref) redis.call('ZADD', P .. 'reports', NOW, ref) end
 
+-- Reports something that may happen to many events, once a day for each company. `field` remembers the day.
+local function report_daily(e, field)
+  local company, day = P .. 'company:' .. e.company, int(math.floor(NOW / 86400000))
+  if redis.call('HGET', company, field) == day then return end
+  redis.call('HSET', company, field, day)
+  report(e.ref)
+end
+
 local function lowest(set)
   local first = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')
   return first[1], tonumber(first[2] or '')
-end
-
--- The reason why a snapshot is out of date, or nil: a newer one of its key has gone through. Newer means a higher
--- sequence, or a later place where one of the two has no sequence.
-local function stale(e)
-  if not e.snapshot then return nil end
-  local f = redis.call('HMGET', P .. 'key:' .. e.key, 'sequence', 'through')
-  local applied, through = tonumber(f[1] or ''), tonumber(f[2] or '')
-  if e.sequence and applied then
-    return e.sequence < applied
-      and message('engine.stale-sequence', { sequence = int(e.sequence), applied = int(applied) })
-  end
-  return through and through > e.place and message('engine.newer-went-through', {})
 end
 
 local finish, set_aside -- defined below
@@ -179,14 +177,37 @@ local function first_place(set, company)
   end
 end
 
+-- Supersedes an event for its sequence. If it came after the newer one, its sequence alone says that it is older, and
+-- that may be the producer's mistake: a person is told.
+local function supersede_by_sequence(e, applied, came_after)
+  finish(e, 'superseded', message('engine.stale-sequence', { sequence = int(e.sequence), applied = int(applied) }),
+    { 'remedy', message('engine.send-without-sequence', {}) })
+  if came_after then report_daily(e, 'stale_told') end
+end
+
+-- Supersedes a snapshot that is out of date: a newer one of its key has gone through. Newer means a higher sequence, or
+-- a later place where one of the two has no sequence. Returns whether it did.
+local function supersede_if_stale(e)
+  if not e.snapshot then return false end
+  local f = redis.call('HMGET', P .. 'key:' .. e.key, 'sequence', 'through')
+  local applied, through = tonumber(f[1] or ''), tonumber(f[2] or '')
+  local later_went_through = through and through > e.place
+  if e.sequence and applied then
+    if e.sequence >= applied then return false end
+    supersede_by_sequence(e, applied, not later_went_through)
+  elseif later_went_through then
+    finish(e, 'superseded', message('engine.newer-went-through', {}))
+  end
+  return e.status == 'superseded'
+end
+
 -- Starts the event if it is the first of its key, none of its key is under way, and all earlier events of the keys
 -- that it needs are through (promises 1, 2, 4). Otherwise it waits, is held, or is superseded if it is out of date.
 local function consider(e)
   local first = lowest(P .. 'key-line:' .. e.key)
   if first ~= e.id then return first and load_or_set_aside(e.company .. ':' .. first) end
   if redis.call('EXISTS', P .. 'key-active:' .. e.key) == 1 then return end
-  local why = stale(e)
-  if why then return finish(e, 'superseded', why) end
+  if supersede_if_stale(e) then return end
   if e.refused then return end
   for key in string.gmatch(e.needs, '[^\n]+') do
     local place = first_place(P .. 'key-line:' .. key, e.company)
@@ -282,10 +303,21 @@ local function index(set, id)
   redis.call('PEXPIRE', set, KEEP)
 end
 
+-- A reason with the remark that the sequence rose so much that updates with ordinary ones will be superseded.
+local function with_jump(reason, sequence, applied)
+  local remark = message('engine.sequence-jump', { sequence = int(sequence), applied = int(applied) })
+  return reason == '' and remark or string.sub(reason, 1, -2) .. ', ' .. string.sub(remark, 2)
+end
+
 -- Settles an event as done, failed, superseded or skipped, and considers what waited for it.
 function finish(e, status, reason, fields)
   local company, key = P .. 'company:' .. e.company, P .. 'key:' .. e.key
-  move(e, status, { 'settled', int(NOW), 'reason', reason, unpack(fields or {}) })
+  local applied = status == 'done' and e.sequence and tonumber(redis.call('HGET', key, 'sequence') or '')
+  local jumped = applied and e.sequence - applied > JUMP
+  if jumped then reason = with_jump(reason, e.sequence, applied) end
+  local written = { 'settled', int(NOW), unpack(fields or {}) }
+  written[#written + 1], written[#written + 2] = 'reason', reason
+  move(e, status, written)
   redis.call('ZREM', P .. 'key-line:' .. e.key, e.id)
   redis.call('ZREM', P .. 'company-open:' .. e.company, e.id)
   if status ~= 'failed' then redis.call('HDEL', P .. 'company-keys:' .. e.company, e.id) end
@@ -313,6 +345,7 @@ function finish(e, status, reason, fields)
     local through = math.max(e.place, tonumber(redis.call('HGET', key, 'through') or '') or 0)
     redis.call('HSET', key, 'done_at', int(NOW), 'through', int(through))
     if e.sequence then redis.call('HSET', key, 'sequence', int(e.sequence)) end
+    if jumped then report_daily(e, 'jump_told') end
     redis.call('PEXPIRE', key, KEEP)
   end
   advance(e.key, e.company)

@@ -64,8 +64,7 @@ redis.call('ZADD', P .. 'company-open:' .. company, NOW, id)
 local older = before and e.snapshot and load(company, before)
 if may_take_place_of(older) then
   if older.sequence and e.sequence and e.sequence < older.sequence then
-    finish(e, 'superseded',
-      message('engine.stale-sequence', { sequence = int(e.sequence), applied = int(older.sequence) }))
+    supersede_by_sequence(e, older.sequence, true)
   else
     e.place = older.place
     redis.call('HSET', hash, 'place', int(e.place))
