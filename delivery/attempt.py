@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from redis.client import Pipeline
 
-from messages import NOTHING, Message, text
+from messages import NOTHING
 from ordering import Claim, Done, Failed, Outcome, Skipped, Superseded
 from stores import Entry
 from stores.counters import Tally
@@ -142,14 +142,10 @@ def _ending(outcome: Outcome) -> Entry:
     return _entry(
         type(outcome).__name__.lower(),
         code=getattr(outcome, "code", ""),
-        reason=_stored(getattr(outcome, "reason", NOTHING)),
+        reason=getattr(outcome, "reason", NOTHING).to_json(),
         behind=getattr(outcome, "key", ""),
         next=None if after is None else datetime.now(UTC) + after,
     )
-
-
-def _stored(reason: Message) -> str:
-    return (reason if isinstance(reason, Message) else text(reason)).to_json()
 
 
 def _entry(what: str, **details: Any) -> Entry:

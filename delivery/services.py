@@ -161,6 +161,6 @@ def build_services(
             threads=threads,
             write_buffer=WriteBuffer(redis, threads),
         ),
-        stopping=stopping or Stopping(),
+        stopping=Stopping() if stopping is None else stopping,
         request_report=request_report,
     )

@@ -1,14 +1,10 @@
 """Which events share a mail: those of one company that failed for the same cause. Pure. No I/O."""
 
 import hashlib
-import re
 from collections.abc import Iterator
 
 from messages import Message
-from messages.catalogue import say
 from ordering import EventRecord
-
-_VALUES = re.compile(r"'[^']*'|\"[^\"]*\"|\d[\d.,:/-]*")  # of a `text` message
 
 
 def cause(record: EventRecord) -> str | None:
@@ -28,7 +24,7 @@ def cause(record: EventRecord) -> str | None:
 def _keys(message: Message) -> Iterator[str]:
     """The keys of the message and of the messages within it. Equal failures differ in values alone."""
     for part in message.parts:
-        yield _VALUES.sub("", say(part)) if part.key == "text" else part.key
+        yield part.key
         for param in part.params.values():
             if isinstance(param, Message):
                 yield from _keys(param)

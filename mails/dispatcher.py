@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
-import sentry_sdk
 import structlog
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
+from mails.damage import report_bug
 from mails.mailer import NoRecipient
 from mails.schedule import SERVER, DueMail, in_order, to_ms
 from mails.smtp import MailNotSent, ServerUnavailable
@@ -47,7 +47,7 @@ class Dispatcher:
 
     def round(self) -> int:
         """Return how many mails the server took."""
-        mails = [mail for source in self._sources for mail in source.due()]
+        mails = [mail for source in self._sources for mail in self._due(source)]
         sent, ends, delayed = 0, time.monotonic() + ROUND, set[str]()
         for mail in in_order(mails, self._state.backoffs(), to_ms(self._now())):
             if mail.company in delayed:
@@ -64,13 +64,25 @@ class Dispatcher:
             except MailNotSent as error:
                 self._not_sent(mail, error)
                 delayed.add(mail.company)
-            except RedisError:
-                raise
             except Exception as error:
+                if _is_outage(error):
+                    raise
                 log.error("mail.broke", company=mail.company, exc_info=error)
-                self._report_bug(mail, error)
+                report_bug(mail.company, error)
+                self._counters.count("mails", "not_sent")
+                self._state.back_off(mail.company, to_ms(self._now()))
                 delayed.add(mail.company)
         return sent
+
+    def _due(self, source: Source) -> list[DueMail]:
+        try:
+            return source.due()
+        except Exception as error:
+            if _is_outage(error):
+                raise
+            log.error("mail.broke", source=type(source).__name__, exc_info=error)
+            report_bug("", error)
+            return []
 
     def _not_sent(self, mail: DueMail, error: MailNotSent) -> None:
         now = to_ms(self._now())
@@ -83,10 +95,7 @@ class Dispatcher:
         if error.maybe_sent or not isinstance(error, ServerUnavailable):
             self._state.back_off(mail.company, now)
 
-    def _report_bug(self, mail: DueMail, error: Exception) -> None:
-        """A mail that cannot be written delays the mails of its own company."""
-        with sentry_sdk.new_scope() as scope:
-            scope.set_tag("company", mail.company)
-            sentry_sdk.capture_exception(error)
-        self._counters.count("mails", "not_sent")
-        self._state.back_off(mail.company, to_ms(self._now()))
+
+def _is_outage(error: Exception) -> bool:
+    """Whether Redis itself is out of order. A key of the wrong type is damage of one mail."""
+    return isinstance(error, RedisError) and not isinstance(error, ResponseError)

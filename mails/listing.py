@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from mails.items import Item
-from mails.translate import said
 from messages import Message
-from messages.catalogue import Language, one_line, say, time
+from messages.catalogue import Language, one_line, say, shown
 
 MAX_BYTES: Final = (
     5_000_000  # with the rest of the mail, base64 included, below the 10 MB that Postfix takes by default
@@ -55,12 +54,12 @@ def _row(item: Item, language: Language) -> tuple[str, ...]:
         amount,
         entity.currency,
         say(Message(f"mail.status.{record.status}"), language),
-        " ".join(said(record.reason, language)),
-        " ".join(said(record.remedy, language)),
+        say(record.reason, language),
+        say(record.remedy, language),
         record.said,
         record.code,
         str(item.behind) if item.behind else "",
-        time(record.settled_at or record.accepted_at, language),
+        shown(record.settled_at or record.accepted_at, language),
         record.id,
     )
 

@@ -104,6 +104,9 @@ class Mailer:
         """Send a deferred mail again. Return whether an address has it now. Raises `ServerUnavailable`."""
         company, _, message_id = ref.partition(":")
         deferred, now = self._state.deferred(ref), to_ms(self._now())
+        if deferred is None:
+            self._state.drop_deferred(ref)
+            return False
         try:
             refusals = self._smtp.send(as_sent(deferred.mail), deferred.addresses)
         except ServerUnavailable:

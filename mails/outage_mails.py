@@ -7,6 +7,7 @@ from functools import partial
 
 from mails import outages
 from mails.content import MailContent
+from mails.damage import UNREADABLE
 from mails.mailer import Mailer, OutgoingMail
 from mails.schedule import DueMail, from_ms, to_ms
 from mails.writer import OutageReport, Writer
@@ -75,10 +76,19 @@ class OutageMails:
             now=from_ms(until),
             waiting=sum(counts[status] for status in UNDER_WAY),
             next_mail=outages.next_step(outage, step) if step else None,
-            consent_url=self._consent_url(company) or "",
+            consent_url=self._link(company),
         )
+
+    def _link(self, company: str) -> str:
+        try:
+            return self._consent_url(company) or ""
+        except UNREADABLE:  # the company's connection; `AddressBook` tells the operator
+            return ""
 
     def _recovery_is_unknown(self, company: str) -> bool:
         """The company left, or gave up all events that waited: nobody knows whether Fortnox answers."""
-        connection = self._connections.find(company)
+        try:
+            connection = self._connections.find(company)
+        except UNREADABLE:
+            return True
         return (connection is not None and connection.state == "disabled") or self._ordering.in_doubt(company)

@@ -6,10 +6,10 @@ Fortnox is unavailable end by themselves.
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Final, Literal
+from typing import Final
 
 from messages import Message
-from stores.mails import Outage
+from stores.mails import Outage, OutageKind
 
 STEPS: Final = {
     "paused": (timedelta(0), timedelta(hours=4), timedelta(days=1), timedelta(days=3), timedelta(days=7)),
@@ -34,7 +34,7 @@ def observe(outage: Outage | None, reason: Message | None, now: int) -> Outage |
         if outage is None or outage.step == 0:
             return None
         return replace(outage, recovered=outage.recovered or now)
-    kind: Literal["paused", "unavailable"] = "paused" if reason else "unavailable"
+    kind: OutageKind = "paused" if reason else "unavailable"
     if outage is None or outage.kind != kind:
         return Outage(kind, now, reason.to_json())
     return replace(outage, reason=reason.to_json(), recovered=0)

@@ -3,10 +3,16 @@
 import re
 from typing import Final, NamedTuple
 
+import structlog
+
+from mails.damage import UNREADABLE
 from mappers.email import mail_address
 from messages import NOTHING, Message
 from messages.catalogue import Language
 from stores import CompanySettingsStore, ConnectionStore
+from stores.settings import CompanySettings
+
+log = structlog.get_logger(__name__)
 
 MAX_ADDRESSES: Final = 5  # of one company, separated by commas or semicolons
 OPERATORS_LANGUAGE: Final[Language] = "en"
@@ -30,12 +36,16 @@ class AddressBook:
         self._operator = operator
 
     def of_company(self, company: str) -> Recipients:
-        connection = self._connections.find(company)
+        try:
+            connection = self._connections.find(company)
+        except UNREADABLE as error:
+            log.error("mail.damaged_connection", company=company, error=type(error).__name__)
+            return self.operator(Message("mail.to-operator.damaged"))
         given = (connection.integration.error_email or "") if connection else ""
         parts = [part for part in re.split(r"[,;\s]+", given) if part]
         addresses = tuple(dict.fromkeys(address for part in parts if (address := mail_address(part))))[:MAX_ADDRESSES]
         if addresses:
-            return Recipients(addresses, self._settings.get(company).language)
+            return Recipients(addresses, self._language(company))
         if given:
             return self.operator(Message("mail.to-operator.not-an-address", address=given))
         return self.operator(Message("mail.to-operator.no-address"))
@@ -44,3 +54,10 @@ class AddressBook:
         """The operator, if known, with no addresses otherwise."""
         addresses = (self._operator,) if self._operator else ()
         return Recipients(addresses, OPERATORS_LANGUAGE, is_operator=True, note=note)
+
+    def _language(self, company: str) -> Language:
+        try:
+            return self._settings.get(company).language
+        except UNREADABLE as error:
+            log.error("mail.damaged_settings", company=company, error=type(error).__name__)
+            return CompanySettings.model_validate({}).language

@@ -4,15 +4,16 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from mails.content import AttachedFile, ListItem, MailContent, Section, Tone
+from mails.damage import DAMAGED
 from mails.entities import Entity, entity_of_key
 from mails.items import SHOWN, Item
 from mails.listing import MAX_BYTES, as_csv
-from mails.translate import said
-from messages import Message
-from messages.catalogue import Language, money, one_line, say, time
+from messages import Message, Param
+from messages.catalogue import Language, lines, one_line, shown
+from stores.mails import OutageKind
 
 TO_MOMENT = {"supplierInvoice", "expenses"}  # kinds that are transferred from Fortnox to Moment
 SNAPSHOTS = {"customer", "project"}  # kinds that Moment sends whole when they are saved again
@@ -33,7 +34,7 @@ class OutageReport(NamedTuple):
     the company consents again, where that is known.
     """
 
-    kind: Literal["paused", "unavailable"]
+    kind: OutageKind
     reason: Message
     since: datetime
     now: datetime
@@ -124,7 +125,7 @@ class Writer:
         subject: Message,
         title: Message,
         tone: Tone,
-        facts: Iterable[tuple[Message, Message | str]] = (),
+        facts: Iterable[tuple[Message, Param]] = (),
         *,
         prefixed: bool = True,
     ) -> MailContent:
@@ -143,20 +144,20 @@ class Writer:
     def _section(self, heading: Message, *paragraphs: Message, command: str = "", link: str = "") -> Section:
         return Section(self.say(heading), tuple(map(self.say, paragraphs)), command=command, link=link)
 
-    def say(self, message: Message | str) -> str:
-        return one_line(message) if isinstance(message, str) else say(message, self._language)
+    def say(self, value: Param) -> str:
+        return shown(value, self._language)
 
     def _lines(self, message: Message) -> tuple[str, ...]:
-        return tuple(said(message, self._language))
+        return tuple(lines(message, self._language))
 
     # Mails about events
 
     def _headline(self, items: Sequence[Item]) -> tuple[Message, Message]:
         """The subject and the title."""
         n, kind, status = len(items), items[0].entity.kind, items[0].record.status
-        if _is_unreadable(items[0]):
-            unreadable = Message("mail.unreadable", n=n)
-            return unreadable, unreadable
+        if _is_unreadable(items[0]) or items[0].record.code == DAMAGED:
+            damaged = Message("mail.unreadable", n=n) if _is_unreadable(items[0]) else Message("mail.damaged", n=n)
+            return damaged, damaged
         if kind == "integration" and status == "failed":
             return Message("mail.connection-failed"), Message("mail.connection-failed.title")
         if kind == "integration" and status == "done":
@@ -172,7 +173,7 @@ class Writer:
         headline = Message("mail.held", n=n, what=what) if status == "held" else Message("mail.remark", n=n, what=what)
         return headline, headline
 
-    def _event_facts(self, items: Sequence[Item], earlier: Earlier | None) -> Iterable[tuple[Message, Message | str]]:
+    def _event_facts(self, items: Sequence[Item], earlier: Earlier | None) -> Iterable[tuple[Message, Param]]:
         record, entity = items[0].record, items[0].entity
         if len(items) > 1:
             yield Message("mail.fact.count"), _count(items)
@@ -180,8 +181,9 @@ class Writer:
             if entity.kind != "event":
                 yield Message("mail.fact.what"), entity.label
             if entity.amount:
-                yield Message("mail.fact.amount"), money(*entity.amount, self._language)
-            yield Message("mail.fact.when"), time(record.settled_at or record.accepted_at, self._language)
+                yield Message("mail.fact.amount"), entity.amount
+            if record.code != DAMAGED:
+                yield Message("mail.fact.when"), record.settled_at or record.accepted_at
             yield Message("mail.fact.event"), record.id
         if earlier and earlier.events:
             total = earlier.events + len(items)
@@ -191,6 +193,8 @@ class Writer:
             )
 
     def _of_failed(self, items: Sequence[Item], which: tuple[Section, ...]) -> tuple[Section, ...]:
+        if items[0].record.code == DAMAGED:
+            return (*self._why(items), *which, *self._remedy(items), self._retry(items))
         kept = (Message("mail.kept"), Message("mail.gathered")) if len(items) > 1 else (Message("mail.kept"),)
         return (
             *self._why(items),
@@ -274,7 +278,7 @@ class Writer:
     def _retry(self, items: Sequence[Item]) -> Section:
         record = items[0].record
         event_id = shlex.quote(one_line(record.id))  # a producer's, and somebody will paste the command
-        if _is_unreadable(items[0]):
+        if _is_unreadable(items[0]) or record.code == DAMAGED:
             command = f"moment-fortnox events show {self._company} {event_id}"
             return self._section(Message("mail.details"), Message("mail.show-event"), command=command)
         same_cause = f"--code {shlex.quote(record.code)}" if record.code else f"--like {event_id}"
@@ -306,7 +310,7 @@ class Writer:
         next_mail = Message("mail.next-mail", duration=after) if after else Message("mail.last-mail")
         facts = (
             *content.facts,
-            (self.say(Message("mail.fact.since")), time(outage.since, self._language)),
+            (self.say(Message("mail.fact.since")), self.say(outage.since)),
             (self.say(Message("mail.fact.waiting")), self.say(Message("mail.transfers", n=outage.waiting))),
         )
         automatically = self._section(Message("mail.automatically"), kept, next_mail)

@@ -95,11 +95,6 @@ Param = str | int | Decimal | Money | date | datetime | timedelta | Message | tu
 NOTHING = Message("")
 
 
-def text(sentence: str) -> Message:
-    """A sentence that has no key yet, line by line."""
-    return Message.join(*(Message("text", text=line) for line in sentence.split("\n") if line))
-
-
 def _rebuilt(key: str, params: dict[str, Param]) -> Message:
     return Message(key, **params)
 

@@ -44,6 +44,14 @@ def lines(message: Message, language: Language = "en") -> list[str]:
     return [_sentence(part, language) for part in message.parts]
 
 
+def shown(value: Param | Any, language: Language) -> str:
+    """A parameter as text. Never raises."""
+    try:
+        return _written(value, language)
+    except (ArithmeticError, ValueError):  # a time at the edge of the calendar, a number beyond all numbers
+        return one_line(str(value))
+
+
 def one_line(text: str, longest: int = LONGEST) -> str:
     """The text on one line, without control characters, cut to `longest` characters."""
     flat = " ".join("".join(char if char.isprintable() else " " for char in text).split())
@@ -99,11 +107,9 @@ def translations(language: Language) -> GNUTranslations:
 
 
 def _sentence(message: Message, language: Language) -> str:
-    if message.key == "text":
-        return str(message.params.get("text", ""))
     template = _template(message, language)
     if template is None:  # of another version of this system
-        params = ", ".join(f"{name}: {_shown(value, language)}" for name, value in message.params.items())
+        params = ", ".join(f"{name}: {shown(value, language)}" for name, value in message.params.items())
         return one_line(f"{message.key} ({params})")
     return _Formatter(language).vformat(template, (), message.params)
 
@@ -116,13 +122,6 @@ def _template(message: Message, language: Language) -> str | None:
     if found == key:
         found = catalogue.gettext(key)
     return None if found == key else found
-
-
-def _shown(value: Param | Any, language: Language) -> str:
-    try:
-        return _written(value, language)
-    except (ArithmeticError, ValueError):  # a time at the edge of the calendar, a number beyond all numbers
-        return one_line(str(value))
 
 
 def _written(value: Param | Any, language: Language) -> str:
@@ -156,8 +155,8 @@ class _Formatter(string.Formatter):
         return kwargs.get(str(key), f"{{{key}}}")
 
     def format_field(self, value: Any, format_spec: str) -> str:
-        shown = _shown(value, self._language)
-        return _quoted(shown, self._language) if format_spec == "q" else shown
+        text = shown(value, self._language)
+        return _quoted(text, self._language) if format_spec == "q" else text
 
 
 def _quoted(text: str, language: Language) -> str:

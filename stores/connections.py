@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidat
 from redis import Redis
 from redis.commands.core import Script
 
-from messages import Message, text
+from messages import Message
 from moment.events import Integration
 from stores.vault import Vault
 
@@ -82,10 +82,7 @@ class StoredTokens:
 
 
 def _message(given: object) -> Message:
-    if isinstance(given, Message):
-        return given
-    stored = str(given)  # a sentence, until every caller gives a message
-    return text(stored) if stored and not stored.startswith("[") else Message.from_json(stored)
+    return given if isinstance(given, Message) else Message.from_json(str(given))
 
 
 StoredMessage = Annotated[Message, PlainValidator(_message), PlainSerializer(Message.to_json, return_type=str)]

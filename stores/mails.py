@@ -13,7 +13,7 @@ mail:backoff        hash: a company, or "" for the server → "tries until": no 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from redis import Redis
 
@@ -22,6 +22,8 @@ QUIET = 24 * HOUR  # a topic without mails for this long begins anew: a new thre
 FORGOTTEN = 30 * 24 * HOUR
 MAX_EVENTS = 20_000  # in one mail; the next one takes the rest
 FIRST_WAIT, LONGEST_WAIT = 10_000, 120_000  # ms between two tries
+
+OutageKind = Literal["paused", "unavailable"]
 
 
 class Topic(NamedTuple):
@@ -64,7 +66,7 @@ class Outage:
     `step` is the last one mailed about (see `mails.outages`). Times in ms; `recovered` is 0 while it lasts.
     """
 
-    kind: Literal["paused", "unavailable"]
+    kind: OutageKind
     since: int
     reason: str = ""  # a `Message` as JSON
     step: int = 0
@@ -96,16 +98,19 @@ class MailState:
 
     def due_topics(self, now: int, most: int) -> list[tuple[int, Topic]]:
         """Topics whose mail may be sent now, with the time since when (ms), oldest first."""
-        return [(at, Topic(*ref.split(":", 1))) for at, ref in self._due("due", now, most)]
+        found = self._due("due", now, most)
+        return [
+            (at, Topic(company, cause)) for at, (company, _, cause) in ((at, ref.partition(":")) for at, ref in found)
+        ]
 
     def due_count(self, now: int) -> int:
-        """How many topics have a mail that may go now."""
+        """How many topics have a mail that may be sent now."""
         return int(self._redis.zcount(self._key("due"), "-inf", now))  # type: ignore[arg-type]
 
     def history(self, topic: Topic) -> TopicHistory:
         names = ["started", "mails", "events", "last_sent", "maybe_sent"]
         found: Any = self._redis.hmget(self._topic(topic), names)
-        return TopicHistory(*(int(value or 0) for value in found))
+        return TopicHistory(*map(_int, found))
 
     def pending(self, topic: Topic, upto: int) -> tuple[list[str], int]:
         """The ids of the topic's pending events in order, and the position of the last.
@@ -152,9 +157,10 @@ class MailState:
     # Outages
 
     def outages(self) -> dict[str, Outage]:
-        """By company."""
+        """By company. An outage that cannot be read is left out, and so begins anew."""
         found: Any = self._redis.hgetall(self._key("outages"))
-        return {company: Outage(**json.loads(outage)) for company, outage in found.items()}
+        outages = {company: _outage(stored) for company, stored in found.items()}
+        return {company: outage for company, outage in outages.items() if outage is not None}
 
     def save_outage(self, company: str, outage: Outage | None) -> None:
         """None forgets it."""
@@ -178,10 +184,11 @@ class MailState:
         """Refs of mails to try again now, with the time since when (ms), oldest first."""
         return self._due("deferred", now, most)
 
-    def deferred(self, ref: str) -> DeferredMail:
+    def deferred(self, ref: str) -> DeferredMail | None:
+        """None where it is gone."""
         names = ["mail", "addresses", "since"]
         mail, addresses, since = self._redis.hmget(self._key(f"deferred:{ref}"), names)  # type: ignore[misc]
-        return DeferredMail(mail, tuple(addresses.split()), int(since))
+        return DeferredMail(mail, tuple(addresses.split()), _int(since)) if mail and addresses else None
 
     def drop_deferred(self, ref: str) -> None:
         with self._redis.pipeline(transaction=True) as pipeline:
@@ -194,12 +201,12 @@ class MailState:
     def backoffs(self) -> dict[str, int]:
         """Companies whose last mail could not be sent, "" for the server, and until when none is tried (ms)."""
         found: Any = self._redis.hgetall(self._key("backoff"))
-        return {scope: int(value.split()[1]) for scope, value in found.items()}
+        return {scope: _int(value.partition(" ")[2]) for scope, value in found.items()}
 
     def back_off(self, scope: str, now: int, wait: int = 0) -> None:
         """Try nothing for `wait` ms; without it twice as long as the last time, from 10 s to 2 minutes."""
         before: Any = self._redis.hget(self._key("backoff"), scope)
-        tries = int(before.split()[0]) if before else 0
+        tries = _int((before or "").partition(" ")[0])
         until = now + (wait or min(FIRST_WAIT * 2 ** min(tries, 10), LONGEST_WAIT))
         self._redis.hset(self._key("backoff"), scope, f"{tries + 1} {until}")
 
@@ -218,3 +225,19 @@ class MailState:
 
     def _pending(self, topic: Topic) -> str:
         return self._key(f"pending:{topic.ref}")
+
+
+def _int(stored: str | None) -> int:
+    """0 where there is no number."""
+    return int(stored) if stored and stored.isdecimal() and len(stored) < 20 else 0
+
+
+def _outage(stored: str) -> Outage | None:
+    try:
+        outage = Outage(**json.loads(stored))
+    except (ValueError, TypeError, RecursionError):
+        return None
+    sound = outage.kind in get_args(OutageKind) and all(
+        isinstance(ms, int) for ms in (outage.since, outage.step, outage.recovered)
+    )
+    return outage if sound and isinstance(outage.reason, str) else None

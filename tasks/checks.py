@@ -1,7 +1,6 @@
-"""What is looked at when a company connects, in one go: `look` reads, `problems` decides (pure).
+"""The check of a new or changed connection: `look` reads what is set up in Fortnox, `problems` decides (pure).
 
-A problem says what it stops. Where something that the company chose can still be transferred, they are warnings;
-where nothing can, the connection is an error.
+A problem says which transfers it stops. Problems are warnings unless they stop everything that the company chose.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,21 +23,21 @@ from tasks.flows import FLOWS, SCOPES
 
 T = TypeVar("T")
 
-WAITING_LOOKED_AT = 200  # invoices in line whose accounts are checked
-NAMED = 10  # accounts named in one problem; the rest is counted
+WAITING_LOOKED_AT = 200  # waiting invoices whose accounts are checked
+NAMED = 10  # accounts named in one problem; the others are counted
 
-# What a missing scope stops. The rest of `SCOPES` is needed for a part of it: a warning.
+# The choice that a missing scope stops. Other scopes are needed for a part of one: a warning.
 NEEDED_FOR = {scope.name: (flow.choice,) for flow in FLOWS for scope in flow.scopes if scope.essential}
-# Fortnox's VAT codes of sales within Sweden. Other codes carry no Swedish VAT, or say nothing of its rate.
+# Fortnox's VAT codes for sales within Sweden. Other codes mean no Swedish VAT, or do not tell the rate.
 RATES = {"MP1": Decimal(25), "MP2": Decimal(12), "MP3": Decimal(6)}
 USUAL_RATES = frozenset(map(Decimal, (25, 12, 6, 0)))
 
 
 @dataclass(frozen=True)
-class Found:
-    """What was read. None: Fortnox did not let us look; `refused` says why, by what was asked for."""
+class LedgerSetup:
+    """What was read. None where Fortnox refused to show it; `refused` has the refusal, by what was asked for."""
 
-    scopes: frozenset[str] = frozenset()  # empty: Fortnox did not say
+    scopes: frozenset[str] = frozenset()  # empty where Fortnox did not say
     rotating: bool = False  # a refresh token is in use
     ledger: CompanyInformation | None = None
     years: tuple[FinancialYear, ...] | None = None
@@ -47,8 +46,8 @@ class Found:
     refused: Mapping[str, e.Rejected] = field(default_factory=dict)
 
 
-def look(context: TransferContext, connection: Connection) -> Found:
-    """Reads what is to be checked: 4 to 7 requests. Raises a `FortnoxError` that is not a refusal."""
+def look(context: TransferContext, connection: Connection) -> LedgerSetup:
+    """Read what is checked, in 4 to 7 requests. Raises every `FortnoxError` but a refusal."""
     refused: dict[str, e.Rejected] = {}
 
     def ask(what: str, read: Callable[[], T]) -> T | None:
@@ -64,7 +63,7 @@ def look(context: TransferContext, connection: Connection) -> Found:
     accounts = ask("accounts", lambda: {account.number: account for account in fortnox.accounts.list()})
     if connection.integration.transfers.projects:
         ask("projects", fortnox.projects.readable)
-    return Found(
+    return LedgerSetup(
         scopes=frozenset(connection.scopes),
         rotating=held is not None and held.tokens.refresh_token is not None,
         ledger=ask("company", fortnox.company_information),
@@ -88,8 +87,8 @@ def _waiting(context: TransferContext) -> Iterator[UsedAccount]:
             yield from (UsedAccount(int(line.account_number), line.vat_percentage) for line in event.invoice.lines)
 
 
-def problems(chosen: Integration, found: Found) -> tuple[Problem, ...]:
-    """Everything that is not as it should be, what stops most first. Pure."""
+def problems(chosen: Integration, found: LedgerSetup) -> tuple[Problem, ...]:
+    """All problems, those that stop most first. Pure."""
     listed = [
         *_access(chosen, found),
         *_bookkeeping(chosen, found),
@@ -101,7 +100,7 @@ def problems(chosen: Integration, found: Found) -> tuple[Problem, ...]:
 
 
 def stopped(chosen: Integration, listed: Iterable[Problem]) -> bool:
-    """Whether nothing of what the company chose can be transferred. Pure."""
+    """Whether the problems stop everything that the company chose. Pure."""
     wanted = _wanted(chosen)
     return bool(wanted) and wanted <= {kind for problem in listed for kind in problem.stops}
 
@@ -111,7 +110,7 @@ def _wanted(chosen: Integration) -> set[str]:
     return kinds | ({"expenses"} if chosen.expenses.enabled else set())
 
 
-def _access(chosen: Integration, found: Found) -> Iterator[Problem]:
+def _access(chosen: Integration, found: LedgerSetup) -> Iterator[Problem]:
     wanted = _wanted(chosen)
     licence = found.refused.get("company")
     if isinstance(licence, e.MissingLicence):
@@ -137,7 +136,7 @@ def _access(chosen: Integration, found: Found) -> Iterator[Problem]:
         )
 
 
-def _bookkeeping(chosen: Integration, found: Found) -> Iterator[Problem]:
+def _bookkeeping(chosen: Integration, found: LedgerSetup) -> Iterator[Problem]:
     if not chosen.transfers.invoices or found.years is None:
         return
     if not found.years:
@@ -154,7 +153,7 @@ def _bookkeeping(chosen: Integration, found: Found) -> Iterator[Problem]:
             )
 
 
-def _expense_accounts(chosen: Integration, found: Found) -> Iterator[Problem]:
+def _expense_accounts(chosen: Integration, found: LedgerSetup) -> Iterator[Problem]:
     if not chosen.expenses.enabled or found.accounts is None:
         return
     active = {number for number, account in found.accounts.items() if account.active}
@@ -173,7 +172,7 @@ def _covers(numbers: str, account: int) -> bool:
     return int(first) <= account <= int(last or first)
 
 
-def _used_accounts(chosen: Integration, found: Found) -> Iterator[Problem]:
+def _used_accounts(chosen: Integration, found: LedgerSetup) -> Iterator[Problem]:
     if not chosen.transfers.invoices or found.accounts is None:
         return
     unknown = {one.number for one in found.used if one.number not in found.accounts}
@@ -203,7 +202,7 @@ def _used_accounts(chosen: Integration, found: Found) -> Iterator[Problem]:
         )
 
 
-def _differs(used: UsedAccount, found: Found) -> bool:
+def _differs(used: UsedAccount, found: LedgerSetup) -> bool:
     if used.vat == 0:  # reverse charge and exports: the customer decides, not the account
         return False
     account = (found.accounts or {}).get(used.number)
@@ -227,8 +226,8 @@ def _listed(things: Iterable[object]) -> tuple[Message, ...]:
     return (*(Message("integration.listed", name=text) for text in texts[:NAMED]), *more)
 
 
-def ledger_of(found: Found) -> str:
-    """Whose ledger it is, for a person to recognise."""
+def ledger_of(found: LedgerSetup) -> str:
+    """The company name and organisation number in Fortnox, for a person to recognise."""
     if found.ledger is None or not found.ledger.company_name:
         return ""
     number = found.ledger.organization_number

@@ -6,23 +6,28 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_args
 
-from fortnox.situations import SITUATIONS
+from fortnox.situations import explanation
 from mails.content import MailContent
 from mails.entities import Entity
 from mails.items import Item
 from mails.render import as_html, as_text
 from mails.writer import Earlier, OutageReport, Writer
-from messages import NOTHING, Message, text
+from messages import NOTHING, Message, Money
 from messages.catalogue import Language
+from moment.events import InvalidEvent, Problem
 from ordering import EventRecord
 
 AT = datetime(2026, 11, 23, 8, 14, tzinfo=UTC)
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 
+def an_expense(amount: str) -> Message:
+    return Message("expense.described", amount=Money(Decimal(amount), "SEK"), account="4010", project="1")
+
+
 def situation(name: str) -> dict[str, Message]:
     """The reason and the remedy of one of Fortnox's situations."""
-    return {"reason": text(SITUATIONS[name].en.reason), "remedy": text(SITUATIONS[name].en.remedy)}
+    return explanation(name)._asdict()
 
 
 def a_record(event_id: str = "e3", key: str = "acme/invoice/1001", **fields: Any) -> EventRecord:
@@ -77,10 +82,7 @@ def previews(language: Language) -> dict[str, MailContent]:
         code="customer-unknown 2000433",
         said="Kan inte hitta kunden 10001.",
     )
-    remark = text(
-        "'anna@' is not one e-mail address that Fortnox can hold. "
-        "It was left out; what Fortnox holds there stays as it was. Correct it in Moment."
-    )
+    remark = Message("customer.email-unusable", value="anna@")
     customer = Item(
         without_code("c7", "acme/customer/10007", remark, status="done"),
         Entity("customer", "10007", "Älvsjö Måleri & Co"),
@@ -88,22 +90,21 @@ def previews(language: Language) -> dict[str, MailContent]:
     unreadable = without_code(
         "bad",
         "acme/invalid/1f0c",
-        text(
-            "Not a valid event: customer.customerNumber: must be 1 to 50 characters without a slash or a space "
-            "(given: '1/2'); customer.name: is missing"
-        ),
-        text("Mend the event where it is made and send it again with a new id."),
+        InvalidEvent(
+            (
+                Problem("customer.customerNumber", Message("event.pattern-number"), "'1/2'"),
+                Problem("customer.name", Message("event.missing")),
+            )
+        ).message,
+        Message("event.correct-and-resend"),
     )
     expense = without_code(
         "s17",
         "acme/expenses",
-        text(
-            "Row 2: the expense is already invoiced to the customer in Moment, so it stays as it is there "
-            "(1200.00 SEK on account 4010, project 1). In Fortnox it is now: 1350.00 SEK on account 4010, project 1."
-        ),
-        text("Settle the difference with the customer if need be, then skip this event."),
+        Message("expense.invoiced-already", row="2", there=an_expense("1200.00"), expense=an_expense("1350.00")),
+        Message("expense.invoiced-already.remedy"),
     )
-    polling = without_code("poll", "acme/expenses", text("An unexpected error in the integration (KeyError)."))
+    polling = without_code("poll", "acme/expenses", Message("delivery.bug", error="KeyError"))
     checked = without_code("i1", "acme/integration", situation("project-module-off")["reason"], status="done")
     behind = (
         Entity("creditNote", "1004", customer="10001", customer_name="Skånska Bygg AB"),

@@ -6,11 +6,11 @@
 local company, id = ARGV[4], ARGV[5]
 local e = load(company, id)
 if not e then return { 0, 'unknown', woken } end
-if e.status ~= 'ready' or redis.call('SISMEMBER', P .. 'company:' .. company .. ':released', id) == 0 then
+if e.status ~= 'ready' or redis.call('SISMEMBER', P .. 'company-released:' .. company, id) == 0 then
   return { 0, e.status, woken }
 end
 local now = state(company)
-local crowd = now.probing and redis.call('SCARD', P .. 'company:' .. company .. ':released') > 1
+local crowd = now.probing and redis.call('SCARD', P .. 'company-released:' .. company) > 1
 if not may_start(now, e.control) or crowd then
   redis.call('HDEL', e.hash, 'wakes')
   ready(e) -- gives its slot back: the company rests, or another probe is out

@@ -77,7 +77,7 @@ local function add(company)
   local going_on = last_company ~= '' and company == last_company
   local max = last_company ~= '' and less(company, last_company) and '(' .. till or till
   for name in string.gmatch(ARGV[5], '%S+') do
-    local one = { company = company, set = P .. 'company:' .. company .. ':' .. name, max = max, skip = 0,
+    local one = { company = company, set = P .. 'company-' .. name .. ':' .. company, max = max, skip = 0,
       items = {}, pos = 1, count = 1 }
     local has = next_head(one)
     while has and going_on and one.score == till and not less(one.id, last_id) do has = next_head(one) end

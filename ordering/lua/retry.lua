@@ -12,8 +12,8 @@ local function mark()
   if ARGV[6] ~= '' then redis.call('HSET', P .. 'progress:' .. e.ref, ARGV[6], 1) end
 end
 if e.status == 'retrying' or e.status == 'held' then
-  local first = lowest(P .. 'key:' .. e.key .. ':line') == e.id
-  local busy = e.status == 'held' and redis.call('EXISTS', P .. 'key:' .. e.key .. ':active') == 1
+  local first = lowest(P .. 'key-line:' .. e.key) == e.id
+  local busy = e.status == 'held' and redis.call('EXISTS', P .. 'key-active:' .. e.key) == 1
   if not first or busy then return { '', woken } end
   redis.call('ZREM', P .. 'reports', e.ref)
   redis.call('HDEL', e.hash, 'attempts')
@@ -28,8 +28,8 @@ elseif e.status == 'failed' or e.status == 'skipped'
   move(e, 'waiting')
   redis.call('HDEL', e.hash, 'settled', 'attempts', 'crashes', 'lapses', 'wakes')
   redis.call('ZREM', P .. 'reports', e.ref)
-  redis.call('ZADD', P .. 'key:' .. e.key .. ':line', e.place, e.id)
-  redis.call('ZADD', P .. 'company:' .. company .. ':open',
+  redis.call('ZADD', P .. 'key-line:' .. e.key, e.place, e.id)
+  redis.call('ZADD', P .. 'company-open:' .. company,
     redis.call('HGET', e.hash, 'accepted'), e.id)
   consider(e)
 else

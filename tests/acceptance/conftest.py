@@ -50,7 +50,7 @@ class System:
         assert self.settled(company, f"{company}-enabled").status == "done"
 
     def publish(self, *events: dict[str, Any]) -> None:
-        """Through the Python door."""
+        """By `publish`."""
         for event in events:
             publish(event, services=self.app.services)
 

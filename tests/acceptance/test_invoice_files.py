@@ -232,7 +232,7 @@ def test_a_file_from_elsewhere_or_behind_a_redirect_is_never_fetched(system: Sys
     assert done.status == "done"
     assert the_invoice(system, "hosts")["Booked"]
     assert "moved.pdf: its host answered 302" in say(done.reason)
-    assert "x.pdf: evil.example is not Moment and not listed in ATTACHMENT_HOSTS" in say(done.reason)
+    assert "“x.pdf”: “evil.example” is not Moment and not listed in ATTACHMENT_HOSTS" in say(done.reason)
 
 
 def test_a_file_that_fortnox_refuses_is_left_out_and_the_others_are_linked(system: System) -> None:

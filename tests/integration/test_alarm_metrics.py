@@ -37,7 +37,7 @@ def value(sync: MailDispatch, name: str, **labels: str) -> float | None:
 def ago(sync: MailDispatch, index: str, event_id: str, **time: float) -> None:
     """As if the event had come to stand in this index so long ago."""
     at = (datetime.now(UTC) - timedelta(**time)).timestamp() * 1000
-    sync.services.redis.zadd(f"mf:company:acme:{index}", {event_id: round(at)}, xx=True)
+    sync.services.redis.zadd(f"mf:company-{index}:acme", {event_id: round(at)}, xx=True)
 
 
 def test_held_events_do_not_make_old_what_is_under_way(sync: MailDispatch) -> None:

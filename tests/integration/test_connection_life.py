@@ -10,6 +10,7 @@ from messages import Message
 from messages.catalogue import say
 from ordering import Done, LeaseLost, Outcome
 from tasks.keep_alive import keep_alive
+from tests.sentences import sentence
 from tests.unattended import Unattended
 from tests.unit.factories import customer_json, integration_json
 
@@ -97,7 +98,7 @@ def test_a_pause_that_is_settled_after_the_company_connected_again_does_not_last
 
 
 def test_beat_ends_a_pause_that_a_process_left_when_the_grant_lived_already(acme: Unattended) -> None:
-    acme.services.ordering.pause("acme", "What a process settled before it died.")
+    acme.services.ordering.pause("acme", sentence("What a process settled before it died."))
     keep_alive.apply()
     assert acme.services.ordering.paused("acme") is None
 

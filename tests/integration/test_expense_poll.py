@@ -12,6 +12,7 @@ from cli.expenses import standing, why_waiting
 from delivery.context import TransferContext
 from delivery.polling import POLL_ID, poll_asked
 from fortnox.limiter import Limiter
+from fortnox.situations import explanation
 from messages.catalogue import say
 from ordering import Release
 from stores import Heartbeats
@@ -19,6 +20,7 @@ from tasks import expenses
 from tasks.base import TransferFailed
 from tasks.expenses import ELSEWHERE, Order
 from tasks.flows import CUSTOMER, EXPENSES, INTEGRATION
+from tests.sentences import sentence
 from tests.services import Sandbox
 from tests.unattended import Unattended
 from tests.unit.factories import customer_json, integration_json
@@ -207,7 +209,7 @@ def test_the_same_difference_is_told_again_when_it_was_settled_in_between(
     assert second != first
     assert change("1200.00") == [second]  # once for each change
     assert standing(app.services, "acme")["failed"] == 1
-    app.services.ordering.skip("acme", second, "The customer knows.")
+    app.services.ordering.skip("acme", second, sentence("The customer knows."))
     counted = app.services.stores.expenses("acme").summary()["counts"]
     assert change("1200.00") == []
     assert standing(app.services, "acme")["failed"] == 0
@@ -260,8 +262,8 @@ def test_who_watches_an_import_is_told_what_it_waits_for(app: App, sandbox: Sand
         run(app, EXPENSES.task.name, POLL_ID)
     Heartbeats(app.services.redis).beat("worker")
     assert why(app) == "Moment answered with an error (status 503). It is tried again by itself."
-    app.services.ordering.pause("acme", "Fortnox no longer accepts the connection.")
-    assert "acme is paused: Fortnox no longer accepts the connection." in why(app)
+    app.services.ordering.pause("acme", explanation("grant-dead").reason)
+    assert f"acme is paused: {say(explanation('grant-dead').reason)}" in why(app)
 
 
 # Another ledger

@@ -67,7 +67,7 @@ def test_a_key_that_moment_refuses_is_the_operators_to_mend_and_the_file_is_aske
 
 @pytest.mark.parametrize("url", ["https://evil.example/x.pdf", "http://169.254.169.254/latest", "file:///etc/passwd"])
 def test_a_host_that_is_not_listed_is_never_asked(shelf: Shelf, url: str) -> None:
-    with pytest.raises(FileMissing, match="not Moment and not listed in ATTACHMENT_HOSTS"):
+    with pytest.raises(FileMissing, match=r"“.+” is not Moment and not listed in ATTACHMENT_HOSTS"):
         shelf.fetch(url)
 
 
@@ -187,7 +187,7 @@ def test_a_file_inside_the_event_is_decoded(shelf: Shelf) -> None:
 
 def test_a_page_in_place_of_a_file_is_a_missing_file(shelf: Shelf) -> None:
     page = base64.b64encode(b"<html>Log in</html>").decode()
-    with pytest.raises(FileMissing, match=r"sent a page \(text/html\) in place of it"):
+    with pytest.raises(FileMissing, match=r"sent a page \(“text/html”\) in place of it"):
         shelf.fetch(shelf.put(content_base64=page, content_type="text/html; charset=utf-8"))
 
 

@@ -11,7 +11,7 @@ from fortnox.models import AccountInformation, FinancialYear
 from messages.catalogue import say
 from moment.events import Integration
 from stores import Problem, UsedAccount
-from tasks.checks import Found, problems, stopped
+from tasks.checks import LedgerSetup, problems, stopped
 from tasks.flows import SCOPES
 
 
@@ -33,11 +33,11 @@ GOOD: dict[str, Any] = {
 EXPENSES = {"enabled": True, "accountNumbers": ["4010", "5400-5499"]}
 
 
-def found(**given: Any) -> Found:
-    return Found(**(GOOD | given))
+def found(**given: Any) -> LedgerSetup:
+    return LedgerSetup(**(GOOD | given))
 
 
-def told(integration: Integration, what: Found) -> list[Problem]:
+def told(integration: Integration, what: LedgerSetup) -> list[Problem]:
     return list(problems(integration, what))
 
 
@@ -51,7 +51,7 @@ def test_without_chosen_accounts_every_cost_is_brought_back_so_none_is_missing()
 
 
 def test_what_fortnox_did_not_say_is_no_problem() -> None:
-    assert told(chosen(expenses=EXPENSES), Found()) == []
+    assert told(chosen(expenses=EXPENSES), LedgerSetup()) == []
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_what_fortnox_did_not_say_is_no_problem() -> None:
     ],
 )
 def test_a_problem_names_what_is_wrong_what_to_do_and_what_it_stops(
-    integration: Integration, what: Found, words: str, stops: tuple[str, ...]
+    integration: Integration, what: LedgerSetup, words: str, stops: tuple[str, ...]
 ) -> None:
     (problem,) = told(integration, what)
     assert words in say(problem.what)

@@ -8,10 +8,11 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+import sentry_sdk
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fortnox.situations import SITUATIONS
+from fortnox.situations import explanation
 from mails.causes import cause
 from mails.content import MailContent
 from mails.entities import Entity, entity_of
@@ -19,10 +20,12 @@ from mails.items import Item
 from mails.listing import as_csv
 from mails.mime import LONGEST_SUBJECT, message
 from mails.render import as_html, as_text
+from mails.topics import write_events
 from mails.writer import Earlier, Writer
 from messages import Message, Money
 from messages.catalogue import Language, say
 from tests.mail_previews import AT, LANGUAGES, a_record, an_invoice, previews
+from tests.sentry import running_sentry
 
 # --- Two forms ---
 
@@ -216,7 +219,7 @@ def test_an_entity_is_known_by_its_event_or_else_by_its_key() -> None:
 def test_a_reason_shared_by_all_is_said_once_and_what_differs_stands_with_each() -> None:
     items = [an_invoice(n, said=f"Kan inte hitta konto {n}.") for n in (1, 2)]
     text = " ".join(as_text(Writer("acme", "sv").events(items)).split())
-    assert text.count(SITUATIONS["period-locked"].sv.reason) == 1
+    assert text.count(say(explanation("period-locked").reason, "sv")) == 1
     assert "Kan inte hitta konto 1." in text
     assert "Kan inte hitta konto 2." in text
 
@@ -255,3 +258,16 @@ def test_an_id_cannot_smuggle_a_command_into_the_one_to_copy() -> None:
     item = Item(a_record("e1;reboot"), an_invoice().entity)
     text = as_text(Writer("acme", "sv").events([item]))
     assert "moment-fortnox events retry acme 'e1;reboot'" in text
+
+
+def test_events_whose_mail_cannot_be_written_are_reported_by_their_ids() -> None:
+    broken = [Item(a_record(event_id, status="of tomorrow"), an_invoice().entity) for event_id in ("e1", "e2")]
+    with running_sentry() as sentry:
+        sentry_sdk.init(dsn=sentry.dsn, default_integrations=False)
+        content = write_events(Writer("acme", "sv"), broken, Earlier(0, AT), AT)
+        sentry_sdk.flush()
+        sentry_sdk.init()
+    assert content.subject == "Fortnox: uppgifterna om 2 överföringar går inte att läsa"
+    assert [item.text for item in content.sections[1].items] == ["post e1", "post e2"]
+    assert content.file is not None
+    assert [event["tags"]["company"] for event in sentry.events] == ["acme"]
