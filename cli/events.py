@@ -83,7 +83,7 @@ def list_events(
 
 @contextmanager
 def looking() -> Iterator[Callable[[int], object]]:
-    """Shows how many events were looked at, while it goes on and on a terminal."""
+    """On a terminal, show how many events have been looked at so far."""
     columns = (TextColumn("Looking through events: {task.completed:,.0f}"), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task("", total=None)
@@ -99,7 +99,7 @@ def to_filter(
     since: str | None = None,
     until: str | None = None,
 ) -> Filter:
-    """The options as a filter; ends the command where they make none."""
+    """The options as a filter. Ends the command where one is wrong."""
     if status is not None and status not in STATUSES:
         fail(f"--status {status}: one of {', '.join(STATUSES)}", 2)
     if number is not None and company is None:
@@ -187,7 +187,7 @@ def show(company: CompanyArgument, event_id: IdArgument, json: Json = False) -> 
 
 
 def in_words(what: str, details: dict[str, Any] | Any) -> tuple[str, str]:
-    """An entry as a person reads it: what, and the rest in one line."""
+    """An entry of the timeline for people: what happened, and the details in one line."""
     given = dict(details)
     if "reason" in given:
         given["reason"] = say(Message.from_json(given["reason"]))

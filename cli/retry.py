@@ -100,7 +100,7 @@ def skip(
 
 
 def who(by: str | None) -> str:
-    """Who is at the keyboard: as said, or as this machine knows."""
+    """Who runs the command: as given, or the user of this machine."""
     try:
         return by or getpass.getuser()
     except (OSError, KeyError):  # a container's user without a name
