@@ -7,11 +7,10 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.markup import escape
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from cli.console import CompanyArgument, Json, connected, err, fail, out, print_json, say, styled
+from cli.console import CompanyArgument, Json, connected, err, fail, out, print_json, say, shown, styled
 from cli.lazy import Command, group
 from messages import Message
 from operations import events as operation
@@ -151,12 +150,12 @@ def _table(records: Iterable[EventRecord]) -> Table:
         what = " ".join(record.key.split("/")[1:])
         table.add_row(
             on_the_wall(told(record)),
-            record.company,
-            escape(record.id),
-            escape(what),
+            shown(record.company),
+            shown(record.id),
+            shown(what),
             styled(record.status),
             str(record.attempts),
-            escape(say(record.reason)),
+            shown(say(record.reason)),
         )
     return table
 
@@ -177,7 +176,7 @@ def show(company: CompanyArgument, event_id: IdArgument, json: Json = False) -> 
     table = Table(show_header=False, box=None)
     for name, value in fields.items():
         if value not in ("", None, {}):
-            table.add_row(f"[dim]{name}[/]", escape(str(value)))
+            table.add_row(f"[dim]{name}[/]", shown(value))
     out.print(table)
     out.print()
     steps = Table(show_header=False, box=None)
@@ -194,12 +193,12 @@ def in_words(what: str, details: dict[str, Any] | Any) -> tuple[str, str]:
     if what == "request":
         status = given.get("status", "no answer")
         code = f" (code {given['code']})" if "code" in given else ""
-        return what, escape(f"{given['method']} {given['path']} → {status}{code}, {given['ms']} ms")
+        return what, shown(f"{given['method']} {given['path']} → {status}{code}, {given['ms']} ms")
     if "next" in given:
         given["next"] = f"again at {on_the_wall(given['next'])}"
     labels = {"attempt": "attempt {}", "worker": "by {}", "code": "code {}", "behind": "behind {}", "by": "by {}"}
     words = [labels.get(name, "{}").format(value) for name, value in given.items()]
-    return styled(what), escape(", ".join(words))
+    return styled(shown(what)), shown(", ".join(words))
 
 
 def _plain(details: Any) -> dict[str, Any]:

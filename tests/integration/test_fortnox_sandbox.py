@@ -10,7 +10,6 @@ import pytest
 from pydantic import SecretStr
 
 from delivery.upsert import Written, create_or_update
-from fortnox import Fortnox, Http, Limiter, OAuth, Transport
 from fortnox import errors as e
 from fortnox.client import Fortnox
 from fortnox.limiter import SHORTEST_WAIT, UNEVEN, Limiter
