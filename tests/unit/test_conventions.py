@@ -29,6 +29,7 @@ PACKAGES = (
     "mappers",
     "messages",
     "moment",
+    "operations",
     "ordering",
     "sandbox",
     "stores",
