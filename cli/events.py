@@ -1,9 +1,8 @@
-"""`moment-fortnox events`: find events and see what became of them; mending and exporting are beside it."""
+"""`moment-fortnox events list` and `show`: find events, and see what became of them."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, time
-from itertools import islice
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -12,16 +11,32 @@ from rich.markup import escape
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from cli.console import Json, connected, err, fail, out, print_json, styled
+from cli.console import CompanyArgument, Json, connected, err, fail, out, print_json, say, styled
+from cli.lazy import Command, group
 from messages import Message
-from messages.catalogue import say
+from operations import events as operation
 from ordering import EventRecord
-from ordering.engine import PAGE, STATUSES
-from ordering.history import Filter, find, told
-from stores import Entry
+from ordering.history import Filter, told
+from ordering.records import STATUSES
 from tasks.flows import NUMBERED
 
-events = typer.Typer(no_args_is_help=True, help="Find events and export them, retry failed ones, skip one.")
+COMMANDS = {
+    "list": Command(
+        "cli.events:list_events", "List events, newest first: under way, failed, and settled in the last 90 days."
+    ),
+    "show": Command("cli.events:show", "Show one event: what became of it and why, and each step on the way."),
+    "retry": Command(
+        "cli.retry:retry",
+        "Run an event again, now: failed, skipped, held, retrying, done but for a file; or all that failed by a cause.",
+    ),
+    "skip": Command("cli.retry:skip", "Give up an event that is not running; what waited for it goes on."),
+    "export": Command(
+        "cli.export:export", "Export the transfer log: an event a line, newest first, with its requests to Fortnox."
+    ),
+}
+events = typer.Typer(
+    cls=group(COMMANDS), no_args_is_help=True, help="Find events and export them, retry failed ones, skip one."
+)
 
 WALL = ZoneInfo("Europe/Stockholm")  # what a time without a zone means, and what people are shown
 
@@ -36,11 +51,9 @@ Since = Annotated[
     str | None, typer.Option("--since", help="Settled (or accepted, if under way) at or after: ISO 8601.")
 ]
 Until = Annotated[str | None, typer.Option("--until", help="The same, up to and including.")]
-CompanyArgument = Annotated[str, typer.Argument(help="The company's code.", metavar="COMPANY")]
 IdArgument = Annotated[str, typer.Argument(help="The event's id.", metavar="ID")]
 
 
-@events.command("list")
 def list_events(
     company: Company = None,
     status: Status = None,
@@ -52,11 +65,10 @@ def list_events(
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 100,
     json: Json = False,
 ) -> None:
-    """List events, newest first: under way, failed, and what was transferred in the last 90 days."""
+    """List events, newest first: under way, failed, and settled in the last 90 days."""
     wanted = to_filter(company, status, key, number, code, since, until)
-    with connected() as app, looking() as looked:
-        found = list(islice(find(app.services.ordering, wanted, min(limit + 1, PAGE), looked), limit + 1))
-    shown = found[:limit]
+    with connected() as services, looking() as looked:
+        shown, more = operation.latest(services, wanted, limit, looked)
     if json:
         for record in shown:
             print_json(as_json(record))
@@ -64,7 +76,7 @@ def list_events(
         out.print(_table(shown))
     else:
         out.print("no such events")
-    if len(found) > limit:
+    if more:
         oldest = told(shown[-1]).isoformat()
         err.print(f"[dim]The newest {limit}. Older ones: --until {oldest}, or a higher --limit.[/]", soft_wrap=True)
 
@@ -153,21 +165,14 @@ def on_the_wall(at: datetime) -> str:
     return f"{at.astimezone(WALL):%Y-%m-%d %H:%M:%S}"
 
 
-@events.command()
 def show(company: CompanyArgument, event_id: IdArgument, json: Json = False) -> None:
     """Show one event: what became of it and why, and each step on the way."""
-    with connected() as app:
-        record = app.services.ordering.event(company, event_id)
-        progress = app.services.ordering.progress(company, event_id)
-        written = app.services.telemetry.timeline.read(company, event_id)
-    if record is None:
-        fail(f"{company} has no event {event_id}")
-    timeline = whole_timeline(record, written)
-    fields = as_json(record) | {"waitsFor": record.blocker, "steps": progress}
+    with connected() as services:
+        found = operation.show(services, company, event_id)
+    fields = as_json(found.record) | {"waitsFor": found.record.blocker, "steps": found.steps}
     if json:
-        print_json(
-            fields | {"timeline": [{"at": at.isoformat(), "what": what, **_plain(d)} for at, what, d in timeline]}
-        )
+        timeline = [{"at": at.isoformat(), "what": what, **_plain(d)} for at, what, d in found.timeline]
+        print_json(fields | {"timeline": timeline})
         return
     table = Table(show_header=False, box=None)
     for name, value in fields.items():
@@ -176,18 +181,9 @@ def show(company: CompanyArgument, event_id: IdArgument, json: Json = False) -> 
     out.print(table)
     out.print()
     steps = Table(show_header=False, box=None)
-    for at, what, details in timeline:
+    for at, what, details in found.timeline:
         steps.add_row(f"[dim]{at.astimezone(WALL):%Y-%m-%d %H:%M:%S.%f}"[:-3] + "[/]", *in_words(what, details))
     out.print(steps)
-
-
-def whole_timeline(record: EventRecord, written: list[Entry]) -> list[Entry]:
-    """What was written, with the admission before it and an end that no attempt brought about behind it."""
-    timeline = [Entry(record.accepted_at, "admitted", {}), *sorted(written, key=lambda entry: entry.at)]
-    if record.settled_at and not timeline[-1].what.startswith(record.status):
-        details = {"code": record.code, "reason": record.reason.to_json()}
-        timeline.append(Entry(record.settled_at, record.status, {k: v for k, v in details.items() if v}))
-    return timeline
 
 
 def in_words(what: str, details: dict[str, Any] | Any) -> tuple[str, str]:

@@ -1,7 +1,6 @@
 """`moment-fortnox expenses`: how each company stands, an import by hand, and what becomes of a supplier invoice."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -9,13 +8,10 @@ from rich.markup import escape
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from cli.companies import CompanyArgument
-from cli.console import Json, connected, err, fail, out, print_json
-from cli.status import progress as progress_bar
-from delivery.services import Services
+from cli.console import CompanyArgument, Json, connected, err, out, print_json
+from cli.console import progress as progress_bar
 from messages.catalogue import say
 from operations import expenses as operations
-from operations.errors import OperationError, WrongArgument
 from operations.expenses import ExpenseStatus, ImportProgress, InvoiceExplanation
 
 expenses = typer.Typer(no_args_is_help=True, help="Supplier invoices that come back to Moment as expenses.")
@@ -29,7 +25,7 @@ def show_status(
     json: Json = False,
 ) -> None:
     """Show when each company is polled, how much is queued, and what Moment got."""
-    with _services() as services:
+    with connected() as services:
         found = operations.status(services, company)
     if json:
         for one in found:
@@ -55,7 +51,7 @@ def import_expenses(
 
     A worker does it, so it goes on when this command is stopped.
     """
-    with _services() as services:
+    with connected() as services:
         last = _watch(operations.import_(services, company, days_back, timeout))
     failed = last.counts["needAPerson"]
     left = 0 if last.done else last.left
@@ -80,7 +76,7 @@ def explain(
     json: Json = False,
 ) -> None:
     """Show row by row what of a supplier invoice is, or would be, in Moment, and why the rest is not."""
-    with _services() as services:
+    with connected() as services:
         found = operations.explain(services, company, given_number)
     if json:
         print_json(_explanation_json(company, found))
@@ -101,16 +97,6 @@ def explain(
         out.print(f"the expense of row {place}, which is gone, is in Moment: it would be withdrawn")
     if found.failure:
         out.print(f"[red]failed[/]: moment-fortnox events show {company} {found.failure}")
-
-
-@contextmanager
-def _services() -> Iterator[Services]:
-    """The system. What an operation refuses ends the command with its reason."""
-    with connected() as app:
-        try:
-            yield app.services
-        except OperationError as error:
-            fail(say(error.message), 2 if isinstance(error, WrongArgument) else 1)
 
 
 def _watch(steps: Iterator[ImportProgress]) -> ImportProgress:

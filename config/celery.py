@@ -12,6 +12,7 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from config.queues import QUEUES, TRANSFERS_QUEUE
+from config.redis import redis_access
 from config.settings import Settings
 from tasks.flows import TASKS
 
@@ -22,10 +23,14 @@ SOFT_SHUTDOWN_SECONDS = 15
 
 
 def celery_options(settings: Settings) -> dict[str, object]:
-    """The options for `Celery(...).conf.update()`. Holds the Redis URL and so, perhaps, its password."""
-    redis_url = settings.redis_url.get_secret_value()
+    """The options for `Celery(...).conf.update()`.
+
+    They hold no password: `celery report`, `celery inspect conf` and Flower show them. The app gives Redis' credentials
+    to each connection (`worker.bootstrap.App`).
+    """
+    access = redis_access(settings)
     return {
-        "broker_url": redis_url,
+        "broker_url": access.url,
         # Wait for a restarting broker, at start and later, as long as it takes: a worker that gives up has to be
         # started again by a person.
         "broker_connection_retry_on_startup": True,
@@ -86,6 +91,8 @@ def celery_options(settings: Settings) -> dict[str, object]:
         "worker_consumer": "worker.consumer:QuickConsumer",  # sends them a few times a second
         # Not when a message is sent: `status` shows what waits, and the event costs as much as the message itself.
         "task_send_sent_event": False,
+        # Whoever reaches Redis could shut the workers down by it. Flower needs only the task events.
+        "worker_enable_remote_control": settings.worker_remote_control,
         # config/logging.py sets up logging for everything; Celery's own set-up would add a second format.
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
@@ -97,7 +104,7 @@ def celery_options(settings: Settings) -> dict[str, object]:
         "beat_scheduler": "redbeat.RedBeatScheduler",
         "beat_max_loop_interval": settings.beat_lock_seconds / 6,
         "redbeat_lock_timeout": settings.beat_lock_seconds,
-        "redbeat_redis_url": redis_url,
+        "redbeat_redis_url": access.url,
         "redbeat_key_prefix": "redbeat:",
         # retry_period: seconds that a beat without Redis tries again before it ends. RedBeat's retry does not cover its
         # lock's scripts; the client's own `retry` does, otherwise a restart of Redis would end beat.
@@ -108,5 +115,6 @@ def celery_options(settings: Settings) -> dict[str, object]:
             "health_check_interval": 10,
             "retry_period": 60,
             "retry": Retry(ExponentialBackoff(base=0.5, cap=5), retries=15),  # about a minute
+            **({"credential_provider": access.provider} if access.provider else {}),
         },
     }

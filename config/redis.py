@@ -1,10 +1,11 @@
 """Clients of Redis, all with the same time-outs, and what their errors mean."""
 
 import re
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Any, Final, NamedTuple
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from redis import Redis
+from redis.credentials import UsernamePasswordCredentialProvider
 from redis.exceptions import DataError, RedisError, ResponseError
 
 from config.settings import Settings
@@ -36,6 +37,28 @@ def is_outage(error: RedisError) -> bool:
     if isinstance(error, DataError):
         return False
     return type(error) is not ResponseError or bool(_REFUSALS.search(str(error)))
+
+
+class RedisAccess(NamedTuple):
+    """`REDIS_URL` without its credentials, which Celery and Flower would show, and the credentials beside it."""
+
+    url: str
+    username: str | None
+    password: str | None
+
+    @property
+    def provider(self) -> UsernamePasswordCredentialProvider | None:
+        """The credentials as redis-py takes them. Its `repr` shows none."""
+        return UsernamePasswordCredentialProvider(self.username, self.password) if self.password else None
+
+
+def redis_access(settings: Settings) -> RedisAccess:
+    parts = urlsplit(settings.redis_url.get_secret_value())
+    query = dict(parse_qsl(parts.query))
+    username, password = query.pop("username", parts.username), query.pop("password", parts.password)
+    netloc = parts.netloc.rpartition("@")[2]
+    url = urlunsplit(parts._replace(netloc=netloc, query=urlencode(query)))
+    return RedisAccess(url, unquote(username) if username else None, unquote(password) if password else None)
 
 
 def redis_address(settings: Settings) -> str:

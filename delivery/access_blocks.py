@@ -13,8 +13,8 @@ from typing import Any
 import structlog
 from redis import Redis
 
-from fortnox import Transport
 from fortnox.errors import EVERYTHING, AccessMissing, Details, Rejected, StillBlocked, part_of
+from fortnox.transport import Transport
 from ordering import Claim, EventRecord, Ordering
 from ordering.engine import UNSETTLED
 from stores.access_blocks import AccessBlock, AccessBlockStore
@@ -72,7 +72,7 @@ class AccessBlocks:
             waits_here = record is not None and record.blocker == key_of(company, part)
             if record is None or record.status not in UNSETTLED or (record.status == "held" and not waits_here):
                 self._open(company, [part])  # the next event becomes the probe
-            elif record.status == "held" and closure and not self._ordering.untold(company, record.id):
+            elif record.status == "held" and closure and not self._ordering.is_unreported(company, record.id):
                 self._store.mark_told(company, part, closure)
                 self._ordering.retry(company, record.id)
 

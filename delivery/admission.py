@@ -6,6 +6,7 @@ arrives: they raise nothing but `RedisError`, and only where Redis is down or ta
 
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,7 +14,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final, Literal, get_args
 
-import structlog
 from redis.exceptions import RedisError
 
 from config.redis import is_outage
@@ -49,7 +49,7 @@ KEPT: Final = 100_000  # characters of text that is kept of what cannot be read 
 
 Taken = Literal["accepted", "known", "refused"]
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)  # the standard one: producers and commands start without structlog
 
 
 def admit(event: Event, ordering: Ordering, vault: Vault) -> Admission:
@@ -92,17 +92,11 @@ def take(services: Services, given: object) -> Taken:
     except Exception as error:
         if isinstance(error, RedisError) and is_outage(error):
             raise
-        log.error("event.not_accepted", error=type(error).__name__, exc_info=error)
+        log.error("event.not_accepted", exc_info=error, extra={"error": type(error).__name__})
         report_error(error)
         return set_aside(services, _raw(given), Message("event.not-accepted", error=type(error).__name__))
-    log.info(
-        "event.accepted",
-        company=event.company,
-        key=str(event.key),
-        event_id=event.id,
-        type=event.type,
-        known=admission.known,
-    )
+    ids = {"company": event.company, "key": str(event.key), "event_id": event.id, "type": event.type}
+    log.info("event.accepted", extra=ids | {"known": admission.known})
     return "known" if admission.known else "accepted"
 
 
@@ -125,14 +119,14 @@ def _check_limits(given: object, most: int) -> None:
 
 def _parsed(given: object) -> Event:
     if not isinstance(given, Mapping | str | bytes):
-        raise InvalidEvent((Problem("", "must be a JSON object", type(given).__name__),))
+        raise InvalidEvent((Problem("", Message("event.not-an-object"), type(given).__name__),))
     try:
         return parse_event(given)
     except InvalidEvent:
         raise
     except Exception as error:
         report_error(error)
-        raise InvalidEvent((Problem("", f"cannot be read ({type(error).__name__})", ""),)) from error
+        raise InvalidEvent((Problem("", Message("event.unreadable", error=type(error).__name__)),)) from error
 
 
 def _refuse(services: Services, given: object, error: InvalidEvent) -> Taken:
@@ -143,8 +137,7 @@ def _refuse(services: Services, given: object, error: InvalidEvent) -> Taken:
 
 
 def _invalid(error: InvalidEvent) -> Message:
-    problems = InvalidEvent(tuple(map(_without_secret, error.problems)))
-    return Message("event.invalid", problems=problems.message)
+    return InvalidEvent(tuple(map(_without_secret, error.problems))).message
 
 
 def _keep(services: Services, submission: Submission) -> Taken:
@@ -154,10 +147,12 @@ def _keep(services: Services, submission: Submission) -> Taken:
         if is_outage(error) or submission.company == UNKNOWN_COMPANY:
             raise
         # What is stored of this company cannot take it: it is kept beside all companies.
-        log.error("event.kept_without_company", company=submission.company, error=type(error).__name__)
+        details = {"company": submission.company, "error": type(error).__name__}
+        log.error("event.kept_without_company", extra=details)
         key = f"{UNKNOWN_COMPANY}/invalid/{submission.id}"
         admission = services.ordering.publish(replace(submission, company=UNKNOWN_COMPANY, key=key))
-    log.warning("event.refused", company=submission.company, event_id=submission.id, reason=submission.refused.key)
+    details = {"company": submission.company, "event_id": submission.id, "reason": submission.refused.key}
+    log.warning("event.refused", extra=details)
     services.request_report()
     return "known" if admission.known else "refused"
 
@@ -241,7 +236,7 @@ def _without_secrets(given: object, vault: Vault) -> object:
 
 
 def _without_secret(problem: Problem) -> Problem:
-    return problem._replace(value=_masked(problem.value))
+    return problem._replace(value=_masked(problem.value)) if isinstance(problem.value, str) else problem
 
 
 def _masked(text: str) -> str:

@@ -12,18 +12,20 @@ from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from redis.client import Pipeline
 
-from fortnox import Exchange
-from messages import NOTHING, Message, text
+from messages import NOTHING
 from ordering import Claim, Done, Failed, Outcome, Skipped, Superseded
 from stores import Entry
 from stores.counters import Tally
 from stores.heartbeats import WORKER
 from stores.telemetry import Telemetry
 from stores.timeline import LONGEST
+
+if TYPE_CHECKING:
+    from fortnox.transport import Exchange
 
 GATHERED_SECONDS: Final = 1.0
 COUNTED_BY_ENGINE: Final = (Failed, Skipped, Superseded)  # the engine counts what settles an event, also by hand
@@ -51,7 +53,7 @@ class Attempt:
     def __exit__(self, *_: object) -> None:
         _current.reset(self._token)
 
-    def requested(self, exchange: Exchange) -> None:
+    def requested(self, exchange: "Exchange") -> None:
         """Record a request. Must not raise: the request has been executed."""
         self._exchanges.append(exchange)
         self._entries.append(
@@ -120,7 +122,7 @@ def current_attempt() -> Attempt | None:
     return _current.get()
 
 
-def count_request(tally: Tally, exchange: Exchange) -> None:
+def count_request(tally: Tally, exchange: "Exchange") -> None:
     tally.add("requests", exchange.method, exchange.path, str(exchange.status or "none"))
     tally.observe("request_seconds", seconds=exchange.seconds)
 
@@ -140,14 +142,10 @@ def _ending(outcome: Outcome) -> Entry:
     return _entry(
         type(outcome).__name__.lower(),
         code=getattr(outcome, "code", ""),
-        reason=_stored(getattr(outcome, "reason", NOTHING)),
+        reason=getattr(outcome, "reason", NOTHING).to_json(),
         behind=getattr(outcome, "key", ""),
         next=None if after is None else datetime.now(UTC) + after,
     )
-
-
-def _stored(reason: Message) -> str:
-    return (reason if isinstance(reason, Message) else text(reason)).to_json()
 
 
 def _entry(what: str, **details: Any) -> Entry:

@@ -10,8 +10,8 @@ from typing import Any
 
 from delivery.leases import HandedBack, LeaseHandle
 from delivery.services import Services
-from fortnox import Fortnox, FortnoxError
-from fortnox.errors import OutcomeUnknown, Throttled
+from fortnox.client import Fortnox
+from fortnox.errors import FortnoxError, OutcomeUnknown, Throttled
 from messages import Message
 from ordering import Claim, Skipped
 from stores import CompanySettings, Connection, LinkStore

@@ -1,12 +1,13 @@
 """What a user is told, as data: a key and its parameters. `messages.catalogue` makes sentences of it. Pure. No I/O.
 
-A message is stored and passed on as it is (also from Lua); it becomes a sentence only where it is shown, in the
-reader's language. Nothing parses a sentence.
+A message is stored and passed on as it is, also by Lua. It becomes a sentence only where it is shown, in the reader's
+language. Nothing parses a sentence.
 
     Message("invoice.number-taken", number="1001", customer="10001 Skånska Bygg AB")
 
 The type of a parameter decides how it is shown. A `str` is a value as it is (a name, an invoice number, Fortnox's own
-words), an `int` a count, a `Decimal` a number. A message can be a parameter of another.
+words), an `int` a count, a `Decimal` a number. A message can be a parameter of another. The parameter `n` selects the
+plural.
 """
 
 import json
@@ -16,6 +17,8 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 JOINED = "joined"  # the key of several messages as one
+MAX_DEPTH = 8  # of messages within messages; what is stored deeper was not written by this system
+MAX_DIGITS = 60  # of a number, before or after the point
 
 
 class Money(NamedTuple):
@@ -26,7 +29,7 @@ class Money(NamedTuple):
 
 
 class Message:
-    """A key of the catalogues and the parameters of its sentence. Immutable. `NOTHING` is the only false one."""
+    """A key of the catalogues and the parameters of its sentence. Immutable. Only `NOTHING` is false."""
 
     __slots__ = ("key", "params")
 
@@ -39,30 +42,30 @@ class Message:
 
     @classmethod
     def join(cls, *messages: "Message") -> "Message":
-        """Join messages to one, leaving out `NOTHING`."""
-        said = [one for message in messages for one in message.parts]
-        return said[0] if len(said) == 1 else cls(JOINED, parts=tuple(said)) if said else NOTHING
+        """Several messages as one, without `NOTHING`. Each part is a line of its own where lines are shown."""
+        parts = tuple(part for message in messages for part in message.parts)
+        return parts[0] if len(parts) == 1 else cls(JOINED, parts=parts) if parts else NOTHING
 
     @property
     def parts(self) -> tuple["Message", ...]:
-        """The messages that were joined to this one; else this one alone, or none where it is `NOTHING`."""
+        """The messages joined in this one; this one alone where none were joined; none where it is `NOTHING`."""
         if self.key == JOINED:
             return self.params["parts"]  # type: ignore[return-value]
         return (self,) if self.key else ()
 
     def to_json(self) -> str:
-        """For storing; "" where it is `NOTHING`. Lua writes the same form: `[["key", {"name": "value"}], …]`."""
-        return json.dumps([_plain(one) for one in self.parts], ensure_ascii=False) if self else ""
+        """For storing; "" for `NOTHING`. Lua writes the same form: `[["key", {"name": "value"}], …]`."""
+        return json.dumps([_encoded(part) for part in self.parts], ensure_ascii=False) if self else ""
 
     @classmethod
     def from_json(cls, text: str) -> "Message":
-        """What `to_json` stored. Never raises: what cannot be read is told as such."""
+        """The message that `to_json` stored. Never raises: `unreadable` holds text that is no message."""
         if not text:
             return NOTHING
         try:
-            return cls.join(*map(_message, json.loads(text)))
+            return cls.join(*map(_decoded, json.loads(text)))
         except (ValueError, TypeError, KeyError, ArithmeticError, AttributeError, RecursionError):
-            return cls("unreadable", text=text)
+            return Message("unreadable", text=text)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a message is immutable: {name}")
@@ -77,7 +80,7 @@ class Message:
         return isinstance(other, Message) and (self.key, self.params) == (other.key, other.params)
 
     def __hash__(self) -> int:
-        return hash((self.key, tuple(sorted((name, repr(value)) for name, value in self.params.items()))))
+        return hash((self.key, frozenset(self.params.items())))
 
     def __repr__(self) -> str:
         """Without the parameters: they may hold a company's data, and a `repr` may be logged."""
@@ -92,27 +95,24 @@ Param = str | int | Decimal | Money | date | datetime | timedelta | Message | tu
 NOTHING = Message("")
 
 
-def text(sentence: str) -> Message:
-    """A sentence that has no key yet, line by line."""
-    return Message.join(*(Message("text", text=line) for line in sentence.split("\n") if line))
-
-
 def _rebuilt(key: str, params: dict[str, Param]) -> Message:
     return Message(key, **params)
 
 
-def _plain(message: Message) -> list[Any]:
-    return [message.key, {name: _encoded(value) for name, value in message.params.items()}]
+def _encoded(message: Message) -> list[Any]:
+    return [message.key, {name: _encoded_param(value) for name, value in message.params.items()}]
 
 
-def _encoded(value: Param) -> Any:
+def _encoded_param(value: Param) -> Any:
     match value:
+        case str():
+            return value.encode(errors="replace").decode()  # half a character (a lone surrogate) cannot be stored
         case Message():
-            return {"message": _plain(value)}
+            return {"message": _encoded(value)}
         case Money(amount, currency):
             return {"money": [str(amount), currency]}
         case tuple():
-            return {"messages": [_plain(one) for one in value if isinstance(one, Message)]}
+            return {"messages": [_encoded(one) for one in value if isinstance(one, Message)]}
         case Decimal():
             return {"decimal": str(value)}
         case datetime():
@@ -120,35 +120,46 @@ def _encoded(value: Param) -> Any:
         case date():
             return {"date": value.isoformat()}
         case timedelta():
-            return {"seconds": value.total_seconds()}
+            return {"microseconds": value // timedelta(microseconds=1)}
         case _:
             return value
 
 
-def _message(stored: Any) -> Message:
+def _decoded(stored: Any, depth: int = 0) -> Message:
     key, params = stored
-    if not isinstance(key, str):
-        raise TypeError("a message's key is a text")
-    return Message(key, **{str(name): _decoded(value) for name, value in dict(params).items()})
+    if not isinstance(key, str) or depth > MAX_DEPTH:
+        raise ValueError("not a message")
+    message = Message(key, **{str(name): _decoded_param(value, depth) for name, value in params.items()})
+    if key == JOINED and not isinstance(message.params["parts"], tuple):
+        raise ValueError("nothing was joined")
+    return message
 
 
-def _decoded(value: Any) -> Param:
+def _decoded_param(value: Any, depth: int) -> Param:
     if isinstance(value, str | int):
         return value
     ((kind, content),) = value.items()
     match kind:
         case "message":
-            return _message(content)
+            return _decoded(content, depth + 1)
         case "messages":
-            return tuple(map(_message, content))
+            return tuple(_decoded(one, depth + 1) for one in content)
         case "money":
-            return Money(Decimal(content[0]), str(content[1]))
+            amount, currency = content
+            return Money(_decimal(amount), str(currency))
         case "decimal":
-            return Decimal(content)
+            return _decimal(content)
         case "time":
             return datetime.fromisoformat(content)
         case "date":
             return date.fromisoformat(content)
-        case "seconds":
-            return timedelta(seconds=content)
+        case "microseconds":
+            return timedelta(microseconds=content)
     raise ValueError(f"no such kind of parameter: {kind}")
+
+
+def _decimal(stored: str) -> Decimal:
+    value = Decimal(stored)
+    if not value.is_finite() or abs(value.adjusted()) > MAX_DIGITS:
+        raise ValueError("not an amount")
+    return value

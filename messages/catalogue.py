@@ -1,8 +1,8 @@
 """The sentences of all messages: gettext catalogues in `locale/`, one file for each room, English and Swedish.
 
-A message's key is its gettext id. A sentence names its parameters in braces, `{number}`; `{value:q}` puts one into
-quotation marks. A message with a parameter `n` may have a plural. Numbers, amounts and times are written as the
-language does. Text that is not ours (a name, Fortnox's own words) is shown on one line, shortened.
+A message's key is its gettext id. A sentence names its parameters in braces, `{number}`; `{value:q}` puts the value
+into quotation marks. Numbers, amounts and times are written as the language writes them. Text that is not ours (a
+name, Fortnox's own words) is shown on one line and shortened, so that it cannot pass for a sentence of this system.
 """
 
 import io
@@ -29,8 +29,8 @@ Language = Literal["sv", "en"]
 
 SWEDEN: Final = ZoneInfo("Europe/Stockholm")  # the clock on the accountant's wall
 LONGEST: Final = 500  # characters of a value
-LOCALES: Final[Mapping[str, Locale]] = {"sv": Locale("sv", "SE"), "en": Locale("en", "GB")}
-QUOTES: Final = {"sv": "”{}”", "en": "“{}”"}
+LOCALES: Final[Mapping[Language, Locale]] = {"sv": Locale("sv", "SE"), "en": Locale("en", "GB")}
+QUOTES: Final[Mapping[Language, tuple[str, str]]] = {"sv": ("”", "”"), "en": ("“", "”")}
 DIRECTORY: Final = Path(__file__).parent / "locale"
 
 
@@ -44,10 +44,18 @@ def lines(message: Message, language: Language = "en") -> list[str]:
     return [_sentence(part, language) for part in message.parts]
 
 
-def one_line(text: str) -> str:
-    """On one line, without control characters: a value can write neither headers nor paragraphs of its own."""
+def shown(value: Param | Any, language: Language) -> str:
+    """A parameter as text. Never raises."""
+    try:
+        return _written(value, language)
+    except (ArithmeticError, ValueError):  # a time at the edge of the calendar, a number beyond all numbers
+        return one_line(str(value))
+
+
+def one_line(text: str, longest: int = LONGEST) -> str:
+    """The text on one line, without control characters, cut to `longest` characters."""
     flat = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return flat if len(flat) <= LONGEST else f"{flat[: LONGEST - 1]}…"
+    return flat if len(flat) <= longest else f"{flat[: longest - 1]}…"
 
 
 def count(n: int, language: Language) -> str:
@@ -55,12 +63,12 @@ def count(n: int, language: Language) -> str:
 
 
 def number(value: Decimal, language: Language) -> str:
-    """All digits that it has: `12.5` is `12,5` in Swedish."""
+    """All digits of the number: `12.5` is `12,5` in Swedish."""
     return _plain_spaces(format_decimal(value, locale=LOCALES[language], decimal_quantization=False))
 
 
 def money(amount: Decimal, currency: str, language: Language) -> str:
-    """`12 500,00 kr`, `1 200,00 EUR`; in English `12,500.00 SEK`. With plain spaces, so that it can be searched for."""
+    """`12 500,00 kr`, `1 200,00 EUR`; in English `12,500.00 SEK`. The spaces are plain, so that a search finds it."""
     written = format_decimal(amount, "#,##0.00", locale=LOCALES[language])
     return f"{_plain_spaces(written)} {'kr' if (language, currency) == ('sv', 'SEK') else currency}"
 
@@ -77,11 +85,11 @@ def time(value: datetime, language: Language) -> str:
 
 
 def duration(value: timedelta, language: Language) -> str:
-    """`4 hours`: the largest unit that fits, rounded down; from two days on, days."""
+    """`4 hours`: in the largest unit that fits, rounded down; in days from two days on."""
     minutes = max(1, int(value.total_seconds() // 60))
     hours, days = minutes // 60, minutes // (24 * 60)
-    key, n = ("days", days) if days >= 2 else ("hours", hours) if hours else ("minutes", minutes)
-    return _sentence(Message(f"duration.{key}", n=n), language)
+    unit, n = ("days", days) if days >= 2 else ("hours", hours) if hours else ("minutes", minutes)
+    return _sentence(Message(f"duration.{unit}", n=n), language)
 
 
 @cache
@@ -99,30 +107,34 @@ def translations(language: Language) -> GNUTranslations:
 
 
 def _sentence(message: Message, language: Language) -> str:
-    key, params = message.key, message.params
-    if key == "text":
-        return str(params["text"])
+    template = _template(message, language)
+    if template is None:  # of another version of this system
+        params = ", ".join(f"{name}: {shown(value, language)}" for name, value in message.params.items())
+        return one_line(f"{message.key} ({params})")
+    return _Formatter(language).vformat(template, (), message.params)
+
+
+def _template(message: Message, language: Language) -> str | None:
+    """The sentence of the message's key in the plural that its `n` selects; None where the key is unknown."""
+    key, n = message.key, message.params.get("n")
     catalogue = translations(language)
-    n = params.get("n")
-    template = catalogue.ngettext(key, key, n) if isinstance(n, int) else key
-    if template == key:
-        template = catalogue.gettext(key)
-    if template == key:
-        return f"{key} ({', '.join(f'{name}: {_shown(value, language)}' for name, value in params.items())})"
-    return _Formatter(language).vformat(template, (), params)
+    found = catalogue.ngettext(key, key, n) if isinstance(n, int) else key
+    if found == key:
+        found = catalogue.gettext(key)
+    return None if found == key else found
 
 
-def _shown(value: Param | Any, language: Language) -> str:
+def _written(value: Param | Any, language: Language) -> str:
     match value:
         case str():
             return one_line(value)
         case Message():
             return say(value, language)
         case Money(amount, currency):
-            return money(amount, currency, language)
+            return money(amount, one_line(currency), language)
         case tuple():
             return ", ".join(say(one, language) for one in value)
-        case bool() | int():
+        case int():
             return count(value, language)
         case Decimal():
             return number(value, language)
@@ -143,8 +155,15 @@ class _Formatter(string.Formatter):
         return kwargs.get(str(key), f"{{{key}}}")
 
     def format_field(self, value: Any, format_spec: str) -> str:
-        shown = _shown(value, self._language)
-        return QUOTES[self._language].format(shown) if format_spec == "q" else shown
+        text = shown(value, self._language)
+        return _quoted(text, self._language) if format_spec == "q" else text
+
+
+def _quoted(text: str, language: Language) -> str:
+    """In quotation marks that the text itself cannot close."""
+    opening, closing = QUOTES[language]
+    inner = text.replace(opening, '"').replace(closing, '"')
+    return f"{opening}{inner}{closing}"
 
 
 def _plain_spaces(text: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
+from messages import Message
 from moment.events import MAX_EVENT_BYTES, InvalidEvent, Problem
 
 DEPTH: Final = 32  # lists and objects inside one another
@@ -25,20 +26,20 @@ _TOKEN = re.compile(
 def check_limits(raw: bytes, *, most: int = MAX_EVENT_BYTES, depth: int = DEPTH) -> None:
     """Raises `InvalidEvent` where the JSON text is too large, no UTF-8, too deep, or has a number beyond the limits."""
     if len(raw) > most:
-        raise _invalid(f"has {len(raw)} bytes; at most {most} are taken")
+        raise _invalid(Message("event.too-large", bytes=str(len(raw)), most=str(most)))
     try:
         raw.decode()
     except UnicodeDecodeError as error:
-        raise _invalid(f"is not UTF-8: byte {error.start} cannot be read") from None
+        raise _invalid(Message("event.not-utf8", byte=str(error.start))) from None
     level = parts = 0
     for token in _TOKEN.finditer(raw):
         first = raw[token.start()]
         if first in b"[{":
             level, parts = level + 1, parts + 1
             if parts > PARTS:
-                raise _invalid(f"has more than {PARTS} lists and objects")
+                raise _invalid(Message("event.too-many-parts", most=str(PARTS)))
             if level > depth:
-                raise _invalid(f"nested too deeply: more than {depth} levels")
+                raise _invalid(Message("event.deeper-than", levels=str(depth)))
         elif first in b"]}":
             level -= 1
         elif first != ord('"'):
@@ -56,27 +57,27 @@ def check_object(given: object, *, most: int = MAX_EVENT_BYTES) -> None:
         elif isinstance(value, bool):
             pass
         elif isinstance(value, int) and abs(value) >= 10**DIGITS:
-            raise _invalid(f"has a number of more than {DIGITS} digits")
+            raise _invalid(Message("event.number-too-long", digits=str(DIGITS)))
         elif isinstance(value, float | Decimal):
             _check_number(str(value))
         elif isinstance(value, Mapping | list | tuple):
             if level > DEPTH:
-                raise _invalid(f"nested too deeply: more than {DEPTH} levels")
+                raise _invalid(Message("event.deeper-than", levels=str(DEPTH)))
             if isinstance(value, Mapping):
                 left.extend((key, level) for key in value)
             left.extend((one, level + 1) for one in (value.values() if isinstance(value, Mapping) else value))
         if size > most:
-            raise _invalid(f"has more than {most} bytes")
+            raise _invalid(Message("event.larger-than", most=str(most)))
 
 
 def _check_number(number: str) -> None:
     mantissa, _, exponent = number.lower().partition("e")
     if sum(char.isdigit() for char in mantissa) > DIGITS:
-        raise _invalid(f"has a number of more than {DIGITS} digits")
+        raise _invalid(Message("event.number-too-long", digits=str(DIGITS)))
     digits = exponent.lstrip("+-0")
     if len(digits) > 2 or (digits.isdigit() and int(digits) > EXPONENT):
-        raise _invalid(f"has a number with an exponent beyond {EXPONENT}")
+        raise _invalid(Message("event.exponent-beyond", most=str(EXPONENT)))
 
 
-def _invalid(problem: str) -> InvalidEvent:
-    return InvalidEvent((Problem("", problem, ""),))
+def _invalid(problem: Message) -> InvalidEvent:
+    return InvalidEvent((Problem("", problem),))

@@ -8,7 +8,6 @@ from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, Respon
 from config import Settings
 from config.redis import redis_address
 from messages import Message
-from ordering import EventRecord
 
 _NO_WRITES: Final = re.compile(r"\b(OOM|READONLY|MISCONF)\b")  # Redis's words, also inside the error of a script
 
@@ -30,13 +29,6 @@ class UnknownEvent(OperationError):
 
     def __init__(self, company: str, event_id: str) -> None:
         super().__init__(Message("operation.unknown-event", company=company, event=event_id))
-
-
-class WrongStatus(OperationError):
-    """The event's status does not allow this."""
-
-    def __init__(self, key: str, record: EventRecord) -> None:
-        super().__init__(Message(key, company=record.company, event=record.id, status=record.status))
 
 
 def redis_problem(settings: Settings, error: RedisError) -> Message:

@@ -8,7 +8,7 @@ from typing import Final
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from messages import NOTHING, Message, text
+from messages import NOTHING, Message
 from ordering.outcomes import (
     Done,
     Failed,
@@ -42,7 +42,7 @@ from ordering.records import (
 
 __all__ = ["LUA", "PAGE", "STATUSES", "UNDER_WAY", "UNSETTLED", "LeaseLost", "Ordering", "UnknownLayout"]
 
-LAYOUT: Final = "1"  # version of the keys in Redis; see lua/common.lua
+LAYOUT: Final = "2"  # version of the keys in Redis; see lua/common.lua
 
 
 class LeaseLost(RuntimeError):
@@ -131,15 +131,15 @@ class Ordering(Queries):
             event.company,
             event.id,
             event.key,
-            " ".join(event.needs),
+            "\n".join(event.needs),
             event.type,
             int(event.snapshot),
             int(event.control),
             "" if event.sequence is None else event.sequence,
             to_epoch_ms(event.occurred_at),
             event.body,
-            _stored(event.refused),
-            _stored(event.refused_remedy),
+            event.refused.to_json(),
+            event.refused_remedy.to_json(),
             int(event.recurring),
         )
         return Admission(known=not accepted, wakeups=wakeups(woken))
@@ -193,7 +193,7 @@ class Ordering(Queries):
 
     def pause(self, company: str, reason: Message) -> None:
         """Makes the company's events wait until `resume`, and reports it. Accepting goes on, and control events run."""
-        self._run("pause", company, _stored(reason))
+        self._run("pause", company, reason.to_json())
 
     def resume(self, company: str) -> tuple[Wakeup, ...]:
         """Lets the company go on, whether it was paused, resting or probing."""
@@ -214,7 +214,7 @@ class Ordering(Queries):
 
     def skip(self, company: str, event_id: str, reason: Message) -> tuple[bool, tuple[Wakeup, ...]]:
         """Gives up an event, and lets go on what waited for it. False if it is running or settled for good."""
-        skipped, woken = self._run("skip", company, event_id, _stored(reason))
+        skipped, woken = self._run("skip", company, event_id, reason.to_json())
         return bool(skipped), wakeups(woken)
 
     def reported(self, *reports: Unreported) -> None:
@@ -253,8 +253,8 @@ class Ordering(Queries):
         again = isinstance(outcome, Done) and outcome.again
         return (
             name,
-            _stored(reason),
-            _stored(remedy),
+            reason.to_json(),
+            remedy.to_json(),
             code,
             delay,
             held,
@@ -263,7 +263,3 @@ class Ordering(Queries):
             int(again),
             said,
         )
-
-
-def _stored(message: Message) -> str:
-    return (message if isinstance(message, Message) else text(message)).to_json()

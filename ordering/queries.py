@@ -78,7 +78,7 @@ class Queries:
             for name in names:
                 pipeline.hgetall(self._key("company", name))
                 for index in ("open", "failed"):
-                    pipeline.zrange(f"{self._key('company', name)}:{index}", 0, 0, withscores=True)
+                    pipeline.zrange(self._key(f"company-{index}", name), 0, 0, withscores=True)
             found = pipeline.execute()
             holding = [name for name, fields in zip(names, found[::3], strict=True) if int(fields.get("n:held", 0))]
             for name in holding:
@@ -180,7 +180,7 @@ class Queries:
 
     def unsettled(self, company: str) -> Iterator[EventRecord]:
         """The company's open events, oldest first."""
-        index = f"{self._key('company', company)}:open"
+        index = self._key("company-open", company)
         size: Any = self.redis.zcard(index)
         for start in range(0, size, PAGE):
             ids: Any = self.redis.zrange(index, start, start + PAGE - 1)
@@ -191,7 +191,7 @@ class Queries:
 
         Events may be retried or skipped while this is read. One that fails again is not listed twice.
         """
-        index, until = f"{self._key('company', company)}:failed", self._now()
+        index, until = self._key("company-failed", company), self._now()
         last, skip = (0, ""), 0
         while some := self._scored(index, last[0], until, skip):
             new = [one for one in some if one > last]
@@ -235,18 +235,17 @@ class Queries:
         """(company, event id) of every event of an ordering key that is open or remembered, unordered."""
         with self.redis.pipeline(transaction=False) as pipeline:
             for part in ("line", "failed", "settled"):
-                pipeline.zrange(f"{self._key('key', key)}:{part}", 0, -1)
+                pipeline.zrange(self._key(f"key-{part}", key), 0, -1)
             ids = {event_id for found in pipeline.execute() for event_id in found}
         return [(key.partition("/")[0], event_id) for event_id in ids]
 
     def is_newest(self, record: EventRecord) -> bool:
         """Whether every event that its key accepted after it was superseded or skipped."""
         place: Any = self.redis.hget(self._key("event", ref(record.company, record.id)), "place")
-        key = self._key("key", record.key)
         with self.redis.pipeline(transaction=False) as pipeline:
-            pipeline.hget(key, "through")
+            pipeline.hget(self._key("key", record.key), "through")
             for part in ("line", "failed"):
-                pipeline.zrange(f"{key}:{part}", -1, -1, withscores=True)
+                pipeline.zrange(self._key(f"key-{part}", record.key), -1, -1, withscores=True)
             through, *last = pipeline.execute()
         places = [int(through or 0), *(int(score) for found in last for _, score in found)]
         return max(places) <= int(place or 0)
@@ -255,7 +254,7 @@ class Queries:
         """For each key, the events held behind it: it has a failed event, or the target refused them because of it."""
         pipeline = self.redis.pipeline(transaction=False)
         for key in keys:
-            for index in (f"{self._key('key', key)}:held", f"{self._key('key', key)}:refused"):
+            for index in (self._key("key-held", key), self._key("key-refused", key)):
                 pipeline.zcard(index)
                 pipeline.zrange(index, 0, most - 1)
         found = pipeline.execute()
@@ -275,7 +274,7 @@ class Queries:
         """How many reports a person must still be told."""
         return int(self.redis.zcard(f"{self.prefix}reports"))  # type: ignore[arg-type]  # not awaitable: no asyncio
 
-    def untold(self, company: str, event_id: str) -> bool:
+    def is_unreported(self, company: str, event_id: str) -> bool:
         """Whether a person must still be told of this event."""
         return self.redis.zscore(f"{self.prefix}reports", ref(company, event_id)) is not None
 

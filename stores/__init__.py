@@ -1,5 +1,5 @@
-"""What is remembered in Redis beside the queue: connections (with their tokens), companies' settings, links, names; and
-for operators the timelines of events, the counters, and when each part last moved.
+"""Everything kept in Redis beside the queue: connections with their tokens, settings, links, names; and for operators
+timelines, counters and heartbeats. No key is built outside this package and `ordering`.
 """
 
 from stores.connections import (
@@ -19,11 +19,12 @@ from stores.links import LinkStore
 from stores.names import NameStore
 from stores.rows import UsedAccount, UsedAccounts
 from stores.settings import CompanySettings, CompanySettingsStore
-from stores.timeline import Entry, TimelineStore
+from stores.timeline import TimelineEntry, TimelineStore
 from stores.timetable import Timetable
 from stores.vault import Vault
 
-Problem = ConnectionProblem  # until its last user calls it by its name
+Problem = ConnectionProblem  # until its last users call it by its name
+Entry = TimelineEntry  # likewise
 
 __all__ = [
     "CompanySettings",
@@ -32,7 +33,6 @@ __all__ = [
     "ConnectionProblem",
     "ConnectionStore",
     "Counters",
-    "Entry",
     "ExpenseStore",
     "Heartbeats",
     "Ledgers",
@@ -42,6 +42,7 @@ __all__ = [
     "Overtaken",
     "Problem",
     "StoredTokens",
+    "TimelineEntry",
     "TimelineStore",
     "Timetable",
     "Tokens",

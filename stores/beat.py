@@ -1,7 +1,7 @@
 """When beat last ran an entry of its schedule, read from what RedBeat stores, without importing RedBeat and Celery."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -18,10 +18,8 @@ def beat_age(redis: Redis, schedule: str) -> timedelta | None:
 
 
 def _decoded(fields: dict[str, Any]) -> Any:
-    """As `redbeat.decoder` reads a time: in minutes from UTC, or in a named zone."""
+    """A time as `redbeat.decoder` writes it: in a named zone, or in seconds from UTC."""
     if fields.pop("__type__", None) != "datetime":
         return fields
     zone = fields.pop("timezone", "UTC")
-    if isinstance(zone, str):
-        return datetime(**fields, tzinfo=ZoneInfo(zone))
-    return datetime(**fields, tzinfo=UTC) - timedelta(minutes=zone)
+    return datetime(**fields, tzinfo=ZoneInfo(zone) if isinstance(zone, str) else timezone(timedelta(seconds=zone)))

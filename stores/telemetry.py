@@ -1,4 +1,4 @@
-"""What operators are shown of the system at work: timelines, counters and heartbeats. No transfer depends on it."""
+"""What operators see of the running system: timelines, counters and heartbeats. No transfer depends on it."""
 
 from dataclasses import dataclass
 

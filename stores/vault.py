@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from pydantic import SecretStr
 
-# Guards nothing: the stand-ins on this machine hold no secret, and Settings refuses to go without keys elsewhere.
+# Protects nothing: the local sandbox has no secrets, and Settings requires real keys everywhere else.
 SANDBOX_KEY = "c2FuZGJveC1zYW5kYm94LXNhbmRib3gtc2FuZGJveC0="
 
 
 class Unsealable(RuntimeError):
-    """What is stored was sealed with a key that is no longer among `ENCRYPTION_KEYS`."""
+    """A stored secret was sealed with a key that is no longer among `ENCRYPTION_KEYS`."""
 
     def __str__(self) -> str:
         return (
@@ -46,14 +46,14 @@ class Vault:
         return self._fernet.encrypt(secret.encode()).decode()
 
     def open(self, sealed: str) -> str:
-        """Raises `Unsealable` when no key fits."""
+        """Raises `Unsealable` if no key fits."""
         try:
             return self._fernet.decrypt(sealed.encode()).decode()
         except InvalidToken:
             raise Unsealable from None
 
     def reseal(self, sealed: str) -> str:
-        """The same secret sealed with the first key; unchanged where it is already. Raises `Unsealable`."""
+        """The secret sealed with the first key; unchanged if it is already. Raises `Unsealable`."""
         try:
             MultiFernet(self._fernets[:1]).decrypt(sealed.encode())
         except (InvalidToken, ValueError):  # ValueError: no keys

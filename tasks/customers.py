@@ -1,4 +1,4 @@
-"""Customers: Moment's customer as it is now, in Fortnox."""
+"""Customers: each change in Moment is written to Fortnox."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def transfer(task: TransferTask, company: str, event_id: str) -> Any:
 
 
 def transfer_customer(context: TransferContext) -> Outcome:
-    """Creates or updates the customer: one request when something changed, none when not."""
+    """Create or update the customer: one request if something changed, else none."""
     if off := context.switched_off():
         return off
     customer = context.event.customer

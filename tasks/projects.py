@@ -1,4 +1,4 @@
-"""Projects: Moment's project as it is now, in Fortnox."""
+"""Projects: each change in Moment is written to Fortnox."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def transfer(task: TransferTask, company: str, event_id: str) -> Any:
 
 
 def transfer_project(context: TransferContext) -> Outcome:
-    """Creates or updates the project: one request when something changed, none when not."""
+    """Create or update the project: one request if something changed, else none."""
     if off := context.switched_off():
         return off
     return transfer_snapshot(context, context.fortnox.projects, to_project(context.event.project), project_identity)

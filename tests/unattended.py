@@ -14,7 +14,7 @@ from config import load_settings
 from config.environment import child_environment
 from delivery.runner import Deliver
 from delivery.services import Services
-from fortnox import Limiter
+from fortnox.limiter import Limiter
 from ordering import EventRecord
 from tasks.base import TransferFailed, TransferTask
 from tasks.flows import flow_of

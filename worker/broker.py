@@ -95,7 +95,7 @@ class Channel(redis.Channel):
         return params
 
 
-def outlive_connections(most: int) -> None:
+def outlive_connections(most: int = MAX_EVENT_BYTES) -> None:
     """Make all Redis transports of this process use `Channel`. (`broker_transport` would lose `rediss://`.)
 
     `most`: bytes of the largest event.

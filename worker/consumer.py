@@ -22,6 +22,7 @@ from celery.worker.consumer import Consumer
 from kombu.transport.virtual import Message as Received
 from redis.exceptions import RedisError
 
+from config.logging import LONGEST_TASK_NAME
 from delivery.admission import set_aside, take
 from messages import Message
 from stores.redeliveries import Redeliveries
@@ -91,7 +92,8 @@ class QuickConsumer(Consumer):
         self._set_aside(message, Message("ingress.not-json", error=type(exc).__name__))
 
     def _set_aside(self, message: Received, reason: Message) -> None:
-        log.warning("message.set_aside", reason=reason.key)
+        task = str(message.headers.get("task", ""))[:LONGEST_TASK_NAME]
+        log.warning("message.set_aside", reason=reason.key, task=task or None)
         set_aside(services_of(self.app), as_received(message), reason)
         message.ack()
 

@@ -55,7 +55,7 @@ def readable(raw: bytes, queue: str, most: int) -> bytes:
     try:
         envelope = _envelope(raw, 2 * most + AROUND)
     except InvalidEvent as error:
-        return _standing_for(raw, queue, say(error.message))
+        return _standing_for(raw, queue, say(Message.join(*(problem.message for problem in error.problems))))
     except (ValueError, RecursionError):
         return _standing_for(raw, queue, "no message of Celery's")
     info = envelope["properties"]["delivery_info"]
@@ -72,7 +72,8 @@ def _envelope(raw: bytes, most: int) -> dict[str, Any]:
     check_limits(raw, most=most)
     envelope: dict[str, Any] = json.loads(raw)
     _require(isinstance(envelope, dict))
-    body, headers, properties = envelope.get("body"), envelope.get("headers", {}), envelope.get("properties")
+    body, headers = envelope.get("body"), envelope.get("headers", {})
+    properties: Any = envelope.get("properties")
     _require(isinstance(headers, dict) and isinstance(properties, dict) and isinstance(body, str | None))
     _require(not headers.get("compression"))  # a few bytes that become gigabytes
     _require(all(isinstance(envelope.get(name), str | None) for name in ("content-type", "content-encoding")))
@@ -152,9 +153,7 @@ def _payload(message: Received, most: int) -> Any:
         check_limits(body, most=most + AROUND, depth=DEPTH + 2)  # arguments are in two lists
         return message.payload
     except InvalidEvent as error:
-        raise NotOrdinary(
-            Message("ingress.limits", why=error.message)
-        ) from None
+        raise NotOrdinary(error.message) from None
     except Exception as error:  # noqa: BLE001 - kombu has errors of its own for text that is no JSON
         raise NotOrdinary(Message("ingress.not-json", error=type(error).__name__)) from None
 

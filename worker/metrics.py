@@ -84,8 +84,8 @@ class MetricsCollector(Collector):
             lengths = pipeline.execute()
         stream, down = stream_state(services.redis), services.telemetry.threads.all_down()
         now, mails = round(time.time() * 1000), MailState(services.redis)
-        stops_due = sum(due(stop)[0] <= now for stop in mails.stops().values())
-        reports = services.ordering.unreported_count() + mails.due_count(now) + stops_due
+        outages_due = sum(due(outage) <= now for outage in mails.outages().values())
+        reports = services.ordering.unreported_count() + mails.due_count(now) + outages_due
         yield gauge(
             "queue_messages",
             "Messages in a Celery queue.",

@@ -1,4 +1,4 @@
-"""Ours: the production app, door, transfer task and pump; only what a transfer does is the benchmark's handler."""
+"""Ours: the production app, entrance, transfer task and pump; only what a transfer does is the benchmark's handler."""
 
 from datetime import timedelta
 from typing import Any
@@ -11,6 +11,7 @@ from delivery.context import TransferContext
 from ordering import Done, Outcome, Retry
 from tasks.base import TransferTask
 from tasks.flows import INVOICE
+from tests.sentences import sentence
 from worker.bootstrap import App
 from worker.publish import publish
 
@@ -30,7 +31,7 @@ def work(context: TransferContext) -> Outcome:
     try:
         handle(context.event, context.claim.attempts)
     except FirstAttemptFails:
-        return Retry(timedelta(seconds=RETRY_AFTER), "The plan wants it.")
+        return Retry(timedelta(seconds=RETRY_AFTER), sentence("The plan wants it."))
     return Done()
 
 

@@ -11,8 +11,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from delivery.expenses.reader import Approvals, Projects
-from fortnox import Fortnox
-from fortnox.client import SupplierInvoicePage
+from fortnox.client import Fortnox, SupplierInvoicePage
 from fortnox.models import SupplierInvoiceListItem
 from mappers.expense import Rules, skip_reason
 from stores.expenses import ExpenseStore, Kind, Listing

@@ -6,7 +6,7 @@ Approvals and projects are cached. A person's question is `fresh`: it neither re
 from dataclasses import dataclass
 
 from delivery.expenses.pace import Pace
-from fortnox import Fortnox
+from fortnox.client import Fortnox
 from fortnox.errors import NotFound
 from fortnox.models import SupplierInvoice
 from mappers.expense import ExpenseRow, ProjectState, Rules, projects_needed, skip_reason, to_expenses

@@ -15,7 +15,7 @@ from delivery.expenses.lister import Lister
 from delivery.expenses.pace import Pace
 from delivery.expenses.reader import Approvals, Projects, Reader, Reading
 from delivery.leases import HandedBack
-from fortnox import Fortnox
+from fortnox.client import Fortnox
 from fortnox.codes import explain
 from fortnox.errors import FortnoxError, Unavailable, WindowFull
 from mappers.expense import Rules

@@ -1,9 +1,9 @@
--- What time alone brings about: due retries, lapsed leases, companies that rested, wake-ups nobody answered,
--- waiters that one call could not finish with. Harmless in parallel and at any time.
+-- Applies what is due by time: retries, lapsed leases, ended rests, unanswered wake-ups; and considers the waiters that
+-- an earlier call left over. Safe to run at any time and in parallel.
 --
--- ARGV[4] how many of each at most   [5] after how long a wake-up is repeated, ms; then after twice as long, and so on
--- ARGV[6] after how many lapsed leases in a row an event is set aside
--- returns { ms until the next one is due (-1: nothing is), woken }
+-- ARGV[4] how many of each at most   [5] when a wake-up is repeated, ms; then after twice as long each time
+-- ARGV[6] after how many lapsed leases in a row an event fails
+-- returns { ms until more is due (-1: nothing is scheduled), woken }
 
 local most, rewake, lapses = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local MOST_DOUBLINGS = 4
@@ -19,7 +19,7 @@ for _, ref in ipairs(due('due')) do
   touched[e.company] = true
 end
 
--- A lease is good up to and including its last ms, as in holds().
+-- A lease is valid up to and including its last ms, as in holds().
 for _, ref in ipairs(redis.call('ZRANGEBYSCORE', P .. 'leases', '-inf', '(' .. int(NOW), 'LIMIT', 0, most)) do
   local e = load_ref(ref)
   orphan(e, 'lapses', lapses, 'engine.worker-lost')
@@ -43,7 +43,7 @@ end
 
 for company in pairs(touched) do release(company) end
 
--- It may be lost, or stand in a long queue: to repeat it at the same pace for ever would make that longer.
+-- A wake-up may be lost, or be waiting in a long queue. Repeating it at a constant pace would make the queue longer.
 local stale = redis.call('ZRANGEBYSCORE', P .. 'woken', '-inf', NOW - rewake, 'LIMIT', 0, most)
 for _, ref in ipairs(stale) do
   local colon = string.find(ref, ':', 1, true)

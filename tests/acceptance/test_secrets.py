@@ -84,7 +84,7 @@ def test_no_secret_is_readable_in_logs_monitors_mails_commands_or_redis(quiet: S
     vault = system.app.services.vault
     codes = [stack.sandbox.code(COMPANY, service=False) for _ in range(4)]
     secrets = set(codes)
-    # Through each door. Where it would lie in Redis before a worker takes it, the producer has sealed it.
+    # Through each entrance. Where it would lie in Redis before a worker takes it, the producer has sealed it.
     system.publish(consent(system, "by-python", codes[0]))
     assert system.settled(COMPANY, "by-python").status == "done"
     secrets |= tokens_of(system)

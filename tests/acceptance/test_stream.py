@@ -1,4 +1,4 @@
-"""The Redis door: what XADD returned for is never lost, and arrives in the stream's order."""
+"""The Redis stream: what XADD returned for is never lost, and arrives in the stream's order."""
 
 import json
 from typing import Any

@@ -13,7 +13,7 @@ from tests.chaos.checker import Fate, check, to_writes
 from tests.chaos.cluster import Cluster
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.options import Options
-from tests.chaos.producers import Attempts, Doors, Producer, producers
+from tests.chaos.producers import Attempts, Entrances, Producer, producers
 from tests.chaos.report import Report
 from tests.chaos.watch import Watch
 from tests.chaos.workload import companies, workload
@@ -48,12 +48,12 @@ class _Run:
 
     def run(self) -> Report:
         self._connect()
-        nemesis, watch, doors = (
+        nemesis, watch, entrances = (
             Nemesis(self._cluster, self._options),
             Watch(self._cluster, self._options),
-            Doors(self._app),
+            Entrances(self._app),
         )
-        threads = producers(workload(self._options), doors, self._attempts, self._options)
+        threads = producers(workload(self._options), entrances, self._attempts, self._options)
         self._cluster.sandbox.post("faults", {"seed": self._options.seed, "rates": self._options.fault_rates()})
         watch.start()
         try:
@@ -69,7 +69,7 @@ class _Run:
                 thread.end()
             nemesis.end()
             watch.end()
-            doors.close()
+            entrances.close()
         self._cluster.check()
         return self._report(nemesis, watch, drained_in)
 

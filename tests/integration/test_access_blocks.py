@@ -14,6 +14,7 @@ from fortnox.codes import explain
 from fortnox.errors import AccessMissing, Details, MissingLicence, StillBlocked, ValueRefused
 from ordering import Claim, Ordering, Submission
 from stores.access_blocks import OPENING
+from tests.sentences import sentence
 
 CUSTOMERS = "/3/customers/{number}"
 REFUSED = MissingLicence(Details("PUT", CUSTOMERS, 403, "2001101", situation="licence"))
@@ -178,7 +179,7 @@ def test_a_part_whose_probe_was_given_up_is_opened_for_the_next(company: Company
     company.publish("a", "b")
     company.run("a")
     company.run("b")
-    company.ordering.skip("acme", "a", "not wanted")
+    company.ordering.skip("acme", "a", sentence("not wanted"))
     company.closed.probe()
     company.run("b")
     assert company.asked == ["a", "b"]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.status import overview
 from local.sandbox import Sandbox
 from messages import Message
+from operations.status import overview
 from ordering import Failed, Submission
 from ordering.queries import HELD_PASSED_OVER
 from stores.expenses import Listing
@@ -37,7 +37,7 @@ def value(sync: MailDispatch, name: str, **labels: str) -> float | None:
 def ago(sync: MailDispatch, index: str, event_id: str, **time: float) -> None:
     """As if the event had come to stand in this index so long ago."""
     at = (datetime.now(UTC) - timedelta(**time)).timestamp() * 1000
-    sync.services.redis.zadd(f"mf:company:acme:{index}", {event_id: round(at)}, xx=True)
+    sync.services.redis.zadd(f"mf:company-{index}:acme", {event_id: round(at)}, xx=True)
 
 
 def test_held_events_do_not_make_old_what_is_under_way(sync: MailDispatch) -> None:
@@ -46,11 +46,13 @@ def test_held_events_do_not_make_old_what_is_under_way(sync: MailDispatch) -> No
     ago(sync, "open", "e3", hours=9)
     assert sync.ordering.counts("acme")["held"] == 1
     assert value(sync, "oldest_event_age_seconds") == 0
-    assert overview(sync.services)["oldestWaitingSeconds"] is None
+    assert overview(sync.services).oldest is None
     publish(customer_json(event_id="e9", customer_number="9"), services=sync.app.services)
     ago(sync, "open", "e9", minutes=5)
     assert value(sync, "company_oldest_event_age_seconds", company="acme") == pytest.approx(300, abs=30)
-    assert overview(sync.services, "acme")["oldestWaitingSeconds"] == pytest.approx(300, abs=30)
+    oldest = overview(sync.services, "acme").oldest
+    assert oldest is not None
+    assert oldest.total_seconds() == pytest.approx(300, abs=30)
 
 
 def test_behind_very_many_held_events_what_is_under_way_counts_as_old_as_the_last_one_looked_at(
@@ -127,8 +129,8 @@ def test_a_lost_connection_that_nobody_could_be_told_of_waits_to_be_told(sync: M
     publish(customer_json(), services=sync.app.services)
     sync.ordering.pause("acme", Message("test.ended"))
     sync.sandbox.refuse_mail("450")
-    assert sync.told() == 0
+    assert sync.round() == 0
     assert value(sync, "reports_waiting") == 1
     sync.sandbox.refuse_mail(None)
-    assert sync.told(minutes=3) == 1
+    assert sync.round(minutes=3) == 1
     assert value(sync, "reports_waiting") == 0

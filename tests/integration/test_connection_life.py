@@ -7,8 +7,10 @@ import pytest
 from delivery.context import TransferContext
 from fortnox import errors as e
 from messages import Message
+from messages.catalogue import say
 from ordering import Done, LeaseLost, Outcome
 from tasks.keep_alive import keep_alive
+from tests.sentences import sentence
 from tests.unattended import Unattended
 from tests.unit.factories import customer_json, integration_json
 
@@ -47,7 +49,7 @@ def test_a_code_that_is_no_good_ends_no_connection_that_works_and_holds_nothing_
     assert acme.run("wrong") == "done"
 
     told = acme.event("wrong")
-    assert told.reason.endswith("The connection that was made before goes on as it was.")
+    assert say(told.reason).endswith("The connection that was made before goes on as it was.")
     assert told.remedy
     assert acme.reported() == ["wrong"]
     assert acme.services.stores.connections.get("acme") == before
@@ -96,7 +98,7 @@ def test_a_pause_that_is_settled_after_the_company_connected_again_does_not_last
 
 
 def test_beat_ends_a_pause_that_a_process_left_when_the_grant_lived_already(acme: Unattended) -> None:
-    acme.services.ordering.pause("acme", "What a process settled before it died.")
+    acme.services.ordering.pause("acme", sentence("What a process settled before it died."))
     keep_alive.apply()
     assert acme.services.ordering.paused("acme") is None
 
@@ -149,7 +151,7 @@ def test_the_end_of_a_service_accounts_connection_says_where_its_consent_is_remo
     unattended.connect()
     unattended.publish(integration_json(event_id="off", type="integration.disabled"))
     assert unattended.run("off") == "done"
-    assert "removed in Fortnox" in unattended.event("off").reason
+    assert "removed in Fortnox" in say(unattended.event("off").reason)
     assert unattended.reported() == ["off"]
 
 
@@ -157,7 +159,7 @@ def test_an_end_that_fortnox_refuses_forgets_the_tokens_and_says_so(acme: Unatte
     acme.sandbox.fault("fail_next", status=400, path="/oauth-v1/revoke", body="oauth")
     acme.publish(integration_json(event_id="off", type="integration.disabled"))
     assert acme.run("off") == "done"
-    assert "did not confirm" in acme.event("off").reason
+    assert "did not confirm" in say(acme.event("off").reason)
     assert acme.services.stores.connections.held("acme") is None
 
 
@@ -165,7 +167,7 @@ def test_the_end_of_a_dead_grant_has_nothing_to_say(acme: Unattended) -> None:
     dies(acme)
     acme.publish(integration_json(event_id="off", type="integration.disabled"))
     assert acme.run("off") == "done"
-    assert acme.event("off").reason == ""
+    assert say(acme.event("off").reason) == ""
     assert acme.services.ordering.paused("acme") is None
 
 

@@ -192,7 +192,7 @@ def test_an_event_beyond_the_limit_is_kept_as_text_that_is_cut_for_its_company(e
 
 
 def test_an_entry_that_redis_cannot_take_for_what_it_holds_is_kept_as_failed(events: Events) -> None:
-    events.redis.set("mf:key:acme/customer/10001:line", "of another type")  # the script that admits the event fails
+    events.redis.set("mf:key-line:acme/customer/10001", "of another type")  # the script that admits the event fails
     events.add("e1")
     events.add_raw(json.dumps(customer_json(event_id="e2", customer_number="2")).encode())
     events.steps(3)

@@ -10,7 +10,7 @@ from celery.exceptions import Retry as ShownAsRetry
 
 from delivery.context import TransferContext
 from delivery.polling import POLL_ID, poll_asked
-from fortnox import Limiter
+from fortnox.limiter import Limiter
 from messages import NOTHING, Message
 from messages.catalogue import say
 from operations import expenses as operations

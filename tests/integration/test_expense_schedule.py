@@ -14,6 +14,7 @@ from moment.events import ExpenseChoices, Integration
 from ordering import Done, Failed
 from stores import Connection
 from tasks.flows import SCHEDULE_NIGHT, SCHEDULE_POLLS
+from tests.sentences import sentence
 from worker.bootstrap import App, create_app
 
 MESSAGES = "polls"  # the queue that the wake-ups of polls go to
@@ -104,7 +105,7 @@ def test_a_due_poll_that_is_open_is_not_queued_again(app: App, services: Service
 
 
 def test_a_paused_companys_poll_waits_and_runs_once_when_it_is_resumed(app: App, services: Services) -> None:
-    services.ordering.pause("c0", "the grant is dead")
+    services.ordering.pause("c0", sentence("the grant is dead"))
     for _ in range(3):
         overdue(services, 1, timedelta(minutes=1))
         look(app)
@@ -124,7 +125,7 @@ def failed_poll(services: Services, code: str = "") -> None:
     poll_asked(services.ordering, "acme")
     claim = services.ordering.claim("acme", POLL_ID)
     assert claim is not None
-    services.ordering.settle(claim, Failed("no", code=code))
+    services.ordering.settle(claim, Failed(sentence("no"), code=code))
 
 
 def test_a_poll_that_failed_as_a_system_was_down_is_tried_again_in_the_companys_next_slot(
@@ -154,7 +155,7 @@ def test_the_night_asks_for_what_changed_lately_and_lets_a_failed_poll_try_again
     poll_asked(services.ordering, "acme")
     claim = services.ordering.claim("acme", POLL_ID)
     assert claim is not None
-    services.ordering.settle(claim, Failed("no licence"))
+    services.ordering.settle(claim, Failed(sentence("no licence")))
     assert not poll_asked(services.ordering, "acme")
     messages = services.redis.llen(MESSAGES)
 

@@ -16,8 +16,9 @@ from structlog.testing import capture_logs
 from delivery.expenses.applier import described
 from delivery.expenses.pace import Pace
 from delivery.expenses.sync import ExpenseSync, SyncResult, open_sync
-from fortnox import Fortnox, Http, Transport
+from fortnox.client import Fortnox
 from fortnox.errors import Unavailable
+from fortnox.transport import Http, Transport
 from mappers.expense import ExpenseRow, ProjectState, Rules
 from messages import Message, Money
 from messages.catalogue import say

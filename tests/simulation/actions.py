@@ -28,6 +28,22 @@ from tests.simulation.world import Worker, World
 
 MOST_EVENTS: Final = 30  # of one world
 STEPS: Final = ("created", "uploaded", "attached")
+PLAIN: Final = tuple(str(n) for n in range(1, 13))
+# As the engine's own names go on, and with what separates their parts.
+ODD: Final = (
+    "1",
+    "1:settled",
+    "1:line",
+    "1:failed",
+    "1:active",
+    "1:held",
+    "1:waiters",
+    "1:",
+    ":1",
+    "1 2",
+    "-line:1",
+    "å",
+)
 
 
 class Mix:
@@ -39,6 +55,7 @@ class Mix:
         theme = rng.choice(THEMES)
         many = rng.choice(theme.keys)
         self.customers, self.projects, self.invoices = rng.randint(1, many), rng.randint(1, 2), rng.randint(1, 2 * many)
+        self.numbers, self.ids = rng.choice(((PLAIN, "e{}"), (ODD, "e{}"), (ODD, "e1:{}:body")))
         self.sequences = rng.choice((0.0, 0.5, 1.0))
         self.needs_integration = rng.choice((0.0, 0.3, 1.0))
         self.lost, self.doubled = rng.choice((0.0, 0.1, 0.5)), rng.choice((0.0, 0.1, 0.3))
@@ -83,7 +100,7 @@ def publishes(world: World, mix: Mix) -> None:
         known = rng.choice(world.published)
         event = known if rng.random() < 0.5 else _an_event(world, mix, known.company, known.id)
     else:
-        event = _an_event(world, mix, rng.choice(mix.companies), f"e{len(world.published)}")
+        event = _an_event(world, mix, rng.choice(mix.companies), mix.ids.format(len(world.published)))
         world.published.append(event)
     world.publish(event)
 
@@ -111,7 +128,7 @@ def _an_event(world: World, mix: Mix, company: str, event_id: str) -> Submission
         0
     ]
     number = {"customer": mix.customers, "project": mix.projects, "invoice": mix.invoices}.get(kind, 1)
-    chosen = rng.randint(1, number)
+    chosen = mix.numbers[rng.randrange(number)]
     key = {"integration": f"{company}/integration", "invalid": f"{company}/invalid/{event_id}"}.get(
         kind, f"{company}/{kind}/{chosen}"
     )
@@ -120,9 +137,9 @@ def _an_event(world: World, mix: Mix, company: str, event_id: str) -> Submission
     if (snapshot or kind == "invoice") and rng.random() < mix.needs_integration:
         needs.append(f"{company}/integration")
     if kind == "invoice":
-        needs.append(f"{company}/customer/{rng.randint(1, mix.customers)}")
-        needs += [f"{company}/project/{rng.randint(1, mix.projects)}"] if rng.random() < 0.6 else []
-        credited = rng.randint(1, mix.invoices)
+        needs.append(f"{company}/customer/{mix.numbers[rng.randrange(mix.customers)]}")
+        needs += [f"{company}/project/{mix.numbers[rng.randrange(mix.projects)]}"] if rng.random() < 0.6 else []
+        credited = mix.numbers[rng.randrange(mix.invoices)]
         needs += [f"{company}/invoice/{credited}"] if rng.random() < 0.3 and credited != chosen else []
     producer = world.someone("producer")
     return Submission(

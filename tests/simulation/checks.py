@@ -43,7 +43,7 @@ class Looks:
             self._companies.append(company)
             self._company_reads += [
                 pack("HMGET", f"{PREFIX}company:{company}", "paused", "rests", "probing"),
-                pack("SMEMBERS", f"{PREFIX}company:{company}:released"),
+                pack("SMEMBERS", f"{PREFIX}company-released:{company}"),
             ]
         hash_ = f"{PREFIX}event:{company}:{event_id}"
         self._reads.append(pack("HMGET", hash_, "status", "place", "blocker", "fence", "attempts"))
@@ -210,12 +210,12 @@ def _check_log(found: dict[str, Kept], model: Model) -> None:
     """Every settled event that is remembered is found by its status and by its key; takes these indices out."""
     for name in model.companies:
         for status in FORGOTTEN:
-            index = found.pop(f"{PREFIX}company:{name}:{status}", _NOTHING)
+            index = found.pop(f"{PREFIX}company-{status}:{name}", _NOTHING)
             events = {e.id: str(e.settled) for e in model.of_company(name) if e.status == status}
             insist(index.value == events, f"{name} lists {index.value} as {status}; they are {events}")
             insist(index.expires or not events, f"the list of what is {status} of {name} never ends")
     for name, key in model.keys.items():
-        index = found.pop(f"{PREFIX}key:{name}:settled", _NOTHING)
+        index = found.pop(f"{PREFIX}key-settled:{name}", _NOTHING)
         events = {e.id: str(e.settled) for e in key.events if e.status in FORGOTTEN}
         failed = {e.id: str(e.settled) for e in key.events if e.status == "failed"}  # forgotten here, kept elsewhere
         insist(isinstance(index.value, dict), f"{name} has no list of what is settled")
@@ -264,14 +264,13 @@ def _expected_company(model: Model, name: str) -> dict[str, Any]:
     fields |= {"troubles": str(company.troubles), "troubled": company.troubled} if company.troubles else {}
     fields |= {"probing": "1"} if company.probing else {}
     left = [e for e in events if e.status == "ready" and not e.released]
-    base = f"company:{name}"
     return {
-        base: fields,
-        f"{base}:ready": {e.id: str(e.place) for e in left if not e.control},
-        f"{base}:control": {e.id: str(e.place) for e in left if e.control},
-        f"{base}:released": {e.id for e in events if e.released},
-        f"{base}:open": {e.id: str(e.accepted) for e in events if e.status in OPEN},
-        f"{base}:failed": {e.id: str(e.settled) for e in events if e.status == "failed"},
+        f"company:{name}": fields,
+        f"company-ready:{name}": {e.id: str(e.place) for e in left if not e.control},
+        f"company-control:{name}": {e.id: str(e.place) for e in left if e.control},
+        f"company-released:{name}": {e.id for e in events if e.released},
+        f"company-open:{name}": {e.id: str(e.accepted) for e in events if e.status in OPEN},
+        f"company-failed:{name}": {e.id: str(e.settled) for e in events if e.status == "failed"},
     }
 
 
@@ -280,17 +279,16 @@ def _expected_key(model: Model, name: str, put_off: bool) -> dict[str, Any]:
     known = {"through": key.through, "sequence": key.sequence, "done_at": key.done_at}
     company = name.partition("/")[0]
     waiting = [e for e in model.of_company(company) if e.blocker == name]
-    base = f"key:{name}"
     held = [e for e in waiting if e.status == "held"]
     refused = [e for e in held if e.refused_by or (put_off and e.refused_for == name)]
     return {
-        base: {field: str(value) for field, value in known.items() if value is not None},
-        f"{base}:active": next((e.id for e in key.events if e.status in ACTIVE), ""),
-        f"{base}:line": {e.id: str(e.place) for e in key.line()},
-        f"{base}:failed": {e.id: str(e.place) for e in key.events if e.broken},
-        f"{base}:waiters": {e.ref: str(e.place) for e in waiting if e.status == "waiting"},
-        f"{base}:held": {e.ref: str(e.place) for e in held if e not in refused},
-        f"{base}:refused": {e.ref: str(e.refused_at) for e in refused},
+        f"key:{name}": {field: str(value) for field, value in known.items() if value is not None},
+        f"key-active:{name}": next((e.id for e in key.events if e.status in ACTIVE), ""),
+        f"key-line:{name}": {e.id: str(e.place) for e in key.line()},
+        f"key-failed:{name}": {e.id: str(e.place) for e in key.events if e.broken},
+        f"key-waiters:{name}": {e.ref: str(e.place) for e in waiting if e.status == "waiting"},
+        f"key-held:{name}": {e.ref: str(e.place) for e in held if e not in refused},
+        f"key-refused:{name}": {e.ref: str(e.refused_at) for e in refused},
     }
 
 

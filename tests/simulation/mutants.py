@@ -25,7 +25,7 @@ MUTANTS: Final = (
         "an event starts while another of its key is under way",
         1,
         "common",
-        "  if redis.call('EXISTS', P .. 'key:' .. e.key .. ':active') == 1 then return end\n",
+        "  if redis.call('EXISTS', P .. 'key-active:' .. e.key) == 1 then return end\n",
     ),
     _mutant("a waiting event may be claimed", 1, "claim", "if e.status ~= 'ready' or", "if e.status ~= 'waiting' and"),
     _mutant("a running event may be skipped", 1, "skip", "e.status == 'running' or "),
@@ -34,7 +34,7 @@ MUTANTS: Final = (
         "not only the first of its key is looked at",
         2,
         "common",
-        "  if lowest(P .. 'key:' .. e.key .. ':line') ~= e.id then return end\n",
+        "  if lowest(P .. 'key-line:' .. e.key) ~= e.id then return end\n",
     ),
     _mutant(
         "the next of its key is not looked at",
@@ -47,10 +47,12 @@ MUTANTS: Final = (
         "a held event leaves the first of its key waiting",
         2,
         "settle",
-        "    advance(e.key, company) -- to this one, or to an earlier one that was retried while it ran\n",
+        "    advance(e.key, company) -- to this event, or to an earlier one that was retried while this one ran\n",
     ),
     _mutant("an event runs again before its time", 2, "settle", "NOW + delay, e.ref", "NOW + delay / 2, e.ref"),
-    _mutant("a stale sequence is applied", 2, "common", "return e.sequence < applied and", "return false and"),
+    _mutant(
+        "a stale sequence is applied", 2, "common", "return e.sequence < applied\n      and", "return false\n      and"
+    ),
     _mutant(
         "a snapshot is applied after a newer one",
         2,
@@ -135,7 +137,7 @@ MUTANTS: Final = (
         "      report(e.ref)\n",
     ),
     _mutant("what was refused is released too early", 4, "common", "if e.refused then return end"),
-    _mutant("success does not mend a key", 4, "common", "    redis.call('DEL', key .. ':failed')", "   "),
+    _mutant("success does not mend a key", 4, "common", "    redis.call('DEL', P .. 'key-failed:' .. e.key)", "   "),
     _mutant(
         "waiters that a call could not look at are forgotten",
         4,
@@ -171,15 +173,15 @@ MUTANTS: Final = (
         "the limit is not kept",
         6,
         "common",
-        "local free = cap - redis.call('SCARD', base .. ':released')",
+        "local free = cap - redis.call('SCARD', P .. 'company-released:' .. company)",
         "local free = cap",
     ),
     _mutant(
         "the last of the ready goes first",
         6,
         "common",
-        "redis.call('ZPOPMIN', base .. ':ready')",
-        "redis.call('ZPOPMAX', base .. ':ready')",
+        "redis.call('ZPOPMIN', P .. 'company-ready:' .. company)",
+        "redis.call('ZPOPMAX', P .. 'company-ready:' .. company)",
     ),
     _mutant(
         "a pause is ignored",

@@ -12,6 +12,8 @@ from tests.simulation.mutants import MUTANTS, Mutant
 from tests.simulation.runner import RESTARTED, Simulation, simulate_in_parallel
 from tests.simulation.variants import Patch, PatchDoesNotFit, write_variant
 
+pytestmark = pytest.mark.proof
+
 SEEDS = 1_500
 CAUGHT_WITHIN = 1_000
 

@@ -124,7 +124,7 @@ def test_an_event_retried_by_hand_is_no_longer_listed_as_it_was(line: Line, redi
     line.ordering.retry("acme", "a")
     assert found(line, status="skipped") == []
     assert found(line) == ["a"]
-    assert not redis.exists("mf:key:acme/customer/1:settled")
+    assert not redis.exists("mf:key-settled:acme/customer/1")
 
 
 def test_what_is_older_than_the_retention_leaves_the_log_without_a_scan(line: Line, redis: Redis) -> None:
@@ -135,7 +135,7 @@ def test_what_is_older_than_the_retention_leaves_the_log_without_a_scan(line: Li
     for number in range(10, 15):
         line.publish(f"e{number}", "customer/1")
         line.run(f"e{number}")
-    for index in ("company:acme:done", "key:acme/customer/1:settled"):
+    for index in ("company-done:acme", "key-settled:acme/customer/1"):
         assert redis.zrange(f"mf:{index}", 0, -1) == [f"e{number}" for number in range(10, 15)]
         assert 89 * DAY.total_seconds() < redis.ttl(f"mf:{index}") <= 90 * DAY.total_seconds()  # type: ignore[operator]
 
