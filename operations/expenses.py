@@ -48,7 +48,7 @@ class ImportProgress:
     left: int  # supplier invoices; at least one while they are being listed
     listing: Listing | None
     waits_for: Message
-    counts: Mapping[str, int]
+    counts: Counter[str]
     done: bool
 
 

@@ -14,6 +14,7 @@ from fortnox.limiter import Limiter
 from messages import NOTHING, Message
 from messages.catalogue import say
 from operations import expenses as operations
+from operations.errors import OperationError, WrongArgument
 from ordering import EventRecord, Release
 from stores import Heartbeats
 from tasks import expenses
@@ -272,6 +273,42 @@ def test_who_watches_an_import_is_told_what_it_waits_for(app: App, sandbox: Sand
     grant_ended = Message("expenses.not-connected", company="acme")
     app.services.ordering.pause("acme", grant_ended)
     assert why(app) == Message("expenses.import-paused", company="acme", reason=grant_ended)
+
+
+def test_an_import_yields_how_far_it_is_until_a_worker_is_through_with_it(app: App, sandbox: Sandbox) -> None:
+    sandbox.supplier_invoice("acme", ROW)
+    steps = operations.import_(app.services, "acme", days_back=30, timeout=60)
+
+    first = next(steps)
+
+    assert (first.done, first.left) == (False, 1)
+    assert first.listing is not None
+    assert run(app, EXPENSES.task.name, POLL_ID) == "done"
+    *_, last = steps
+    assert (last.done, last.left, last.waits_for) == (True, 0, NOTHING)
+    assert {name: last.counts[name] for name in ("looked", "created", "needAPerson")} == {
+        "looked": 1,
+        "created": 1,
+        "needAPerson": 0,
+    }
+
+
+def test_an_import_ends_with_why_its_poll_failed_and_is_not_begun_for_who_wants_no_expenses(
+    app: App, sandbox: Sandbox
+) -> None:
+    sandbox.fault("fail_next", status=400, path="/3/supplierinvoices")
+    steps = operations.import_(app.services, "acme", days_back=30, timeout=60)
+    next(steps)
+    with pytest.raises(TransferFailed):
+        run(app, EXPENSES.task.name, POLL_ID)
+    with pytest.raises(OperationError) as failed:
+        next(steps)
+    record = app.services.ordering.event("acme", POLL_ID)
+    assert record is not None
+    assert failed.value.message == Message.join(record.reason, record.remedy)
+    with pytest.raises(WrongArgument) as unknown:
+        next(operations.import_(app.services, "nobody", days_back=30, timeout=60))
+    assert unknown.value.message == Message("expenses.not-connected", company="nobody")
 
 
 # Another ledger
