@@ -15,7 +15,7 @@ UV = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$($(PYTHON) -m pip config get globa
 PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 INSTALL = install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: help demo up test test-unit check bench bench-polls bench-log chaos simulate ledger connections week lock clean
+.PHONY: help demo up test test-unit proofs check bench bench-polls bench-log chaos simulate ledger connections week lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -26,17 +26,21 @@ demo: $(READY) ## a day in Moment lands in a local Fortnox, shown live; ends by 
 up: $(READY) ## the same system left running on this machine, with Flower
 	@$(BIN)/moment-fortnox up
 
-test: $(READY) ## all tests, side by side
-	$(PYTEST)
+test: $(READY) ## the tests, side by side (4 min)
+	$(PYTEST) -m "not proof"
 
 test-unit: $(READY) ## the unit tests alone
 	$(BIN)/python -m pytest tests/unit
 
-check: $(READY) ## what CI runs: format, lint, types, tests
+proofs: $(READY) ## the long proofs in their short form: kills, random invoices, a week, random worlds (3 min)
+	$(PYTEST) -m proof
+
+check: $(READY) ## format, lint, import contracts, types, tests; CI runs this and `make proofs`
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(PYTEST)
+	$(PYTEST) -m "not proof"
 
 bench: $(READY) ## ours, plain Celery and lock-or-retry side by side (15 min); BENCH=--quick for a short one
 	$(BIN)/python -m bench $(BENCH)

@@ -1,4 +1,4 @@
-"""The ground of one run: a fresh Redis, workers of one contestant, and the record that their handlers write."""
+"""The environment of one run: a fresh Redis, workers of one system, and the record that their handlers write."""
 
 import shutil
 import sys
@@ -14,7 +14,7 @@ from redis import Redis
 
 from bench.plan import Planned
 from bench.record import Reader, Writer
-from bench.settings import Contestant
+from bench.settings import SystemName
 from bench.systems import Publish, system
 from config import Settings, load_settings
 from local import EmbeddedRedis, ManagedProcess, Processes, wait_until
@@ -26,27 +26,27 @@ LOOK = 0.02  # s between two looks at the record
 
 @dataclass(frozen=True)
 class Variant:
-    """A contestant in one setting. `companies`: how many the events are dealt to; `cap`: COMPANY_RELEASE_LIMIT.
+    """A system in one setting. `companies`: how many the events are dealt to; `cap`: COMPANY_RELEASE_LIMIT.
 
     `lease`: LEASE_SECONDS.
     """
 
     name: str
-    contestant: Contestant
+    system: SystemName
     fsync: Literal["everysec", "always"] = "everysec"
     companies: int = 50
     cap: int = 8
     lease: int = 30
 
 
-class Ground:
+class Environment:
     """Started by `with`; leaves nothing behind."""
 
     def __init__(self, variant: Variant) -> None:
         self.variant = variant
         self.published: dict[str, float] = {}
         DATA.mkdir(parents=True, exist_ok=True)
-        self._directory = Path(tempfile.mkdtemp(prefix=f"{variant.contestant}-", dir=DATA))
+        self._directory = Path(tempfile.mkdtemp(prefix=f"{variant.system}-", dir=DATA))
         self._redis = EmbeddedRedis(self._directory / "redis", appendfsync=variant.fsync)
         self._processes = Processes(self._directory / "logs")
         self._workers: list[ManagedProcess] = []
@@ -77,7 +77,7 @@ class Ground:
             *("--without-gossip", "--without-mingle"),
         ]
         environment = self._services | {
-            "BENCH_CONTESTANT": self.variant.contestant,
+            "BENCH_SYSTEM": self.variant.system,
             "BENCH_RECORD": str(self._directory / "record"),
             "PYTHONPATH": str(ROOT),
         }
@@ -139,8 +139,8 @@ class Ground:
 
     def _publisher(self) -> Publish:
         if self._publish is None:
-            contestant = system(self.variant.contestant)
-            self._publish = contestant.publisher(contestant.create_app(self.settings))
+            chosen = system(self.variant.system)
+            self._publish = chosen.publisher(chosen.create_app(self.settings))
         return self._publish
 
     @property

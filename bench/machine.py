@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench.environment import Ground
+from bench.environment import Environment
 from bench.variants import OURS
 
 PACKAGES = ("celery", "kombu", "redis", "hiredis", "billiard")
@@ -15,8 +15,8 @@ PACKAGES = ("celery", "kombu", "redis", "hiredis", "billiard")
 
 def machine() -> dict[str, str]:
     """Facts by name, as they are printed."""
-    with Ground(OURS) as ground:
-        server: Any = ground.redis.info("server")
+    with Environment(OURS) as environment:
+        server: Any = environment.redis.info("server")
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     load = ", ".join(f"{value:.2f}" for value in os.getloadavg())
     return {

@@ -20,10 +20,10 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rich.console import Console
 
+from delivery.polling import POLL_ID
 from local import wait_until
 from local.processes import ManagedProcess
 from local.stack import Stack
-from tasks.schedule import POLL_ID
 from worker.bootstrap import App, create_app
 from worker.publish import publish
 
@@ -147,7 +147,8 @@ def one_round(
 
 def _polled(app: App, names: list[str]) -> bool:
     return all(
-        app.services.expenses(name).cursor and app.services.ordering.event(name, POLL_ID) is None for name in names
+        app.services.stores.expenses(name).cursor and app.services.ordering.event(name, POLL_ID) is None
+        for name in names
     )
 
 
@@ -182,7 +183,7 @@ def an_activation(directory: Path, wanted: Namespace) -> bool:
         redis: Any = Redis.from_url(stack.environment["REDIS_URL"])
         memory = int(redis.info("memory")["used_memory"])
         while (left := _left(app, wanted.invoices)) and time.monotonic() - started < wanted.seconds:
-            stood = app.services.expenses("acme").summary()
+            stood = app.services.stores.expenses("acme").summary()
             if int(time.monotonic() - started) % 5 == 0:
                 out.print(f"{time.monotonic() - started:6.0f} s: {left} left, {stood['listing'] or 'listed'}")
             if left < wanted.invoices / 2 and not killed:
@@ -209,7 +210,7 @@ def an_activation(directory: Path, wanted: Namespace) -> bool:
 
 
 def _left(app: App, invoices: int) -> int:
-    summary = app.services.expenses("acme").summary()
+    summary = app.services.stores.expenses("acme").summary()
     return invoices - int(summary["supplierInvoicesSent"])
 
 

@@ -30,7 +30,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One workload: what it is, a row for each contestant, the targets."""
+    """One workload: what it is, a row for each system, the targets."""
 
     key: str
     title: str

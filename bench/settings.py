@@ -5,13 +5,13 @@ from typing import Literal
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-Contestant = Literal["celery", "defaults", "lock", "ordered"]
+SystemName = Literal["celery", "defaults", "lock", "ordered"]
 
 
 class WorkerSettings(BaseSettings):
-    """From the environment: `BENCH_CONTESTANT`, `BENCH_RECORD`."""
+    """From the environment: `BENCH_SYSTEM`, `BENCH_RECORD`."""
 
     model_config = SettingsConfigDict(env_prefix="BENCH_", frozen=True)
 
-    contestant: Contestant
+    system: SystemName
     record: Path

@@ -1,4 +1,4 @@
-"""Who runs: the contestants in the settings in which they are compared."""
+"""Who runs: the systems in the settings in which they are compared."""
 
 from bench.environment import Variant
 

@@ -4,4 +4,4 @@ from bench.settings import WorkerSettings
 from bench.systems import system
 from config import load_settings
 
-app = system(WorkerSettings().contestant).create_app(load_settings())  # type: ignore[call-arg]  # from the environment
+app = system(WorkerSettings().system).create_app(load_settings())  # type: ignore[call-arg]  # from the environment

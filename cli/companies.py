@@ -1,42 +1,25 @@
-"""`moment-fortnox companies`: connect a company to its Fortnox ledger, look at its connection, disconnect it.
+"""`moment-fortnox companies`: connect a company to its Fortnox ledger, look at its connection, disconnect it."""
 
-Connecting and disconnecting are events like those from Moment, so they stand in line with everything else.
-"""
-
-import secrets
 import sys
-import uuid
-from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
-from rich.markup import escape
 from rich.table import Table
 
-from cli.console import Json, connected, err, fail, out, print_json, styled
-from cli.status import connection_state
-from local import DeadlineExceeded, wait_until
+from cli.console import CompanyArgument, Json, connected, err, fail, out, print_json, say, shown, styled
+from delivery.services import Services
 from moment.events import Integration, InvalidEvent, Transfers
-from ordering import EventRecord
-from ordering.engine import UNSETTLED
+from operations import companies as operation
 from stores import CompanySettings, Connection
-from worker.bootstrap import App
-from worker.publish import publish
 
 companies = typer.Typer(no_args_is_help=True, help="Connect companies to their Fortnox ledgers.")
-
-CompanyArgument = Annotated[str, typer.Argument(help="The company's code in Moment.", metavar="COMPANY")]
-SETTLES_WITHIN = 30.0  # seconds; the code lives ten minutes
 
 
 @companies.command("list")
 def list_companies(json: Json = False) -> None:
     """List the companies and the state of their connections."""
-    with connected() as app:
-        states = {name: connection_state(app.services, name) for name in app.services.ordering.companies()}
+    with connected() as services:
+        states = operation.connection_states(services)
     if json:
         for name, state in states.items():
             print_json({"company": name, "connection": state})
@@ -50,30 +33,31 @@ def list_companies(json: Json = False) -> None:
 @companies.command()
 def show(company: CompanyArgument, json: Json = False) -> None:
     """Show a company's connection and choices. No secret is shown."""
-    with connected() as app:
-        connection = app.services.connections.find(company)
-        paused = app.services.ordering.paused(company)
-        refreshed = app.services.connections.last_refreshed(company)
-    if connection is None:
-        fail(f"{company} is not connected")
-    hidden = {"integration": {"authorization_code"}, "code_digest": True}
-    fields = connection.model_dump(mode="json", by_alias=True, exclude=hidden)  # type: ignore[arg-type]
-    fields |= {"paused": paused, "refreshTokenUsedAt": refreshed and refreshed.isoformat(timespec="seconds")}
+    with connected() as services:
+        found = operation.show(services, company)
+    hidden = {"integration": {"authorization_code"}, "code_digest": True, "problems": True}
+    fields = found.connection.model_dump(mode="json", by_alias=True, exclude=hidden)  # type: ignore[arg-type]
+    fields |= {
+        "paused": say(found.paused) if found.paused else None,
+        "refreshTokenUsedAt": found.refreshed.isoformat(timespec="seconds") if found.refreshed else None,
+    }
     if json:
-        print_json(fields)
+        problems = [
+            {"what": say(one.what), "remedy": say(one.remedy), "stops": one.stops} for one in found.connection.problems
+        ]
+        print_json(fields | {"problems": problems})
         return
-    del fields["problems"]
     table = Table(show_header=False, box=None)
     for name, value in fields.items():
-        table.add_row(f"[dim]{name}[/]", escape(str(value)))
+        table.add_row(f"[dim]{name}[/]", shown(value))
     out.print(table)
-    _tell_problems(connection)
+    _show_problems(found.connection)
 
 
-def _tell_problems(connection: Connection | None) -> None:
-    for problem in connection.problems if connection else ():
+def _show_problems(connection: Connection) -> None:
+    for problem in connection.problems:
         stops = f" [dim](stops {', '.join(problem.stops)})[/]" if problem.stops else ""
-        out.print(f"\n[yellow]![/] {escape(problem.what)}{stops}\n  {escape(problem.remedy)}", soft_wrap=True)
+        out.print(f"\n[yellow]![/] {shown(say(problem.what))}{stops}\n  {shown(say(problem.remedy))}", soft_wrap=True)
 
 
 @companies.command()
@@ -121,44 +105,40 @@ def connect(
         "expenses.billableByDefault": billable,
         "expenses.fromDate": from_date,
     }
-    with connected() as app:
-        before = app.services.connections.find(company)
+    with connected() as services:
+        before = services.stores.connections.find(company)
         stored = before.integration if before else Integration()
-        integration = changed(stored, choices | {"serviceAccount": service_account})
+        integration = operation.changed(stored, choices | {"serviceAccount": service_account})
         asks = code is None and service_account is None and any(value is not None for value in choices.values())
         if asks and before is not None and before.state == "connected":
-            _change(app, company, integration)
+            _change(services, company, integration)
         elif code is None:
-            _tell_where_to_consent(app, company, integration, before)
+            _show_where_to_consent(services, company, integration, before)
         else:
-            _connect(app, company, integration, _read(code))
+            _connect(services, company, integration, _read(code))
 
 
-def changed(stored: Integration, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The choices as an event carries them: those that are given (not None), by their path, and else the stored."""
-    fields = stored.model_dump(mode="json", by_alias=True, exclude={"authorization_code"})
-    for path, value in given.items():
-        within, _, name = path.rpartition(".")
-        if value is not None:
-            (fields[within] if within else fields)[name] = value
-    return fields
+def _change(services: Services, company: str, integration: dict[str, Any]) -> None:
+    try:
+        with err.status("Waiting for a worker …"):
+            connection = operation.change(services, company, integration)
+    except InvalidEvent as error:
+        fail(str(error), 2)
+    out.print(styled("done", shown(f"{company} is connected as you chose")))
+    _show_problems(connection)
 
 
-def _change(app: App, company: str, integration: dict[str, Any]) -> None:
-    _tell(_deliver(app, company, "integration.updated", integration), f"{company} is connected as you chose")
-    _tell_problems(app.services.connections.find(company))
-
-
-def _connect(app: App, company: str, integration: dict[str, Any], code: str) -> None:
+def _connect(services: Services, company: str, integration: dict[str, Any], code: str) -> None:
     if integration["errorEmail"] is None:
         fail("--error-email: is missing", 2)
-    record = _deliver(app, company, "integration.enabled", integration | {"authorizationCode": code})
-    connection = app.services.connections.find(company)
-    if record is not None and connection is not None and connection.enabled_by != record.id:
-        fail(f"{record.reason} {record.remedy}".strip())  # what the company had before goes on
-    ledger = f" to {connection.ledger}" if connection and connection.ledger else ""
-    _tell(record, f"{company} is connected{ledger}")
-    _tell_problems(connection)
+    try:
+        with err.status("Waiting for a worker …"):
+            connection = operation.connect(services, company, integration, code)
+    except InvalidEvent as error:
+        fail(str(error), 2)
+    ledger = f" to {connection.ledger}" if connection.ledger else ""
+    out.print(styled("done", shown(f"{company} is connected{ledger}")))
+    _show_problems(connection)
 
 
 def _read(code: str) -> str:
@@ -178,11 +158,11 @@ def _listed(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _tell_where_to_consent(app: App, company: str, integration: dict[str, Any], before: Connection | None) -> None:
-    if app.settings.fortnox_redirect_uri is None:
-        fail("FORTNOX_REDIRECT_URI: set the redirect address that is registered with Fortnox", 2)
+def _show_where_to_consent(
+    services: Services, company: str, integration: dict[str, Any], before: Connection | None
+) -> None:
     service = integration["serviceAccount"]
-    address = app.services.oauth.authorize_url(secrets.token_urlsafe(16), service_account=service)
+    address = operation.consent_address(services, service_account=service)
     out.print("A system administrator of the company opens this address and approves:\n")
     out.print(f"  {address}\n", soft_wrap=True)
     out.print(
@@ -197,13 +177,11 @@ def _tell_where_to_consent(app: App, company: str, integration: dict[str, Any], 
 @companies.command()
 def disconnect(company: CompanyArgument) -> None:
     """End a company's connection: its tokens are revoked and forgotten; enabling again needs a new code."""
-    with connected() as app:
-        if app.services.connections.find(company) is None:
-            fail(f"{company} is not connected")
-        record = _deliver(app, company, "integration.disabled", {})
-    _tell(record, f"{company} is disconnected")
-    if record is not None and record.reason:
-        out.print(escape(f"{record.reason} {record.remedy}".strip()))
+    with connected() as services, err.status("Waiting for a worker …"):
+        left = operation.disconnect(services, company)
+    out.print(styled("done", shown(f"{company} is disconnected")))
+    if left:
+        out.print(shown(say(left)))
 
 
 @companies.command()
@@ -219,28 +197,16 @@ def settings(
 ) -> None:
     """Show a company's settings, or change them."""
     values = dict(_split(change) for change in changes or ())
-    with connected() as app:
-        store = app.services.company_settings
-        try:
-            found = store.change(company, values) if values else store.get(company)
-        except ValidationError as error:
-            fail("; ".join(map(_problem, error.errors(include_url=False))), 2)
+    with connected() as services:
+        found = operation.settings(services, company, values)
     fields = found.model_dump(mode="json", by_alias=True)
     if json:
         print_json(fields)
         return
     table = Table("setting", "value", "", box=None)
     for name, field in CompanySettings.model_fields.items():
-        table.add_row(str(field.alias), escape(str(getattr(found, name))), f"[dim]{field.description}[/]")
+        table.add_row(str(field.alias), shown(getattr(found, name)), f"[dim]{field.description}[/]")
     out.print(table)
-
-
-def _problem(fault: ErrorDetails) -> str:
-    name = ".".join(map(str, fault["loc"]))
-    if fault["type"] == "extra_forbidden":
-        known = ", ".join(str(field.alias) for field in CompanySettings.model_fields.values())
-        return f"{name}: is no setting; there are {known}"
-    return f"{name}: {fault['input']!r}: {fault['msg']}"
 
 
 def _split(change: str) -> tuple[str, str]:
@@ -248,37 +214,3 @@ def _split(change: str) -> tuple[str, str]:
     if not equals:
         fail(f"{change}: write NAME=VALUE", 2)
     return name.strip(), value.strip()
-
-
-def _deliver(app: App, company: str, event_type: str, integration: dict[str, Any]) -> EventRecord | None:
-    """Publishes the event and waits until it is settled; None when no worker settled it in time."""
-    event_id = f"cli-{uuid.uuid4().hex[:12]}"
-    given = {
-        "id": event_id,
-        "company": company,
-        "type": event_type,
-        "occurredAt": datetime.now(UTC).isoformat(),
-        "integration": integration,
-    }
-    try:
-        publish(given, app=app)
-    except InvalidEvent as error:
-        fail(str(error), 2)
-
-    def settled() -> EventRecord | None:
-        record = app.services.ordering.event(company, event_id)
-        return record if record is not None and record.status not in UNSETTLED else None
-
-    try:
-        with err.status("Waiting for a worker …"):
-            return wait_until(settled, what="a worker", timeout=SETTLES_WITHIN, interval=0.1)
-    except DeadlineExceeded:
-        return None
-
-
-def _tell(record: EventRecord | None, success: str) -> None:
-    if record is None:
-        fail(f"no worker has done it within {SETTLES_WITHIN:.0f} s; it is kept and goes on when one runs")
-    if record.status != "done":
-        fail(f"{record.reason} {record.remedy}".strip())
-    out.print(styled("done", escape(success)))

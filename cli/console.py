@@ -1,28 +1,30 @@
-"""What every command shares: where it writes, how it ends, and the system that it talks to."""
+"""What every command shares: where it writes, how it ends, the services, and the arguments that several have."""
 
-import json
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn
 
 import typer
 from pydantic import ValidationError
-from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
-from rich.console import Console
+from redis.exceptions import RedisError
 from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from cli.printable import SafeConsole, json_text, printable
 from config import Settings, load_settings
 from config.settings import settings_problems
+from delivery.services import Services, build_services
+from messages import Message
+from operations.errors import OperationError, WrongArgument, redis_problem
 from ordering.engine import UnknownLayout
-from worker.bootstrap import App, create_app
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = SafeConsole(highlight=False, emoji=False)
+err = SafeConsole(stderr=True, highlight=False, emoji=False)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of tables for people.")]
+CompanyArgument = Annotated[str, typer.Argument(help="The company's code in Moment.", metavar="COMPANY")]
 
-STYLES = {
+STYLES: Mapping[str, str] = {
     "done": "green",
     "failed": "red",
     "held": "yellow",
@@ -33,20 +35,33 @@ STYLES = {
 }
 
 
-NO_WRITES = re.compile(r"\b(OOM|READONLY|MISCONF)\b")  # Redis' words, also where a script met them
-
-
 def fail(message: str, status: int = 1) -> NoReturn:
-    err.print(f"[red]error:[/] {escape(message)}")
+    """End the command with an error. Status 1: something failed, 2: wrong usage."""
+    err.print("[red]error:[/] " + "\n".join(map(shown, message.split("\n"))))
     raise typer.Exit(status)
 
 
+def shown(value: object) -> str:
+    """A value for a line of output: unprintable characters escaped, and nothing of it taken for markup."""
+    return escape(printable(str(value)))
+
+
+def say(message: Message) -> str:
+    """The message in English."""
+    if not message:
+        return ""
+    from messages.catalogue import say  # the catalogues take a moment to load
+
+    return say(message)
+
+
 def print_json(value: Any) -> None:
-    """One line of JSON on standard output, unwrapped and uncoloured."""
-    typer.echo(json.dumps(value, ensure_ascii=False, default=str))
+    """Print one line of JSON on standard output, unwrapped and uncoloured."""
+    typer.echo(json_text(value))
 
 
 def settings() -> Settings:
+    """The settings of the environment. Ends the command where one is wrong."""
     try:
         return load_settings()
     except ValidationError as error:
@@ -54,30 +69,34 @@ def settings() -> Settings:
 
 
 @contextmanager
-def connected() -> Iterator[App]:
-    """The system, with a Redis that answers. A Redis that does not ends the command with a plain sentence.
+def connected() -> Iterator[Services]:
+    """The services. Ends the command with one line where Redis does not serve or an operation cannot be done.
 
-    One that takes no writes can be read all the same.
+    A Redis that refuses writes can still be read.
     """
-    app = create_app(settings())
+    configured = settings()
+    services = build_services(configured)
     try:
-        app.services.ordering.check_layout()
-        yield app
+        services.ordering.check_layout()
+        yield services
+    except OperationError as error:
+        fail(say(error.message), 2 if isinstance(error, WrongArgument) else 1)
     except (RedisError, UnknownLayout) as error:
-        fail(complaint(app, error))
+        fail(complaint(configured, error))
 
 
-def complaint(app: App, error: RedisError | UnknownLayout) -> str:
+def complaint(configured: Settings, error: RedisError | UnknownLayout) -> str:
     """What is wrong with Redis, and what to do."""
-    if isinstance(error, UnknownLayout):
-        return str(error)
-    if isinstance(error, (OutOfMemoryError, ReadOnlyError)) or NO_WRITES.search(str(error)):
-        return f"Redis at {app.redis_address} takes no writes ({error})."
-    if isinstance(error, ResponseError):
-        return f"Redis at {app.redis_address} refuses a command ({error})."
-    return f"Redis at {app.redis_address} does not answer ({error}). Start it, or set REDIS_URL."
+    return str(error) if isinstance(error, UnknownLayout) else say(redis_problem(configured, error))
 
 
 def styled(status: str, text: object = None) -> str:
+    """The status, or `text`, in the colour of the status."""
     shown = status if text is None else text
     return f"[{STYLES[status]}]{shown}[/]" if status in STYLES else str(shown)
+
+
+def progress() -> Progress:
+    """A bar on standard error, gone when it is through."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=err, transient=True)

@@ -1,27 +1,43 @@
-"""`moment-fortnox events`: find events and see what became of them; mending and exporting are beside it."""
+"""`moment-fortnox events list` and `show`: find events, and see what became of them."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, time
-from itertools import islice
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.markup import escape
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from cli.console import Json, connected, err, fail, out, print_json, styled
+from cli.console import CompanyArgument, Json, connected, err, fail, out, print_json, say, shown, styled
+from cli.lazy import Command, group
+from messages import Message
+from operations import events as operation
 from ordering import EventRecord
-from ordering.engine import PAGE, STATUSES
-from ordering.history import Filter, find, told
-from stores import Entry
+from ordering.history import Filter, told
+from ordering.records import STATUSES
+from tasks.flows import NUMBERED
 
-events = typer.Typer(no_args_is_help=True, help="Find events and export them, retry failed ones, skip one.")
+COMMANDS = {
+    "list": Command(
+        "cli.events:list_events", "List events, newest first: under way, failed, and settled in the last 90 days."
+    ),
+    "show": Command("cli.events:show", "Show one event: what became of it and why, and each step on the way."),
+    "retry": Command(
+        "cli.retry:retry",
+        "Run an event again, now: failed, skipped, held, retrying, done but for a file; or all that failed by a cause.",
+    ),
+    "skip": Command("cli.retry:skip", "Give up an event that is not running; what waited for it goes on."),
+    "export": Command(
+        "cli.export:export", "Export the transfer log: an event a line, newest first, with its requests to Fortnox."
+    ),
+}
+events = typer.Typer(
+    cls=group(COMMANDS), no_args_is_help=True, help="Find events and export them, retry failed ones, skip one."
+)
 
 WALL = ZoneInfo("Europe/Stockholm")  # what a time without a zone means, and what people are shown
-KINDS = ("customer", "project", "invoice")
 
 Company = Annotated[str | None, typer.Option("--company", help="Only this company's.")]
 Status = Annotated[str | None, typer.Option("--status", help=f"Only these: one of {', '.join(STATUSES)}.")]
@@ -34,11 +50,9 @@ Since = Annotated[
     str | None, typer.Option("--since", help="Settled (or accepted, if under way) at or after: ISO 8601.")
 ]
 Until = Annotated[str | None, typer.Option("--until", help="The same, up to and including.")]
-CompanyArgument = Annotated[str, typer.Argument(help="The company's code.", metavar="COMPANY")]
 IdArgument = Annotated[str, typer.Argument(help="The event's id.", metavar="ID")]
 
 
-@events.command("list")
 def list_events(
     company: Company = None,
     status: Status = None,
@@ -50,11 +64,10 @@ def list_events(
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 100,
     json: Json = False,
 ) -> None:
-    """List events, newest first: under way, failed, and what was transferred in the last 90 days."""
+    """List events, newest first: under way, failed, and settled in the last 90 days."""
     wanted = to_filter(company, status, key, number, code, since, until)
-    with connected() as app, looking() as looked:
-        found = list(islice(find(app.services.ordering, wanted, min(limit + 1, PAGE), looked), limit + 1))
-    shown = found[:limit]
+    with connected() as services, looking() as looked:
+        shown, more = operation.latest(services, wanted, limit, looked)
     if json:
         for record in shown:
             print_json(as_json(record))
@@ -62,14 +75,14 @@ def list_events(
         out.print(_table(shown))
     else:
         out.print("no such events")
-    if len(found) > limit:
+    if more:
         oldest = told(shown[-1]).isoformat()
         err.print(f"[dim]The newest {limit}. Older ones: --until {oldest}, or a higher --limit.[/]", soft_wrap=True)
 
 
 @contextmanager
 def looking() -> Iterator[Callable[[int], object]]:
-    """Shows how many events were looked at, while it goes on and on a terminal."""
+    """On a terminal, show how many events have been looked at so far."""
     columns = (TextColumn("Looking through events: {task.completed:,.0f}"), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task("", total=None)
@@ -85,12 +98,12 @@ def to_filter(
     since: str | None = None,
     until: str | None = None,
 ) -> Filter:
-    """The options as a filter; ends the command where they make none."""
+    """The options as a filter. Ends the command where one is wrong."""
     if status is not None and status not in STATUSES:
         fail(f"--status {status}: one of {', '.join(STATUSES)}", 2)
     if number is not None and company is None:
         fail("--number needs --company: each company has numbers of its own", 2)
-    keys = tuple(filter(None, [key])) if number is None else tuple(f"{company}/{kind}/{number}" for kind in KINDS)
+    keys = tuple(filter(None, [key])) if number is None else tuple(f"{company}/{kind}/{number}" for kind in NUMBERED)
     return Filter(
         company=company or "",
         status=status or "",
@@ -121,8 +134,8 @@ def as_json(record: EventRecord) -> dict[str, Any]:
         "type": record.type,
         "key": record.key,
         "status": record.status,
-        "reason": record.reason,
-        "remedy": record.remedy,
+        "reason": say(record.reason),
+        "remedy": say(record.remedy),
         "code": record.code,
         "attempts": record.attempts,
         "occurredAt": record.occurred_at.isoformat(),
@@ -137,12 +150,12 @@ def _table(records: Iterable[EventRecord]) -> Table:
         what = " ".join(record.key.split("/")[1:])
         table.add_row(
             on_the_wall(told(record)),
-            record.company,
-            escape(record.id),
-            escape(what),
+            shown(record.company),
+            shown(record.id),
+            shown(what),
             styled(record.status),
             str(record.attempts),
-            escape(record.reason),
+            shown(say(record.reason)),
         )
     return table
 
@@ -151,56 +164,48 @@ def on_the_wall(at: datetime) -> str:
     return f"{at.astimezone(WALL):%Y-%m-%d %H:%M:%S}"
 
 
-@events.command()
 def show(company: CompanyArgument, event_id: IdArgument, json: Json = False) -> None:
     """Show one event: what became of it and why, and each step on the way."""
-    with connected() as app:
-        record = app.services.ordering.event(company, event_id)
-        progress = app.services.ordering.progress(company, event_id)
-        written = app.services.timeline.read(company, event_id)
-    if record is None:
-        fail(f"{company} has no event {event_id}")
-    timeline = whole_timeline(record, written)
-    fields = as_json(record) | {"waitsFor": record.blocker, "steps": progress}
+    with connected() as services:
+        found = operation.show(services, company, event_id)
+    fields = as_json(found.record) | {"waitsFor": found.record.blocker, "steps": found.steps}
     if json:
-        print_json(
-            fields | {"timeline": [{"at": at.isoformat(), "what": what, **_plain(d)} for at, what, d in timeline]}
-        )
+        timeline = [{"at": at.isoformat(), "what": what, **_plain(d)} for at, what, d in found.timeline]
+        print_json(fields | {"timeline": timeline})
         return
     table = Table(show_header=False, box=None)
     for name, value in fields.items():
         if value not in ("", None, {}):
-            table.add_row(f"[dim]{name}[/]", escape(str(value)))
+            table.add_row(f"[dim]{name}[/]", shown(value))
     out.print(table)
     out.print()
     steps = Table(show_header=False, box=None)
-    for at, what, details in timeline:
+    for at, what, details in found.timeline:
         steps.add_row(f"[dim]{at.astimezone(WALL):%Y-%m-%d %H:%M:%S.%f}"[:-3] + "[/]", *in_words(what, details))
     out.print(steps)
 
 
-def whole_timeline(record: EventRecord, written: list[Entry]) -> list[Entry]:
-    """What was written, with the admission before it and an end that no attempt brought about behind it."""
-    timeline = [Entry(record.accepted_at, "admitted", {}), *sorted(written, key=lambda entry: entry.at)]
-    if record.settled_at and not timeline[-1].what.startswith(record.status):
-        details = {"code": record.code, "reason": record.reason}
-        timeline.append(Entry(record.settled_at, record.status, {k: v for k, v in details.items() if v}))
-    return timeline
-
-
 def in_words(what: str, details: dict[str, Any] | Any) -> tuple[str, str]:
-    """An entry as a person reads it: what, and the rest in one line."""
+    """An entry of the timeline for people: what happened, and the details in one line."""
     given = dict(details)
+    if "reason" in given:
+        given["reason"] = say(Message.from_json(given["reason"]))
     if what == "request":
         status = given.get("status", "no answer")
         code = f" (code {given['code']})" if "code" in given else ""
-        return what, escape(f"{given['method']} {given['path']} → {status}{code}, {given['ms']} ms")
+        return what, shown(f"{given['method']} {given['path']} → {status}{code}, {given['ms']} ms")
     if "next" in given:
         given["next"] = f"again at {on_the_wall(given['next'])}"
     labels = {"attempt": "attempt {}", "worker": "by {}", "code": "code {}", "behind": "behind {}", "by": "by {}"}
     words = [labels.get(name, "{}").format(value) for name, value in given.items()]
-    return styled(what), escape(", ".join(words))
+    return styled(shown(what)), shown(", ".join(words))
 
 
 def _plain(details: Any) -> dict[str, Any]:
-    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in details.items()}
+    return {name: _plain_value(name, value) for name, value in details.items()}
+
+
+def _plain_value(name: str, value: Any) -> Any:
+    if name == "reason":
+        return say(Message.from_json(value))
+    return value.isoformat() if isinstance(value, datetime) else value

@@ -1,12 +1,10 @@
 """`moment-fortnox events export`: the transfer log as JSON lines or CSV, for spreadsheets and other programs."""
 
 import csv
-import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import ExitStack
 from enum import StrEnum
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
@@ -14,12 +12,10 @@ import typer
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from cli.console import connected, err, fail
-from cli.events import Company, Key, Number, Since, Status, Until, as_json, events, to_filter
-from delivery.services import Services
-from ordering import EventRecord
-from ordering.engine import PAGE
-from ordering.history import Filter, find
-from stores import Entry
+from cli.events import Company, Key, Number, Since, Status, Until, as_json, to_filter
+from cli.printable import json_text, printable
+from operations import events as operation
+from operations.events import LogLine
 
 COLUMNS = (
     "id",
@@ -48,7 +44,6 @@ class Format(StrEnum):
     CSV = "csv"
 
 
-@events.command()
 def export(
     company: Company = None,
     status: Status = None,
@@ -59,18 +54,18 @@ def export(
     form: Annotated[Format, typer.Option("--format", help="JSON lines, or CSV with a line of names.")] = Format.JSONL,
     output: Annotated[Path | None, typer.Option("--output", help="A file; standard output if left out.")] = None,
 ) -> None:
-    """Export the transfer log: an event a line, newest first, with the requests to Fortnox that it took."""
+    """Export the transfer log: an event a line, newest first, with its requests to Fortnox."""
     wanted = to_filter(company, status, key, number, since=since, until=until)
-    with connected() as app, ExitStack() as stack:
+    with connected() as services, ExitStack() as stack:
         stream = stack.enter_context(_opened(output)) if output else sys.stdout
         progress = stack.enter_context(
             Progress(TextColumn("Exporting {task.completed:,.0f}"), TimeElapsedColumn(), console=err, transient=True)
         )
-        rows = progress.track(_rows(app.services, wanted), total=None)
+        rows = progress.track(map(row, operation.export(services, wanted)), total=None)
         if form is Format.CSV:
             _write_csv(rows, stream)
         else:
-            stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            stream.writelines(json_text(row) + "\n" for row in rows)
 
 
 def _opened(output: Path) -> TextIO:
@@ -80,19 +75,9 @@ def _opened(output: Path) -> TextIO:
         fail(f"--output {output}: {error.strerror}", 2)
 
 
-def _rows(services: Services, wanted: Filter) -> Iterator[dict[str, Any]]:
-    found = find(services.ordering, wanted)
-    while page := list(islice(found, PAGE)):
-        timelines = services.timeline.read_many((record.company, record.id) for record in page)
-        for record, timeline in zip(page, timelines, strict=True):
-            yield row(record, timeline)
-
-
-def row(record: EventRecord, timeline: Iterable[Entry]) -> dict[str, Any]:
-    """One line of the log. `seconds`: from being accepted to being settled."""
-    seconds = (record.settled_at - record.accepted_at).total_seconds() if record.settled_at else None
-    requests = sum(entry.what == "request" for entry in timeline)
-    return as_json(record) | {"number": record.key.split("/")[-1], "seconds": seconds, "requests": requests}
+def row(line: LogLine) -> dict[str, Any]:
+    """A line of the log under its names in JSON and CSV."""
+    return as_json(line.record) | {"number": line.number, "seconds": line.seconds, "requests": line.requests}
 
 
 def _write_csv(rows: Iterable[dict[str, Any]], stream: TextIO) -> None:
@@ -103,5 +88,7 @@ def _write_csv(rows: Iterable[dict[str, Any]], stream: TextIO) -> None:
 
 
 def harmless(value: Any) -> Any:
-    """A cell that a spreadsheet shows and does not calculate."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+    """The value as a cell that a spreadsheet shows, and does not calculate."""
+    if not isinstance(value, str):
+        return value
+    return f"'{printable(value)}" if value.startswith(FORMULA_STARTS) else printable(value)

@@ -1,13 +1,9 @@
 """`moment-fortnox keys`: make a key for `ENCRYPTION_KEYS`, and seal everything anew with the first of them."""
 
-from collections import Counter
-
 import typer
-from cryptography.fernet import Fernet
 
-from cli.console import Json, connected, fail, out, print_json
-from cli.status import progress
-from stores.rotation import Rotation
+from cli.console import Json, connected, fail, out, print_json, progress
+from operations import keys as operation
 
 keys = typer.Typer(no_args_is_help=True, help="Make and rotate the keys that seal secrets at rest.")
 
@@ -15,39 +11,31 @@ keys = typer.Typer(no_args_is_help=True, help="Make and rotate the keys that sea
 @keys.command("new")
 def new_key() -> None:
     """Print a new random key for ENCRYPTION_KEYS."""
-    typer.echo(Fernet.generate_key().decode())
+    typer.echo(operation.new_key())
 
 
 @keys.command()
 def rotate(json: Json = False) -> None:
     """Seal all tokens and codes anew with the first of ENCRYPTION_KEYS; the others can be dropped afterwards.
 
-    Put the new key first and keep the old one after it, restart every process, then run this. Broken off, it is just
-    run again.
+    Put the new key first and keep the old one after it, restart every process, then run this. If it is interrupted,
+    run it again.
     """
-    counts: Counter[tuple[str, object]] = Counter()
-    unopenable: list[str] = []
-    with connected() as app:
-        rotation = Rotation(app.services.redis, app.services.vault)
-        with progress() as bar:
-            task = bar.add_task("Sealing anew", total=rotation.size())
-            for step in rotation.walk():
-                if step.kind == "keys":
-                    bar.advance(task, int(step.found))
-                    continue
-                counts[step.kind, step.found] += 1
-                if step.found == "unopenable":
-                    unopenable.append(step.name)
+    with connected() as services, progress() as bar:
+        task = bar.add_task("Sealing anew", total=None)
+        found = operation.rotate(
+            services, lambda total: bar.update(task, total=total), lambda page: bar.advance(task, page)
+        )
     if json:
-        print_json({f"{kind}_{found}": count for (kind, found), count in sorted(counts.items(), key=str)})
+        print_json({f"{kind}_{end}": count for (kind, end), count in sorted(found.counts.items(), key=str)})
     else:
-        anew = f"{counts['tokens', 'resealed']} tokens and {counts['code', 'resealed']} codes"
-        already = counts["tokens", "already"] + counts["code", "already"]
+        anew = f"{found.counts['tokens', 'resealed']} tokens and {found.counts['code', 'resealed']} codes"
+        already = found.counts["tokens", "already"] + found.counts["code", "already"]
         out.print(f"Sealed anew with the first key: {anew}. Already sealed with it: {already}.")
-    if unopenable:
-        named = ", ".join(sorted(unopenable)[:10])
+    if found.unopenable:
+        named = ", ".join(sorted(found.unopenable)[:10])
         fail(
-            f"{len(unopenable)} cannot be opened with any of ENCRYPTION_KEYS: {named}. Add the key that sealed "
+            f"{len(found.unopenable)} cannot be opened with any of ENCRYPTION_KEYS: {named}. Add the key that sealed "
             "them, or connect those companies again."
         )
     if not json:

@@ -9,34 +9,32 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
-from cli.console import Json, err, fail, out, print_json, styled
-from cli.status import moving, overview, progress
-from local import DeadlineExceeded, NoRedisServer, ProcessDied, Processes, wait_until
-from local.day import (
-    COMPANY,
-    ERROR_EMAIL,
-    EXPENSES,
-    PROJECTS,
-    SUPPLIER_INVOICES,
-    Expected,
-    expected,
-    working_day,
+from cli.console import Json, err, fail, out, print_json, progress, shown, styled
+from cli.status import as_json
+from delivery.services import Services, build_services
+from local import DeadlineExceeded, NoRedisServer, ProcessDied, Processes
+from local.day import COMPANY, SUPPLIER_INVOICES, expected
+from local.demo import (
+    DELIVERY,
+    arrivals,
+    differences,
+    enter_supplier_invoices,
+    items,
+    publish_day,
+    wait_for_expenses,
+    wait_for_mails,
 )
 from local.stack import Stack, start_sandbox
-from tasks.schedule import POLL_ID, poll_asked
-from worker.bootstrap import App, create_app
-from worker.publish import publish
+from messages import Message
+from messages.catalogue import say
+from operations.status import overview
 
 PORTS = (8701, 8702, 8703)
 FLOWER_PORT = 5555
 REDIS_PORT = 6390
 LOCAL = Path(".local")
-DELIVERY = 60.0  # seconds the sample day may take; it takes about ten
-MAIL = 30.0
-MAILS = 2  # on connecting, that an account of a waiting invoice is not in Fortnox; and that the invoice failed
 
 
 def demo(
@@ -68,51 +66,54 @@ def _demo(stack: Stack, json: bool) -> bool:
         stack.start_services()
         stack.sandbox.tenant(COMPANY)
         stack.start_beat()
-    app = create_app(stack.settings)
-    events = working_day(stack.sandbox.code(COMPANY))
-    for event in events:  # before there is a worker: the check on connecting also looks at invoices that wait
-        publish(event, app=app)
+    services = build_services(stack.settings)
+    published = publish_day(stack, services)  # before a worker runs: connecting also checks invoices that wait
     if not json:
-        out.print(f"[bold]{len(events)} events published[/], as Moment would on a working day of {COMPANY}.")
+        out.print(f"[bold]{published} events published[/], as Moment would on a working day of {COMPANY}.")
     started = time.monotonic()
     with err.status("Starting a worker …"):
         stack.start_worker()
-    _watch(app, stack, len(events))
+    _watch(services, stack, published)
     seconds = time.monotonic() - started
-    _way_back(app, stack, json)
-    wait_until(lambda: len(stack.sandbox.mails()) >= MAILS, what="the mails to the company", timeout=MAIL)
-    differences = compare(stack, app, expected())
+    enter_supplier_invoices(stack)
+    if not json:
+        out.print(f"[bold]{len(SUPPLIER_INVOICES)} supplier invoices entered in Fortnox[/], and asked for at once.")
+    wait_for_expenses(stack, services)
+    wait_for_mails(stack)
+    wrong = differences(stack, services, expected())
     if json:
         print_json(
             {
-                "events": len(events),
+                "events": published,
                 "seconds": round(seconds, 1),
-                "differences": differences,
-                "status": overview(app.services),
+                "differences": wrong,
+                "status": as_json(overview(services)),
                 "ledger": stack.sandbox.state(COMPANY),
                 "expenses": list(stack.sandbox.expenses(COMPANY).values()),
             }
         )
     else:
-        _show(stack, app, len(events), seconds, differences)
-    return not differences
+        _show(stack, services, published, seconds, wrong)
+    return not wrong
 
 
-def _watch(app: App, stack: Stack, most: int) -> None:
-    """Shows each event as it arrives, until none is under way."""
+def _watch(services: Services, stack: Stack, most: int) -> None:
+    """Show each event as it arrives, until none is under way."""
     told: set[str] = set()
     deadline = time.monotonic() + DELIVERY
     with progress() as bar:
         task = bar.add_task("Delivering", total=most)
         while True:
             stack.check()
-            left = moving(overview(app.services))
+            left = overview(services).under_way
             bar.update(task, completed=most - left)
-            for record in app.services.ordering.failed(COMPANY):
+            for record in services.ordering.failed(COMPANY):
                 if record.id not in told:
                     told.add(record.id)
-                    bar.console.print(f"  {styled('failed')}  {' '.join(record.key.split('/')[1:])}: {record.reason}")
-            for key, request in _arrivals(stack):
+                    bar.console.print(
+                        f"  {styled('failed')}  {' '.join(record.key.split('/')[1:])}: {say(record.reason)}"
+                    )
+            for key, request in arrivals(stack):
                 if key not in told:
                     told.add(key)
                     bar.console.print(f"  [green]→[/] {request}")
@@ -123,86 +124,15 @@ def _watch(app: App, stack: Stack, most: int) -> None:
             time.sleep(0.2)
 
 
-def _way_back(app: App, stack: Stack, json: bool) -> None:
-    """Supplier invoices are entered in Fortnox, and come back to Moment."""
-    for number in PROJECTS:
-        stack.sandbox.moment_project(COMPANY, number)
-    for supplier, number, row, more in SUPPLIER_INVOICES:
-        named = {"SupplierName": supplier, "InvoiceNumber": number} | more.get("invoice", {})
-        stack.sandbox.supplier_invoice(COMPANY, row, **{**more, "invoice": named})
-    if not json:
-        out.print(f"[bold]{len(SUPPLIER_INVOICES)} supplier invoices entered in Fortnox[/], and asked for at once.")
-    poll_asked(app.services, COMPANY)  # else within ten minutes, in the company's slot
-    wait_until(
-        lambda: (
-            len(stack.sandbox.expenses(COMPANY)) >= len(EXPENSES)
-            and app.services.ordering.event(COMPANY, POLL_ID) is None
-        ),
-        what="the expenses to be in Moment",
-        timeout=DELIVERY,
-    )
-
-
-def _arrivals(stack: Stack) -> list[tuple[str, str]]:
-    """What the ledger holds by now, each with a name of its own."""
-    ledger = stack.sandbox.state(COMPANY)
-    customers = [
-        (f"c{one['CustomerNumber']}", f"customer {one['CustomerNumber']}") for one in _all(ledger, "customers")
-    ]
-    projects = [(f"p{one['ProjectNumber']}", f"project {one['ProjectNumber']}") for one in _all(ledger, "projects")]
-    invoices = [
-        (f"i{one['DocumentNumber']}", f"invoice {one['DocumentNumber']} posted")
-        for one in _all(ledger, "invoices")
-        if one["Booked"]
-    ]
-    return [*customers, *projects, *invoices]
-
-
-def _all(ledger: dict[str, Any], kind: str) -> list[dict[str, Any]]:
-    found = ledger[kind]
-    return list(found.values() if isinstance(found, dict) else found)
-
-
-def compare(stack: Stack, app: App, wanted: Expected) -> list[str]:
-    """Every difference between the ledger and what it must hold, in words; none when the day arrived exactly."""
-    ledger = stack.sandbox.state(COMPANY)
-    invoices = {int(one["DocumentNumber"]): one for one in _all(ledger, "invoices")}
-    failed = {record.id for record in app.services.ordering.failed(COMPANY)}
-    mailed = [mail for mail in stack.sandbox.mails() if ERROR_EMAIL in str(mail)]
-    checks: list[tuple[str, object, object]] = [
-        ("customers", {one["CustomerNumber"]: one["Name"] for one in _all(ledger, "customers")}, wanted.customers),
-        ("projects", {one["ProjectNumber"]: one["Description"] for one in _all(ledger, "projects")}, wanted.projects),
-        (
-            "invoices",
-            {n: Decimal(str(one["Total"])) for n, one in invoices.items()},
-            {n: t for n, (t, _) in wanted.invoices.items()},
-        ),
-        ("posted", {n for n, one in invoices.items() if one["Booked"]}, set(wanted.invoices)),
-        (
-            "files",
-            {n: len(one["attachments"]) for n, one in invoices.items()},
-            {n: f for n, (_, f) in wanted.invoices.items()},
-        ),
-        ("failed events", failed, set(wanted.failed)),
-        ("mails to the company", len(mailed), MAILS),
-        (
-            "expenses in Moment",
-            {name: one["amountExcludingVat"] for name, one in stack.sandbox.expenses(COMPANY).items()},
-            EXPENSES,
-        ),
-    ]
-    return [f"{what}: found {found}, expected {right}" for what, found, right in checks if found != right]
-
-
-def _show(stack: Stack, app: App, published: int, seconds: float, differences: list[str]) -> None:
+def _show(stack: Stack, services: Services, published: int, seconds: float, wrong: list[str]) -> None:
     ledger = stack.sandbox.state(COMPANY)
     table = Table(
         "invoice", "customer", "project", "total", "VAT", "posted", "files", title="Fortnox now holds", box=None
     )
-    for one in sorted(_all(ledger, "invoices"), key=lambda one: int(one["DocumentNumber"])):
+    for one in sorted(items(ledger, "invoices"), key=lambda one: int(one["DocumentNumber"])):
         table.add_row(
             str(one["DocumentNumber"]),
-            escape(f"{one['CustomerNumber']} {one.get('CustomerName') or ''}"),
+            shown(f"{one['CustomerNumber']} {one.get('CustomerName') or ''}"),
             str(one.get("Project") or ""),
             f"{Decimal(str(one['Total'])):.2f}",
             f"{Decimal(str(one['TotalVAT'])):.2f}",
@@ -212,29 +142,30 @@ def _show(stack: Stack, app: App, published: int, seconds: float, differences: l
     for column in (3, 4, 6):
         table.columns[column].justify = "right"
     out.print(table)
-    out.print(f"and {len(_all(ledger, 'customers'))} customers, {len(_all(ledger, 'projects'))} projects.\n")
+    out.print(f"and {len(items(ledger, 'customers'))} customers, {len(items(ledger, 'projects'))} projects.\n")
     back = Table("supplier", "number", "account", "project", "amount", "text", title="Moment has back", box=None)
     for one in stack.sandbox.expenses(COMPANY).values():
         names = ("supplierName", "supplierInvoiceNumber", "accountNumber", "projectNumber", "amountExcludingVat")
-        back.add_row(*(escape(str(one[name])) for name in (*names, "description")))
+        back.add_row(*(shown(one[name]) for name in (*names, "description")))
     back.columns[4].justify = "right"
     out.print(back)
     out.print("and not a supplier invoice that waits for approval, nor one on an account that was not chosen.\n")
-    for record in app.services.ordering.failed(COMPANY):
+    for record in services.ordering.failed(COMPANY):
         out.print(
-            f"{styled('failed')} {' '.join(record.key.split('/')[1:])}: {escape(record.reason)} {escape(record.remedy)}"
+            f"{styled('failed')} {' '.join(record.key.split('/')[1:])}: "
+            + shown(say(Message.join(record.reason, record.remedy)))
         )
     for mail in stack.sandbox.mails():
-        out.print(f"[cyan]mailed[/] {escape(str(mail.get('to', '')))}: {escape(str(mail.get('subject', '')))}")
-    counts = overview(app.services)["events"]
+        out.print(f"[cyan]mailed[/] {shown(mail.get('to', ''))}: {shown(mail.get('subject', ''))}")
+    counts = overview(services).events
     used = len(stack.sandbox.requests(COMPANY))
     out.print(
         f"\n{published} events in {seconds:.1f} s, {used} requests to Fortnox: "
         + ", ".join(styled(status, f"{count} {status}") for status, count in counts.items() if count)
     )
-    for difference in differences:
-        err.print(f"[red]not as expected:[/] {escape(difference)}")
-    if not differences:
+    for difference in wrong:
+        err.print(f"[red]not as expected:[/] {shown(difference)}")
+    if not wrong:
         out.print("[green]The ledger is exactly as expected.[/]")
     out.print(
         "\nNext: `make up` leaves the same system running with a page of the ledger and Flower; "
@@ -258,9 +189,7 @@ def up(
                 stack.start_beat()
                 stack.start_worker()
                 flower, login = stack.start_flower(FLOWER_PORT)
-            app = create_app(stack.settings)
-            for event in working_day(stack.sandbox.code(COMPANY)):
-                publish(event, app=app)
+            publish_day(stack, build_services(stack.settings))
             _introduce(stack, directory, flower, login)
             _until_interrupted(stack.check)
     except (ProcessDied, DeadlineExceeded, NoRedisServer) as error:

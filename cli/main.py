@@ -2,30 +2,50 @@
 
 import typer
 
-from cli import export, retry  # noqa: F401 - they add their commands to `events`
-from cli.companies import companies
-from cli.events import events
-from cli.expenses import expenses
-from cli.health import health
-from cli.keys import keys
-from cli.local import demo, sandbox, up
-from cli.metrics import metrics
-from cli.publish import publish
-from cli.status import status, wait
+from cli.lazy import Command, group
+
+COMMANDS = {
+    "demo": Command("cli.local:demo", "Watch a sample working day go from Moment into Fortnox, on this machine."),
+    "up": Command(
+        "cli.local:up",
+        "Leave the whole system running on this machine, with the sample day in it and Flower, until Ctrl-C.",
+    ),
+    "sandbox": Command("cli.local:sandbox", "Run only the local stand-ins for Fortnox, Moment and SMTP, until Ctrl-C."),
+    "publish": Command(
+        "cli.publish:publish", "Publish events from a file of JSON lines: all are valid, or none is accepted."
+    ),
+    "status": Command(
+        "cli.status:status", "Show how many events are waiting, ready, running, retrying, held, failed and done."
+    ),
+    "wait": Command(
+        "cli.status:wait",
+        "Wait until no event is waiting, ready, running or retrying. Held and failed ones are not waited for.",
+    ),
+    "health": Command(
+        "cli.health:health", "Check that Redis keeps its data, due events move on, workers take them, and beat runs."
+    ),
+    "metrics": Command(
+        "cli.metrics:metrics",
+        "Serve the metrics for Prometheus at /metrics, read from Redis at each request, until Ctrl-C.",
+    ),
+    "events": Command("cli.events:events", "Find events and export them, retry failed ones, skip one."),
+    "companies": Command("cli.companies:companies", "Connect companies to their Fortnox ledgers."),
+    "expenses": Command("cli.expenses:expenses", "Supplier invoices that come back to Moment as expenses."),
+    "keys": Command("cli.keys:keys", "Make and rotate the keys that seal secrets at rest."),
+}
 
 cli = typer.Typer(
     name="moment-fortnox",
-    help="Carries customers, projects and invoices from Moment into Fortnox, and expenses back: in order, once.",
+    cls=group(COMMANDS),
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,  # locals hold customers' data
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, up, sandbox, publish, status, wait, health, metrics):
-    cli.command()(command)
-cli.add_typer(events, name="events")
-cli.add_typer(companies, name="companies")
-cli.add_typer(expenses, name="expenses")
-cli.add_typer(keys, name="keys")
+
+
+@cli.callback()
+def root() -> None:
+    """Carries customers, projects and invoices from Moment into Fortnox, and expenses back: in order, once."""
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from prometheus_client import start_http_server
 
 from cli.console import fail, out, settings
 from config.logging import configure_logging
-from worker.bootstrap import create_app
+from delivery.services import build_services
 from worker.metrics import registry
 
 
@@ -20,7 +20,7 @@ def metrics(
     configured = settings()
     configure_logging(configured)
     try:
-        server, thread = start_http_server(port, host, registry(create_app(configured)))
+        server, thread = start_http_server(port, host, registry(build_services(configured)))
     except OSError as error:
         fail(f"cannot listen on {host}:{port}: {error.strerror}", 2)
     out.print(f"http://{host}:{server.server_port}/metrics", soft_wrap=True)

@@ -2,22 +2,15 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.progress import track
 
-from cli.console import Json, connected, err, fail, out, print_json
-from moment.events import Event, InvalidEvent, Problem, parse_event
-from worker.publish import publish as publish_event
-
-
-class BadLine(NamedTuple):
-    """A line that is no event of the contract. Lines count from 1."""
-
-    number: int
-    problems: tuple[Problem, ...]
+from cli.console import Json, connected, err, fail, out, print_json, say, settings, shown
+from messages import Message
+from operations import publish as operation
+from operations.publish import BadLine, read_lines
 
 
 def publish(
@@ -28,16 +21,15 @@ def publish(
 
     An event whose id is known already is left as it is, so a file can be published twice without harm.
     """
-    events, bad = _read(_lines(file))
+    events, bad = read_lines(_lines(file), settings().max_event_bytes)
     if bad:
         _refuse(bad, len(events), json)
     if not events:
         fail(f"{file}: no events in it", 2)
-    known = 0
-    with connected() as app:
-        for event in track(events, "Publishing", console=err, transient=True, disable=len(events) < 200):
-            known += publish_event(event, app=app).known
-    accepted = len(events) - known
+    with connected() as services:
+        bar = track(events, "Publishing", console=err, transient=True, disable=len(events) < 200)
+        accepted = sum(operation.publish(services, event) for event in bar)
+    known = len(events) - accepted
     if json:
         print_json({"accepted": accepted, "known": known})
     else:
@@ -52,27 +44,22 @@ def _lines(file: str) -> list[str]:
         fail(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}", 2)
 
 
-def _read(lines: list[str]) -> tuple[list[Event], list[BadLine]]:
-    events: list[Event] = []
-    bad: list[BadLine] = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            events.append(parse_event(line))
-        except InvalidEvent as error:
-            bad.append(BadLine(number, error.problems))
-    return events, bad
-
-
 def _refuse(bad: list[BadLine], valid: int, json: bool) -> None:
-    """Names every fault of every bad line, and ends the command: nothing was accepted."""
+    """Name every problem of every bad line, and end the command: nothing was accepted."""
     if json:
-        refused = [{"line": line.number, **problem._asdict()} for line in bad for problem in line.problems]
+        refused = [
+            {"line": line.number, "path": one.path, "problem": say(one.problem), "value": _text(one.value)}
+            for line in bad
+            for one in line.problems
+        ]
         print_json({"accepted": 0, "known": 0, "refused": refused})
     else:
         for line in bad:
             for problem in line.problems:
-                err.print(f"line {line.number}: {escape(str(problem))}", soft_wrap=True)
+                err.print(f"line {line.number}: {shown(problem)}", soft_wrap=True)
         err.print(f"Nothing was accepted: {len(bad)} of {valid + len(bad)} lines are not valid events.")
     raise typer.Exit(1)
+
+
+def _text(value: str | Message) -> str:
+    return say(value) if isinstance(value, Message) else value

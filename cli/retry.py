@@ -1,30 +1,21 @@
-"""`moment-fortnox events retry` and `skip`: what a person does about an event, and who did it, in its timeline."""
+"""`moment-fortnox events retry` and `skip`."""
 
 import getpass
-from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.progress import track
 
-from cli.console import connected, err, fail, out, styled
-from cli.events import Code, CompanyArgument, IdArgument, events
-from delivery.runner import recorded_as
+from cli.console import CompanyArgument, connected, err, fail, out, shown, styled
+from cli.events import Code, IdArgument
 from delivery.services import Services
-from delivery.snapshots import ACCEPTED
-from mails.causes import cause
-from ordering import EventRecord
-from ordering.history import Filter
-from stores import Entry
-from worker.bootstrap import App
+from operations import retry as operation
+from operations.retry import Retried, Selection
 
 By = Annotated[str | None, typer.Option("--by", help="Who does it, for whoever looks later; the user of this machine.")]
-MANY = 200  # events that get a line each; where there may be more, a progress bar shows how far it is
+MANY = 200  # events that get a line each; a progress bar shows how far more of them are
 
 
-@events.command()
 def retry(
     company: Annotated[str | None, typer.Argument(help="The company's code.")] = None,
     event_id: Annotated[str | None, typer.Argument(help="The event's id.", metavar="ID")] = None,
@@ -56,90 +47,44 @@ def retry(
         fail("--code, --cause and --like choose among --all-failed", 2)
     if like and company is None:
         fail("--like needs a company: each company has ids of its own", 2)
-    with connected() as app:
+    with connected() as services:
         if not all_failed:
-            mark = recorded_as(ACCEPTED, app.services.connections.ledger(str(company))) if accept_existing else ""
-            _retry_one(app, str(company), str(event_id), who(by), mark)
+            done = operation.retry(services, str(company), str(event_id), by=who(by), accept_existing=accept_existing)
+            _show(done)
             return
-        wanted = Filter(company or "", "failed", code=code or "")
-        same = _cause_of(app.services, str(company), like) if like else ""
-
-        def chosen(record: EventRecord) -> bool:
-            return (
-                wanted.fits(record)
-                and (not reason or reason.casefold() in record.reason.casefold())
-                and (not same or cause(record) == same)
-            )
-
-        _retry_all(app, company, chosen, who(by))
+        same = operation.cause_of(services, str(company), like) if like else ""
+        _retry_failed(services, Selection(company or "", code or "", reason or "", same), who(by))
 
 
-def _retry_one(app: App, company: str, event_id: str, by: str, mark: str) -> None:
-    record = app.services.ordering.event(company, event_id)
-    if record is None:
-        fail(f"{company} {event_id}: no such event")
-    if app.services.access_blocks.opened_for(record):
-        _note(app, record, datetime.now(UTC), by)
-        out.print(f"{company} {event_id}: {styled('ready')} (with all that waits for the same part of Fortnox)")
-        return
-    became = _retry(app, record, by, mark)
-    if not became:
-        fail(f"{company} {event_id}: it is {record.status}, with nothing to retry")
-    out.print(_told(app.services, record, became), soft_wrap=True)
-
-
-def _cause_of(services: Services, company: str, event_id: str) -> str:
-    record = services.ordering.event(company, event_id)
-    if record is None or record.status != "failed":
-        fail(f"--like {event_id}: {'no such event' if record is None else f'it is {record.status}, not failed'}")
-    return cause(record) or ""
-
-
-def _retry_all(app: App, company: str | None, chosen: Callable[[EventRecord], bool], by: str) -> None:
-    """Those that failed first, first: company by company, read as it goes."""
-    ordering = app.services.ordering
-    states = ordering.states([company] if company else ordering.companies())
-    failed = sum(state.counts["failed"] for state in states.values())
-    records = (record for one, state in states.items() if state.counts["failed"] for record in ordering.failed(one))
+def _retry_failed(services: Services, selection: Selection, by: str) -> None:
+    failed = operation.number_failed(services, selection.company)
     retried = gone_on = 0
-    for record in track(records, "Retrying", failed, console=err, transient=True, disable=failed < MANY):
-        if not chosen(record):
+    steps = operation.retry_failed(services, selection, by=by)
+    for done in track(steps, "Retrying", failed, console=err, transient=True, disable=failed < MANY):
+        if done is None:
             continue
-        became = _retry(app, record, by)
-        retried += bool(became)
-        gone_on += not became
-        if became and retried <= MANY:
-            out.print(_told(app.services, record, became), soft_wrap=True)
+        retried += bool(done.became)
+        gone_on += not done.became
+        if done.became and retried <= MANY:
+            _show(done)
     if not retried + gone_on:
         out.print("no such failed events")
         return
     out.print(f"{retried} retried" + (f", {gone_on} had gone on meanwhile" if gone_on else ""))
 
 
-def _retry(app: App, record: EventRecord, by: str, mark: str = "") -> str:
-    """What became of the event; "" when it is not in a status that can be retried."""
-    asked = datetime.now(UTC)
-    became, _ = app.services.ordering.retry(record.company, record.id, mark=mark)
-    if became in ("", "unknown"):
-        return ""
-    _note(app, record, asked, by)
-    return became
+def _show(done: Retried) -> None:
+    record = done.record
+    line = f"{shown(record.company)} {shown(record.id)}: {styled(done.became)}"
+    if done.with_others:
+        line += " (with all that waits for the same part of Fortnox)"
+    elif done.became == "superseded":
+        line += f" (a newer one of {shown(record.key)} has gone through: there is nothing to transfer)"
+    elif not done.newest:
+        line += f" (it is not the newest of {shown(record.key)}: what came later goes on, or has gone through)"
+    out.print(line, soft_wrap=True)
 
 
-def _note(app: App, record: EventRecord, asked: datetime, by: str) -> None:
-    app.services.timeline.note(record.company, record.id, Entry(asked, "retried by hand", {"by": by}))
-
-
-def _told(services: Services, record: EventRecord, became: str) -> str:
-    line = f"{escape(record.company)} {escape(record.id)}: {styled(became)}"
-    if became == "superseded":
-        return f"{line} (a newer one of {escape(record.key)} has gone through: there is nothing to transfer)"
-    if not services.ordering.is_newest(record):
-        return f"{line} (it is not the newest of {escape(record.key)}: what came later goes on, or has gone through)"
-    return line
-
-
-@events.command()
 def skip(
     company: CompanyArgument,
     event_id: IdArgument,
@@ -147,22 +92,14 @@ def skip(
     by: By = None,
 ) -> None:
     """Give up an event that is not running; what waited for it goes on."""
-    with connected() as app:
-        asked = datetime.now(UTC)
-        ordering = app.services.ordering
-        record = ordering.event(company, event_id)
-        behind = ordering.behind([record.key])[0].released if record else 0
-        skipped, _ = ordering.skip(company, event_id, f"{reason} ({who(by)})")
-        if not skipped:
-            fail(f"{company} {event_id}: {'no such event' if record is None else f'it is {record.status}'}")
-        note = Entry(asked, "skipped by hand", {"by": who(by), "reason": reason})
-        app.services.timeline.note(company, event_id, note)
+    with connected() as services:
+        behind = operation.skip(services, company, event_id, reason, by=who(by))
     released = f"; {behind} that waited for it may go on" if behind else ""
-    out.print(f"{company} {event_id}: {styled('skipped')}{released}")
+    out.print(f"{shown(company)} {shown(event_id)}: {styled('skipped')}{released}")
 
 
 def who(by: str | None) -> str:
-    """Who is at the keyboard: as said, or as this machine knows."""
+    """Who runs the command: as given, or the user of this machine."""
     try:
         return by or getpass.getuser()
     except (OSError, KeyError):  # a container's user without a name

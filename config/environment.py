@@ -1,4 +1,4 @@
-"""The environment handed to child processes. With `settings`, the only reader of `os.environ`."""
+"""The environment for child processes. Only this module and `settings` read `os.environ`."""
 
 import os
 from collections.abc import Mapping

@@ -1,26 +1,30 @@
-"""What of an exception may leave the process: of its message, only where that cannot hold a company's data. Pure."""
+"""Decides which exception messages may leave the process: those that cannot hold a company's data. Pure."""
 
 import traceback
 from collections.abc import Iterator
 
-from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 WITHHELD = "(the message is withheld: it may hold a company's data; the event's timeline has it)"
 
-# What errors of these modules say comes from the machine, the network or Redis, not from an event. Those of `requests`
-# and `smtplib` quote addresses, though they are OSErrors as well.
+# Messages of these modules' errors come from the machine, the network or Redis, not from an event. The errors of
+# `requests` and `smtplib` quote addresses, though they are OSErrors too.
 HARMLESS = frozenset({"builtins", "socket", "ssl", "redis.exceptions", "kombu.exceptions", "celery.exceptions"})
 
 
 def shown(error: BaseException) -> str:
-    """The message where it is harmless, else that it is withheld."""
-    machines = isinstance(error, (OSError, ImportError, MemoryError, RecursionError, RedisError, KombuError))
+    """The message where it is harmless, else `WITHHELD`."""
+    machines = isinstance(error, (OSError, ImportError, MemoryError, RecursionError, RedisError)) or _is_kombus(error)
     return str(error) if machines and type(error).__module__ in HARMLESS else WITHHELD
 
 
+def _is_kombus(error: BaseException) -> bool:
+    """Whether it is a `KombuError`, told by its name: commands for people start without importing kombu."""
+    return any((base.__module__, base.__name__) == ("kombu.exceptions", "KombuError") for base in type(error).__mro__)
+
+
 def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error, then what it was raised from or while."""
+    """The error, then the errors that led to it."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -29,7 +33,7 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def shown_traceback(error: BaseException) -> str:
-    """The traceback with its code, and of each error the type and what may be shown of its message."""
+    """The traceback with its code, and each error's type and message, where that is harmless."""
     parts = [
         "".join(traceback.format_tb(one.__traceback__))
         + f"{type(one).__module__}.{type(one).__qualname__}: {shown(one)}"

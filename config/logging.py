@@ -1,8 +1,8 @@
 """Logging for people (console) and machines (JSON): one event per line, on standard error.
 
-`structlog` and the standard library's loggers (Celery, kombu, urllib3) end in the same handler, so every
-line has the same fields: `timestamp` (aware, UTC), `level`, `logger`, `event` and the event's own ids.
-Secrets and e-mail addresses are taken out of every line by `redact`, whoever logged it.
+`structlog` and the standard library's loggers (Celery, kombu, urllib3) use the same handler, so every line
+has the same fields: `timestamp` (aware, UTC), `level`, `logger`, `event` and the event's own ids.
+`redact` removes secrets and e-mail addresses from every line, whoever logged it.
 """
 
 import logging
@@ -20,7 +20,7 @@ from config.settings import Settings
 
 MASK = "***"
 
-# Words that make a field's value a secret or a person's: `refresh_token`, `clientSecret`, `errorEmail`.
+# Words that mark a field's value as secret or personal: `refresh_token`, `clientSecret`, `errorEmail`.
 SECRET_WORDS = frozenset(
     {
         "authorization",
@@ -36,14 +36,15 @@ SECRET_WORDS = frozenset(
         "tokens",
     }
 )
-# Endings that make a secret only as a whole: an ordering `key` and Fortnox's `error_code` are none.
+# Endings that mark a secret only as a whole: an ordering `key` and Fortnox's `error_code` are none.
 SECRET_ENDINGS = ("apikey", "authorizationcode", "basicauth", "encryptionkey", "encryptionkeys", "privatekey")
 # Names that only look like secrets: a fencing token is a counter.
 PLAIN_NAMES = frozenset({"fencingtoken", "tokentype"})
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+# Every repetition is bounded, so that no text, however long, takes more than a moment.
 _SECRETS_IN_TEXT = (
-    (re.compile(r"(?P<keep>\b[a-z][a-z0-9+.-]*://)[^\s/@]+@", re.IGNORECASE), rf"\g<keep>{MASK}@"),
+    (re.compile(r"(?P<keep>\b[a-z][a-z0-9+.-]{0,20}://)[^\s/@]{1,1000}@", re.IGNORECASE), rf"\g<keep>{MASK}@"),
     (re.compile(r"(?P<keep>\b(?:Bearer|Basic)\s+)[\w.~+/=-]{8,}", re.IGNORECASE), rf"\g<keep>{MASK}"),
     (
         re.compile(
@@ -53,15 +54,18 @@ _SECRETS_IN_TEXT = (
         rf"\g<keep>{MASK}",
     ),
     # The domain stays: it tells which company's address was refused.
-    (re.compile(r"[\w.!#$%&'*+=?^`{|}~-]+@(?P<domain>[\w-]+(?:\.[\w-]+)+)"), rf"{MASK}@\g<domain>"),
+    (
+        re.compile(r"[\w.!#$%&'*+=?^`{|}~-]{1,128}@(?P<domain>[\w-]{1,64}(?:\.[\w-]{1,64}){1,32})"),
+        rf"{MASK}@\g<domain>",
+    ),
 )
 
-# What each of them needs to be there.
+# Each pattern needs one of these.
 _SUSPECT = re.compile(r"[@=]|\b(?:Bearer|Basic)\s", re.IGNORECASE)
 
 LONGEST_TASK_NAME = 60  # characters: a name is a producer's choice
 
-# Loggers that repeat, for every task, what our own events say better.
+# Loggers that repeat, for every task, what our own events say.
 QUIET_LOGGERS = {
     "celery.worker.strategy": logging.WARNING,  # "Task … received"
     "celery.app.trace": logging.WARNING,  # "Task … succeeded"; failures are ERROR and stay

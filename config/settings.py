@@ -1,4 +1,4 @@
-"""The one typed, frozen set of settings, read from the environment or `.env`, built once at an entry point.
+"""Typed, frozen settings, read from the environment or `.env`, built once at an entry point.
 
 Raises `pydantic.ValidationError` naming each bad setting. `.env.example` lists exactly these names
 (`tests/unit/test_conventions.py` compares them).
@@ -26,12 +26,12 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-# Where the stand-ins are: this machine, or the compose file's service of that name (no host of the internet has it).
+# Where the stand-ins run: this machine, or the compose service `sandbox` (no host of the internet has this name).
 SANDBOX_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "sandbox"})
 PLACEHOLDERS = frozenset({"", "changeme", "change-me", "secret", "sandbox-client", "sandbox-secret", "sandbox-key"})
 
 
-LEAST_VARIED_KEY = 16  # different bytes among a key's 32: a random one has about 30, a written one few
+LEAST_VARIED_KEY = 16  # different bytes among a key's 32: a random key has about 30, an invented one few
 
 
 class RateLimit(NamedTuple):
@@ -61,7 +61,7 @@ def _bare_origin(url: str) -> str:
 
 
 def _seconds(value: object) -> object:
-    """Settings give durations as a number of seconds; text from the environment becomes a number first."""
+    """Durations are given as a number of seconds; text from the environment becomes a number first."""
     return float(value) if isinstance(value, str) else value
 
 
@@ -135,6 +135,7 @@ class Settings(BaseSettings):
     beat_lock_seconds: int = Field(30, ge=3, le=45)
     retention_days: Days = timedelta(days=90)
     company_release_limit: int = Field(8, ge=1, le=1000)
+    max_event_bytes: int = Field(20_000_000, ge=10_000, le=100_000_000)
 
     # E-mail
     smtp_url: SecretStr = SecretStr("smtp://127.0.0.1:25")
@@ -146,11 +147,12 @@ class Settings(BaseSettings):
     sentry_environment: str | None = None
     log_format: Literal["console", "json"] = "console"
     flower_basic_auth: SecretStr | None = None
+    worker_remote_control: bool = False
 
     @field_validator("alerts_from", "alerts_to")
     @classmethod
     def _address_is_one(cls, given: str | None) -> str | None:
-        """A mail cannot even be written with another; that would come out with the first failure."""
+        """Refuse a bad address here, rather than when the first failure is mailed."""
         if given is not None and not _is_address(given):
             raise ValueError("give one e-mail address, such as drift@company.example or Drift <drift@company.example>")
         return given
@@ -209,7 +211,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _within_fortnox_limit(self) -> Self:
-        """The sandbox's own limit can be lifted, for measurements."""
+        """Fortnox's limit does not bind the sandbox, whose own can be lifted for measurements."""
         limit = self.fortnox_rate_limit
         if not self.is_sandbox and limit.requests * 5 > 25 * limit.seconds:  # 25 per 5 s is Fortnox's own limit
             raise ValueError(
@@ -250,8 +252,16 @@ class Settings(BaseSettings):
 
     @property
     def is_sandbox(self) -> bool:
-        """Whether Fortnox is the local stand-in, so that nothing real can be harmed."""
+        """Whether Fortnox is the local stand-in."""
         return urlsplit(self.fortnox_api_url).hostname in SANDBOX_HOSTS
+
+
+class ProducerSettings(Settings):
+    """Settings of a program that only publishes: it needs Redis, and neither Fortnox's nor Moment's secrets."""
+
+    @model_validator(mode="after")
+    def _secrets_are_real_outside_the_sandbox(self) -> Self:
+        return self
 
 
 def load_settings(env_file: Path | None = None, **overrides: object) -> Settings:
@@ -261,8 +271,13 @@ def load_settings(env_file: Path | None = None, **overrides: object) -> Settings
     return Settings(**overrides)  # type: ignore[arg-type]
 
 
+def load_producer_settings() -> Settings:
+    """Settings of a program that only publishes, from the environment, then `.env`, then defaults."""
+    return ProducerSettings(**{})
+
+
 def settings_problems(error: ValidationError) -> list[str]:
-    """Each bad setting by its name in the environment, and what is wrong with it. Shows no value."""
+    """Each bad setting by its name in the environment, and what is wrong with it, without its value."""
     return [
         (f"{str(fault['loc'][0]).upper()}: " if fault["loc"] else "") + str(fault["msg"]).removeprefix("Value error, ")
         for fault in error.errors(include_url=False, include_input=False)

@@ -1,7 +1,7 @@
-"""One holder's attempt at an event as the log tells it: when it was claimed, each request to Fortnox, how it ended.
+"""The log of one attempt at an event: when it was claimed, each request to Fortnox, and how it ended.
 
-It is gathered in memory; an attempt that takes long is written as it goes, so that a process that dies leaves most of
-it behind. It is for people and metrics: nothing depends on it.
+Entries are collected in memory. A long attempt is written as it runs, so that a process that dies leaves most of it.
+The log is for people and metrics: no decision depends on it.
 """
 
 import os
@@ -12,33 +12,36 @@ from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from redis.client import Pipeline
 
-from delivery.services import Services
-from fortnox import Exchange
+from messages import NOTHING
 from ordering import Claim, Done, Failed, Outcome, Skipped, Superseded
 from stores import Entry
 from stores.counters import Tally
 from stores.heartbeats import WORKER
+from stores.telemetry import Telemetry
 from stores.timeline import LONGEST
 
+if TYPE_CHECKING:
+    from fortnox.transport import Exchange
+
 GATHERED_SECONDS: Final = 1.0
-COUNTED_BY_ENGINE: Final = (Failed, Skipped, Superseded)  # as all that settles an event, whoever brought it about
+COUNTED_BY_ENGINE: Final = (Failed, Skipped, Superseded)  # the engine counts what settles an event, also by hand
 
 _current: ContextVar["Attempt | None"] = ContextVar("attempt", default=None)
 
 
 class Attempt:
-    """In a `with`, it is told of every request that its thread makes."""
+    """Use as a context manager: it records every request that its thread makes."""
 
-    def __init__(self, claim: Claim, services: Services) -> None:
+    def __init__(self, claim: Claim, telemetry: Telemetry) -> None:
         self._claim = claim
-        self._write_buffer = services.write_buffer
-        self._heartbeats = services.heartbeats
-        self._timeline = services.timeline
-        self._counters = services.counters
+        self._write_buffer = telemetry.write_buffer
+        self._heartbeats = telemetry.heartbeats
+        self._timeline = telemetry.timeline
+        self._counters = telemetry.counters
         self._written = time.monotonic()
         self._exchanges: list[Exchange] = []
         self._entries = [_entry("claimed", attempt=claim.attempts + 1, worker=this_worker())]
@@ -50,8 +53,8 @@ class Attempt:
     def __exit__(self, *_: object) -> None:
         _current.reset(self._token)
 
-    def requested(self, exchange: Exchange) -> None:
-        """WriteBuffer one request. Must not raise: it has been executed."""
+    def requested(self, exchange: "Exchange") -> None:
+        """Record a request. Must not raise: the request has been executed."""
         self._exchanges.append(exchange)
         self._entries.append(
             _entry(
@@ -68,23 +71,23 @@ class Attempt:
             self._write()
 
     def broke(self, error: BaseException) -> None:
-        """WriteBuffer an error that nobody foresaw, with what it says: that leaves neither by the log nor by Sentry."""
+        """Record an unexpected error with its message, which is withheld from the log and from Sentry."""
         place = traceback.extract_tb(error.__traceback__)[-1:]
         where = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in place]
         self._entries.append(_entry("error", error=type(error).__name__, message=str(error), where=" ".join(where)))
 
     def lost(self) -> None:
-        """WriteBuffer that the event is no longer this holder's."""
+        """Record that another holder has the event now."""
         self._entries.append(_entry("lease lost"))
         self._write()
 
     def end(self, outcome: Outcome) -> None:
-        """WriteBuffer how the attempt ended."""
+        """Record how the attempt ended."""
         self._entries.append(_ending(outcome))
         self._write(outcome)
 
     def _write(self, outcome: Outcome | None = None) -> None:
-        """Has everything written that was noted since the last time."""
+        """Hand over everything recorded since the last time."""
         claim, entries, tally = self._claim, self._entries[-LONGEST:], Tally()
         for exchange in self._exchanges:
             count_request(tally, exchange)
@@ -115,11 +118,11 @@ class Attempt:
 
 
 def current_attempt() -> Attempt | None:
-    """The attempt that this thread is at."""
+    """The attempt that this thread runs, or None."""
     return _current.get()
 
 
-def count_request(tally: Tally, exchange: Exchange) -> None:
+def count_request(tally: Tally, exchange: "Exchange") -> None:
     tally.add("requests", exchange.method, exchange.path, str(exchange.status or "none"))
     tally.observe("request_seconds", seconds=exchange.seconds)
 
@@ -130,7 +133,7 @@ def _host() -> str:
 
 
 def this_worker() -> str:
-    """This process, as `host:pid`."""
+    """This process as `host:pid`."""
     return f"{_host()}:{os.getpid()}"
 
 
@@ -139,7 +142,7 @@ def _ending(outcome: Outcome) -> Entry:
     return _entry(
         type(outcome).__name__.lower(),
         code=getattr(outcome, "code", ""),
-        reason=getattr(outcome, "reason", ""),
+        reason=getattr(outcome, "reason", NOTHING).to_json(),
         behind=getattr(outcome, "key", ""),
         next=None if after is None else datetime.now(UTC) + after,
     )

@@ -1,23 +1,27 @@
-"""Unexpected errors: told to Sentry, where one is set up, and written whole to the event's timeline, which stays."""
-
-import sentry_sdk
+"""Unexpected errors: sent to Sentry where it is set up, and written in full to the event's timeline."""
 
 from delivery.attempt import current_attempt
 from ordering import Claim, Failed, Outcome
 
-CODE = "bug"  # what `delivery.retry_policy` gives an error that nobody foresaw
+CODE = "bug"  # of an unexpected error, set by `delivery.retry_policy`
 
 
 def is_bug(outcome: Outcome) -> bool:
     return isinstance(outcome, Failed) and outcome.code == CODE
 
 
+def report_error(error: BaseException, **tags: str) -> None:
+    """Report an unexpected error that belongs to no attempt."""
+    import sentry_sdk  # slow to import, and needed by no other command
+
+    with sentry_sdk.new_scope() as scope:
+        for name, value in tags.items():
+            scope.set_tag(name, value)
+        sentry_sdk.capture_exception(error)
+
+
 def report_bug(error: BaseException, claim: Claim) -> None:
-    """Grouped by where it broke (`worker.sentry`), tagged with whose event it was."""
+    """Report an unexpected error with the event's tags. `worker.sentry` groups reports by where they were raised."""
     if attempt := current_attempt():
         attempt.broke(error)
-    with sentry_sdk.new_scope() as scope:
-        for name in ("company", "type", "key"):
-            scope.set_tag(name, getattr(claim, name))
-        scope.set_tag("event_id", claim.id)
-        sentry_sdk.capture_exception(error)
+    report_error(error, company=claim.company, type=claim.type, key=claim.key, event_id=claim.id)

@@ -1,4 +1,4 @@
-"""Keeps the leases of what this process is transferring, from one background thread."""
+"""Renews the leases of the events that this process transfers, from one background thread."""
 
 import threading
 import time
@@ -10,31 +10,26 @@ import structlog
 from redis.exceptions import RedisError
 
 from delivery.access_blocks import about_connection
+from delivery.background import BackgroundThread
 from delivery.stopping import Stopping
 from ordering import Claim, LeaseLost, Ordering
+from stores.threads import LEASE_KEEPER, ThreadStates
 
 log = structlog.get_logger(__name__)
 
-
-LedgerOf = Callable[[str], int | None]  # the tenant id of the company's ledger, as far as it is known
+LedgerOf = Callable[[str], int | None]  # the tenant id of a company's ledger, None where it is unknown
 
 
 class HandedBack(Exception):
-    """The event goes on from here in another worker, or in this one when it comes again."""
-
-    def __str__(self) -> str:
-        return "The worker was stopped; another goes on."
+    """This worker stops: another one continues the event from here."""
 
 
 class Moved(HandedBack):
-    """The company is connected to another ledger than when the event was taken up."""
-
-    def __str__(self) -> str:
-        return "The company is connected to another ledger now: the event begins anew in that one."
+    """The company was connected to another ledger while the event ran: it starts over in that one."""
 
 
 class LeaseHandle:
-    """A claim whose lease is kept, in one ledger. `check` it before every request."""
+    """A claim whose lease is renewed, in one ledger. Call `check` before every request."""
 
     def __init__(self, ordering: Ordering, claim: Claim, stopping: Stopping, ledger_of: LedgerOf) -> None:
         self.claim = claim
@@ -47,14 +42,14 @@ class LeaseHandle:
 
     @cached_property
     def ledger(self) -> int | None:
-        """The tenant id of the ledger that the event is delivered to, as it is when that is first asked for.
+        """The tenant id of the ledger that the event is delivered to, read once.
 
-        None where it is not known, and of an event about the connection itself, which may bring another.
+        None where it is unknown, and for an event about the connection itself, which may change the ledger.
         """
         return None if about_connection(self.claim) else self._ledger_of(self.claim.company)
 
     def renew(self) -> None:
-        """Another lease from now. Raises `LeaseLost`."""
+        """Extend the lease to its full length from now. Raises `LeaseLost`."""
         asked = time.monotonic()
         if not self._ordering.renew(self.claim):
             self._good_until = 0.0
@@ -62,9 +57,9 @@ class LeaseHandle:
         self._good_until = asked + self._lease
 
     def check(self) -> None:
-        """Makes sure that the event is this holder's to go on with. Raises `LeaseLost` and `HandedBack`.
+        """Make sure that this holder may continue with the event. Raises `LeaseLost` and `HandedBack`.
 
-        The token of the next request was read before: one of another ledger is not used.
+        Called after the next request's token was read, so that no request goes to another ledger.
         """
         if self._stopping:
             raise HandedBack
@@ -75,16 +70,17 @@ class LeaseHandle:
 
 
 class LeaseKeeper:
-    """Renews every hold of this process each third of a lease. The thread starts with the first lease."""
+    """Renews every lease of this process each third of its length. The thread starts with the first lease."""
 
-    def __init__(self, ordering: Ordering, stopping: Stopping, ledger_of: LedgerOf) -> None:
+    def __init__(self, ordering: Ordering, stopping: Stopping, ledger_of: LedgerOf, states: ThreadStates) -> None:
         self._ordering = ordering
         self._ledger_of = ledger_of
         self._stopping = stopping
+        self._states = states
         self._interval = ordering.lease.total_seconds() / 3
         self._handles: set[LeaseHandle] = set()
-        self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
+        self._changed = threading.Lock()
+        self._thread: BackgroundThread | None = None
 
     @contextmanager
     def keep(self, claim: Claim) -> Iterator[LeaseHandle]:
@@ -92,7 +88,7 @@ class LeaseKeeper:
         with self._changed:
             self._handles.add(lease)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="lease-keeper", daemon=True)
+                self._thread = BackgroundThread(LEASE_KEEPER, self._renew_all, self._states, first=self._interval)
                 self._thread.start()
         try:
             yield lease
@@ -100,13 +96,12 @@ class LeaseKeeper:
             with self._changed:
                 self._handles.discard(lease)
 
-    def _run(self) -> None:
-        while True:
-            time.sleep(self._interval)
-            with self._changed:
-                handles = tuple(self._handles)
-            for lease in handles:
-                self._renew(lease)
+    def _renew_all(self) -> float:
+        with self._changed:
+            handles = tuple(self._handles)
+        for lease in handles:
+            self._renew(lease)
+        return self._interval
 
     def _renew(self, lease: LeaseHandle) -> None:
         try:

@@ -1,13 +1,12 @@
-"""The pause of a company whose grant is dead: begun when somebody notices, over when the grant lives.
+"""Pauses a company whose grant is dead, and resumes it when it has a living one.
 
-Who noticed may be late: the company may have consented anew meanwhile, and what resumes it has run. So after each pause
-the store is read again, and beat's look at idle connections ends what a process left that died in between.
+A pause may come late: the company may have consented again meanwhile, and the resume for that has already run. So after
+each pause the connection is read again, and the keep-alive task ends pauses that a dead process left behind.
 """
 
 import structlog
 
 from delivery.services import Services
-from delivery.wakeups import ask_for_report
 from fortnox.codes import explain
 from fortnox.errors import GrantDead
 
@@ -15,22 +14,22 @@ log = structlog.get_logger(__name__)
 
 
 def pause(services: Services, company: str, dead: GrantDead) -> None:
-    """The company's events wait for a new consent, and a person is told, once."""
+    """Pause the company until it consents again, and have a person told, once."""
     log.warning("connection.dead", company=company)
     services.ordering.pause(company, explain(dead).reason)
     end_if_stale(services, company)
-    ask_for_report(services.app)
+    services.request_report()
 
 
 def end_if_stale(services: Services, company: str) -> None:
-    """Lets a paused company go on whose grant is not dead (any more). One that is disconnected waits for nothing."""
-    if not services.connections.dead(company):
+    """Resume a paused company whose grant is not dead. A disconnected company has no grant to wait for."""
+    if not services.stores.connections.dead(company):
         log.info("connection.resumed", company=company)
         services.ordering.resume(company)
 
 
 def end_stale(services: Services) -> None:
-    """The same for all companies that are paused."""
+    """Call `end_if_stale` for all paused companies."""
     for company, reason in services.ordering.stopped().items():
-        if reason:  # else Fortnox is down
+        if reason:  # no reason: Fortnox is down
             end_if_stale(services, company)

@@ -1,20 +1,20 @@
-"""What every task finds at hand, built once per process (`worker.bootstrap`) and carried by the Celery app."""
+"""The clients and stores of a process, in groups by use, built once from the settings. Needs no Celery.
+
+The groups that need an HTTP client are loaded when first used, so that what needs only Redis starts quickly.
+"""
 
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, cast
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
-from celery import Celery
 from redis import Redis
 
 from config import Settings
-from delivery.access_blocks import AccessBlocks
-from delivery.leases import LeaseHandle, LeaseKeeper
-from delivery.tokens import TokenKeeper
-from fortnox import Fortnox, OAuth
-from moment.api import MomentApi
-from moment.files import FileSource
+from config.redis import redis_client
+from delivery.stopping import Stopping
+from delivery.wakeups import wakeup_sender
 from ordering import Ordering
 from stores import (
     CompanySettingsStore,
@@ -30,66 +30,137 @@ from stores import (
     UsedAccounts,
     Vault,
 )
+from stores.telemetry import Telemetry
+from stores.threads import ThreadStates
+from stores.timetable import every, nightly
 from stores.write_buffer import WriteBuffer
 
+if TYPE_CHECKING:
+    from delivery.fortnox_access import FortnoxAccess
+    from delivery.leases import LeaseKeeper
+    from moment.api import MomentApi
+    from moment.files import FileSource
 
-class OpenLedger(Protocol):
-    def __call__(self, lease: LeaseHandle, leave: int = 0) -> Fortnox:
-        """`leave` keeps that many slots of the rate limit free for more urgent work; nearly all while there is some."""
+
+@dataclass(frozen=True)
+class Stores:
+    """What is stored about companies. `links` and `used_accounts` open the store of one company."""
+
+    connections: ConnectionStore
+    company_settings: CompanySettingsStore
+    names: NameStore
+    ledgers: Ledgers
+    links: Callable[[str, int | None], LinkStore]
+    used_accounts: Callable[[str], UsedAccounts]
+
+    def expenses(self, company: str) -> ExpenseStore:
+        """What is known about the supplier invoices in the company's current ledger."""
+        return self.ledgers.store(company, self.connections.ledger(company))
+
+
+@dataclass(frozen=True)
+class MomentAccess:
+    """Moment's API and the files it serves."""
+
+    api: "MomentApi"
+    files: "FileSource"
+
+
+@dataclass(frozen=True)
+class Polling:
+    """When each company's supplier invoices are polled, and when they are reconciled at night."""
+
+    polls: Timetable
+    nights: Timetable
 
 
 @dataclass(frozen=True)
 class Services:
-    """Clients, stores and the engine. `fortnox(lease)` is the company's ledger as this holder may use it.
+    """Everything that a process works with. Functions take only the groups that they use.
 
-    `reading(company)` is the ledger for a person's question, without a lease. `check_capacity(company)` raises
-    `WindowFull` where Fortnox would take no request now.
+    `request_report` asks for a round of mails; a lost request only delays the mails.
     """
 
-    app: Celery
     settings: Settings
     redis: Redis
     ordering: Ordering
     vault: Vault
-    connections: ConnectionStore
-    company_settings: CompanySettingsStore
-    oauth: OAuth
-    tokens: TokenKeeper
-    leases: LeaseKeeper
-    access_blocks: AccessBlocks
-    fortnox: OpenLedger
-    reading: Callable[[str], Fortnox]
-    check_capacity: Callable[[str], None]
-    moment: MomentApi
-    files: FileSource
-    links: Callable[[str, int | None], LinkStore]
-    used_accounts: Callable[[str], UsedAccounts]
-    ledgers: Ledgers
-    names: NameStore
-    polls: Timetable
-    nights: Timetable
-    timeline: TimelineStore
-    counters: Counters
-    heartbeats: Heartbeats
-    write_buffer: WriteBuffer
+    stores: Stores
+    polling: Polling
+    telemetry: Telemetry
+    stopping: Stopping
+    request_report: Callable[[], None]
 
-    def expenses(self, company: str) -> ExpenseStore:
-        """What is known of the supplier invoices in the ledger that the company is connected to."""
-        connection = self.connections.find(company)
-        return self.ledgers.store(company, connection.tenant_id if connection else None)
+    @cached_property
+    def fortnox(self) -> "FortnoxAccess":
+        from delivery.fortnox_access import build_fortnox_access
+
+        connections, counters = self.stores.connections, self.telemetry.counters
+        return build_fortnox_access(self.settings, self.redis, connections, self.ordering, counters)
+
+    @cached_property
+    def moment(self) -> MomentAccess:
+        from moment.api import MomentApi
+        from moment.files import FileSource
+
+        url, key = self.settings.moment_api_url, self.settings.moment_api_key
+        return MomentAccess(MomentApi(url, key), FileSource(url, key, self.settings.attachment_hosts))
+
+    @cached_property
+    def leases(self) -> "LeaseKeeper":
+        from delivery.leases import LeaseKeeper
+
+        return LeaseKeeper(self.ordering, self.stopping, self.stores.connections.ledger, self.telemetry.threads)
 
     def consent_address(self, company: str) -> str | None:
-        """Where a person of the company consents (again); None where no redirect address is set."""
+        """The address where a person of the company consents; None where no redirect address is set."""
         if self.settings.fortnox_redirect_uri is None:
             return None
-        connection = self.connections.find(company)
+        connection = self.stores.connections.find(company)
         service = connection is not None and connection.integration.service_account
-        return self.oauth.authorize_url(f"{company}.{secrets.token_urlsafe(12)}", service_account=service)
+        return self.fortnox.oauth.authorize_url(f"{company}.{secrets.token_urlsafe(12)}", service_account=service)
 
 
-class HasServices(Protocol):
-    services: Services
-
-
-def services_of(app: Celery) -> Services:
-    return cast(HasServices, app).services
+def build_services(
+    settings: Settings, *, request_report: Callable[[], None] = lambda: None, stopping: Stopping | None = None
+) -> Services:
+    """Build everything for this process, without opening a connection."""
+    redis = redis_client(settings, decode_responses=True)
+    vault = Vault(settings.encryption_keys, sandbox=settings.is_sandbox)
+    counters = Counters(redis)
+    ordering = Ordering(
+        redis,
+        lease=settings.lease_seconds,
+        release_limit=settings.company_release_limit,
+        retention=settings.retention_days,
+        sender=wakeup_sender(),
+    )
+    connections = ConnectionStore(redis, vault)
+    threads = ThreadStates(redis, counters)
+    return Services(
+        settings=settings,
+        redis=redis,
+        ordering=ordering,
+        vault=vault,
+        stores=Stores(
+            connections=connections,
+            company_settings=CompanySettingsStore(redis),
+            names=NameStore(redis),
+            ledgers=Ledgers(redis),
+            links=partial(LinkStore, redis),
+            used_accounts=partial(UsedAccounts, redis),
+        ),
+        polling=Polling(
+            polls=Timetable(redis, "polls", every(settings.expense_poll_interval)),
+            nights=Timetable(redis, "nights", nightly),
+        ),
+        telemetry=Telemetry(
+            timeline=TimelineStore(redis, settings.retention_days),
+            counters=counters,
+            heartbeats=Heartbeats(redis),
+            threads=threads,
+            write_buffer=WriteBuffer(redis, threads),
+        ),
+        stopping=Stopping() if stopping is None else stopping,
+        request_report=request_report,
+    )

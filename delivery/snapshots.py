@@ -1,7 +1,7 @@
-"""A number that Fortnox already has when we first write it: ours if it looks like the same thing, else left alone.
+"""Customers and projects: written to Fortnox unless their number is clearly somebody else's there.
 
-An accountant may have numbered customers before Moment was connected. A clearly different one is not overwritten; the
-event fails naming both, and a person who knows better takes it over: `events retry … --accept-existing`.
+An accountant may have used the number before Moment was connected. What is clearly different is not overwritten: the
+event fails and names both, and a person who knows that they are the same runs `events retry … --accept-existing`.
 """
 
 import re
@@ -9,25 +9,26 @@ from collections.abc import Callable
 from difflib import SequenceMatcher
 from typing import NamedTuple, TypeVar
 
-from delivery.runner import TransferContext
-from delivery.upsert import HeldByAnother, Register, create_or_update
+from delivery.context import TransferContext
+from delivery.upsert import HeldByAnother, SnapshotRegister, create_or_update
 from fortnox.models import Customer, Project
 from fortnox.payloads import CustomerPayload, ProjectPayload
 from mappers import Mapped
 from mappers.organisation import swedish_form
+from messages import Message
 from ordering import Done, Failed, Outcome
 
 P = TypeVar("P", CustomerPayload, ProjectPayload)
 M = TypeVar("M", Customer, Project)
 
-ACCEPTED = "accept-existing"  # the step that a person takes: `Ordering.retry` records it with the event
+ACCEPTED = "accept-existing"  # a person's decision; `Ordering.retry` records it as a step of the event
 ALIKE = 0.7  # of 1; "Skanska Bygg" and "Skånska Byggen" are 0.92 alike, "Andersson Måleri" and "Skånska Bygg" 0.29
 
 _LEGAL_FORMS = {"ab", "aktiebolag", "publ", "hb", "handelsbolag", "kb", "kommanditbolag", "as", "oy", "ltd", "gmbh"}
 
 
 class Identity(NamedTuple):
-    """What a person would tell one from another by."""
+    """What identifies a customer or project to a person."""
 
     name: str
     organisation_number: str | None = None
@@ -37,9 +38,9 @@ class Identity(NamedTuple):
 
 
 def transfer_snapshot(
-    context: TransferContext, register: Register[M], mapped: Mapped[P], who: Callable[[P | M], Identity]
+    context: TransferContext, register: SnapshotRegister[M], mapped: Mapped[P], who: Callable[[P | M], Identity]
 ) -> Outcome:
-    """Creates or updates it: one request when something changed, none when not."""
+    """Create or update the customer or project: one request if something changed, else none."""
     ours = who(mapped.payload)
 
     def check(found: M) -> None:
@@ -53,10 +54,8 @@ def transfer_snapshot(
     except HeldByAnother as other:
         kind, number = context.claim.key.split("/")[1:]
         return Failed(
-            f"{kind.capitalize()} number {number} is {other} in Fortnox and {ours} in Moment. "
-            "Nothing was changed in Fortnox.",
-            f"Give one of the two another number. If they are the same {kind}, have Moment's taken over: "
-            f"moment-fortnox events retry {context.claim.company} {context.claim.id} --accept-existing",
+            Message(f"{kind}.number-is-anothers", number=number, other=str(other), ours=str(ours)),
+            Message(f"{kind}.number-is-anothers.remedy", company=context.claim.company, event=context.claim.id),
             "HeldByAnother",
         )
     return Done(notice=mapped.notice)
@@ -71,7 +70,7 @@ def project_identity(project: ProjectPayload | Project) -> Identity:
 
 
 def clearly_different(ours: Identity, theirs: Identity) -> bool:
-    """By organisation number where both have one, else by name. Pure."""
+    """Whether the two differ: by organisation number where both have one, else by name. Pure."""
     if ours.organisation_number and theirs.organisation_number:
         return _number(ours.organisation_number) != _number(theirs.organisation_number)
     mine, other = _words(ours.name), _words(theirs.name)

@@ -1,10 +1,10 @@
-"""Whether this worker is stopping: a flag that its main process sets and its pool's processes read."""
+"""A flag that the worker is stopping: set by its main process, read by its pool's processes."""
 
 import mmap
 
 
 class Stopping:
-    """One byte of memory shared with every process forked after it was made."""
+    """One byte of memory, shared with every process forked later."""
 
     def __init__(self) -> None:
         self._byte = mmap.mmap(-1, 1)

@@ -1,16 +1,17 @@
-"""Access tokens of all companies: read from the store, renewed by one holder at a time across all processes.
+"""Access tokens of all companies: read from the store, renewed by one process at a time.
 
-What can go wrong with a token that works once, and what is done about it:
+A refresh token works once. What can go wrong with it, and what is done:
 
-- two want to renew: the lease in Redis lets one; the others use what is still good, or wait for it;
-- the holder is stopped for longer than its lease: the store refuses to let its pair take a newer one's place, and
-  keeps it aside, as it may be the one that works; where the newer one is dead by then, it takes its place;
-- Fortnox says `invalid_grant`: the store is read again before that is believed;
-- the answer is lost on its way, or cannot be read: asked again at once, which Fortnox takes for a simultaneous refresh;
-- Redis is away when the new pair comes: storing it is tried again, and nobody uses it before;
-- a time limit ends the task: the renewal is a thread of its own, which Celery's soft limit does not interrupt.
+- Two processes want to renew: a lease in Redis lets one. The others use the old token while it is valid, or wait.
+- The renewing process is stopped for longer than its lease: the store does not let its pair replace a newer one, and
+  keeps it as a spare. If the newer pair turns out to be dead, the spare replaces it.
+- Fortnox says `invalid_grant`: the store is read again before that is believed.
+- Fortnox's answer is lost or unreadable: the request is repeated at once; Fortnox treats that as a simultaneous
+  refresh.
+- Redis is down when the new pair arrives: storing it is tried again, and nobody uses the pair before.
+- A time limit ends the task: the renewal runs in a thread of its own, which Celery's soft limit does not interrupt.
 
-What is left: a process killed between Fortnox's answer and the store (docs/connections.md).
+What remains: a process killed between Fortnox's answer and the store (docs/connections.md).
 """
 
 import contextvars
@@ -31,25 +32,26 @@ from redis.lock import Lock
 
 from fortnox import errors as e
 from fortnox.oauth import TOKEN_PATH, Grant, OAuth
-from stores import ConnectionStore, Held, NeverConnected, Tokens, Version
+from stores import ConnectionStore, NeverConnected, StoredTokens, Tokens, Version
+from stores.locks import Locks
 from stores.vault import Unsealable
 
 T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
-LEASE = timedelta(seconds=10)  # kept while its holder lives; others take over this long after it died
-PATIENCE = timedelta(seconds=5)  # then the transfer gives its slot back, and comes again
+LEASE = timedelta(seconds=10)  # renewed while its holder lives; others take over this long after its death
+PATIENCE = timedelta(seconds=5)  # then the transfer is released, and tried again
 LOOK_EVERY = 0.02  # seconds; a renewal takes about 0.7 s
-SLOWEST = timedelta(seconds=200)  # a renewal that nobody waits for any more: the HTTP client's time-outs, and some
-TRY_TO_STORE = 90.0  # seconds; a pair that is not stored is lost
-REST = 1.0  # seconds until a transfer that found no token comes again
+SLOWEST = timedelta(seconds=200)  # a renewal that nobody waits for: more than the HTTP client's time-outs
+TRY_TO_STORE = 90.0  # seconds; an unstored pair is lost
+REST = 1.0  # seconds until a transfer without a token is tried again
 
 
 class TokenKeeper:
-    """Gives out access tokens. Implements `fortnox.transport.TokenSource`.
+    """Implements `fortnox.transport.TokenSource`.
 
-    `revived` is told of a company whose grant was believed dead and is not.
+    `revived` is called with a company whose grant was believed to be dead and is not.
     """
 
     def __init__(
@@ -70,28 +72,28 @@ class TokenKeeper:
         self._patience = patience.total_seconds()
 
     def access_token(self, company: str) -> str:
-        """A token that is good for a while. Raises `NeverConnected` or a `FortnoxError`."""
+        """A token that is valid for a while. Raises `NeverConnected` or a `FortnoxError`."""
         held = self._held(company)
         if held.due:
             held = self._renewed_ahead(company, held)
         return held.tokens.access_token.get_secret_value()
 
     def renew(self, company: str, rejected_token: str) -> str:
-        """Another token than the rejected one: somebody else's newer one, or a fresh one."""
+        """Another token than the rejected one: one that was renewed meanwhile, or a new one."""
         held = self._held(company)
         if held.tokens.access_token.get_secret_value() == rejected_token:
             held = self._renewed(company, held)
         return held.tokens.access_token.get_secret_value()
 
     def keep_alive(self, company: str) -> None:
-        """Exchanges the refresh token, whether the access token is due or not."""
+        """Exchange the refresh token, whether or not the access token is due."""
         self._renewed(company, self._held(company))
 
     def end(self, company: str, version: Version) -> bool:
-        """Revokes the refresh token of this grant where there is one, and forgets its tokens, whatever Fortnox says.
+        """Revoke this grant's refresh token, if there is one, and delete its tokens, whatever Fortnox answers.
 
-        False where Fortnox did not say that the consent has ended by that. Waits for a renewal that is under way; a
-        newer grant stays.
+        Return False where Fortnox did not confirm that the consent has ended. Waits for a running renewal. A newer
+        grant stays.
         """
         lock = self._lock(company)
         if not lock.acquire(blocking=True, blocking_timeout=self._patience):
@@ -102,7 +104,7 @@ class TokenKeeper:
         ended = True
         while (version := self._store.version(company)) is not None and version.grant == grant:
             ended = self._revoked(company)
-            self._store.forget_tokens(company, version)  # unless it was renewed: then the newer one is revoked as well
+            self._store.forget_tokens(company, version)  # unless renewed meanwhile: then the newer one is revoked too
         return ended
 
     def _revoked(self, company: str) -> bool:
@@ -117,18 +119,17 @@ class TokenKeeper:
             log.warning("token.not_revoked", company=company, error="Unsealable")
             return False
 
-    def _held(self, company: str) -> Held:
+    def _held(self, company: str) -> StoredTokens:
         held = self._store.held(company)
         if held is None:
             raise NeverConnected(company)
         return held
 
     def _lock(self, company: str) -> Lock:
-        lock: Lock = self._redis.lock(f"mf:renewing:{company}", timeout=self._lease, thread_local=False)
-        return lock
+        return Locks(self._redis).renewal(company, self._lease)
 
-    def _renewed_ahead(self, company: str, seen: Held) -> Held:
-        """Newer tokens than those seen; those, while they are good and Fortnox gives no others."""
+    def _renewed_ahead(self, company: str, seen: StoredTokens) -> StoredTokens:
+        """Newer tokens than `seen`; `seen` itself while it is valid and Fortnox gives no others."""
         try:
             return self._renewed(company, seen, usable=not seen.over)
         except e.Transient:
@@ -137,8 +138,8 @@ class TokenKeeper:
                 raise
             return held
 
-    def _renewed(self, company: str, seen: Held, *, usable: bool = False) -> Held:
-        """Newer tokens than those seen, by us or by whoever is at it; `usable` ones serve while somebody is."""
+    def _renewed(self, company: str, seen: StoredTokens, *, usable: bool = False) -> StoredTokens:
+        """Newer tokens than `seen`, renewed here or by another process; a `usable` one serves while another renews."""
         lock = self._lock(company)
         deadline = time.monotonic() + self._patience
         while not lock.acquire(blocking=False):
@@ -151,7 +152,7 @@ class TokenKeeper:
         return self._holding(lock, partial(self._renew, company, seen))
 
     def _holding(self, lock: Lock, work: Callable[[], T]) -> T:
-        """Works in a thread, keeping the lease. Whatever ends the waiting does not end the work."""
+        """Run `work` in a thread and keep the lease meanwhile. Ending the wait does not end the work."""
         executor = ThreadPoolExecutor(1, thread_name_prefix="renewal")
         renewal = executor.submit(contextvars.copy_context().run, work)
         executor.shutdown(wait=False)
@@ -166,17 +167,17 @@ class TokenKeeper:
                 _extend(lock, SLOWEST.total_seconds())
                 renewal.add_done_callback(lambda _: _release(lock))
 
-    def _renew(self, company: str, seen: Held) -> Held:
+    def _renew(self, company: str, seen: StoredTokens) -> StoredTokens:
         held = self._held(company)
         if held.version != seen.version:
-            return held  # somebody else renewed it while we waited
+            return held  # renewed by another process while this one waited
         if held.dead:
             raise e.GrantDead(e.Details("POST", TOKEN_PATH, situation="grant-dead"))
         try:
             grant = self._ask(company, held.tokens)
         except e.GrantDead as refusal:
             return self._refused(company, held, refusal)
-        except e.OutcomeUnknown as error:  # unknown is what became of the token; no transfer has begun
+        except e.OutcomeUnknown as error:  # of the token; no transfer has started
             raise e.Unavailable(error.details) from None
         self._keep(company, held, to_tokens(grant, held.tokens))
         return self._held(company)
@@ -190,12 +191,12 @@ class TokenKeeper:
         try:
             return self._oauth.refresh(tokens.refresh_token, company=company)
         except e.OutcomeUnknown:
-            # Fortnox may have exchanged the token, whatever became of its answer: a repeat this close is simultaneous.
+            # Fortnox may have exchanged the token and lost its answer: so soon, a repeat counts as simultaneous.
             log.warning("token.asked_again", company=company)
             return self._oauth.refresh(tokens.refresh_token, company=company)
 
-    def _refused(self, company: str, asked: Held, refusal: e.GrantDead) -> Held:
-        """`invalid_grant` is also what a token says that somebody else has exchanged."""
+    def _refused(self, company: str, asked: StoredTokens, refusal: e.GrantDead) -> StoredTokens:
+        """Fortnox also answers `invalid_grant` for a token that another process has exchanged."""
         while True:
             held = self._held(company)
             if held.version != asked.version:
@@ -206,7 +207,7 @@ class TokenKeeper:
             if self._store.mark_dead(company, held.version):
                 raise refusal
 
-    def _keep(self, company: str, based_on: Held, tokens: Tokens) -> None:
+    def _keep(self, company: str, based_on: StoredTokens, tokens: Tokens) -> None:
         deadline = time.monotonic() + TRY_TO_STORE
         while True:
             try:
@@ -223,7 +224,7 @@ class TokenKeeper:
 
 
 def to_tokens(grant: Grant, before: Tokens | None = None) -> Tokens:
-    """What is stored of a grant. Where Fortnox sends no new refresh token, the one before stays."""
+    """The tokens to store for a grant. Where Fortnox sends no new refresh token, the old one stays."""
     return Tokens(
         access_token=grant.access_token,
         refresh_token=grant.refresh_token or (before.refresh_token if before else None),
@@ -232,12 +233,12 @@ def to_tokens(grant: Grant, before: Tokens | None = None) -> Tokens:
 
 
 def _busy() -> e.Throttled:
-    """Somebody else renews the token, and it takes long: nothing was sent."""
+    """Another process renews the token and takes long. Nothing was sent."""
     return e.Throttled(e.Details("POST", TOKEN_PATH), REST)
 
 
 def _extend(lock: Lock, seconds: float) -> None:
-    # A holder that was stopped has lost its lease: the store's versions decide then. So do they where Redis is away.
+    # A process that was stopped has lost its lease; then, and while Redis is down, the store's versions decide.
     with suppress(LockError, RedisError):
         lock.extend(seconds, replace_ttl=True)
 

@@ -1,54 +1,48 @@
 """Create or update a customer or project by Moment's number: no request when nothing changed, else one.
 
-A link record remembers, for each number, a digest of what Fortnox was last given. Before a write the record
-says that one is under way, and afterwards what was written, so that whatever happens in between (a crash, a
-timeout), the next attempt neither skips a change nor creates without having looked.
+For each number a link record holds a digest of what Fortnox was last given. Before a write it says that a write is
+under way, and afterwards what was written. So after a crash or a timeout the next attempt neither skips a change nor
+creates without looking first.
 
-Where it takes several requests, what each has shown is noted: an attempt that found the rate limit's window full is
-followed by one that goes on from there.
+Where it takes several requests, each answer is remembered, and the attempt after a throttled one continues from there.
 """
 
 import hashlib
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from fortnox import errors as e
 from fortnox.transport import written
+from stores.links import LinkRecord
 
-# Instead of a digest, while a write has no known end:
-CREATING = "creating"  # Fortnox may have it
-UPDATING = "updating"  # Fortnox has it, as it was or as it was to be
+# In place of a digest, while the outcome of a write is unknown:
+CREATING = "creating"  # Fortnox may have the number
+UPDATING = "updating"  # Fortnox has the number, with the former or the new fields
 
 M_co = TypeVar("M_co", covariant=True)
 M = TypeVar("M")
 
 
 class HeldByAnother(Exception):
-    """`check` raises it: what Fortnox holds under the number is something else, and stays as it is."""
-
-
-class LinkRecord(NamedTuple):
-    """The digest of what Fortnox was last given, or `CREATING` or `UPDATING`; opaque to a store."""
-
-    digest: str
+    """Raised by `check`: the number is something else in Fortnox, which is left unchanged."""
 
 
 class Links(Protocol):
     """The link store of one company. Keys are a kind (`customer`, `project`) and Moment's number."""
 
     def remembered(self, kind: str, number: str) -> LinkRecord | None:
-        """None: nothing is known of it."""
+        """The record of the number, or None."""
 
     def remember(self, kind: str, number: str, digest: str) -> None:
         """Durable when it returns."""
 
     def forget(self, kind: str, number: str) -> None:
-        """As if it had never been remembered."""
+        """Delete the record of the number."""
 
 
 class Memory(Protocol):
-    """What an attempt before this one saw, if it ended for want of room a moment ago."""
+    """Answers of Fortnox that a throttled attempt passes on to the next one."""
 
     def cached(self, what: str) -> str | None: ...
 
@@ -56,7 +50,7 @@ class Memory(Protocol):
 
 
 class NoMemory:
-    """Nothing is remembered from one attempt to the next."""
+    """A memory that passes on nothing."""
 
     def cached(self, what: str) -> str | None:
         return None
@@ -65,25 +59,25 @@ class NoMemory:
 
 
 class Next(StrEnum):
-    """The request that comes next for a number of which nothing is known."""
+    """The next request for a number that has no link record."""
 
     CREATE = "create"
-    LOOK = "look"  # an earlier create may have landed
+    LOOK = "look"  # an earlier create may have succeeded
     LOOK_AFTER_REFUSAL = "look after refusal"  # the number may be taken
-    CREATE_AFTER_LOOK = "create after look"  # nothing was there after a refusal: it has another reason
+    CREATE_AFTER_LOOK = "create after look"  # it is not taken: the refusal had another reason
     UPDATE = "update"  # what is there passed the check
 
 
-class Payload(Protocol):
-    """What `fortnox.payloads.CustomerPayload` and `ProjectPayload` are."""
+class SnapshotPayload(Protocol):
+    """`fortnox.payloads.CustomerPayload` and `ProjectPayload`."""
 
     def for_create(self) -> dict[str, Any]: ...
 
     def for_update(self) -> dict[str, Any]: ...
 
 
-class Register(Protocol[M_co]):
-    """What `Fortnox.customers` and `Fortnox.projects` are."""
+class SnapshotRegister(Protocol[M_co]):
+    """`Fortnox.customers` and `Fortnox.projects`."""
 
     kind: str
     number_field: str
@@ -95,8 +89,8 @@ class Register(Protocol[M_co]):
     def update(self, number: str, fields: Mapping[str, Any]) -> M_co: ...
 
 
-class Done(StrEnum):
-    """What it took."""
+class Written(StrEnum):
+    """What was done in Fortnox."""
 
     UNCHANGED = "unchanged"
     CREATED = "created"
@@ -104,25 +98,25 @@ class Done(StrEnum):
 
 
 def create_or_update(
-    register: Register[M],
+    register: SnapshotRegister[M],
     links: Links,
-    payload: Payload,
+    payload: SnapshotPayload,
     *,
     check: Callable[[M], None] | None = None,
     memory: Memory = NoMemory(),  # noqa: B008 - it has no state
-) -> Done:
-    """Makes the number's entry in Fortnox what the payload says. Raises `FortnoxError`.
+) -> Written:
+    """Write the payload to Fortnox under its number. Raises `FortnoxError`.
 
-    `check` is shown what Fortnox holds under a number that we have not written before; it raises `HeldByAnother`
-    to leave that alone. Requests: unchanged none; known one PUT; new one POST; a number that Fortnox already has POST,
-    GET, PUT; one whose create may have landed GET and PUT or POST.
+    `check` gets what Fortnox has under a number that has no link record, and raises `HeldByAnother` to leave it
+    unchanged. Requests: none if unchanged, one PUT if known, one POST if new; POST, GET, PUT if Fortnox already has the
+    number; GET and PUT or POST if an earlier create may have succeeded.
     """
     fields = payload.for_update()
     number = str(fields[register.number_field])
     wanted = digest(fields)
     before = links.remembered(register.kind, number)
     if before is not None and before.digest == wanted:
-        return Done.UNCHANGED
+        return Written.UNCHANGED
     exists = before is not None and before.digest != CREATING
     links.remember(register.kind, number, UPDATING if exists else CREATING)
     try:
@@ -134,7 +128,7 @@ def create_or_update(
                 done = _create(register, payload)
         else:
             first = Next.CREATE if before is None else Next.LOOK
-            done = _create_or_take_over(register, payload, number, check, memory, first)
+            done = _create_or_adopt(register, payload, number, check, memory, first)
     except HeldByAnother:
         _restore(links, register.kind, number, before)
         raise
@@ -147,26 +141,26 @@ def create_or_update(
 
 
 def digest(fields: Mapping[str, Any]) -> str:
-    """The same for the same fields, whatever their order."""
+    """A digest of the fields that does not depend on their order."""
     return hashlib.sha256(written({name: fields[name] for name in sorted(fields)})).hexdigest()
 
 
-def _create(register: Register[M], payload: Payload) -> Done:
+def _create(register: SnapshotRegister[M], payload: SnapshotPayload) -> Written:
     register.create(payload.for_create())
-    return Done.CREATED
+    return Written.CREATED
 
 
-def _update(register: Register[M], payload: Payload, number: str) -> Done:
+def _update(register: SnapshotRegister[M], payload: SnapshotPayload, number: str) -> Written:
     register.update(number, payload.for_update())
-    return Done.UPDATED
+    return Written.UPDATED
 
 
 def create_or_find(
     create: Callable[[], M], look: Callable[[Next], M | None], memory: Memory, step: Next
 ) -> tuple[M, bool]:
-    """What was created, or was there already, and whether it was; begins with `step`.
+    """Create, or find what is there already. Return it, and whether it was found. Begins with `step`.
 
-    `look` is told why: `LOOK` or `LOOK_AFTER_REFUSAL`. Raises the refusal of a create where nothing is there.
+    `look` is given the reason: `LOOK` or `LOOK_AFTER_REFUSAL`. Raises the refusal of the create if it finds nothing.
     """
     refused: e.Rejected | None = None
     while True:
@@ -180,34 +174,34 @@ def create_or_find(
         elif (found := look(step)) is not None:
             return found, True
         elif refused is not None:
-            raise refused  # reserved by one that was deleted, or refused for a reason of its own
+            raise refused  # the number is reserved by a deleted entry, or the refusal has another reason
         else:
             step = Next.CREATE if step is Next.LOOK else Next.CREATE_AFTER_LOOK
         memory.remember("next", step)
 
 
-def _create_or_take_over(
-    register: Register[M],
-    payload: Payload,
+def _create_or_adopt(
+    register: SnapshotRegister[M],
+    payload: SnapshotPayload,
     number: str,
     check: Callable[[M], None] | None,
     memory: Memory,
     first: Next,
-) -> Done:
+) -> Written:
     step = Next(memory.cached("next") or first)
     if step is not Next.UPDATE:
         there, found = create_or_find(
             lambda: register.create(payload.for_create()), lambda _: _found(register, number), memory, step
         )
         if not found:
-            return Done.CREATED
+            return Written.CREATED
         if check is not None:
             check(there)
         memory.remember("next", Next.UPDATE)
     return _update(register, payload, number)
 
 
-def _found(register: Register[M], number: str) -> M | None:
+def _found(register: SnapshotRegister[M], number: str) -> M | None:
     try:
         return register.get(number)
     except e.NotFound:
@@ -215,7 +209,9 @@ def _found(register: Register[M], number: str) -> M | None:
 
 
 def _may_have_written(error: e.FortnoxError, before: LinkRecord | None) -> bool:
-    """An update without an answer may have landed; a create says so itself."""
+    """Whether Fortnox may have carried out the write. A 5xx after an update leaves that open; after a create the error
+    itself says so.
+    """
     return isinstance(error, e.OutcomeUnknown) or (isinstance(error, e.Unavailable) and before is not None)
 
 

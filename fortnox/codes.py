@@ -1,18 +1,16 @@
 """From Fortnox's codes and texts to the situation they describe, and its explanation. Pure.
 
-A code leads to a situation (`fortnox.situations`), a situation to an error class and to plain words in English and
-Swedish. Where Fortnox publishes no code, its text decides; where neither is known, Fortnox's own message is what the
-person reads. Sources: https://www.fortnox.se/developer/guides-and-good-to-know/errors, the error tables of Fortnox's
-OpenAPI document, and the codes that integrators have recorded or published.
+A code leads to a situation (`fortnox.situations`), a situation to an error class, a reason and a remedy. Where Fortnox
+publishes no code, its text decides. Where neither is known, the person reads Fortnox's own message. Sources:
+https://www.fortnox.se/developer/guides-and-good-to-know/errors, the error tables of Fortnox's OpenAPI document, and the
+codes that integrators have recorded or published.
 """
 
 import re
-from typing import Literal
 
 from fortnox import errors as e
-from fortnox.situations import SITUATIONS, Explanation
-
-Language = Literal["en", "sv"]
+from fortnox.situations import SITUATIONS, Explanation, explanation
+from messages import Message
 
 CODES: dict[str, str] = {
     "1000003": "fortnox-fault",
@@ -159,19 +157,26 @@ def situation_of(code: str, message: str, path: str = "") -> str:
     return "project-module-off" if found == "licence" and path.startswith("/3/projects") else found
 
 
-def explain(error: e.FortnoxError, language: Language = "en") -> Explanation:
+def explain(error: e.FortnoxError) -> Explanation:
     """Why it did not go through and what to do, for the company's accountant.
 
-    Fortnox's own message where the situation is unknown. Not for a log: it may repeat a value.
+    Where the situation is unknown, the reason quotes Fortnox's own message, which may repeat a value: not for a log.
     """
-    situation = SITUATIONS.get(error.situation)
-    if situation is not None:
-        return situation.en if language == "en" else situation.sv
+    if error.situation in SITUATIONS:
+        return explanation(error.situation)
     if error.message and isinstance(error, e.Rejected):
-        said, remedy = _FALLBACK[language]
-        number = f" ({error.code})" if error.code else ""
-        return Explanation(f"{said}: {error.message}{number}", remedy)
-    return _GENERAL[language].get(error.outcome) or _GENERAL[language][e.Outcome.FAIL]
+        reason = (
+            Message("fortnox.refused-and-says-with-code", said=error.message, code=error.code)
+            if error.code
+            else Message("fortnox.refused-and-says", said=error.message)
+        )
+        return Explanation(reason, Message("fortnox.set-right"))
+    if error.outcome is e.Outcome.RECONNECT:
+        return explanation("grant-dead")
+    ending = e.Outcome.FAIL if error.outcome is e.Outcome.HOLD else error.outcome
+    return Explanation(
+        Message(f"fortnox.general.{ending.value}.reason"), Message(f"fortnox.general.{ending.value}.remedy")
+    )
 
 
 def label(error: e.FortnoxError) -> str:
@@ -182,35 +187,3 @@ def label(error: e.FortnoxError) -> str:
 def labelled(code: str) -> str:
     """The situation that such a label names; "" where it names none."""
     return name if (name := code.partition(" ")[0]) in SITUATIONS else ""
-
-
-_FALLBACK: dict[Language, tuple[str, str]] = {
-    "en": ("Fortnox refused it and says", "Set right what Fortnox names, then retry."),
-    "sv": ("Fortnox nekade och säger", "Rätta det som Fortnox anger och försök igen."),
-}
-_GENERAL: dict[Language, dict[e.Outcome, Explanation]] = {
-    "en": {
-        e.Outcome.FAIL: Explanation(
-            "Fortnox refused it without saying why.", "Retry; if it is refused again, tell the operator."
-        ),
-        e.Outcome.RETRY: Explanation("Fortnox cannot be reached.", "Nothing: it is tried again by itself."),
-        e.Outcome.WAIT: Explanation("Fortnox asks us to wait.", "Nothing: it goes on by itself."),
-        e.Outcome.UNKNOWN: Explanation(
-            "Fortnox did not answer, so it is not known whether it arrived.",
-            "Nothing: it is looked up in Fortnox before it is sent again.",
-        ),
-        e.Outcome.RECONNECT: SITUATIONS["grant-dead"].en,
-    },
-    "sv": {
-        e.Outcome.FAIL: Explanation(
-            "Fortnox nekade utan att säga varför.", "Försök igen; nekas det på nytt, meddela driften."
-        ),
-        e.Outcome.RETRY: Explanation("Fortnox går inte att nå.", "Inget: det prövas igen av sig självt."),
-        e.Outcome.WAIT: Explanation("Fortnox ber oss vänta.", "Inget: det går vidare av sig självt."),
-        e.Outcome.UNKNOWN: Explanation(
-            "Fortnox svarade inte, så det är okänt om det kom fram.",
-            "Inget: det slås upp i Fortnox innan det skickas igen.",
-        ),
-        e.Outcome.RECONNECT: SITUATIONS["grant-dead"].sv,
-    },
-}

@@ -21,19 +21,6 @@ from fortnox import errors as e
 from fortnox.responses import Call, Json, Reply, envelope, oauth_error, parse, unreadable
 from fortnox.transport import Http
 
-# Exactly those used, each with its use.
-SCOPES: Mapping[str, str] = {
-    "customer": "write customers",
-    "project": "write projects",
-    "invoice": "write and post invoices",
-    "inbox": "upload an invoice's files",
-    "connectfile": "attach them to the invoice",
-    "supplierinvoice": "read approved supplier invoices",
-    "bookkeeping": "read accounts and financial years",
-    "currency": "read exchange rates",
-    "companyinformation": "read the company's name and tenant id",
-}
-
 TOKEN_PATH = "/oauth-v1/token"
 REVOKE_PATH = "/oauth-v1/revoke"
 AUTHORIZE_PATH = "/oauth-v1/auth"
@@ -52,7 +39,7 @@ class Grant:
 
 
 class OAuth:
-    """One client's (one installation's) requests to the authorization server."""
+    """One client's (one installation's) requests to the authorization server. `scopes`: what consent is asked for."""
 
     def __init__(
         self,
@@ -61,6 +48,7 @@ class OAuth:
         client_secret: SecretStr,
         *,
         redirect_uri: str | None = None,
+        scopes: Iterable[str] = (),
         http: Http | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -68,15 +56,16 @@ class OAuth:
         self._client_id = client_id
         self._client_secret = client_secret
         self._redirect_uri = redirect_uri
+        self._scopes = tuple(scopes)
         self._http = http or Http()
         self._now = now
 
-    def authorize_url(self, state: str, scopes: Iterable[str] = SCOPES, *, service_account: bool = False) -> str:
+    def authorize_url(self, state: str, *, service_account: bool = False) -> str:
         """Where a person of the company consents; Fortnox then hands back a code with the same `state`."""
         query = {
             "client_id": self._client_id,
             **({"redirect_uri": self._redirect_uri} if self._redirect_uri else {}),
-            "scope": " ".join(scopes),
+            "scope": " ".join(self._scopes),
             "state": state,
             "access_type": "offline",
             "response_type": "code",

@@ -1,6 +1,6 @@
-"""Mails to people: what failed, why, what to do, what happens by itself; in Swedish or English, as text and HTML.
+"""Mails to people: what failed, why, what to do, and what happens automatically; in Swedish or English.
 
-    engine's unreported → desk (by cause; first at once, more once an hour) → letters (words) → render → SMTP
+    the engine's unreported events → topics (by cause) → dispatcher → mailer → writer → render → SMTP
 
-`docs/mails.md` says what is sent when.
+`docs/mails.md` says which mail is sent when.
 """

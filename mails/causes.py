@@ -1,18 +1,16 @@
-"""Which events are told of together: those of one company with one cause. Pure. No I/O."""
+"""Which events share a mail: those of one company that failed for the same cause. Pure. No I/O."""
 
 import hashlib
-import re
+from collections.abc import Iterator
 
+from messages import Message
 from ordering import EventRecord
-
-_VALUES = re.compile(r"'[^']*'|\"[^\"]*\"|\d[\d.,:/-]*")  # what differs from one event to the next
 
 
 def cause(record: EventRecord) -> str | None:
-    """`failed:2000401`; None when a person has nothing to hear of the event any more.
+    """`failed:2000401`: the status and the code or, without a code, a digest of the keys of the reason's messages.
 
-    The code is the cause where there is one. Else it is the reason, without its numbers and quoted values; all
-    remarks are one cause, and so are all events that could not be read.
+    All remarks are one cause, and so are all events that could not be read. None: there is nothing to report.
     """
     if record.status == "done":
         return "done:remark" if record.reason else None
@@ -20,7 +18,16 @@ def cause(record: EventRecord) -> str | None:
         return None
     if record.key.split("/")[1:2] == ["invalid"] and not record.code:
         return f"{record.status}:invalid"
-    return f"{record.status}:{record.code or _digest(_VALUES.sub('', record.reason))}"
+    return f"{record.status}:{record.code or _digest(' '.join(_keys(record.reason)))}"
+
+
+def _keys(message: Message) -> Iterator[str]:
+    """The keys of the message and of the messages within it. Equal failures differ in values alone."""
+    for part in message.parts:
+        yield part.key
+        for param in part.params.values():
+            if isinstance(param, Message):
+                yield from _keys(param)
 
 
 def _digest(text: str) -> str:

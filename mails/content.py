@@ -1,49 +1,51 @@
-"""A content before it has a form: what its text and its HTML both say. Pure data."""
+"""What a mail says, before it becomes text and HTML. Pure data."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-Tone = Literal["stopped", "waiting", "remark", "well"]
+from messages.catalogue import Language
+
+Tone = Literal["action", "waiting", "information", "recovered"]  # `mail.tag.<tone>` is its word
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of a list, and what is said of it beneath."""
+class ListItem:
+    """A line of a list, with more lines beneath it."""
 
     text: str
-    below: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading with paragraphs, then a list, a command to type, a link to follow and a last word."""
+    """A heading with paragraphs, then a list, a command to copy, a link, and a closing paragraph."""
 
     heading: str
     paragraphs: tuple[str, ...] = ()
-    entries: tuple[Entry, ...] = ()
+    items: tuple[ListItem, ...] = ()
     command: str = ""
     link: str = ""
-    after: str = ""
+    closing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Attachment:
+class AttachedFile:
     name: str
     content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class MailContent:
-    """`facts` are label and value; `footer` tells who sent it and why."""
+    """`facts` are pairs of label and value. `tag` says the tone in words."""
 
     subject: str
     title: str
     tone: Tone
-    tag: str  # the tone in a word
-    language: str
+    tag: str
+    language: Language
     lead: str = ""
     facts: Sequence[tuple[str, str]] = ()
     sections: Sequence[Section] = ()
     footer: Sequence[str] = ()
-    attachment: Attachment | None = None
+    file: AttachedFile | None = None

@@ -1,50 +1,85 @@
-"""What a mail tells of: the events with what is known of them, in the order in which they came. Reads only."""
+"""The events that a mail reports, with what is known of each, in the order in which they ended. Reads only."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
+import structlog
+from redis.exceptions import ResponseError
+
 from mails.causes import cause
-from mails.things import Thing, thing
+from mails.damage import DAMAGED, UNREADABLE, damaged_record
+from mails.entities import Entity, entity_of, entity_of_key
 from ordering import Behind, EventRecord, Ordering
 from stores import NameStore
 
+log = structlog.get_logger(__name__)
+
 PAGE = 500
-SMALL = 100_000  # bytes of an event that is read only to be listed; one with files in it can have 20 MB
-SHOWN = 20  # events named in a mail itself
-NAMED_BEHIND = 5  # held events named for each of those
+MAX_BODY = 100_000  # bytes; a larger event, with files in it, is named by its key
+SHOWN = 20  # events that the mail itself names
+SHOWN_BEHIND = 5  # events that it names behind each of those
 
 
 class Item(NamedTuple):
-    """An event, what it is about, and what waits behind it: how many, and the first of them."""
+    """An event, what it is about, how many events wait behind it, and the first of those."""
 
     record: EventRecord
-    thing: Thing
+    entity: Entity
     behind: int = 0
-    behind_first: tuple[Thing, ...] = ()
+    behind_first: tuple[Entity, ...] = ()
 
 
-def gather(ordering: Ordering, names: NameStore, company: str, about: str, ids: Sequence[str]) -> list[Item]:
-    """Those of these events that still have that cause: what was mended meanwhile is not told."""
+def records(ordering: Ordering, refs: Sequence[tuple[str, str]], now: datetime) -> list[EventRecord]:
+    """The records of these (company, event id); `damaged_record` for each that cannot be read."""
+    found = []
+    for record in ordering.events(refs):
+        if record.unreadable:
+            log.error("mail.damaged_record", company=record.company, event_id=record.id, fields=record.unreadable)
+        found.append(damaged_record(record.company, record.id, now) if record.unreadable else record)
+    return found
+
+
+def gather(
+    ordering: Ordering, names: NameStore, company: str, about: str, ids: Sequence[str], now: datetime
+) -> tuple[list[Item], list[str]]:
+    """The events that still have this cause, and the ids of those whose records can no longer be read.
+
+    One that was retried or skipped in the meantime is left out.
+    """
     items: list[Item] = []
+    damaged: list[str] = []
     for start in range(0, len(ids), PAGE):
-        records = [
-            one for one in ordering.events((company, one) for one in ids[start : start + PAGE]) if cause(one) == about
-        ]
-        things = _things(ordering, names, company, records)
-        behind = ordering.behind([one.key for one in records], NAMED_BEHIND)
-        for record, what, after in zip(records, things, behind, strict=True):
-            named = _named(ordering, names, company, after) if after.first and len(items) < SHOWN else ()
-            items.append(Item(record, what, after.number, named))
-    return items
+        page = records(ordering, [(company, event_id) for event_id in ids[start : start + PAGE]], now)
+        damaged += [record.id for record in page if record.code == DAMAGED]
+        same_cause = [record for record in page if cause(record) == about]
+        entities = _entities(ordering, names, company, same_cause)
+        waiting = _behind(ordering, company, same_cause)
+        for record, entity, behind in zip(same_cause, entities, waiting, strict=True):
+            first: Sequence[Entity] = ()
+            if behind.first and len(items) < SHOWN:
+                first = _entities(ordering, names, company, records(ordering, behind.first, now))
+            items.append(Item(record, entity, behind.number, tuple(first)))
+    return items, damaged
 
 
-def _things(ordering: Ordering, names: NameStore, company: str, records: Sequence[EventRecord]) -> list[Thing]:
-    bodies = ordering.bodies(company, [one.id for one in records], SMALL)
-    things = [thing(one.key, one.id, bodies.get(one.id)) for one in records]
-    called = names.of(company, [one.customer for one in things if one.customer])
-    return [one._replace(customer_name=called.get(one.customer, "")) for one in things]
+def _entities(ordering: Ordering, names: NameStore, company: str, found: Sequence[EventRecord]) -> list[Entity]:
+    bodies = ordering.bodies(company, [record.id for record in found], MAX_BODY)
+    entities = [_entity(record, bodies.get(record.id)) for record in found]
+    called = names.of(company, [entity.customer for entity in entities if entity.customer])
+    return [entity._replace(customer_name=called.get(entity.customer, "")) for entity in entities]
 
 
-def _named(ordering: Ordering, names: NameStore, company: str, behind: Behind) -> tuple[Thing, ...]:
-    records = ordering.events(behind.first)
-    return tuple(_things(ordering, names, company, records))
+def _entity(record: EventRecord, body: str | None) -> Entity:
+    try:
+        return entity_of(record.key, record.id, body)
+    except UNREADABLE:
+        return entity_of_key(record.key, record.id)
+
+
+def _behind(ordering: Ordering, company: str, found: Sequence[EventRecord]) -> list[Behind]:
+    try:
+        return ordering.behind([record.key for record in found], SHOWN_BEHIND)
+    except ResponseError as error:  # a key of Redis that is not of the expected type
+        log.error("mail.damaged_record", company=company, error=str(error))
+        return [Behind(0, ())] * len(found)

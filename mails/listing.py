@@ -6,26 +6,35 @@ from collections.abc import Iterable
 from typing import Final
 
 from mails.items import Item
-from mails.translate import in_swedish
-from mails.words import Words, plain
+from messages import Message
+from messages.catalogue import Language, one_line, say, shown
 
-ROOM: Final = 5_000_000  # bytes: with the rest of the mail, and as mail is written, below the 10 MB that Postfix takes
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # Excel would run what begins so
+MAX_BYTES: Final = (
+    5_000_000  # with the rest of the mail, base64 included, below the 10 MB that Postfix takes by default
+)
+COLUMNS: Final = (
+    *("kind", "number", "name", "amount", "currency", "status", "reason", "remedy", "said", "code"),
+    *("behind", "when", "event"),
+)
+DECIMAL_SIGN: Final = {"sv": ",", "en": "."}
+BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"  # tells Excel that the file is UTF-8
+LONGEST: Final = 2000  # characters of a cell
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # Excel would run a cell that begins with one of these
 
 
-def as_csv(items: Iterable[Item], words: Words, room: int = ROOM) -> tuple[bytes, int]:
-    """Semicolons, CRLF, UTF-8 with the mark by which Excel knows it, and the language's decimal sign.
+def as_csv(items: Iterable[Item], language: Language, max_bytes: int = MAX_BYTES) -> tuple[bytes, int]:
+    """The file, and how many of the items are in it: the first ones, as far as `max_bytes` goes.
 
-    Returns the file and how many of the items are in it: the first, as far as `room` (bytes) goes.
+    Semicolons, CRLF, UTF-8 with a byte order mark, and the language's decimal sign.
     """
-    lines, size = [_line(words.columns)], 0
+    lines, size = [_line([say(Message(f"mail.column.{column}"), language) for column in COLUMNS])], 0
     for item in items:
-        line = _line([_safe(value) for value in _row(item, words)])
+        line = _line([_cell(value) for value in _row(item, language)])
         size += len(line)
-        if size > room:
+        if size > max_bytes:
             break
         lines.append(line)
-    return b"\xef\xbb\xbf" + b"".join(lines), len(lines) - 1
+    return BYTE_ORDER_MARK + b"".join(lines), len(lines) - 1
 
 
 def _line(values: Iterable[str]) -> bytes:
@@ -34,30 +43,30 @@ def _line(values: Iterable[str]) -> bytes:
     return line.getvalue().encode()
 
 
-def _row(item: Item, words: Words) -> tuple[str, ...]:
-    record, about = item.record, item.thing
-    say = in_swedish if words.language == "sv" else str
-    amount = "" if about.total is None else f"{about.total:.2f}".replace(".", words.decimal_point)
+def _row(item: Item, language: Language) -> tuple[str, ...]:
+    """In the order of `COLUMNS`."""
+    record, entity = item.record, item.entity
+    amount = "" if entity.total is None else f"{entity.total:.2f}".replace(".", DECIMAL_SIGN[language])
     return (
-        words.kinds[about.kind][0],
-        about.number,
-        about.name or about.customer_name or about.customer,
+        say(Message(f"noun.{entity.kind}", n=1), language),
+        entity.number,
+        entity.name or entity.customer_name or entity.customer,
         amount,
-        about.currency,
-        words.statuses[record.status],
-        say(record.reason),
-        say(record.remedy),
+        entity.currency,
+        say(Message(f"mail.status.{record.status}"), language),
+        say(record.reason, language),
+        say(record.remedy, language),
         record.said,
         record.code,
         str(item.behind) if item.behind else "",
-        words.time(record.settled_at or record.accepted_at),
+        shown(record.settled_at or record.accepted_at, language),
         record.id,
     )
 
 
-def _safe(value: str) -> str:
+def _cell(value: str) -> str:
     """A negative amount stays a number; any other text that Excel would take for a formula is shown as text."""
-    value = plain(value)
+    value = one_line(value, LONGEST)
     if value.startswith(_FORMULA) and not value[1:].replace(",", "").replace(".", "").isdigit():
         return f"'{value}"
     return value

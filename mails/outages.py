@@ -1,57 +1,61 @@
-"""When people are told that a company stands still, and that it goes on again. Pure: the time is an argument.
+"""When mails about a company's outage, and about its end, are due. Pure: the time is an argument.
 
-At set steps, however many events wait: a lost connection needs a person at once; an outage ends by itself mostly.
+Mails are sent at fixed steps, however many events wait. A lost connection needs a person at once; most times when
+Fortnox is unavailable end by themselves.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from stores.mails import Stop
+from messages import Message
+from stores.mails import Outage, OutageKind
 
 STEPS: Final = {
     "paused": (timedelta(0), timedelta(hours=4), timedelta(days=1), timedelta(days=3), timedelta(days=7)),
-    "outage": (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), timedelta(days=1), timedelta(days=3)),
+    "unavailable": (
+        timedelta(minutes=15),
+        timedelta(hours=1),
+        timedelta(hours=4),
+        timedelta(days=1),
+        timedelta(days=3),
+    ),
 }
-WELL_FOR: Final = {"paused": timedelta(0), "outage": timedelta(minutes=5)}  # one answer does not end an outage
+STABLE_FOR: Final = {"paused": timedelta(0), "unavailable": timedelta(minutes=5)}  # one answer does not end an outage
+NEVER: Final = 2**63
 
 
-def seen(stop: Stop | None, reason: str | None, now: int) -> Stop | None:
-    """The standstill after a look: `reason` is why the company stands still ("" in an outage), None when it does not.
+def observe(outage: Outage | None, reason: Message | None, now: int) -> Outage | None:
+    """The outage after a look at its company; None when there is nothing (more) to mail about.
 
-    None when there is nothing (more) to tell.
+    `reason` is why the company is paused, `NOTHING` when Fortnox is unavailable, and None when all is well.
     """
     if reason is None:
-        if stop is None or stop.steps == 0:
+        if outage is None or outage.step == 0:
             return None
-        stop.well_since = stop.well_since or now
-        return stop
-    what = "paused" if reason else "outage"
-    if stop is None or stop.what != what:
-        return Stop(what, now, reason)
-    stop.reason, stop.well_since = reason, 0
-    return stop
+        return replace(outage, recovered=outage.recovered or now)
+    kind: OutageKind = "paused" if reason else "unavailable"
+    if outage is None or outage.kind != kind:
+        return Outage(kind, now, reason.to_json())
+    return replace(outage, reason=reason.to_json(), recovered=0)
 
 
-def due(stop: Stop) -> tuple[int, int]:
-    """Since when (ms) the next mail about it is due, and which: the number of its step, counted from 1; 0 for the
-    mail that it goes on again. Steps that nobody could be told of are passed over.
-    """
-    if stop.well_since:
-        return stop.well_since + _ms(WELL_FOR[stop.what]), 0
-    steps = STEPS[stop.what]
-    if stop.steps >= len(steps):
-        return 2**63, 0
-    return stop.since + _ms(steps[stop.steps]), stop.steps + 1
+def due(outage: Outage) -> int:
+    """When its next mail is due (ms): about its end, or about the next step; `NEVER` after the last step."""
+    if outage.recovered:
+        return outage.recovered + _ms(STABLE_FOR[outage.kind])
+    steps = STEPS[outage.kind]
+    return outage.since + _ms(steps[outage.step]) if outage.step < len(steps) else NEVER
 
 
-def passed(stop: Stop, now: int) -> int:
-    """How many steps have passed by now."""
-    return sum(stop.since + _ms(step) <= now for step in STEPS[stop.what])
+def steps_passed(outage: Outage, now: int) -> int:
+    """How many steps have passed by now. A step that could not be mailed in time is passed over."""
+    return sum(outage.since + _ms(step) <= now for step in STEPS[outage.kind])
 
 
-def next_step(stop: Stop, step: int) -> timedelta | None:
-    """After how long in all the mail after this step comes."""
-    steps = STEPS[stop.what]
+def next_step(outage: Outage, step: int) -> timedelta | None:
+    """How long the outage has lasted when the mail after this step is sent; None after the last step."""
+    steps = STEPS[outage.kind]
     return steps[step] if step < len(steps) else None
 
 

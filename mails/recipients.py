@@ -1,34 +1,63 @@
-"""To whom a company's mails go: its own address; the operator's where it has none or is nobody's."""
+"""Who receives a company's mails: its own addresses, or the operator where it has none."""
 
 import re
-from typing import Literal, NamedTuple
+from typing import Final, NamedTuple
 
-from delivery.services import Services
+import structlog
+
+from mails.damage import UNREADABLE
 from mappers.email import mail_address
+from messages import NOTHING, Message
+from messages.catalogue import Language
+from stores import CompanySettingsStore, ConnectionStore
+from stores.settings import CompanySettings
 
-MOST = 5  # addresses of one company, separated by commas or semicolons
+log = structlog.get_logger(__name__)
 
-Language = Literal["sv", "en"]
-OPERATORS: Language = "en"
+MAX_ADDRESSES: Final = 5  # of one company, separated by commas or semicolons
+OPERATORS_LANGUAGE: Final[Language] = "en"
 
 
 class Recipients(NamedTuple):
+    """`note` tells the operator why a company's mail comes to that address."""
+
     addresses: tuple[str, ...]
     language: Language
-    operator: bool = False
-    unusable: str = ""  # the company's own address, where that is none
+    is_operator: bool = False
+    note: Message = NOTHING
 
 
-def recipients(services: Services, company: str) -> Recipients:
-    connection = services.connections.find(company)
-    given = (connection.integration.error_email or "") if connection else ""
-    parts = [part for part in re.split(r"[,;\s]+", given) if part]
-    addresses = tuple(dict.fromkeys(address for part in parts if (address := mail_address(part))))[:MOST]
-    if addresses:
-        return Recipients(addresses, services.company_settings.get(company).language)
-    return operator(services, unusable=given)
+class AddressBook:
+    """`operator` is the address in `ALERTS_TO`, if it is set."""
 
+    def __init__(self, connections: ConnectionStore, settings: CompanySettingsStore, operator: str | None) -> None:
+        self._connections = connections
+        self._settings = settings
+        self._operator = operator
 
-def operator(services: Services, unusable: str = "") -> Recipients:
-    address = services.settings.alerts_to
-    return Recipients((address,) if address else (), OPERATORS, operator=True, unusable=unusable)
+    def of_company(self, company: str) -> Recipients:
+        try:
+            connection = self._connections.find(company)
+        except UNREADABLE as error:
+            log.error("mail.damaged_connection", company=company, error=type(error).__name__)
+            return self.operator(Message("mail.to-operator.damaged"))
+        given = (connection.integration.error_email or "") if connection else ""
+        parts = [part for part in re.split(r"[,;\s]+", given) if part]
+        addresses = tuple(dict.fromkeys(address for part in parts if (address := mail_address(part))))[:MAX_ADDRESSES]
+        if addresses:
+            return Recipients(addresses, self._language(company))
+        if given:
+            return self.operator(Message("mail.to-operator.not-an-address", address=given))
+        return self.operator(Message("mail.to-operator.no-address"))
+
+    def operator(self, note: Message) -> Recipients:
+        """The operator, if known, with no addresses otherwise."""
+        addresses = (self._operator,) if self._operator else ()
+        return Recipients(addresses, OPERATORS_LANGUAGE, is_operator=True, note=note)
+
+    def _language(self, company: str) -> Language:
+        try:
+            return self._settings.get(company).language
+        except UNREADABLE as error:
+            log.error("mail.damaged_settings", company=company, error=type(error).__name__)
+            return CompanySettings.model_validate({}).language

@@ -1,4 +1,4 @@
-"""A content's two forms, text and HTML, from one and the same content (jinja2; the HTML is escaped)."""
+"""Renders a mail's content as text and as HTML (jinja2; the HTML is escaped)."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ TEMPLATES = Environment(
 
 
 def _wrapped(text: str, indent: int = 0, first: str = "") -> str:
-    """Lines of at most 76 columns; a word that is longer (a link) stays whole."""
+    """In lines of at most 76 columns; a longer word (a link) stays whole."""
     margin = " " * indent
     return fill(
         text,

@@ -1,4 +1,11 @@
-"""Hands mails to the server of `SMTP_URL`: `smtp://user:password@host:587?starttls=1` or `smtps://…`."""
+"""Sends mails to the server of `SMTP_URL`: `smtp://user:password@host:587?starttls=1` or `smtps://…`.
+
+MailNotSent
+├── ServerUnavailable        nobody is served now: no connection, no login, the sender refused
+├── TemporarilyRefused       this mail, or its addresses: 4xx
+└── PermanentlyRefused       this mail, or its addresses: 5xx
+    └── MailTooLarge
+"""
 
 import contextlib
 import smtplib
@@ -11,35 +18,40 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import SecretStr
 
-TIMEOUT = 10.0  # seconds for each answer but the one to the mail itself
-TIMEOUT_OF_DATA = 120.0  # seconds: a server may look through a mail before it answers (RFC 5321, section 4.5.3.2)
-SIZES = ("5.2.3", "5.3.4")  # RFC 3463: longer than the mailbox, or than the server, takes
+TIMEOUT = 10.0  # seconds for each answer, except for the one to the mail itself
+DATA_TIMEOUT = 120.0  # seconds: a server may scan a mail before it answers (RFC 5321, section 4.5.3.2)
+TOO_LARGE = ("5.2.3", "5.3.4")  # RFC 3463: too large for the mailbox, or for the server
 
-Left = dict[str, str]  # addresses that did not get a mail that others got, and what the server said of each
-
-
-class NotSent(Exception):
-    """The server did not take the mail. `str` may be logged: it names no address."""
+Refusals = dict[str, str]  # addresses that did not get a mail that others got, and the server's answer for each
 
 
-class ServerTrouble(NotSent):
-    """The server serves nobody now: no connection, no login, the sender refused. `in_doubt`: it may have the mail."""
+class MailNotSent(Exception):
+    """The server did not take the mail. `str` may be logged: it names no address.
 
-    def __init__(self, why: str, in_doubt: bool = False) -> None:
-        super().__init__(why, in_doubt)
+    `maybe_sent`: the connection broke after the mail was handed over, so the server may have it.
+    """
+
+    maybe_sent = False
+
+
+class ServerUnavailable(MailNotSent):
+    """The server serves nobody now."""
+
+    def __init__(self, why: str, maybe_sent: bool = False) -> None:
+        super().__init__(why, maybe_sent)
         self.why = why
-        self.in_doubt = in_doubt
+        self.maybe_sent = maybe_sent
 
     def __str__(self) -> str:
         return self.why
 
 
-class TryLater(NotSent):
-    """Not this mail, not now (4xx)."""
+class TemporarilyRefused(MailNotSent):
+    """The server may take this mail later (4xx)."""
 
 
-class Refused(NotSent):
-    """These addresses, or this mail to them, for good (5xx). `answer` is the server's."""
+class PermanentlyRefused(MailNotSent):
+    """The server will not take this mail (5xx). `answer` is its answer."""
 
     def __init__(self, answer: str) -> None:
         super().__init__(answer)
@@ -49,17 +61,17 @@ class Refused(NotSent):
         return self.answer.partition(" ")[0]
 
 
-class TooLarge(Refused):
+class MailTooLarge(PermanentlyRefused):
     """The server takes no mail of this size."""
 
 
-def is_for_good(answer: str) -> bool:
-    """Whether an address is refused (5xx), or may get the mail later (4xx)."""
+def is_permanent(answer: str) -> bool:
+    """Whether an address is refused for good (5xx) or may get the mail later (4xx)."""
     return answer.startswith("5")
 
 
 class SmtpSender:
-    """One connection for as many mails as there are; opened with the first, and anew when it broke."""
+    """Opens one connection with the first mail, and another when it broke. A context manager that closes it."""
 
     def __init__(self, smtp_url: SecretStr) -> None:
         self._url = urlsplit(smtp_url.get_secret_value())
@@ -76,49 +88,49 @@ class SmtpSender:
                 self._server.quit()
             self._close()
 
-    def send(self, mail: EmailMessage, to: Sequence[str] | None = None) -> Left:
-        """Once it returns, the server has the mail, for some of the addresses at least. `to`: those, of the mail's.
+    def send(self, mail: EmailMessage, to: Sequence[str] | None = None) -> Refusals:
+        """Return when the server has the mail for at least one address, with the addresses that it refused.
 
-        Raises `ServerTrouble`, `TryLater` and `Refused`.
+        `to` replaces the mail's own addresses. Raises `MailNotSent`.
         """
-        server = self._connected()
+        server = self._connection()
         try:
             left = server.send_message(mail, to_addrs=to)
         except smtplib.SMTPRecipientsRefused as error:
-            raise _of_recipients(error.recipients) from None
+            raise _error_for_recipients(error.recipients) from None
         except smtplib.SMTPSenderRefused as error:
-            if isinstance(answer := _of_answer(error.smtp_code, error.smtp_error), TooLarge):
+            if isinstance(answer := _error_for_answer(error.smtp_code, error.smtp_error), MailTooLarge):
                 raise answer from None
-            raise ServerTrouble(f"the sender was refused: {error.smtp_code}") from None
+            raise ServerUnavailable(f"the sender was refused: {error.smtp_code}") from None
         except smtplib.SMTPNotSupportedError:
-            raise Refused("550 the server takes no address with letters beyond ASCII") from None
+            raise PermanentlyRefused("550 the server takes no address with letters beyond ASCII") from None
         except smtplib.SMTPResponseException as error:
-            raise _of_answer(error.smtp_code, error.smtp_error) from None
+            raise _error_for_answer(error.smtp_code, error.smtp_error) from None
         except (OSError, smtplib.SMTPException) as error:
             self._close()
-            raise ServerTrouble(type(error).__name__, in_doubt=True) from None
-        return {address: _said(code, text) for address, (code, text) in left.items()}
+            raise ServerUnavailable(type(error).__name__, maybe_sent=True) from None
+        return {address: _answer_text(code, text) for address, (code, text) in left.items()}
 
-    def _connected(self) -> smtplib.SMTP:
-        if self._server is None or not _lives(self._server):
+    def _connection(self) -> smtplib.SMTP:
+        if self._server is None or not _is_alive(self._server):
             self._close()
             try:
-                self._server = self._opened()
-                self._secure_and_log_in(self._server)
+                self._server = self._open()
+                self._log_in(self._server)
             except (OSError, smtplib.SMTPException) as error:
                 self._close()
                 code = getattr(error, "smtp_code", "")
-                raise ServerTrouble(f"{type(error).__name__} {code}".strip()) from None
+                raise ServerUnavailable(f"{type(error).__name__} {code}".strip()) from None
         return self._server
 
-    def _opened(self) -> smtplib.SMTP:
+    def _open(self) -> smtplib.SMTP:
         host = self._url.hostname or "127.0.0.1"
         if self._url.scheme == "smtps":
             context = ssl.create_default_context()
-            return _PatientOverTLS(host, self._url.port or 465, timeout=TIMEOUT, context=context)
-        return _Patient(host, self._url.port or 25, timeout=TIMEOUT)
+            return _PatientServerOverTls(host, self._url.port or 465, timeout=TIMEOUT, context=context)
+        return _PatientServer(host, self._url.port or 25, timeout=TIMEOUT)
 
-    def _secure_and_log_in(self, server: smtplib.SMTP) -> None:
+    def _log_in(self, server: smtplib.SMTP) -> None:
         if self._url.scheme == "smtp" and parse_qs(self._url.query).get("starttls") == ["1"]:
             server.starttls(context=ssl.create_default_context())
         if self._url.username:
@@ -130,48 +142,48 @@ class SmtpSender:
             self._server = None
 
 
-class _Patient(smtplib.SMTP):
-    """Gives the server its time to take the mail in."""
+class _PatientServer(smtplib.SMTP):
+    """Waits longer for the answer to the mail itself."""
 
     def data(self, msg: Any) -> tuple[int, bytes]:
         assert self.sock is not None
-        self.sock.settimeout(TIMEOUT_OF_DATA)
+        self.sock.settimeout(DATA_TIMEOUT)
         answer = super().data(msg)
         self.sock.settimeout(TIMEOUT)
         return answer
 
 
-class _PatientOverTLS(_Patient, smtplib.SMTP_SSL):
+class _PatientServerOverTls(_PatientServer, smtplib.SMTP_SSL):
     pass
 
 
-def _lives(server: smtplib.SMTP) -> bool:
+def _is_alive(server: smtplib.SMTP) -> bool:
     try:
         return bool(server.noop()[0] == 250)
     except (OSError, smtplib.SMTPException):
         return False
 
 
-def _of_recipients(answers: dict[str, tuple[int, bytes]]) -> NotSent:
+def _error_for_recipients(answers: dict[str, tuple[int, bytes]]) -> MailNotSent:
     codes = {code for code, _ in answers.values()}
     if 421 in codes:
-        return ServerTrouble("421")
+        return ServerUnavailable("421")
     if all(code >= 500 for code in codes):
-        return Refused("; ".join(_said(*answer) for answer in answers.values()))
-    return TryLater(" ".join(map(str, sorted(codes))))
+        return PermanentlyRefused("; ".join(_answer_text(*answer) for answer in answers.values()))
+    return TemporarilyRefused(" ".join(map(str, sorted(codes))))
 
 
-def _of_answer(code: int, text: bytes | str) -> NotSent:
+def _error_for_answer(code: int, text: bytes | str) -> MailNotSent:
     if code == 421:
-        return ServerTrouble("421")
+        return ServerUnavailable("421")
     if code < 500:
-        return TryLater(str(code))
-    said = _said(code, text)
-    too_large = code == 552 or said.startswith(SIZES, len("5xx "))
-    return TooLarge(said) if too_large else Refused(said)
+        return TemporarilyRefused(str(code))
+    said = _answer_text(code, text)
+    too_large = code == 552 or said.startswith(TOO_LARGE, len("5xx "))
+    return MailTooLarge(said) if too_large else PermanentlyRefused(said)
 
 
-def _said(code: int, text: bytes | str) -> str:
-    """The answer on one line, cut at 200 characters."""
+def _answer_text(code: int, text: bytes | str) -> str:
+    """The answer on one line, cut to 200 characters."""
     plain = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     return " ".join(f"{code} {plain}".split())[:200]

@@ -1,346 +1,361 @@
-"""From what is to be told to letters: the words are `Words`', the choice among them is made here. Pure. No I/O."""
+"""Writes the content of mails, in one company's language. The sentences are in the catalogues. Pure. No I/O."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from mails.content import Attachment, Entry, MailContent, Section, Tone
+from mails.content import AttachedFile, ListItem, MailContent, Section, Tone
+from mails.damage import DAMAGED
+from mails.entities import Entity, entity_of_key
 from mails.items import SHOWN, Item
-from mails.listing import ROOM, as_csv
-from mails.things import Thing, of_key
-from mails.translate import in_swedish
-from mails.words import ENGLISH, Words, plain, sentence
-from mails.words_sv import SWEDISH
+from mails.listing import MAX_BYTES, as_csv
+from messages import Message, Param
+from messages.catalogue import Language, lines, one_line, shown
+from stores.mails import OutageKind
 
-WORDS = {"sv": SWEDISH, "en": ENGLISH}
-WAY_BACK = {"supplierInvoice", "expenses"}  # kinds that go from Fortnox to Moment
-LONGEST_NAME = 160  # characters; Moment lets a customer's name have thousands
+TO_MOMENT = {"supplierInvoice", "expenses"}  # kinds that are transferred from Fortnox to Moment
+SNAPSHOTS = {"customer", "project"}  # kinds that Moment sends whole when they are saved again
+TONES: dict[str, Tone] = {"failed": "action", "held": "waiting", "done": "information"}
 
 
-class History(NamedTuple):
-    """What was told of the same cause before: how many events, and since when; `events`: those of this mail."""
+class Earlier(NamedTuple):
+    """How many events of the same cause earlier mails reported, and since when."""
 
     events: int
-    before: int
     since: datetime
 
 
-class Standstill(NamedTuple):
-    """`next_step`: after how long in all the next mail about it comes; None when none does."""
+class OutageReport(NamedTuple):
+    """A company's outage up to `now`, and the transfers that wait for its end.
 
-    reason: str
+    `next_mail`: how long it has lasted when the next mail about it comes; None when none does. `consent_url` is where
+    the company consents again, where that is known.
+    """
+
+    kind: OutageKind
+    reason: Message
     since: datetime
     now: datetime
     waiting: int
-    next_step: timedelta | None = None
-    link: str = ""
+    next_mail: timedelta | None = None
+    consent_url: str = ""
 
     @property
-    def long(self) -> timedelta:
+    def duration(self) -> timedelta:
         return self.now - self.since
 
 
 class Writer:
-    """Writes to one company, in one language. `room`: how many bytes an attached list may have; 0 for none."""
+    """Writes to one company in one language. An attached list has at most `max_bytes`; with 0 there is none."""
 
-    def __init__(self, company: str, words: Words, room: int = ROOM) -> None:
+    def __init__(self, company: str, language: Language, max_bytes: int = MAX_BYTES) -> None:
         self._company = company
-        self._words = words
-        self._room = room
+        self._language = language
+        self._max_bytes = max_bytes
 
-    def events(self, items: Sequence[Item], history: History) -> MailContent:
-        """Of events with one cause: failed, held, or through with a remark. At least one."""
+    def events(self, items: Sequence[Item], earlier: Earlier | None = None) -> MailContent:
+        """About events with one cause: failed, held, or done with a remark. At least one."""
         status = items[0].record.status
-        tone: Tone = {"held": "waiting", "done": "remark"}.get(status, "stopped")  # type: ignore[assignment]
-        content = MailContent(
-            subject=f"Fortnox: {self._headline(items, history, in_title=False)}",
-            title=sentence(self._headline(items, history, in_title=True)),
-            tone=tone,
-            tag={"waiting": self._words.tag_held, "remark": self._words.tag_remark}.get(tone, self._words.tag_failed),
-            language=self._words.language,
-            facts=self._facts(items, history),
-            footer=(self._words.sent_by.format(company=self._company),),
-        )
-        sections = {"done": self._of_remarks, "held": self._of_held}.get(status, self._of_failed)
-        return self._with_list(replace(content, sections=sections(items, history)), items, history)
+        subject, title = self._headline(items)
+        content = self._content(subject, title, TONES[status], self._event_facts(items, earlier))
+        sections = {"failed": self._of_failed, "held": self._of_held, "done": self._of_remarks}[status]
+        if len(items) == 1:
+            return replace(content, sections=sections(items, ()))
+        closing, file = self._list(items)
+        heading = Message("mail.remarks") if status == "done" else Message("mail.which")
+        which = Section(self.say(heading), items=self._named(items), closing=closing)
+        return replace(content, sections=sections(items, (which,)), file=file)
 
-    def paused(self, still: Standstill, step: int) -> MailContent:
-        words = self._words
-        subject = words.paused_subject if step == 0 else words.paused_again.format(long=words.long(still.long))
-        link = bool(still.link)
-        reconnect = Section(
-            words.reconnect,
-            paragraphs=(words.reconnect_link if link else words.reconnect_how,),
-            command="" if link else f"moment-fortnox companies connect {self._company}",
-            link=still.link,
-        )
-        return self._standstill(
-            still,
-            f"Fortnox: {subject[:1].lower() + subject[1:]}",
-            words.paused_title,
-            "stopped",
-            words.tag_paused,
-            (Section(words.why, self._say(still.reason)), reconnect, self._afterwards(words.paused_kept, still)),
-        )
-
-    def outage(self, still: Standstill) -> MailContent:
-        words = self._words
-        return self._standstill(
-            still,
-            words.outage_subject.format(long=words.long(still.long)),
-            words.outage_title,
-            "waiting",
-            words.tag_outage,
-            (
-                Section(words.why, (words.outage_why.format(since=words.time(still.since)),)),
-                Section(words.what_to_do, (words.outage_to_do,)),
-                self._afterwards(words.outage_kept, still),
-            ),
-        )
-
-    def well(self, still: Standstill, what: str) -> MailContent:
-        words = self._words
-        how = words.well_paused if what == "paused" else words.well_outage
-        goes = words.counted(words.well_goes, still.waiting) if still.waiting else words.well_nothing
-        return MailContent(
-            subject=words.well_subject,
-            title=words.well_title,
-            tone="well",
-            tag=words.tag_well,
-            language=words.language,
-            lead=how.format(since=words.time(still.since), long=words.long(still.long)),
-            facts=((words.company, self._company),),
-            sections=(Section(words.what_to_do, (words.nothing_to_do,)), Section(words.by_itself, (goes,))),
-            footer=(words.sent_by.format(company=self._company),),
-        )
-
-    def undelivered(self, note: str) -> MailContent:
-        """To the operator: an address of the company did not get what its others got."""
-        words = self._words
-        return MailContent(
-            subject=words.undelivered.format(company=self._company),
-            title=words.undelivered.format(company=self._company),
-            tone="waiting",
-            tag=words.tag_remark,
-            language=words.language,
-            lead=note,
-            facts=((words.company, self._company),),
-            footer=(words.sent_by.format(company=self._company),),
-        )
-
-    # The parts of a mail about events
-
-    def _headline(self, items: Sequence[Item], history: History, *, in_title: bool) -> str:
-        words, status = self._words, items[0].record.status
-        if items[0].record.key.split("/")[1:2] == ["invalid"]:
-            return words.counted(words.unreadable, history.events)
-        kind = items[0].thing.kind
-        if kind == "integration" and status != "held":
-            return words.connection_failed if status == "failed" else words.connection_remark
-        what = self._name(items[0]) if history.events == 1 else self._number_of(items, history.events)
-        if status == "failed":
-            title = words.failed_back_title if kind in WAY_BACK else words.failed_title
-            return (title if in_title else words.failed).format(what=what)
-        return words.counted(words.held if status == "held" else words.remark, history.events, what=what)
-
-    def _number_of(self, items: Sequence[Item], n: int) -> str:
-        kinds = {item.thing.kind for item in items}
-        kind = kinds.pop() if len(kinds) == 1 else "event"
-        return f"{self._words.whole(n)} {self._words.kinds[kind][n != 1]}"
-
-    def _facts(self, items: Sequence[Item], history: History) -> tuple[tuple[str, str], ...]:
-        words = self._words
-        first = items[0]
-        facts = [(words.company, self._company)]
-        if history.events == 1:
-            if first.thing.kind != "event":
-                facts.append((words.what, self._name(first)))
-            if first.thing.total is not None:
-                facts.append((words.amount, words.money(first.thing.total, first.thing.currency)))
-            facts.append((words.when, words.time(first.record.settled_at or first.record.accepted_at)))
-            facts.append((words.event, first.record.id))
-        else:
-            facts.append((words.count, self._number_of(items, history.events)))
-        if history.before:
-            told = words.told_before.format(
-                n=words.whole(history.before),
-                total=words.whole(history.before + history.events),
-                since=words.time(history.since),
+    def paused(self, outage: OutageReport, step: int) -> MailContent:
+        """The company must connect again; a reminder from the second step on."""
+        subject = Message("mail.paused") if step == 1 else Message("mail.paused-still", duration=outage.duration)
+        if outage.consent_url:
+            reconnect = self._section(
+                Message("mail.reconnect"), Message("mail.reconnect.link"), link=outage.consent_url
             )
-            facts.append((words.before, told))
-        return tuple(facts)
-
-    def _of_failed(self, items: Sequence[Item], history: History) -> tuple[Section, ...]:
-        words = self._words
-        sections = [*self._why(items), *self._which(items, history), *self._remedy(items)]
-        told = (words.kept, words.more_hourly) if history.events > 1 else (words.kept,)
-        sections.append(self._behind(items, told))
-        sections.append(self._again(items, history))
-        return tuple(sections)
-
-    def _of_held(self, items: Sequence[Item], history: History) -> tuple[Section, ...]:
-        words = self._words
-        if items[0].record.blocker.split("/")[1:2] == ["access"]:
-            then = words.part_closed
-        elif history.events == 1:
-            then = words.goes_on_after.format(blocker=self._call(of_key(items[0].record.blocker)))
         else:
-            then = words.go_on_after
+            command = f"moment-fortnox companies connect {self._company}"
+            reconnect = self._section(Message("mail.reconnect"), Message("mail.reconnect.how"), command=command)
+        return self._about_outage(
+            outage,
+            self._content(subject, Message("mail.paused.title"), "action"),
+            Section(self.say(Message("mail.why")), self._lines(outage.reason)),
+            reconnect,
+            kept=Message("mail.paused.kept"),
+        )
+
+    def unavailable(self, outage: OutageReport) -> MailContent:
+        """Fortnox does not answer; nobody has to do anything."""
+        subject = Message("mail.unavailable", duration=outage.duration)
+        return self._about_outage(
+            outage,
+            self._content(subject, Message("mail.unavailable.title"), "waiting", prefixed=False),
+            self._section(Message("mail.why"), Message("mail.unavailable.why", since=outage.since)),
+            self._section(Message("mail.what-to-do"), Message("mail.unavailable.what-to-do")),
+            kept=Message("mail.unavailable.kept"),
+        )
+
+    def recovered(self, outage: OutageReport) -> MailContent:
+        """The end of an outage that was mailed about."""
+        if outage.kind == "paused":
+            title = Message("mail.recovered.paused")
+            lead = Message("mail.recovered.paused.since", since=outage.since, duration=outage.duration)
+        else:
+            title = Message("mail.recovered.unavailable", duration=outage.duration)
+            lead = Message("mail.recovered.unavailable.since", since=outage.since)
+        waiting = outage.waiting
+        goes_on = Message("mail.recovered.waiting", n=waiting) if waiting else Message("mail.recovered.nothing-waits")
+        return replace(
+            self._content(title, title, "recovered", prefixed=False),
+            lead=self.say(lead),
+            sections=(self._section(Message("mail.automatically"), goes_on, Message("mail.recovered.what-to-do")),),
+        )
+
+    def undelivered(self) -> MailContent:
+        """To the operator: an address of the company did not get a mail that its other addresses got."""
+        title = Message("mail.undelivered", company=self._company)
+        return self._content(title, title, "information")
+
+    # Parts that every mail has
+
+    def _content(
+        self,
+        subject: Message,
+        title: Message,
+        tone: Tone,
+        facts: Iterable[tuple[Message, Param]] = (),
+        *,
+        prefixed: bool = True,
+    ) -> MailContent:
+        """`prefixed`: the subject needs a word that the mail is about Fortnox."""
+        company = (Message("mail.fact.company"), self._company)
+        return MailContent(
+            subject=self.say(Message("mail.subject", headline=subject) if prefixed else subject),
+            title=_capitalized(self.say(title)),
+            tone=tone,
+            tag=self.say(Message(f"mail.tag.{tone}")),
+            language=self._language,
+            facts=tuple((self.say(label), self.say(value)) for label, value in (company, *facts)),
+            footer=(self.say(Message("mail.sent-by", company=self._company)),),
+        )
+
+    def _section(self, heading: Message, *paragraphs: Message, command: str = "", link: str = "") -> Section:
+        return Section(self.say(heading), tuple(map(self.say, paragraphs)), command=command, link=link)
+
+    def say(self, value: Param) -> str:
+        return shown(value, self._language)
+
+    def _lines(self, message: Message) -> tuple[str, ...]:
+        return tuple(lines(message, self._language))
+
+    # Mails about events
+
+    def _headline(self, items: Sequence[Item]) -> tuple[Message, Message]:
+        """The subject and the title."""
+        n, kind, status = len(items), items[0].entity.kind, items[0].record.status
+        if _is_unreadable(items[0]) or items[0].record.code == DAMAGED:
+            damaged = Message("mail.unreadable", n=n) if _is_unreadable(items[0]) else Message("mail.damaged", n=n)
+            return damaged, damaged
+        if kind == "integration" and status == "failed":
+            return Message("mail.connection-failed"), Message("mail.connection-failed.title")
+        if kind == "integration" and status == "done":
+            return Message("mail.connection-remark"), Message("mail.connection-remark.title")
+        if kind == "expenses" and status == "failed":
+            return Message("mail.import-failed"), Message("mail.import-failed.title")
+        what = items[0].entity.label if n == 1 else _count(items)
+        if status == "failed":
+            to_moment = Message("mail.failed-to-moment", what=what)
+            if kind in TO_MOMENT:
+                return to_moment, to_moment
+            return Message("mail.failed", what=what), Message("mail.failed.title", what=what)
+        headline = Message("mail.held", n=n, what=what) if status == "held" else Message("mail.remark", n=n, what=what)
+        return headline, headline
+
+    def _event_facts(self, items: Sequence[Item], earlier: Earlier | None) -> Iterable[tuple[Message, Param]]:
+        record, entity = items[0].record, items[0].entity
+        if len(items) > 1:
+            yield Message("mail.fact.count"), _count(items)
+        else:
+            if entity.kind != "event":
+                yield Message("mail.fact.what"), entity.label
+            if entity.amount:
+                yield Message("mail.fact.amount"), entity.amount
+            if record.code != DAMAGED:
+                yield Message("mail.fact.when"), record.settled_at or record.accepted_at
+            yield Message("mail.fact.event"), record.id
+        if earlier and earlier.events:
+            total = earlier.events + len(items)
+            yield (
+                Message("mail.fact.earlier"),
+                Message("mail.earlier", before=earlier.events, since=earlier.since, total=total),
+            )
+
+    def _of_failed(self, items: Sequence[Item], which: tuple[Section, ...]) -> tuple[Section, ...]:
+        if items[0].record.code == DAMAGED:
+            return (*self._why(items), *which, *self._remedy(items), self._retry(items))
+        kept = (Message("mail.kept"), Message("mail.gathered")) if len(items) > 1 else (Message("mail.kept"),)
         return (
             *self._why(items),
-            *self._which(items, history),
+            *which,
             *self._remedy(items),
-            self._behind(items, (then, words.kept)),
+            self._behind(items, *kept),
+            self._retry(items),
         )
 
-    def _of_remarks(self, items: Sequence[Item], history: History) -> tuple[Section, ...]:
-        words = self._words
-        remarks = (
-            Section(words.remarks, self._say(items[0].record.reason))
-            if history.events == 1
-            else Section(words.remarks, entries=self._entries(items, history))
+    def _of_held(self, items: Sequence[Item], which: tuple[Section, ...]) -> tuple[Section, ...]:
+        blocker = items[0].record.blocker
+        if blocker.split("/")[1:2] == ["access"]:
+            then = Message("mail.part-closed")
+        elif len(items) == 1:
+            then = Message("mail.retried-after", blocker=entity_of_key(blocker).label)
+        else:
+            then = Message("mail.each-retried-after")
+        return (
+            *self._why(items),
+            *which,
+            *self._remedy(items),
+            self._behind(items, then, Message("mail.kept")),
         )
-        remedies = self._remedy(items)
-        connection = items[0].thing.kind == "integration"
-        after = words.goes_on_with_remark if connection else words.nothing_to_do_for_remark
-        return (remarks, *(remedies or (Section(words.by_itself, (after,)),)))
+
+    def _of_remarks(self, items: Sequence[Item], which: tuple[Section, ...]) -> tuple[Section, ...]:
+        remarks = which or (Section(self.say(Message("mail.remarks")), self._lines(items[0].record.reason)),)
+        if remedy := self._remedy(items):
+            return (*remarks, *remedy)
+        on_connection = items[0].entity.kind == "integration"
+        then = Message("mail.remark-on-connection") if on_connection else Message("mail.remark-harmless")
+        return (*remarks, self._section(Message("mail.automatically"), then))
 
     def _why(self, items: Sequence[Item]) -> tuple[Section, ...]:
-        """What all say is said once; what differs stands with each in the list."""
-        reason = self._say(items[0].record.reason) if _same(items, "reason") else ()
-        said = self._of_fortnox(items[0]) if _same(items, "said", "reason") else ()
-        return (Section(self._words.why, reason + said),) if reason + said else ()
+        """What is the same for all events. What differs is with each event in the list."""
+        reason = self._lines(items[0].record.reason) if _same_reason(items) else ()
+        fortnox = self._of_fortnox(items[0]) if _same_reason(items) and _same_answer(items) else ()
+        return (Section(self.say(Message("mail.why")), reason + fortnox),) if reason + fortnox else ()
 
     def _of_fortnox(self, item: Item) -> tuple[str, ...]:
-        """Fortnox's own words, unless the reason has them already, and its code."""
-        words, record = self._words, item.record
-        code = record.code.rpartition(" ")[2]  # of `period-locked 2000401` Fortnox's part
-        said = "" if record.said in record.reason else plain(record.said)
-        if said and code:
-            return (words.fortnox_says.format(said=said, code=code),)
-        if said:
-            return (words.fortnox_says_only.format(said=said),)
-        return (words.code_only.format(code=code),) if code and code not in record.reason else ()
+        """Fortnox's own words and its code, unless the reason quotes them."""
+        record = item.record
+        code = record.code.rpartition(" ")[2]  # Fortnox's part of `period-locked 2000401`
+        answer = "" if _quotes(record.reason, record.said) else record.said
+        if answer and code:
+            return (self.say(Message("mail.fortnox-says-with-code", said=answer, code=code)),)
+        if answer:
+            return (self.say(Message("mail.fortnox-says", said=answer)),)
+        return (self.say(Message("mail.code", code=code)),) if code and not _quotes(record.reason, code) else ()
 
-    def _which(self, items: Sequence[Item], history: History) -> tuple[Section, ...]:
-        if history.events == 1:
-            return ()
-        return (Section(self._words.which, entries=self._entries(items, history)),)
-
-    def _entries(self, items: Sequence[Item], history: History) -> tuple[Entry, ...]:
-        reasons, said = not _same(items, "reason"), not _same(items, "said", "reason")
-        entries = [
-            Entry(
-                self._name(item, amount=True),
-                (self._say(item.record.reason) if reasons else ()) + (self._of_fortnox(item) if said else ()),
+    def _named(self, items: Sequence[Item]) -> tuple[ListItem, ...]:
+        """The first events by name, each with what the mail does not say of all."""
+        reasons, answers = not _same_reason(items), not (_same_reason(items) and _same_answer(items))
+        named = [
+            ListItem(
+                self.say(_with_amount(item.entity)),
+                (self._lines(item.record.reason) if reasons else ()) + (self._of_fortnox(item) if answers else ()),
             )
             for item in items[:SHOWN]
         ]
-        if history.events > len(entries):
-            entries.append(Entry(self._words.and_more.format(n=self._words.whole(history.events - len(entries)))))
-        return tuple(entries)
+        return (*named, *self._more(len(items) - len(named)))
 
     def _remedy(self, items: Sequence[Item]) -> tuple[Section, ...]:
-        remedies = dict.fromkeys(line for item in items[:SHOWN] for line in self._say(item.record.remedy))
-        return (Section(self._words.what_to_do, tuple(remedies)),) if remedies else ()
+        remedies = tuple(dict.fromkeys(line for item in items[:SHOWN] for line in self._lines(item.record.remedy)))
+        return (Section(self.say(Message("mail.what-to-do")), remedies),) if remedies else ()
 
-    def _behind(self, items: Sequence[Item], told: tuple[str, ...]) -> Section:
-        """What goes on by itself afterwards, by name."""
-        words = self._words
+    def _behind(self, items: Sequence[Item], *paragraphs: Message) -> Section:
+        """What happens automatically: these paragraphs, and what continues afterwards, by name."""
         waiting = sum(item.behind for item in items)
         if not waiting:
-            return Section(words.by_itself, told)
-        named = [one for item in items[:SHOWN] for one in item.behind_first][:SHOWN]
-        entries = [Entry(self._call(one)) for one in named]
-        if waiting > len(named):
-            entries.append(Entry(words.and_more.format(n=words.whole(waiting - len(named)))))
-        told += (words.counted(words.behind if len(items) == 1 else words.behind_all, waiting),)
-        return Section(words.by_itself, told, entries=tuple(entries))
+            return self._section(Message("mail.automatically"), *paragraphs)
+        one = len(items) == 1
+        waits = Message("mail.behind-one", n=waiting) if one else Message("mail.behind-several", n=waiting)
+        named = [entity for item in items[:SHOWN] for entity in item.behind_first][:SHOWN]
+        listed = [ListItem(self.say(entity.label)) for entity in named]
+        section = self._section(Message("mail.automatically"), *paragraphs, waits)
+        return replace(section, items=(*listed, *self._more(waiting - len(named))))
 
-    def _again(self, items: Sequence[Item], history: History) -> Section:
-        words, record = self._words, items[0].record
-        event_id = shlex.quote(record.id)  # a producer's, and somebody will paste the command
-        if record.key.split("/")[1:2] == ["invalid"]:
+    def _more(self, n: int) -> tuple[ListItem, ...]:
+        return (ListItem(self.say(Message("mail.and-more", n=n))),) if n > 0 else ()
+
+    def _retry(self, items: Sequence[Item]) -> Section:
+        record = items[0].record
+        event_id = shlex.quote(one_line(record.id))  # a producer's, and somebody will paste the command
+        if _is_unreadable(items[0]) or record.code == DAMAGED:
             command = f"moment-fortnox events show {self._company} {event_id}"
-            return Section(words.retry, (words.resend,), command=command)
-        snapshots = all(item.thing.kind in {"customer", "project"} for item in items)
-        same = f"--code {shlex.quote(record.code)}" if record.code else f"--like {event_id}"
-        which = event_id if history.events == 1 else f"--all-failed {same}"
-        return Section(
-            words.retry,
-            (words.retry_snapshot if snapshots else words.retry_other,),
-            command=f"moment-fortnox events retry {self._company} {which}",
-        )
+            return self._section(Message("mail.details"), Message("mail.show-event"), command=command)
+        same_cause = f"--code {shlex.quote(record.code)}" if record.code else f"--like {event_id}"
+        which = event_id if len(items) == 1 else f"--all-failed {same_cause}"
+        snapshots = all(item.entity.kind in SNAPSHOTS for item in items)
+        how = Message("mail.retry-snapshots") if snapshots else Message("mail.retry-others")
+        command = f"moment-fortnox events retry {self._company} {which}"
+        return self._section(Message("mail.retry"), how, command=command)
 
-    def _with_list(self, content: MailContent, items: Sequence[Item], history: History) -> MailContent:
-        if history.events == 1:
-            return content
-        words = self._words
+    def _list(self, items: Sequence[Item]) -> tuple[str, AttachedFile | None]:
+        """A sentence about the attached list, and the list."""
         day = max(item.record.settled_at or item.record.accepted_at for item in items).date().isoformat()
-        name = words.list_name.format(company=self._company, date=day)
-        file, listed = as_csv(items, words, self._room)
-        told = words.list_attached.format(name=name)
-        if listed < len(items):
-            parts = (words.list_cut if listed else words.list_left_out, words.list_elsewhere)
-            fields = {"name": name, "n": words.whole(listed), "left": words.whole(len(items) - listed)}
-            told = " ".join(parts).format(company=self._company, status=items[0].record.status, **fields)
-        sections = [
-            replace(one, after=told) if one.heading in {words.which, words.remarks} else one for one in content.sections
-        ]
-        attachment = Attachment(name, file) if listed else None
-        return replace(content, sections=tuple(sections), attachment=attachment)
+        name = f"fortnox-{self._company}-{day}.csv"
+        content, listed = as_csv(items, self._language, self._max_bytes)
+        if listed == len(items):
+            return self.say(Message("mail.list.attached", name=name)), AttachedFile(name, content)
+        elsewhere = Message("mail.list.elsewhere", company=self._company, status=items[0].record.status)
+        if not listed:
+            return self.say(Message.join(Message("mail.list.left-out"), elsewhere)), None
+        cut = Message("mail.list.cut", name=name, listed=listed, left=len(items) - listed)
+        return self.say(Message.join(cut, elsewhere)), AttachedFile(name, content)
 
-    # The parts of a mail about a standstill
+    # Mails about outages
 
-    def _standstill(
-        self, still: Standstill, subject: str, title: str, tone: Tone, tag: str, sections: tuple[Section, ...]
+    def _about_outage(
+        self, outage: OutageReport, content: MailContent, *sections: Section, kept: Message
     ) -> MailContent:
-        words = self._words
-        return MailContent(
-            subject=subject,
-            title=title,
-            tone=tone,
-            tag=tag,
-            language=words.language,
-            facts=(
-                (words.company, self._company),
-                (words.since, words.time(still.since)),
-                (words.waiting, words.counted(words.waiting_events, still.waiting)),
-            ),
-            sections=sections,
-            footer=(words.sent_by.format(company=self._company),),
+        after = outage.next_mail
+        next_mail = Message("mail.next-mail", duration=after) if after else Message("mail.last-mail")
+        facts = (
+            *content.facts,
+            (self.say(Message("mail.fact.since")), self.say(outage.since)),
+            (self.say(Message("mail.fact.waiting")), self.say(Message("mail.transfers", n=outage.waiting))),
         )
-
-    def _afterwards(self, kept: str, still: Standstill) -> Section:
-        words = self._words
-        after = still.next_step
-        told = words.told_no_more if after is None else words.told_next.format(long=words.long(after))
-        return Section(words.by_itself, (kept, told))
-
-    # What things are called
-
-    def _name(self, item: Item, *, amount: bool = False) -> str:
-        name = self._call(item.thing)
-        if amount and item.thing.total is not None:
-            name += f", {self._words.money(item.thing.total, item.thing.currency)}"
-        return name
-
-    def _call(self, about: Thing) -> str:
-        """`faktura 1001 till Skånska Bygg AB`, on one line."""
-        words = self._words
-        name = " ".join(part for part in (words.kinds[about.kind][0], about.number, about.name) if part)
-        if about.customer:
-            whom = about.customer_name or words.customer_number.format(number=about.customer)
-            name = words.to_customer.format(thing=name, customer=whom)
-        return plain(name)[:LONGEST_NAME]
-
-    def _say(self, text: str) -> tuple[str, ...]:
-        """Line by line: what differs between two invoices comes as a list."""
-        said = in_swedish(text) if self._words.language == "sv" else text
-        return tuple(plain(line) for line in said.split("\n") if line.strip())
+        automatically = self._section(Message("mail.automatically"), kept, next_mail)
+        return replace(content, facts=facts, sections=(*sections, automatically))
 
 
-def _same(items: Sequence[Item], *fields: Literal["reason", "said"]) -> bool:
-    return len({tuple(getattr(item.record, name) for name in fields) for item in items}) == 1
+def _is_unreadable(item: Item) -> bool:
+    return item.record.key.split("/")[1:2] == ["invalid"]
+
+
+def _same_reason(items: Sequence[Item]) -> bool:
+    return all(item.record.reason == items[0].record.reason for item in items)
+
+
+def _same_answer(items: Sequence[Item]) -> bool:
+    return all(item.record.said == items[0].record.said for item in items)
+
+
+def _count(items: Sequence[Item]) -> Message:
+    """`47 invoices`; `47 items` where they are of several kinds."""
+    kinds = {item.entity.kind for item in items}
+    kind = kinds.pop() if len(kinds) == 1 else "event"
+    return Message("mail.entity.several", n=len(items), noun=Message(f"noun.{kind}", n=len(items)))
+
+
+def _with_amount(entity: Entity) -> Message:
+    if entity.amount is None:
+        return entity.label
+    return Message("mail.entity.with-amount", what=entity.label, amount=entity.amount)
+
+
+def _quotes(message: Message, value: str) -> bool:
+    """Whether the value is in one of the message's parameters."""
+    return any(value in text for text in _texts(message))
+
+
+def _texts(message: Message) -> Iterable[str]:
+    for part in message.parts:
+        for param in part.params.values():
+            match param:
+                case str():
+                    yield param
+                case Message():
+                    yield from _texts(param)
+
+
+def _capitalized(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -8,20 +8,24 @@ from typing import NamedTuple
 from fortnox.models import Invoice, InvoiceRow
 from fortnox.payloads import InvoicePayload, InvoiceRowPayload
 from mappers.totals import ZERO, expected_total, to_ore
+from messages import Message, Money, Param
 
-MOST_ROWS = 20  # told; an invoice has up to 500
-NOTHING = "nothing"
+MOST_ROWS = 20  # shown; an invoice has up to 500
+NOTHING_THERE = Message("comparison.nothing")
 WHOLE_KRONA = Decimal(1)
 RATE_DIGITS = 10_000  # a rate that differs by less than 0.01 % was only rounded
 
 
 class Difference(NamedTuple):
-    what: str
-    in_fortnox: str
-    billed: str
+    """Something that the two sides say, whether or not they say the same."""
 
-    def __str__(self) -> str:
-        return f"{self.what}: {self.in_fortnox} in Fortnox, {self.billed} in Moment"
+    what: Message
+    in_fortnox: Param
+    billed: Param
+
+    @property
+    def message(self) -> Message:
+        return Message("comparison.difference", what=self.what, there=self.in_fortnox, billed=self.billed)
 
     @property
     def real(self) -> bool:
@@ -29,7 +33,7 @@ class Difference(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """`head` differs; `rows` are all rows of a short invoice, for reading beside each other."""
+    """`head`: what differs on the invoice itself. `rows`: all rows, equal ones too, to be read beside each other."""
 
     head: tuple[Difference, ...]
     rows: tuple[Difference, ...]
@@ -38,58 +42,72 @@ class Comparison(NamedTuple):
     def equal(self) -> bool:
         return not self.head and not any(row.real for row in self.rows)
 
-    def __str__(self) -> str:
-        rows = self.rows if len(self.rows) <= MOST_ROWS else [row for row in self.rows if row.real]
-        more = [f"and {len(rows) - MOST_ROWS} more rows"] if len(rows) > MOST_ROWS else []
-        return "\n".join(map(str, [*self.head, *rows[:MOST_ROWS], *more]))
+    @property
+    def message(self) -> Message:
+        """A line for each difference; of a long invoice only the rows that differ, and at most `MOST_ROWS`."""
+        rows = self.rows if len(self.rows) <= MOST_ROWS else tuple(row for row in self.rows if row.real)
+        shown = [one.message for one in (*self.head, *rows[:MOST_ROWS])]
+        if len(rows) > MOST_ROWS:
+            shown.append(Message("comparison.more-rows", n=len(rows) - MOST_ROWS))
+        return Message.join(*shown)
 
 
 def compare(found: Invoice, sent: InvoicePayload) -> Comparison:
-    """`found`, as Fortnox answered it, beside what was sent, whose rows come to what was billed.
+    """Compares `found`, as Fortnox answered it, with what was sent, whose rows come to what was billed.
 
     A company may have Fortnox round to whole kronor: `RoundOff` says by how much, and that is no difference.
     """
     rows = zip_longest(found.invoice_rows, sent.invoice_rows)
-    told = (Difference(f"Row {place}", *map(_row, pair)) for place, pair in enumerate(rows, 1))
-    return Comparison(tuple(filter(lambda one: one.real, _head(found, sent))), tuple(told))
-
-
-def money(amount: Decimal) -> str:
-    return f"{amount:,.2f}".replace(",", " ")
+    listed = (
+        Difference(Message("comparison.row", number=str(place)), _row(theirs, sent.currency), _row(ours, sent.currency))
+        for place, (theirs, ours) in enumerate(rows, 1)
+    )
+    return Comparison(tuple(filter(lambda one: one.real, _head(found, sent))), tuple(listed))
 
 
 def _head(found: Invoice, sent: InvoicePayload) -> Iterator[Difference]:
     expected = expected_total(sent)
-    yield Difference("Customer", found.customer_number, sent.customer_number)
+    currency = sent.currency
+    yield Difference(Message("comparison.customer"), found.customer_number, sent.customer_number)
     if found.currency is not None or sent.currency_rate is not None:
-        yield Difference("Currency", found.currency or NOTHING, sent.currency)
+        yield Difference(Message("comparison.currency"), found.currency or NOTHING_THERE, currency)
     if sent.currency_rate is not None:
         yield from _rate(found, sent.currency_rate)
     round_off = found.round_off if abs(found.round_off) < WHOLE_KRONA else ZERO
-    total = f"{money(expected.total)} {sent.currency}"
-    yield Difference("Total", f"{money(found.total - round_off)} {sent.currency}", total)
+    yield Difference(
+        Message("comparison.total"), Money(found.total - round_off, currency), Money(expected.total, currency)
+    )
     if found.total_vat is not None:
-        yield Difference("VAT", money(found.total_vat), money(expected.vat))
-    yield Difference("Freight", money(found.freight), money(sent.freight))
-    yield Difference("Administration fee", money(found.administration_fee), money(sent.administration_fee))
+        yield Difference(Message("comparison.vat"), Money(found.total_vat, currency), Money(expected.vat, currency))
+    yield Difference(Message("comparison.freight"), Money(found.freight, currency), Money(sent.freight, currency))
+    yield Difference(
+        Message("comparison.administration-fee"),
+        Money(found.administration_fee, currency),
+        Money(sent.administration_fee, currency),
+    )
 
 
 def _rate(found: Invoice, sent: Decimal) -> Iterator[Difference]:
     """What one of the currency costs: Fortnox's rate is for as many as its unit says, which may be the register's."""
+    what = Message("comparison.currency-rate")
     if not found.currency_rate or not found.currency_unit:
-        yield Difference("Currency rate", NOTHING, f"{sent:f}")
+        yield Difference(what, NOTHING_THERE, sent)
     elif abs((rate := found.currency_rate / found.currency_unit) - sent) * RATE_DIGITS > sent:
-        yield Difference("Currency rate", f"{rate:f}", f"{sent:f}")
+        yield Difference(what, rate, sent)
 
 
-def _row(row: InvoiceRow | InvoiceRowPayload | None) -> str:
-    """What a row books, in words that are equal exactly when the rows are."""
+def _row(row: InvoiceRow | InvoiceRowPayload | None, currency: str) -> Message:
+    """What a row books: equal messages are equal bookings."""
     if row is None:
-        return NOTHING
+        return NOTHING_THERE
     if isinstance(row, InvoiceRowPayload):
         net = to_ore(row.price * Decimal(row.delivered_quantity))
     else:
         excluding = row.total if row.total_excluding_vat is None else row.total_excluding_vat
         net = ZERO if excluding is None else excluding
-    vat = ZERO if row.vat is None else row.vat
-    return f"{money(net + 0)} on account {row.account_number} with {vat.normalize():f} % VAT"
+    return Message(
+        "comparison.row-books",
+        amount=Money(net + 0, currency),
+        account=str(row.account_number),
+        rate=ZERO if row.vat is None else row.vat,
+    )

@@ -7,9 +7,8 @@ from mappers.mapped import LEFT_OUT, Mapped, Maybe, Notice, given, sent
 from mappers.numbers import customer_number
 from mappers.organisation import LONGEST, looks_swedish, swedish_form
 from mappers.text import clean, fitted
+from messages import Message
 from moment.events import Customer
-
-STAYS = "It was left out; what Fortnox holds there stays as it was. Correct it in Moment."
 
 
 def to_customer(customer: Customer) -> Mapped[CustomerPayload]:
@@ -42,8 +41,7 @@ def _name(customer: Customer, notices: list[Notice]) -> str:
     name = fitted(customer.name, 1024)
     if name:
         return name
-    what = f"The name {customer.name!r} holds no character that Fortnox takes; the customer number stands in for it."
-    notices.append(Notice("customer.name", customer.name, f"{what} Give the customer a name in Moment."))
+    notices.append(Notice("customer.name", customer.name, Message("customer.name-unusable", name=customer.name)))
     return customer.customer_number
 
 
@@ -55,14 +53,14 @@ def _organisation_number(customer: Customer, notices: list[Notice]) -> Maybe:
     if country in {"", "SE"} and (swedish := swedish_form(text)):
         return swedish
     if country == "SE":
-        fault = "is not a valid Swedish organisation number (ten digits, the last a check digit)"
+        message = Message("customer.organisation-number-invalid", value=value)
     elif not country and looks_swedish(text):
-        fault = "looks like a Swedish organisation number, but its check digit is wrong (a foreign one needs a country)"
+        message = Message("customer.organisation-number-mistyped", value=value)
     elif len(text) > LONGEST:
-        fault = f"is longer than the {LONGEST} characters that Fortnox takes as organisation number"
+        message = Message("customer.organisation-number-too-long", value=value, most=str(LONGEST))
     else:
         return text
-    notices.append(Notice("customer.organizationNumber", value, f"{value!r} {fault}. {STAYS}"))
+    notices.append(Notice("customer.organizationNumber", value, message))
     return LEFT_OUT
 
 
@@ -71,8 +69,8 @@ def _zip_code(value: Maybe, notices: list[Notice]) -> Maybe:
         return value
     short = fitted(value, 10)
     if short != clean(value):
-        what = f"{value!r} is longer than the 10 characters that Fortnox takes as zip code"
-        notices.append(Notice("customer.address.zipCode", value, f"{what}; {short!r} was sent. Correct it in Moment."))
+        message = Message("customer.zip-code-too-long", value=value, sent=short)
+        notices.append(Notice("customer.address.zipCode", value, message))
     return short or None
 
 
@@ -82,9 +80,11 @@ def _country_code(value: Maybe, notices: list[Notice]) -> Maybe:
     code = value.upper()
     if code in COUNTRY_CODES:
         return code
-    meant = f" {MEANT[code]} may be meant." if code in MEANT else ""
-    what = f"{value!r} is not a country code of ISO 3166.{meant} {STAYS}"
-    notices.append(Notice("customer.address.countryCode", value, what))
+    if code in MEANT:
+        message = Message("customer.country-code-mistaken", value=value, meant=MEANT[code])
+    else:
+        message = Message("customer.country-code-unknown", value=value)
+    notices.append(Notice("customer.address.countryCode", value, message))
     return LEFT_OUT
 
 
@@ -94,6 +94,5 @@ def _email(value: Maybe, notices: list[Notice]) -> Maybe:
     address = mail_address(value)
     if address is not None:
         return address
-    what = f"{value!r} is not one e-mail address that Fortnox can hold. {STAYS}"
-    notices.append(Notice("customer.email", value, what))
+    notices.append(Notice("customer.email", value, Message("customer.email-unusable", value=value)))
     return LEFT_OUT

@@ -13,22 +13,30 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+from messages import Message, Money
+
 
 class Unmappable(Exception):
     """The value at `path` (as the event spells it: `invoice.lines.0.accountNumber`) has this `problem`.
 
-    `remedy` says what to do about it, in a sentence of its own; it is not part of the text of the error.
+    `remedy` says what to do about it.
     """
 
-    def __init__(self, path: str, value: str, problem: str, remedy: str) -> None:
+    def __init__(self, path: str, value: str, problem: Message, remedy: Message) -> None:
         super().__init__(path, value, problem, remedy)
         self.path = path
         self.value = value
         self.problem = problem
         self.remedy = remedy
 
+    @property
+    def message(self) -> Message:
+        """The problem with its place and the value."""
+        return Message("mapping.problem", path=self.path, value=self.value, problem=self.problem)
+
     def __str__(self) -> str:
-        return f"{self.path} {self.value!r}: {self.problem}"
+        """For a log: without the value."""
+        return f"{self.path}: {self.problem.key}"
 
 
 class BadNumber(Unmappable):
@@ -58,23 +66,27 @@ class AccountSum(NamedTuple):
     vat_percentage: Decimal
     amount: Decimal
 
-    def __str__(self) -> str:
-        return f"{self.account} at {self.vat_percentage:f} %: {self.amount}"
+    def message(self, currency: str) -> Message:
+        return Message(
+            "mapping.account-sum", account=self.account, rate=self.vat_percentage, amount=Money(self.amount, currency)
+        )
 
 
 class TotalsDiffer(Unmappable):
     """The total that was billed (`billed`) and what the lines come to including VAT (`computed`) differ too much."""
 
     def __init__(self, billed: Decimal, computed: Decimal, currency: str, sums: Sequence[AccountSum]) -> None:
-        by_account = "; ".join(map(str, sums))
         super().__init__(
             "invoice.totalIncludingVat",
             str(billed),
-            f"{billed} {currency} was billed, but the lines come to {computed} {currency} including VAT: "
-            f"{abs(billed - computed)} apart, which rounding does not explain. "
-            f"The lines by account, excluding VAT: {by_account}",
-            "Nothing was sent to Fortnox. Check the amounts and VAT rates of the lines in Moment; "
-            "if they are wrong, credit the invoice there and bill it anew.",
+            Message(
+                "mapping.totals-differ",
+                billed=Money(billed, currency),
+                computed=Money(computed, currency),
+                apart=Money(abs(billed - computed), currency),
+                sums=tuple(one.message(currency) for one in sums),
+            ),
+            Message("mapping.totals-differ.remedy"),
         )
         self.args = (billed, computed, currency, sums)  # what unpickling calls the class with
         self.billed = billed

@@ -11,6 +11,7 @@ from mappers.mapped import LEFT_OUT, LeftOut, Mapped, Maybe, Notice, sent
 from mappers.numbers import customer_number, project_number
 from mappers.rows import to_rows
 from mappers.text import fitted
+from messages import Message
 from moment.events import Invoice
 
 LEDGER_CURRENCY = "SEK"  # Fortnox keeps its books in kronor
@@ -70,16 +71,15 @@ def _is_credit_note(invoice: Invoice) -> bool:
         raise BadCreditNote(
             "invoice.totalIncludingVat",
             str(invoice.total_including_vat),
-            f"a credit note of invoice {invoice.credited_invoice_number} cannot have a positive total: "
-            "it would bill the customer again",
-            "Send the credit note with negative amounts, or without a credited invoice number if it is none.",
+            Message("invoice.credit-note-positive", number=str(invoice.credited_invoice_number)),
+            Message("invoice.credit-note-positive.remedy"),
         )
     if invoice.credited_invoice_number == invoice.invoice_number:
         raise BadCreditNote(
             "invoice.creditedInvoiceNumber",
             str(invoice.credited_invoice_number),
-            "a credit note cannot credit itself",
-            "Send the number of the invoice that is credited.",
+            Message("invoice.credits-itself"),
+            Message("invoice.credits-itself.remedy"),
         )
     return True
 
@@ -92,8 +92,8 @@ def _currency_rate(invoice: Invoice, options: InvoiceOptions) -> Decimal | LeftO
         raise NoCurrencyRate(
             "invoice.currencyRate",
             invoice.currency_code,
-            "neither the event nor the currency register in Fortnox has a rate for this currency",
-            f"Add {invoice.currency_code} with its rate to the currencies in Fortnox, then retry the event.",
+            Message("invoice.no-currency-rate"),
+            Message("invoice.no-currency-rate.remedy", currency=invoice.currency_code),
         )
     return rate
 
@@ -105,17 +105,16 @@ def _ocr(invoice: Invoice, credit: bool, notices: list[Notice]) -> Maybe:
     digits = "".join(invoice.payment_id.split())  # spaces are how it is printed
     if digits.isascii() and digits.isdigit() and 2 <= len(digits) <= LONGEST_OCR and luhn.is_valid(digits):
         return digits
-    what = f"The payment id {invoice.payment_id!r} is not an OCR number (2 to 25 digits, the last a check digit)"
-    then = "Fortnox gave the invoice its own. A payment with Moment's number has to be matched by hand."
-    notices.append(Notice("invoice.paymentId", invoice.payment_id, f"{what}; {then}"))
+    message = Message("invoice.payment-id-unusable", value=invoice.payment_id)
+    notices.append(Notice("invoice.paymentId", invoice.payment_id, message))
     return LEFT_OUT
 
 
 def _check_due_date(invoice: Invoice, credit: bool, notices: list[Notice]) -> None:
     """A finalized invoice cannot be changed in Moment: an odd due date is told, and sent as it is."""
     if invoice.due_date < invoice.invoice_date and not credit:
-        what = f"The due date {invoice.due_date} is before the invoice date {invoice.invoice_date}"
-        notices.append(Notice("invoice.dueDate", invoice.due_date.isoformat(), f"{what}; both were sent as they are."))
+        message = Message("invoice.due-before-date", due=invoice.due_date, date=invoice.invoice_date)
+        notices.append(Notice("invoice.dueDate", invoice.due_date.isoformat(), message))
 
 
 def _project(invoice: Invoice) -> str | None:

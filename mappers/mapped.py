@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from messages import Message
 from moment.events import Model
 
 P_co = TypeVar("P_co", covariant=True)
@@ -15,10 +16,7 @@ class Notice(NamedTuple):
 
     field: str
     value: str
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
+    message: Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +25,9 @@ class Mapped(Generic[P_co]):
     notices: tuple[Notice, ...] = ()
 
     @property
-    def notice(self) -> str:
-        """All notices as one text; empty when there is nothing to tell."""
-        return " ".join(map(str, self.notices))
+    def notice(self) -> Message:
+        """All notices joined; `NOTHING` when there are none."""
+        return Message.join(*(notice.message for notice in self.notices))
 
 
 class LeftOut(Enum):

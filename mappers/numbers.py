@@ -2,6 +2,7 @@
 
 from mappers.errors import BadNumber
 from mappers.text import is_allowed
+from messages import Message
 
 # Fortnox: alphanumeric, - – + / _ (documentation of CustomerNumber). A slash never gets here: see moment.events.
 _CUSTOMER_NUMBER = frozenset("0123456789-–+_")
@@ -14,8 +15,8 @@ def customer_number(path: str, number: str) -> str:
         raise BadNumber(
             path,
             number,
-            "holds a character that Fortnox does not take in a customer number (letters, digits, - + _)",
-            "Give the customer another number in Moment.",
+            Message("customer.number-characters"),
+            Message("customer.number-characters.remedy"),
         )
     return number
 
@@ -26,14 +27,14 @@ def project_number(path: str, number: str) -> str:
         raise BadNumber(
             path,
             number,
-            f"has {len(number)} characters; Fortnox takes at most {_PROJECT_NUMBER_LENGTH} in a project number",
-            "Give the project a shorter number in Moment.",
+            Message("project.number-too-long", length=str(len(number)), most=str(_PROJECT_NUMBER_LENGTH)),
+            Message("project.number-too-long.remedy"),
         )
     if not is_allowed(number) or not number.strip("."):
         raise BadNumber(
             path,
             number,
-            "holds a character that Fortnox does not take in a project number",
-            "Give the project a number of letters, digits and - in Moment.",
+            Message("project.number-characters"),
+            Message("project.number-characters.remedy"),
         )
     return number

@@ -9,6 +9,7 @@ from mappers.errors import BadDates
 from mappers.mapped import Mapped, Notice, given, sent
 from mappers.numbers import project_number
 from mappers.text import fitted
+from messages import Message
 from moment.events import Project
 
 SWEDEN = ZoneInfo("Europe/Stockholm")
@@ -26,8 +27,7 @@ def to_project(project: Project) -> Mapped[ProjectPayload]:
     description = fitted(project.name, 50)
     notices: tuple[Notice, ...] = ()
     if not description:
-        what = f"The name {project.name!r} holds no character that Fortnox takes; the project number stands in for it."
-        notices = (Notice("project.name", project.name, f"{what} Give the project a name in Moment."),)
+        notices = (Notice("project.name", project.name, Message("project.name-unusable", name=project.name)),)
     fields = {
         "project_number": number,
         "description": description or number,
@@ -42,11 +42,11 @@ def _start_date(project: Project) -> date:
     """Moment's start date or else the day, in Sweden, on which the project was created."""
     start = project.start_date or project.created_date.astimezone(SWEDEN).date()
     if project.end_date is not None and project.end_date < start:
-        source = "its start date" if project.start_date else "the day it was created, which is its start date"
-        raise BadDates(
-            "project.endDate",
-            project.end_date.isoformat(),
-            f"the project ends before {source}, {start.isoformat()}",
-            "Give the project a start date that is not after its end date in Moment.",
+        problem = (
+            Message("project.ends-before-start", start=start)
+            if project.start_date
+            else Message("project.ends-before-created", start=start)
         )
+        remedy = Message("project.ends-before-start.remedy")
+        raise BadDates("project.endDate", project.end_date.isoformat(), problem, remedy)
     return start

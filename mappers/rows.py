@@ -13,6 +13,7 @@ from mappers.errors import AccountSum, TooManyRows, TotalsDiffer
 from mappers.numbers import project_number
 from mappers.text import clean, shorten
 from mappers.totals import to_ore, totals
+from messages import Message
 from moment.events import Invoice, InvoiceLine
 
 MOST_ROWS = 500
@@ -46,9 +47,8 @@ def to_rows(invoice: Invoice, *, credit: bool, rounding_account: str) -> tuple[I
         raise TooManyRows(
             "invoice.lines",
             f"{len(invoice.lines)} lines",
-            f"make {len(rows)} rows in Fortnox after grouping by account, VAT rate and project, "
-            f"which takes at most {MOST_ROWS}",
-            "Credit the invoice in Moment and bill it as several invoices.",
+            Message("invoice.too-many-rows", rows=str(len(rows)), most=str(MOST_ROWS)),
+            Message("invoice.too-many-rows.remedy"),
         )
     return tuple(rows)
 

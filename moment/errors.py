@@ -12,6 +12,8 @@
 `str()` of an error may be logged: it names no value of the company's. `message` is Moment's own sentence, for the mail.
 """
 
+from messages import Message
+
 
 class MomentError(Exception):
     """Base of all. `status` None: no answer came."""
@@ -25,10 +27,11 @@ class MomentError(Exception):
         self.field = field
 
     @property
-    def reason(self) -> str:
-        """For a person, in a sentence."""
-        said = ": ".join(part for part in (self.field, self.message) if part)
-        return f"Moment refused it ({said or f'status {self.status}'})."
+    def reason(self) -> Message:
+        """For a person. May repeat a value: not for a log."""
+        if said := ": ".join(part for part in (self.field, self.message) if part):
+            return Message("moment.refused", said=said)
+        return Message("moment.refused-with-status", status=str(self.status))
 
     def __str__(self) -> str:
         answer = "no answer" if self.status is None else f"status {self.status}"
@@ -39,16 +42,18 @@ class MomentUnavailable(MomentError):
     """It may well go through later. A repeated write does no harm: an expense has an id of ours."""
 
     @property
-    def reason(self) -> str:
-        return "Moment did not answer" + ("." if self.status is None else f" as it should (status {self.status}).")
+    def reason(self) -> Message:
+        if self.status is None:
+            return Message("moment.no-answer")
+        return Message("moment.answered", status=str(self.status))
 
 
 class KeyRefused(MomentError):
     """Moment refuses our API key."""
 
     @property
-    def reason(self) -> str:
-        return f"Moment refused the integration's API key (status {self.status})."
+    def reason(self) -> Message:
+        return Message("moment.key-refused", status=str(self.status))
 
 
 class MomentRefused(MomentError):

@@ -25,17 +25,25 @@ from pydantic import (
     model_validator,
 )
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from messages import Message
 
 MAX_EVENT_BYTES = 20_000_000  # base64 attachments travel inside an event; larger files come by URL
+
+
+def _fault(kind: str) -> PydanticCustomError:
+    """Raised in a validator: `event.<kind>` of the catalogues says what is asked of the value."""
+    return PydanticCustomError(kind, "{kind}", {"kind": kind})
 
 
 def _plain_decimal(value: object) -> object:
     """A number, or text of ASCII digits and a point. A tail of zeros (`12500.000000`) goes."""
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
-        raise ValueError("must be a decimal number such as 12500.00")
+        raise _fault("decimal")
     if isinstance(value, str):
         if not _DECIMAL.fullmatch(value.strip()):
-            raise ValueError("must be a decimal number such as 12500.00: digits and a point, no spaces")
+            raise _fault("decimal")
         value = Decimal(value.strip())
     return _without_tail(value) if isinstance(value, Decimal) else value
 
@@ -56,21 +64,21 @@ def _whole_number(value: object) -> object:
     if isinstance(value, float | Decimal) and isfinite(value) and -(10**20) < value < 10**20 and int(value) == value:
         return int(value)
     if not (isinstance(value, str) and _DIGITS.fullmatch(value)):
-        raise ValueError("must be a whole number such as 1001")
+        raise _fault("whole_number")
     return value
 
 
 def _iso_date(value: object) -> object:
     """Refuses times and timestamps: which day they mean depends on a time zone."""
     if isinstance(value, datetime) or not (isinstance(value, date) or _DATE.fullmatch(str(value))):
-        raise ValueError("must be a date such as 2026-11-20, without a time")
+        raise _fault("date_without_time")
     return value
 
 
 def _iso_time(value: object) -> object:
     """Refuses timestamps (seconds or milliseconds?); pydantic would take a number as one."""
     if not isinstance(value, datetime) and not _TIME.match(str(value)):
-        raise ValueError(_TIME_IN_WORDS)
+        raise _fault("time_with_zone")
     return value
 
 
@@ -82,7 +90,6 @@ _DECIMAL = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{0,40})?([eE][+-]?[0-9]{1,2})?")
 _DIGITS = re.compile(r"-?[0-9]{1,30}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]")
-_TIME_IN_WORDS = "must be a time with its zone, such as 2026-11-22T09:00:00Z"
 
 CompanyCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
 EventId = Annotated[str, StringConstraints(pattern=r"^[^\s\x00-\x1f\x7f]{1,200}$")]
@@ -174,7 +181,7 @@ class Attachment(Model):
     @model_validator(mode="after")
     def _comes_from_somewhere(self) -> Self:
         if self.url is None and self.content is None:
-            raise ValueError("must have a url or a content (the file itself, base64)")
+            raise _fault("url_or_content")
         return self
 
 
@@ -321,15 +328,31 @@ EVENT_ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discrimin
 
 
 class Problem(NamedTuple):
-    """One thing wrong with an event: where (`invoice.lines.0.accountNumber`), what, and the value given."""
+    """One thing wrong with an event: where (`invoice.lines.0.accountNumber`), what, and the value that was given.
+
+    `value` is empty where there is none, or where it may be secret.
+    """
 
     path: str
-    message: str
-    value: str
+    problem: Message
+    value: str | Message = ""
+
+    @property
+    def message(self) -> Message:
+        """The problem with its place."""
+        if not self.value:
+            return Message("event.problem", path=self.path or Message("event.itself"), problem=self.problem)
+        return Message(
+            "event.problem-with-value",
+            path=self.path or Message("event.itself"),
+            problem=self.problem,
+            value=self.value,
+        )
 
     def __str__(self) -> str:
-        shown = f" (given: {self.value})" if self.value else ""
-        return f"{self.path or 'event'}: {self.message}{shown}"
+        from messages.catalogue import say  # only when somebody reads it: the catalogues take a moment to load
+
+        return say(self.message)
 
 
 class InvalidEvent(ValueError):
@@ -339,7 +362,12 @@ class InvalidEvent(ValueError):
         super().__init__(problems)
         self.problems = problems
 
+    @property
+    def message(self) -> Message:
+        return Message.join(Message("event.not-valid"), *(problem.message for problem in self.problems))
+
     def __str__(self) -> str:
+        """In English, for the programmer whose program sent it. May repeat a value: not for a log of ours."""
         return "; ".join(map(str, self.problems))
 
 
@@ -348,18 +376,18 @@ def parse_event(source: str | bytes | Mapping[str, Any]) -> Event:
     try:
         given = json.loads(source, parse_float=Decimal) if isinstance(source, str | bytes) else source
     except ValueError as error:
-        raise InvalidEvent((Problem("", f"not JSON: {error}", ""),)) from None
+        raise InvalidEvent((Problem("", Message("event.not-json", why=str(error))),)) from None
     except RecursionError:
-        raise InvalidEvent((Problem("", "nested too deeply", ""),)) from None
+        raise InvalidEvent((Problem("", Message("event.too-deep")),)) from None
     if not isinstance(given, Mapping):
-        raise InvalidEvent((Problem("", "must be a JSON object", _shown(given)),))
+        raise InvalidEvent((Problem("", Message("event.not-an-object"), _shown(given)),))
     try:
         return EVENT_ADAPTER.validate_python(dict(given))
     except ValidationError as error:
         faults = [fault for fault in error.errors(include_url=False) if not _is_echo(fault)]
         raise InvalidEvent(tuple(_problem(fault, given) for fault in faults)) from None
     except RecursionError:
-        raise InvalidEvent((Problem("", "nested too deeply", ""),)) from None
+        raise InvalidEvent((Problem("", Message("event.too-deep")),)) from None
 
 
 def event_json(event: Event) -> str:
@@ -381,74 +409,90 @@ def _problem(fault: Any, given: Mapping[str, Any]) -> Problem:
         location = location[1:]  # pydantic puts the chosen type first; a reader looks for the field
     path = ".".join(location) or ("type" if fault["type"].startswith("union_tag") else "")
     if fault["type"] == "union_tag_not_found":
-        return Problem("type", "is missing", "")
+        return Problem("type", Message("event.missing"))
     if fault["type"] == "union_tag_invalid":
         expected = str(fault["ctx"]["expected_tags"]).replace("'", "")
-        return Problem("type", f"unknown event type; one of {expected}", _shown(given.get("type")))
+        return Problem("type", Message("event.unknown-type", types=expected), _shown(given.get("type")))
     if fault["type"] == "missing":
-        return Problem(path, "is missing", "")
+        return Problem(path, Message("event.missing"))
     hidden = not location or location[-1] in _SECRET_FIELDS
-    return Problem(path, _in_words(fault), "" if hidden else _shown(fault["input"]))
+    return Problem(path, _asked(fault), "" if hidden else _shown(fault["input"]))
 
 
-def _in_words(fault: Any) -> str:
-    """What is asked of the value. Pydantic's own words are the last resort."""
+def _asked(fault: Any) -> Message:
+    """What is asked of the value; pydantic's own words where it has a kind of fault that is not listed here."""
     kind, limits = fault["type"], fault.get("ctx", {})
     if kind == "string_pattern_mismatch":
-        return _PATTERNS_IN_WORDS[limits["pattern"]]
-    if kind in _KINDS_IN_WORDS:
-        return _KINDS_IN_WORDS[kind].format(**limits)
-    message: str = fault["msg"].removeprefix("Value error, ")
-    return message[0].lower() + message[1:]
+        return Message(f"event.pattern-{_PATTERNS[limits['pattern']]}")
+    if kind in _KINDS:
+        return Message(f"event.{_KINDS[kind]}", **{name: str(limits[name]) for name in _LIMITS if name in limits})
+    return Message("event.other-fault", said=fault["msg"])
 
 
-_KINDS_IN_WORDS = {
-    "bool_parsing": "must be true or false",
-    "bool_type": "must be true or false",
-    "date_from_datetime_parsing": "must be a date that exists, such as 2026-11-20",
-    "date_parsing": "must be a date that exists, such as 2026-11-20",
-    "datetime_from_date_parsing": _TIME_IN_WORDS,
-    "datetime_parsing": _TIME_IN_WORDS,
-    "decimal_max_digits": "must have at most {max_digits} digits",
-    "decimal_max_places": "must have at most {decimal_places} decimals",
-    "decimal_whole_digits": "must have at most {whole_digits} digits before the point",
-    "dict_type": "must be an object",
-    "finite_number": "must be a finite number",
-    "greater_than": "must be greater than {gt}",
-    "greater_than_equal": "must be at least {ge}",
-    "less_than": "must be less than {lt}",
-    "less_than_equal": "must be at most {le}",
-    "literal_error": "must be one of {expected}",
-    "model_attributes_type": "must be an object",
-    "model_type": "must be an object",
-    "string_too_long": "must have at most {max_length} characters",
-    "string_too_short": "must not be empty",
-    "string_type": "must be text, in quotation marks",
-    "string_unicode": "holds half a character (a lone surrogate)",
-    "timezone_aware": _TIME_IN_WORDS,
-    "too_long": "must have at most {max_length} elements",
-    "too_short": "must have at least {min_length} element",
-    "tuple_type": "must be a list",
+_LIMITS = (
+    "max_digits",
+    "decimal_places",
+    "whole_digits",
+    "gt",
+    "ge",
+    "lt",
+    "le",
+    "expected",
+    "max_length",
+    "min_length",
+)
+# pydantic's kind of fault → the message that says what is asked
+_KINDS = {
+    "bool_parsing": "bool",
+    "bool_type": "bool",
+    "date_from_datetime_parsing": "date",
+    "date_parsing": "date",
+    "date_without_time": "date-without-time",
+    "datetime_from_date_parsing": "time-with-zone",
+    "datetime_parsing": "time-with-zone",
+    "decimal": "decimal",
+    "decimal_max_digits": "max-digits",
+    "decimal_max_places": "max-places",
+    "decimal_whole_digits": "whole-digits",
+    "dict_type": "object",
+    "finite_number": "finite",
+    "greater_than": "greater-than",
+    "greater_than_equal": "at-least",
+    "less_than": "less-than",
+    "less_than_equal": "at-most",
+    "literal_error": "one-of",
+    "model_attributes_type": "object",
+    "model_type": "object",
+    "string_too_long": "max-characters",
+    "string_too_short": "empty",
+    "string_type": "text",
+    "string_unicode": "surrogate",
+    "time_with_zone": "time-with-zone",
+    "timezone_aware": "time-with-zone",
+    "too_long": "max-elements",
+    "too_short": "min-elements",
+    "tuple_type": "list",
+    "url_or_content": "url-or-content",
+    "whole_number": "whole-number",
+}
+_PATTERNS = {
+    r"^[^\s/\x00-\x1f\x7f]{1,50}$": "number",
+    r"^[^\s\x00-\x1f\x7f]{1,200}$": "id",
+    r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$": "company",
+    r"^[1-9][0-9]{3}$": "account",
+    r"^[1-9][0-9]{3}(-[1-9][0-9]{3})?$": "accounts",
+    r"\S": "blank",
+    r"^[A-Z]{3}$": "currency",
+    r"^[A-Za-z]{2}$": "country",
 }
 
-_PATTERNS_IN_WORDS = {
-    r"^[^\s/\x00-\x1f\x7f]{1,50}$": "must be 1 to 50 characters without a slash or a space",
-    r"^[^\s\x00-\x1f\x7f]{1,200}$": "must be 1 to 200 characters without a space",
-    r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$": "must be a company code: letters, digits, - and _, at most 63",
-    r"^[1-9][0-9]{3}$": "must be an account number of four digits, 1000 to 9999",
-    r"^[1-9][0-9]{3}(-[1-9][0-9]{3})?$": "must be an account such as 4010 or a range such as 5000-5999",
-    r"\S": "must not be blank",
-    r"^[A-Z]{3}$": "must be a currency code of three capital letters, such as SEK",
-    r"^[A-Za-z]{2}$": "must be a country code of two letters (ISO 3166), such as SE",
-}
 
-
-def _shown(value: object) -> str:
+def _shown(value: object) -> str | Message:
     """The value as text, cut at 80 characters. The inside of an object or a list may be secret: not shown."""
     if isinstance(value, Mapping):
-        return "an object"
+        return Message("event.an-object")
     if isinstance(value, list | tuple):
-        return "a list" if value else "an empty list"
+        return Message("event.a-list") if value else Message("event.an-empty-list")
     if isinstance(value, Decimal):
         text = str(value)
     else:

@@ -21,6 +21,7 @@ import structlog
 from pydantic import SecretStr
 from urllib3.exceptions import HTTPError
 
+from messages import Message
 from moment.events import Attachment
 
 log = structlog.get_logger(__name__)
@@ -39,13 +40,20 @@ PAGES = frozenset({"text/html", "application/xhtml+xml", "application/json"})  #
 class NoFile(Exception):
     """Base of the two: there is no file to transfer."""
 
-    def __init__(self, file_name: str, why: str) -> None:
+    def __init__(self, file_name: str, why: Message) -> None:
         super().__init__(file_name, why)
         self.file_name = file_name
         self.why = why
 
+    @property
+    def message(self) -> Message:
+        """The file's name and why it is not there."""
+        return Message("file.named", file=self.file_name, why=self.why)
+
     def __str__(self) -> str:
-        return f"{self.file_name}: {self.why}"
+        from messages.catalogue import say  # only when somebody reads it: the catalogues take a moment to load
+
+        return say(self.message)
 
 
 class FileMissing(NoFile):
@@ -92,9 +100,9 @@ class FileSource:
             elif attachment.url is not None:
                 file = self._fetch(attachment, attachment.url, stream, seconds)
             else:
-                raise FileMissing(name, "the event gives neither url nor content")
+                raise FileMissing(name, Message("file.neither-url-nor-content"))
             if attachment.content_type == PDF and not file.is_pdf:
-                raise FileMissing(name, "is not a PDF, though the event says so")
+                raise FileMissing(name, Message("file.no-pdf"))
             yield file
 
     def _fetch(self, attachment: Attachment, url: str, into: BinaryIO, seconds: float) -> File:
@@ -107,7 +115,7 @@ class FileSource:
                 _check(attachment, response, with_key="Authorization" in request.headers)
                 return _kept(name, _pieces(name, response, deadline, seconds), into)
         except (requests.RequestException, HTTPError) as error:
-            raise FileUnavailable(name, f"its host did not answer ({type(error).__name__})") from None
+            raise FileUnavailable(name, Message("file.no-answer", error=type(error).__name__)) from None
 
     def _request(self, name: str, url: str) -> requests.PreparedRequest:
         """The very request that is sent, with the key if it goes to Moment.
@@ -120,14 +128,14 @@ class FileSource:
             parts = urlsplit(request.url or "")
             origin = _origin(request.url or "")
         except ValueError:  # `requests` raises its own kinds of it
-            raise FileMissing(name, "its address cannot be used") from None
+            raise FileMissing(name, Message("file.bad-address")) from None
         if AMBIGUOUS.search(url) or "@" in parts.netloc:
-            raise FileMissing(name, "its address cannot be used")
+            raise FileMissing(name, Message("file.bad-address"))
         if origin == self._origin:
             request.prepare_auth(("apikey", self._key.get_secret_value()))
         elif parts.scheme != "https" or parts.hostname not in self._hosts:
             host = parts.hostname or "no host"
-            raise FileMissing(name, f"{host} is not Moment and not listed in ATTACHMENT_HOSTS")
+            raise FileMissing(name, Message("file.host-not-listed", host=host))
         return request
 
 
@@ -141,7 +149,7 @@ def _pieces(name: str, response: requests.Response, deadline: float, seconds: fl
     # Each piece as it comes: whoever waits for a full one lets a slow host take for ever.
     while piece := response.raw.read1(CHUNK, decode_content=True):
         if time.monotonic() > deadline:
-            raise FileUnavailable(name, f"took longer than {seconds:.0f} seconds")
+            raise FileUnavailable(name, Message("file.too-slow", seconds=f"{seconds:.0f}"))
         yield piece
 
 
@@ -149,14 +157,14 @@ def _check(attachment: Attachment, response: requests.Response, *, with_key: boo
     status, name = response.status_code, attachment.file_name
     if with_key and status in (401, 403):  # the same for every file, and nothing is wrong with any of them
         log.error("moment.key_refused", status=status)
-        raise KeyRefused(name, f"Moment refuses the integration's key ({status}): tell the operator")
+        raise KeyRefused(name, Message("file.key-refused", status=str(status)))
     if status == 429 or status >= 500:
-        raise FileUnavailable(name, f"its host answered {status}")
+        raise FileUnavailable(name, Message("file.host-answered", status=str(status)))
     if status != 200:
-        raise FileMissing(name, f"its host answered {status}")
+        raise FileMissing(name, Message("file.host-answered", status=str(status)))
     answered = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if answered in PAGES and answered != attachment.content_type:
-        raise FileMissing(name, f"its host sent a page ({answered}) in place of it")
+        raise FileMissing(name, Message("file.page-instead", type=answered))
 
 
 def _kept(name: str, pieces: Iterable[bytes], into: BinaryIO) -> File:
@@ -165,12 +173,12 @@ def _kept(name: str, pieces: Iterable[bytes], into: BinaryIO) -> File:
     for piece in pieces:
         size += len(piece)
         if size > MAX_BYTES:
-            raise FileMissing(name, f"is larger than {MAX_BYTES // 1_000_000} MB")
+            raise FileMissing(name, Message("file.too-large", megabytes=str(MAX_BYTES // 1_000_000)))
         digest.update(piece)
         head += piece[: max(0, PDF_HEAD - len(head))]
         into.write(piece)
     if not size:
-        raise FileMissing(name, "is empty")
+        raise FileMissing(name, Message("file.empty"))
     into.seek(0)
     return File(into, size, digest.hexdigest(), PDF_MARK in head)
 
@@ -179,4 +187,4 @@ def _decoded(attachment: Attachment) -> bytes:
     try:
         return base64.b64decode("".join((attachment.content or "").split()), validate=True)  # mails wrap it in lines
     except ValueError:
-        raise FileMissing(attachment.file_name, "its content is not base64") from None
+        raise FileMissing(attachment.file_name, Message("file.no-base64")) from None

@@ -1,38 +1,30 @@
-"""The ordering engine: events are accepted once, run one at a time per ordering key, in order, and are never lost.
+"""The ordering engine: accepts each event once, runs one at a time per ordering key, in order, and never loses one.
 
-It knows events, keys and outcomes, nothing of what a transfer does. The truth is in Redis, changed only by the
-Lua scripts in `lua/`, one atomic transition each; a message to a worker is only a wake-up, which may be lost,
-late or doubled without harm.
+It knows events, keys and outcomes, nothing of what a transfer does. The truth is in Redis, changed only by the Lua
+scripts in `lua/`, one atomic transition each. A message to a worker is only a wake-up: it may be lost, late or doubled
+without harm.
 
     publish → waiting → ready → (released, a wake-up is sent) → running → done
                  ↑        ↑                                        ├──→ retrying, held, ready again
                  └────────┴───────────────────────────────────────┴──→ failed, superseded, skipped
 
-The promises. tests/integration/engine has a test or more for each; tests/simulation checks 1 to 6 after every step of
-random worlds, and that it notices when one does not hold; bench measures 7.
+The promises. Each has tests in tests/integration/engine; tests/simulation checks 1 to 6 after every step of random
+worlds, and checks that it notices a broken one; bench measures 7.
 
-1. At most one live transfer per ordering key; a holder whose lease lapsed can change nothing.
-2. Order per key survives retries, back-off, crashes, redelivery and restarts.
-3. Nothing accepted is lost; nothing settled runs again by itself; the same event id is accepted once.
-4. A prerequisite's earlier events are through, or the event waits; if one failed, it is held until that is mended.
-5. Only snapshots not yet started are superseded.
-6. A company has at most `release_limit` transfers released; one that rests or is paused occupies no slot.
-7. Cost per event is constant: every set is read at one end.
+1. At most one live transfer per ordering key. A holder whose lease lapsed can change nothing.
+2. The order per key survives retries, back-off, crashes, redelivery and restarts.
+3. Nothing accepted is lost. Nothing settled runs again by itself. The same event id is accepted once.
+4. An event runs only when the earlier events of its prerequisites are through; if one failed, it is held until that
+   is mended.
+5. Only snapshots that have not started are superseded.
+6. A company has at most `release_limit` transfers released. One that rests or is paused occupies no slot.
+7. The cost per event is constant: every set is read at one end.
+
+`engine.py` holds the transitions, `queries.py` what can be asked, `records.py` the values, `outcomes.py` how a transfer
+can end, `history.py` finding events.
 """
 
-from ordering.engine import (
-    Admission,
-    Behind,
-    Claim,
-    CompanyState,
-    EventRecord,
-    LeaseLost,
-    Ordering,
-    Pumped,
-    Submission,
-    Unreported,
-    Wakeup,
-)
+from ordering.engine import LeaseLost, Ordering, UnknownLayout
 from ordering.outcomes import (
     Done,
     Failed,
@@ -46,8 +38,25 @@ from ordering.outcomes import (
     Superseded,
     TargetUnavailable,
 )
+from ordering.records import (
+    STATUSES,
+    UNDER_WAY,
+    UNSETTLED,
+    Admission,
+    Behind,
+    Claim,
+    CompanyState,
+    EventRecord,
+    Pumped,
+    Submission,
+    Unreported,
+    Wakeup,
+)
 
 __all__ = [
+    "STATUSES",
+    "UNDER_WAY",
+    "UNSETTLED",
     "Admission",
     "Behind",
     "Claim",
@@ -68,6 +77,7 @@ __all__ = [
     "Submission",
     "Superseded",
     "TargetUnavailable",
+    "UnknownLayout",
     "Unreported",
     "Wakeup",
 ]

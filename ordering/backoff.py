@@ -1,4 +1,4 @@
-"""When to try again, and when to stop trying. Pure: chance is an argument."""
+"""When to try again, and when to give up. Pure: chance is an argument."""
 
 from datetime import timedelta
 
@@ -8,10 +8,10 @@ ATTEMPTS = 17  # 5 s doubling up to 4 h: the last attempt starts some 22 hours a
 
 
 def backoff(attempts: int, chance: float) -> timedelta | None:
-    """How long to wait after the event's `attempts`-th failed attempt; None when it was the last.
+    """How long to wait after this many failed attempts; None after the last.
 
-    `chance` (0 to 1) spreads the wait over 75 to 125 %, so that events that failed together do not come
-    back together.
+    `chance` (0 to 1) spreads the wait over 75 to 125 %, so that events which failed together do not come back
+    together.
     """
     if attempts >= ATTEMPTS:
         return None

@@ -1,18 +1,19 @@
-"""Finding events, newest first, by company, status, key and time. Reads indices from one end; scans nothing settled."""
+"""Finding events by company, status, key and time, newest first. Reads each index from one end, with no scan."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from ordering.engine import PAGE, STATUSES, UNSETTLED, EventRecord, Found, Ordering
+from ordering.queries import PAGE, Queries
+from ordering.records import STATUSES, UNSETTLED, EventRecord, IndexEntry
 
 SETTLED: Final = tuple(status for status in STATUSES if status not in UNSETTLED)
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What is looked for. Times are those of settling, of what is under way those of being accepted."""
+    """Which events to find. `since` and `until` compare the time settled, or accepted while an event is open."""
 
     company: str = ""
     status: str = ""
@@ -33,29 +34,29 @@ class Filter:
 
     @property
     def indices(self) -> tuple[str, ...]:
-        """The company's indices that hold what fits."""
+        """The company's indices that can hold a fitting event."""
         if not self.status:
             return ("open", "failed") if self.code else ("open", *SETTLED)
         return ("open",) if self.status in UNSETTLED else (self.status,)
 
 
 def told(record: EventRecord) -> datetime:
-    """When the event was settled; of one under way, when it was accepted."""
+    """When the event was settled, or accepted while it is open: the time that events are listed by."""
     return record.settled_at or record.accepted_at
 
 
 def find(
-    ordering: Ordering, wanted: Filter, page: int = PAGE, looked: Callable[[int], object] = lambda n: None
+    ordering: Queries, wanted: Filter, page: int = PAGE, looked: Callable[[int], object] = lambda n: None
 ) -> Iterator[EventRecord]:
-    """Every event that fits, newest first, read `page` by page as it is asked for.
+    """Every event that fits, newest first, read page by page on demand.
 
-    `looked` is told how many more were looked at: by status or code that can be many for each that fits.
+    `looked` is called with how many more events were looked at: by status or code, many for each that fits.
     """
     if wanted.keys:
         records = ordering.events(ref for key in wanted.keys for ref in ordering.of_key(key))
         yield from sorted(filter(wanted.fits, records), key=told, reverse=True)
         return
-    after: Found | None = None
+    after: IndexEntry | None = None
     while True:
         some = ordering.latest(
             wanted.indices,

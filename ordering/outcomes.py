@@ -1,27 +1,29 @@
-"""How a transfer can end: values that a pure decision returns and `Ordering.settle` applies. Pure. No I/O."""
+"""How a transfer can end: a pure decision returns one of these, and `Ordering.settle` applies it. Pure. No I/O."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 
+from messages import NOTHING, Message
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """It is through. With `notice`, a person is told something that did not stop it, and by `remedy` what to do.
+    """The event is through. `notice` and `remedy` tell a person of something that did not stop it.
 
-    `again`: something was left out, so the event is kept whole and a person may have it run once more.
+    `again`: something was left out, so the event is kept whole and a person may retry it.
     """
 
-    notice: str = ""
-    remedy: str = ""
+    notice: Message = NOTHING
+    remedy: Message = NOTHING
     again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A person is needed: why, what to do, the target's code for it and what it `said` itself."""
+    """A person is needed: why, what to do, the target's code for it, and what the target `said` in its own words."""
 
-    reason: str
-    remedy: str = ""
+    reason: Message
+    remedy: Message = NOTHING
     code: str = ""
     said: str = ""
 
@@ -30,12 +32,12 @@ class Failed:
 class Held:
     """Refused because of another key: tried again when that key next goes through, or is reopened.
 
-    A person is told, but for what was told already (`tell`).
+    With `tell`, a person is told.
     """
 
     key: str
-    reason: str
-    remedy: str = ""
+    reason: Message
+    remedy: Message = NOTHING
     code: str = ""
     said: str = ""
     tell: bool = True
@@ -45,59 +47,59 @@ class Held:
 class Skipped:
     """Not to be transferred, for this reason."""
 
-    reason: str
+    reason: Message
 
 
 @dataclass(frozen=True, slots=True)
 class Superseded:
-    """Made pointless by something newer."""
+    """Replaced by something newer."""
 
-    reason: str
+    reason: Message
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """The event's own trouble: try again after this long. Counts as an attempt."""
+    """A fault of this event alone: try again after this long. Counts as an attempt."""
 
     after: timedelta
-    reason: str
+    reason: Message
     code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class TargetUnavailable:
-    """The target does not serve: try again after this long; several in a row make the company rest."""
+    """The target does not answer: try again after this long. Several in a row make the company rest."""
 
     after: timedelta
-    reason: str
+    reason: Message
     code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Not now: the slot is given back and, where `rest` is given, the company rests that long. No attempt."""
+    """Not now: give the slot back and, with `rest`, let the company rest that long. Does not count as an attempt."""
 
     rest: timedelta | None = None
-    reason: str = ""
+    reason: Message = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
 class Snooze:
-    """It went well so far, and goes on after this long; the company's other events go on meanwhile.
+    """All well so far: continue after this long, while the company's other events go on.
 
-    No attempt: those before are forgotten.
+    Does not count as an attempt, and resets those before.
     """
 
     after: timedelta
-    reason: str = ""
+    reason: Message = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Nothing of the company can go through until it is resumed; a person is told once. A control event fails."""
+    """Nothing of the company can go through until it is resumed. A person is told once. A control event fails."""
 
-    reason: str
-    remedy: str = ""
+    reason: Message
+    remedy: Message = NOTHING
     code: str = ""
 
 

@@ -1,14 +1,14 @@
-"""What is remembered in Redis beside the queue: connections (with their tokens), companies' settings, links, names; and
-for operators the timelines of events, the counters, and when each part last moved.
+"""Everything kept in Redis beside the queue: connections with their tokens, settings, links, names; and for operators
+timelines, counters and heartbeats. No key is built outside this package and `ordering`.
 """
 
 from stores.connections import (
     Connection,
+    ConnectionProblem,
     ConnectionStore,
-    Held,
     NeverConnected,
     Overtaken,
-    Problem,
+    StoredTokens,
     Tokens,
     Version,
 )
@@ -19,26 +19,30 @@ from stores.links import LinkStore
 from stores.names import NameStore
 from stores.rows import UsedAccount, UsedAccounts
 from stores.settings import CompanySettings, CompanySettingsStore
-from stores.timeline import Entry, TimelineStore
+from stores.timeline import TimelineEntry, TimelineStore
 from stores.timetable import Timetable
 from stores.vault import Vault
+
+Problem = ConnectionProblem  # until its last users call it by its name
+Entry = TimelineEntry  # likewise
 
 __all__ = [
     "CompanySettings",
     "CompanySettingsStore",
     "Connection",
+    "ConnectionProblem",
     "ConnectionStore",
     "Counters",
-    "Entry",
     "ExpenseStore",
     "Heartbeats",
-    "Held",
     "Ledgers",
     "LinkStore",
     "NameStore",
     "NeverConnected",
     "Overtaken",
     "Problem",
+    "StoredTokens",
+    "TimelineEntry",
     "TimelineStore",
     "Timetable",
     "Tokens",

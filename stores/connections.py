@@ -1,8 +1,8 @@
-"""A company's connection: its choices in clear, its tokens sealed. One hash a company: `connection:<company>`.
+"""A company's connection: its choices in clear, its tokens sealed. One hash per company: `connection:<company>`.
 
-A pair of tokens has a version: the grant it belongs to, and how often that was renewed; what is known of the connection
-has a revision. Every change names the version or revision that it is based on, so whoever comes late changes nothing
-(`lua/`, one transition each). Instants are by Redis's clock: workers' own may differ.
+A pair of tokens has a version: its grant, and how often that grant was renewed. The connection itself has a revision.
+Every change names the version or revision it is based on, and a change based on an old one changes nothing (`lua/`, one
+transition each). All times are by Redis's clock, because the workers' clocks differ.
 """
 
 import json
@@ -10,19 +10,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast
+from typing import Annotated, Any, Literal, NamedTuple, cast
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, SecretStr
 from redis import Redis
 from redis.commands.core import Script
 
+from messages import Message
 from moment.events import Integration
 from stores.vault import Vault
 
 State = Literal["connected", "paused", "disabled"]
 Kept = Literal["kept", "revived", "spare", "gone"]
 
-AHEAD = timedelta(minutes=2)  # renewed this long before it expires, so that no request meets the end of it
+AHEAD = timedelta(minutes=2)  # a token is renewed this long before it expires, so that no request meets its end
 LUA = Path(__file__).parent / "lua"
 
 
@@ -41,7 +42,7 @@ class NeverConnected(RuntimeError):
 
 
 class Overtaken(RuntimeError):
-    """Somebody else has changed the connection since it was read: nothing was changed."""
+    """The connection was changed by somebody else since it was read. Nothing was stored."""
 
     def __init__(self, company: str) -> None:
         super().__init__(company)
@@ -52,49 +53,57 @@ class Overtaken(RuntimeError):
 
 
 class Tokens(BaseModel):
-    """A grant's tokens. With a service account there is no refresh token: the tenant id gets a new one."""
+    """A grant's tokens. A service account has no refresh token: its tenant id gets a new access token."""
 
     model_config = ConfigDict(frozen=True)
 
     access_token: SecretStr
     refresh_token: SecretStr | None = None
-    lifetime: timedelta  # of the access token, from when it was stored
+    lifetime: timedelta  # of the access token, from the moment it was stored
 
 
 class Version(NamedTuple):
-    """`grant` counts consents and their ends, `generation` the renewals of one."""
+    """`grant` counts consents and their ends, `generation` the renewals of one grant."""
 
     grant: int
     generation: int
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """The tokens of a company as they are stored."""
+class StoredTokens:
+    """A company's tokens as stored."""
 
     tokens: Tokens
     version: Version
-    due: bool  # to be renewed, ahead of its end
-    over: bool  # it has expired
-    dead: bool  # Fortnox said that the grant has ended
-    spare: bool  # another pair is kept aside
+    due: bool  # the access token is to be renewed now
+    over: bool  # the access token has expired
+    dead: bool  # Fortnox said that the grant ended
+    spare: bool  # another pair is kept in reserve
 
 
-class Problem(BaseModel):
-    """Something that was found when the company connected, and what to do about it."""
+def _message(given: object) -> Message:
+    return given if isinstance(given, Message) else Message.from_json(str(given))
+
+
+StoredMessage = Annotated[Message, PlainValidator(_message), PlainSerializer(Message.to_json, return_type=str)]
+
+
+class ConnectionProblem(BaseModel):
+    """Something wrong that was found when the company connected, and what to do about it."""
 
     model_config = ConfigDict(frozen=True)
 
-    what: str
-    remedy: str
-    stops: tuple[str, ...] = ()  # what cannot be transferred because of it; nothing for a mere warning
+    what: StoredMessage
+    remedy: StoredMessage
+    stops: tuple[str, ...] = ()  # the transfers that it stops, of `moment.events.Transfers` and `expenses`; () warns
 
-    def __str__(self) -> str:
-        return f"{self.what} {self.remedy}"
+    @property
+    def message(self) -> Message:
+        return Message.join(self.what, self.remedy)
 
 
 class Connection(BaseModel):
-    """What a company chose, and which ledger it is. No secrets."""
+    """What a company chose, and which ledger it connected to. Holds no secrets."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -103,12 +112,12 @@ class Connection(BaseModel):
     tenant_id: int | None = None
     integration: Integration
     connected_at: datetime
-    enabled_by: str = ""  # the event's id
-    code_digest: str = ""  # of the code that was used up for it
+    enabled_by: str = ""  # id of the event that connected it
+    code_digest: str = ""  # of the authorization code that was used
     scopes: tuple[str, ...] = ()
     ledger: str = ""  # the company's name and organisation number in Fortnox
-    problems: tuple[Problem, ...] = ()
-    revision: int = Field(default=0, exclude=True)  # counts what was stored of the company; 0: nothing yet
+    problems: tuple[ConnectionProblem, ...] = ()
+    revision: int = Field(default=0, exclude=True)  # counts the changes stored; 0: none yet
 
 
 class ConnectionStore:
@@ -137,43 +146,42 @@ class ConnectionStore:
             return None
 
     def ledger(self, company: str) -> int | None:
-        """The tenant id of the company's ledger; None where the company has none, or its number is not known."""
+        """The tenant id of the company's ledger. None: it has no connection, or the id is not known."""
         found: Any = self._redis.hget(self._key(company), "connection")
         return json.loads(found)["tenant_id"] if found else None
 
+    def ledgers(self, companies: Iterable[str]) -> dict[str, int | None]:
+        """Each company's `ledger`, in one round trip."""
+        return {name: found["tenant_id"] if found else None for name, found in self._documents(companies).items()}
+
     def states(self, companies: Iterable[str]) -> dict[str, str]:
-        """connected or disabled, of those of these companies that have a connection; in one round trip."""
-        names = list(companies)
-        with self._redis.pipeline(transaction=False) as pipeline:
-            for name in names:
-                pipeline.hget(self._key(name), "connection")
-            found = pipeline.execute()
-        return {name: json.loads(text)["state"] for name, text in zip(names, found, strict=True) if text}
+        """`connected` or `disabled` for each of these companies that has a connection, in one round trip."""
+        return {name: found["state"] for name, found in self._documents(companies).items() if found}
 
     def save(self, connection: Connection) -> Connection:
-        """Changes what is known of the connection; its tokens stay. Returns it as it is stored. Raises `Overtaken`."""
+        """Stores the connection and keeps its tokens. Returns it as stored. Raises `Overtaken`."""
         document = connection.model_dump_json(by_alias=True)
         if not self._run("save", connection.company, connection.revision, document):
             raise Overtaken(connection.company)
         return connection.model_copy(update={"revision": connection.revision + 1})
 
     def begin(self, connection: Connection, tokens: Tokens) -> None:
-        """A new consent. Connection and tokens are there both or not at all. Raises `Overtaken`."""
+        """Stores a new consent, the connection and its tokens together. Raises `Overtaken`."""
         company, document = connection.company, connection.model_dump_json(by_alias=True)
         if not self._run("begin", company, company, connection.revision, document, *self._arguments(tokens)):
             raise Overtaken(company)
 
     def dead(self, company: str) -> bool:
-        """Whether Fortnox has said that the company's grant has ended, and there is no newer one."""
+        """Whether Fortnox said that the company's newest grant ended."""
         return bool(self._redis.hexists(self._key(company), "dead"))
 
     def version(self, company: str) -> Version | None:
-        """Of the company's tokens, also of those that no key opens; None when it has none."""
+        """The version of the company's tokens, even if no key opens them; None when it has none."""
         found: Any = self._redis.hmget(self._key(company), ["grant", "generation"])
         return None if None in found else Version(*map(int, found))
 
-    def held(self, company: str) -> Held | None:
-        """The company's tokens; None when it has none. One round trip."""
+    def held(self, company: str) -> StoredTokens | None:
+        """The company's tokens, in one round trip; None when it has none. Raises `Unsealable`."""
         pipeline = self._redis.pipeline(transaction=False)
         names = ["tokens", "grant", "generation", "renew_at", "expires_at", "dead", "spare"]
         pipeline.hmget(self._key(company), names)
@@ -182,7 +190,7 @@ class ConnectionStore:
         if sealed is None:
             return None
         now = seconds * 1000 + microseconds // 1000
-        return Held(
+        return StoredTokens(
             tokens=_opened(self._vault.open(sealed)),
             version=Version(int(grant), int(generation)),
             due=now >= int(renew_at),
@@ -192,38 +200,47 @@ class ConnectionStore:
         )
 
     def renewed(self, company: str, version: Version, tokens: Tokens) -> Kept:
-        """Stores the pair that this version was exchanged for, before its first use."""
+        """Stores the pair that this version was exchanged for. Call it before the pair is used."""
         return cast(Kept, self._run("renewed", company, company, *version, *self._arguments(tokens)))
 
     def promote_spare(self, company: str, version: Version) -> bool:
-        """Puts the pair that was kept aside in the place of this version, which Fortnox refused."""
+        """Replaces this version, which Fortnox refused, by the pair kept in reserve. False if there is none."""
         return bool(self._run("promote", company, *version))
 
     def mark_dead(self, company: str, version: Version) -> bool:
-        """False when the version is another by now, or a pair was put aside: then nothing is known of that."""
+        """Marks the grant as dead. False if the version is another now, or a pair in reserve is to be tried first."""
         return bool(self._run("dead", company, company, *version))
 
     def forget_tokens(self, company: str, version: Version) -> bool:
-        """Also what a renewal that is under way may bring. False when the version is another by now."""
+        """Forgets the tokens, and what a renewal under way may bring. False if the version is another now."""
         return bool(self._run("forget", company, company, *version))
 
     # Refresh tokens lapse when they are not used.
 
     def unused_since(self, moment: datetime, most: int) -> list[str]:
-        """Companies whose refresh token was last exchanged before the moment, longest ago first."""
+        """Companies whose refresh token was last exchanged before this moment, the oldest exchange first."""
         found: Any = self._redis.zrange(
             self._refreshed, "-inf", int(moment.timestamp() * 1000), byscore=True, offset=0, num=most
         )
         return list(found)
 
     def look_again(self, company: str, moment: datetime) -> None:
-        """Puts the company where `unused_since` finds it at that moment; nothing where it has no refresh token."""
+        """Makes `unused_since` list the company at that moment. Does nothing if it has no refresh token."""
         self._redis.zadd(self._refreshed, {company: int(moment.timestamp() * 1000)}, xx=True)
 
     def last_refreshed(self, company: str) -> datetime | None:
-        """When the refresh token was last exchanged; None where there is none."""
+        """When the refresh token was last exchanged; None if there is none."""
         score: Any = self._redis.zscore(self._refreshed, company)
         return None if score is None else datetime.fromtimestamp(float(score) / 1000).astimezone()
+
+    def _documents(self, companies: Iterable[str]) -> dict[str, Any]:
+        """Each company's connection as stored, None where it has none."""
+        names = list(companies)
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for name in names:
+                pipeline.hget(self._key(name), "connection")
+            found = pipeline.execute()
+        return {name: json.loads(document) if document else None for name, document in zip(names, found, strict=True)}
 
     def _arguments(self, tokens: Tokens) -> Iterable[object]:
         lifetime = tokens.lifetime
@@ -247,8 +264,8 @@ def _written(tokens: Tokens) -> str:
     return f"{tokens.lifetime.total_seconds()}\n{tokens.access_token.get_secret_value()}\n{refresh}"
 
 
-def _opened(text: str) -> Tokens:
-    lifetime, access, refresh = text.split("\n")
+def _opened(written: str) -> Tokens:
+    lifetime, access, refresh = written.split("\n")
     return Tokens(
         access_token=SecretStr(access),
         refresh_token=SecretStr(refresh) if refresh else None,

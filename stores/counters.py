@@ -1,8 +1,7 @@
-"""What is counted for the metrics: one hash, `counters`, shared by all processes, so that any number of them is right.
+"""Counters for the metrics: one hash, `counters`, that all processes add to.
 
-A field is `family|label|…`. A histogram's are `family|label|…|bucket`, an observation in one bucket alone, and
-`family|label|…|sum`, in ms.
-Every label is one of few values known to the program: nothing that a company or a producer chooses.
+A field is `family|label|…`. A histogram has `family|label|…|bucket` (each observation in one bucket) and
+`family|label|…|sum` (ms). Every label is one of a few values known to the program, never a company's or a producer's.
 """
 
 from bisect import bisect_left
@@ -16,35 +15,36 @@ BEYOND: Final = "+Inf"
 
 
 class Tally(dict[str, int]):
-    """What is to be added to the counters, by field."""
+    """Counts to add, by field."""
 
     def add(self, *field: str, by: int = 1) -> None:
         name = "|".join(field)
         self[name] = self.get(name, 0) + by
 
     def observe(self, *field: str, seconds: float) -> None:
-        """One observation of a histogram of durations."""
+        """Adds one observation to a histogram of durations."""
         at = bisect_left(SECONDS, seconds)
         self.add(*field, f"{SECONDS[at]:g}" if at < len(SECONDS) else BEYOND)
         self.add(*field, "sum", by=max(0, round(seconds * 1000)))
 
 
 class Counters:
-    """Adding is for a pipeline, so that it costs no round trip of its own."""
+    """The counters of all processes."""
 
     def __init__(self, redis: Redis, prefix: str = "mf:") -> None:
         self._redis = redis
         self.key = f"{prefix}counters"
 
     def add(self, pipeline: Pipeline, tally: Tally) -> None:
+        """Adds the tally to a pipeline, so that it costs no round trip of its own."""
         for field, by in tally.items():
             pipeline.hincrby(self.key, field, by)
 
     def count(self, *field: str) -> None:
-        """One more, at once. Raises `RedisError`."""
+        """Adds one at once. Raises `RedisError`."""
         self._redis.hincrby(self.key, "|".join(field), 1)
 
     def read(self) -> dict[tuple[str, ...], int]:
-        """Everything counted so far."""
+        """Everything counted since Redis was empty."""
         found: Any = self._redis.hgetall(self.key)
         return {tuple(field.split("|")): int(count) for field, count in found.items()}

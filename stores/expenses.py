@@ -1,20 +1,20 @@
-"""What is known of a company's supplier invoices: where listing stands, which are to be looked at, what Moment got.
+"""The state of a company's expense polls: how far changes are listed, which supplier invoices to sync, what Moment has.
 
-Keys, each for one company's ledger: `mf:expenses:<company>:…` for the first that it was connected to, and
-`mf:expenses:<company>:<tenant id>:…` for any other
-  state      hash: how far changes are listed, listings under way, counts of what was done
-  todo       sorted set: supplier invoices to look at, by the time from which
-  backlog    sorted set: those of an import, in their order; looked at when nothing else is to be
-  sent       hash: supplier invoice → what Moment last got of each of its rows; some 40 bytes an invoice
-  awaiting   set: would count, but wait for approval, which `lastmodified` need not show
-  pending    set: all that wait for approval, as they did a moment ago
-  failed     hash: supplier invoice → id of the failed event that tells of it
-  troubled   hash: supplier invoice → since when no answer is had about it
-  walk:…     set: what the pages read so far of a long list held; it expires
-  unfit      hash: project that may have no expenses → what it lacks; it expires
-  lacking    set: projects that supplier invoices wait for; `lacking:<number>` those supplier invoices
-  asking     set: those of them that are to be asked about now
-and `project:<number>`, one that may, which expires. Of the company, `mf:expenses:<company>:ledgers`: see `Ledgers`.
+Keys of a company's first ledger are `mf:expenses:<company>:…`, of any other `mf:expenses:<company>:<tenant id>:…`.
+  state            hash: how far changes are listed, listings under way, counts
+  todo             sorted set: supplier invoices to sync, by the time from which
+  backlog          sorted set: supplier invoices of an import, in order; synced when `todo` has nothing due
+  sent             hash: supplier invoice → what Moment last got of each of its rows; some 40 bytes an invoice
+  awaiting         set: supplier invoices that would count once approved (`lastmodified` may not show the approval)
+  pending          set: all supplier invoices that awaited approval when last asked; expires
+  failed           hash: supplier invoice → id of the failed event about it
+  troubled         hash: supplier invoice → since when reading or writing it fails
+  walk:…           set: supplier invoices on the pages of a long list read so far; expires
+  project:<n>      a project that may have expenses; expires
+  unfit            hash: project that may not have expenses → what it lacks; expires
+  lacking          set: projects that supplier invoices wait for; `lacking:<n>` the supplier invoices
+  asking           set: those of `waiting_for` to ask about now
+`mf:expenses:<company>:ledgers` is described at `Ledgers`.
 """
 
 import json
@@ -38,20 +38,20 @@ LUA = Path(__file__).parent / "lua"
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A list that is being read, page by page. `total`: of all pages, None before the first.
+    """A list in Fortnox that is being read page by page. `total`: entries on all pages, None before the first.
 
-    `days`: how far an import reaches back, until its first page makes it a moment of Fortnox's clock.
+    `days`: how far an import reaches back. Its first page turns this into `since`, by Fortnox's clock.
     """
 
     since: datetime | None
     days: int | None = None
-    id: str = field(default_factory=lambda: secrets.token_hex(4))  # tells it from another that takes its place
-    started: datetime | None = None  # by Fortnox's clock, when its first page was read
+    id: str = field(default_factory=lambda: secrets.token_hex(4))  # distinguishes it from a listing that replaces it
+    started: datetime | None = None  # when its first page was read, by Fortnox's clock
     page: int = 1
     pages: int | None = None
     total: int | None = None
-    walks: int = 0
-    moved: bool = False  # rows have moved between pages on the way, so one may have been missed
+    passes: int = 0
+    moved: bool = False  # entries moved between pages while it was read, so one may have been missed
 
     def to_json(self) -> str:
         return json.dumps({name: _text(value) for name, value in asdict(self).items()})
@@ -63,14 +63,14 @@ class Listing:
 
 
 class ExpenseStore:
-    """What is known of the supplier invoices of one company's ledger. It can be found out again from both systems."""
+    """The state of one company's ledger. It could be rebuilt from Fortnox and Moment."""
 
     def __init__(self, redis: Redis, company: str, ledger: str = "", prefix: str = "mf:") -> None:
-        """`ledger`: its tenant id, where it is not the company's first."""
+        """`ledger`: the tenant id, unless it is the company's first ledger."""
         self.ledger = ledger
         self._redis: Any = redis
         self._base = f"{prefix}expenses:{company}" + (f":{ledger}" if ledger else "")
-        self._state = f"{self._base}:state"
+        self.state_key = f"{self._base}:state"
         self._todo, self._backlog = f"{self._base}:todo", f"{self._base}:backlog"
         self._sent, self._awaiting = f"{self._base}:sent", f"{self._base}:awaiting"
         self._troubled = f"{self._base}:troubled"
@@ -82,19 +82,19 @@ class ExpenseStore:
 
     @property
     def cursor(self) -> datetime | None:
-        """Everything that changed before is listed. None: nothing was ever listed."""
-        return _moment(self._redis.hget(self._state, "cursor"))
+        """Every change before this time is listed. None: nothing was ever listed."""
+        return _moment(self._redis.hget(self.state_key, "cursor"))
 
     def listing(self, kind: Kind) -> Listing | None:
-        found = self._redis.hget(self._state, f"listing:{kind}")
+        found = self._redis.hget(self.state_key, f"listing:{kind}")
         return Listing.from_json(found) if found else None
 
-    def list_on(self, kind: Kind, listing: Listing) -> bool:
-        """The listing as it goes on. False: another was asked for meanwhile, and is in its place."""
+    def save_listing(self, kind: Kind, listing: Listing) -> bool:
+        """Stores how far the listing has come. False: another listing replaced it meanwhile."""
         return bool(self._run("listed", f"listing:{kind}", listing.id, listing.to_json(), ""))
 
-    def walk(self, kind: Kind, numbers: list[str], *, anew: bool) -> bool:
-        """Notes what a page of several holds. False: some of it was on an earlier page, so rows have moved."""
+    def remember_page(self, kind: Kind, numbers: list[str], *, anew: bool) -> bool:
+        """Remembers a page's entries. False: one was on an earlier page too, so entries moved between pages."""
         key = f"{self._base}:walk:{kind}"
         pipeline = self._redis.pipeline()
         if anew:
@@ -103,19 +103,19 @@ class ExpenseStore:
         pipeline.expire(key, WALK_KEPT)
         return bool(pipeline.execute()[-2] == len(numbers))
 
-    def listed(self, kind: Kind, listing: Listing, cursor: datetime | None = None) -> bool:
-        """The listing is through, and so with `cursor` is all that changed before. False as in `list_on`."""
+    def end_listing(self, kind: Kind, listing: Listing, cursor: datetime | None = None) -> bool:
+        """Ends the listing and advances the cursor, if one is given. False as in `save_listing`."""
         until = "" if cursor is None else cursor.isoformat()
         return bool(self._run("listed", f"listing:{kind}", listing.id, "", until))
 
     def ask_import(self, days: int) -> None:
-        """Has all looked at that changed within so many days; one under way that reaches less far starts over."""
+        """Asks for an import of this many days. One under way that reaches back less far starts over."""
         self._run("ask_import", "listing:import", Listing(since=None, days=days).to_json())
 
-    # What is to be looked at
+    # Supplier invoices to sync
 
     def add(self, numbers: Iterable[str], now: datetime, *, behind: bool = False) -> None:
-        """To be looked at; `behind` all that changed. What is on the list already keeps its place, or moves forward."""
+        """Queues them for syncing, with `behind` after all changes. One queued already never moves back."""
         places = {number: now.timestamp() for number in numbers}
         if places and behind:
             self._redis.zadd(self._backlog, places, nx=True)
@@ -123,7 +123,7 @@ class ExpenseStore:
             self._redis.zadd(self._todo, places, lt=True)
 
     def take(self, now: datetime, again: timedelta) -> str | None:
-        """The next one to look at. Whoever does not come to an end with it leaves it on the list, due `again` later."""
+        """The next one to sync, or None. It stays queued, due again after `again`, until `finish` is called."""
         found = self._redis.zrangebyscore(self._todo, "-inf", now.timestamp(), start=0, num=1)
         found = found or self._redis.zrange(self._backlog, 0, 0)
         if not found:
@@ -133,45 +133,49 @@ class ExpenseStore:
         return number
 
     def postpone(self, number: str, until: datetime) -> None:
+        """Queues it for that time."""
         pipeline = self._redis.pipeline()
         pipeline.zadd(self._todo, {number: until.timestamp()})
         pipeline.zrem(self._backlog, number)
         pipeline.execute()
 
-    def looked_at(self, number: str) -> None:
+    def finish(self, number: str) -> None:
+        """It is synced: takes it off the queue."""
         pipeline = self._redis.pipeline()
         pipeline.zrem(self._todo, number)
         pipeline.hdel(self._troubled, number)
         pipeline.execute()
 
-    def troubled_since(self, number: str, now: datetime) -> datetime:
-        """Since when it gets no answer; since now, where it did when it was last looked at."""
+    def failing_since(self, number: str, now: datetime) -> datetime:
+        """Since when syncing it has failed: since now, if this is the first time."""
         self._redis.hsetnx(self._troubled, number, now.isoformat())
         return _moment(self._redis.hget(self._troubled, number)) or now
 
     def due(self, now: datetime | None = None) -> int:
-        """How many there are to look at now: without those that are tried again later."""
+        """How many are to be synced now, without those queued for later."""
         until = (now or datetime.now(UTC)).timestamp()
         return int(self._redis.zcount(self._todo, "-inf", until)) + int(self._redis.zcard(self._backlog))
 
-    def to_look_at(self) -> int:
+    def queued(self) -> int:
+        """How many are queued."""
         return int(self._redis.zcard(self._todo)) + int(self._redis.zcard(self._backlog))
 
-    # What Moment got
+    # What Moment has
 
     def sent(self, number: str) -> dict[int, Sent]:
+        """What Moment has of the supplier invoice, by row."""
         found = self._redis.hget(self._sent, number)
         return {int(row): Sent.read(text) for row, text in json.loads(found).items()} if found else {}
 
-    def send(self, number: str, sent: Mapping[int, Sent]) -> None:
-        """Notes what Moment has of the supplier invoice from now on."""
+    def record_sent(self, number: str, sent: Mapping[int, Sent]) -> None:
+        """Stores what Moment now has of the supplier invoice, by row."""
         if sent:
             self._redis.hset(self._sent, number, json.dumps({row: str(one) for row, one in sorted(sent.items())}))
         else:
             self._redis.hdel(self._sent, number)
 
     def known(self, numbers: list[str]) -> frozenset[str]:
-        """Those of which Moment has something, or that failed: they are looked at even where nothing counts now."""
+        """Those that Moment has something of, or that failed: they are synced even if they no longer count."""
         if not numbers:
             return frozenset()
         pipeline = self._redis.pipeline(transaction=False)
@@ -191,33 +195,33 @@ class ExpenseStore:
     def awaiting(self) -> frozenset[str]:
         return frozenset(self._redis.smembers(self._awaiting))
 
-    def set_pending(self, numbers: frozenset[str], good_for: timedelta) -> None:
-        """All that wait for approval; `pending` knows it for that long."""
+    def set_pending(self, numbers: frozenset[str], ttl: timedelta) -> None:
+        """Stores, for that long, all supplier invoices that await approval."""
         pipeline = self._redis.pipeline()
         pipeline.delete(self._pending)
         pipeline.sadd(self._pending, "", *numbers)  # "" is no number: an empty set would not be there
-        pipeline.pexpire(self._pending, good_for)
+        pipeline.pexpire(self._pending, ttl)
         pipeline.execute()
 
     def forget_pending(self) -> None:
         self._redis.delete(self._pending)
 
     def pending(self, number: str) -> bool | None:
-        """Whether it waits for approval; None when that was not asked lately."""
+        """Whether it awaits approval; None if that was not asked lately."""
         pipeline = self._redis.pipeline()
         pipeline.exists(self._pending)
         pipeline.sismember(self._pending, number)
         known, waits = pipeline.execute()
         return bool(waits) if known else None
 
-    # Failures a person was told of
+    # Failures
 
     def failure(self, number: str) -> str | None:
-        """The id of the failed event that tells of this supplier invoice."""
+        """The id of the failed event about this supplier invoice."""
         return self._redis.hget(self._failed, number)  # type: ignore[no-any-return]
 
     def failures(self) -> dict[str, str]:
-        """All of them, also those that somebody has skipped: supplier invoice → event id."""
+        """Supplier invoice → id of the failed event about it, skipped ones included."""
         return self._redis.hgetall(self._failed)  # type: ignore[no-any-return]
 
     def set_failure(self, number: str, event_id: str | None) -> None:
@@ -236,46 +240,46 @@ class ExpenseStore:
         found = fit or unfit
         return ProjectState(found[0] == "1", found[1] == "1") if found else None
 
-    def know_project(self, number: str, state: ProjectState, good_for: timedelta) -> None:
-        """For that long. Those that may have no expenses are all asked about again at the same time."""
+    def cache_project(self, number: str, state: ProjectState, ttl: timedelta) -> None:
+        """Remembers the project for that long. All projects that may not have expenses expire together."""
         known = f"{int(state.in_moment)}{int(state.starts)}"
         if all(state):
-            self._redis.set(f"{self._base}:project:{number}", known, px=good_for)
+            self._redis.set(f"{self._base}:project:{number}", known, px=ttl)
             return
         pipeline = self._redis.pipeline()
         pipeline.hset(self._unfit, number, known)
         pipeline.pttl(self._unfit)
         if pipeline.execute()[-1] < 0:
-            self._redis.pexpire(self._unfit, good_for)
+            self._redis.pexpire(self._unfit, ttl)
 
     def forget_project(self, number: str) -> None:
         self._redis.delete(f"{self._base}:project:{number}")
 
     def forget_unfit(self) -> None:
-        """Somebody may have mended what projects lack."""
+        """Asks about all these projects again: somebody may have added what they lack."""
         self._redis.delete(self._unfit)
 
-    def lack(self, number: str, projects: Iterable[str]) -> None:
-        """The supplier invoice would count, or more of it, if these projects had what they lack."""
+    def wait_for_projects(self, number: str, projects: Iterable[str]) -> None:
+        """Remembers that rows of the supplier invoice wait for these projects."""
         pipeline = self._redis.pipeline()
         for project in projects:
             pipeline.sadd(f"{self._lacking}:{project}", number)
             pipeline.sadd(self._lacking, project)
         pipeline.execute()
 
-    def ask_lacking(self) -> None:
-        """All of these projects are to be asked about."""
+    def queue_awaited_projects(self) -> None:
+        """Queues all projects that supplier invoices wait for, to ask about them."""
         self._redis.sunionstore(self._asking, self._lacking)
 
-    def next_lacking(self) -> str | None:
+    def next_awaited_project(self) -> str | None:
         return self._redis.srandmember(self._asking)  # type: ignore[no-any-return]
 
-    def lacking(self, project: str) -> frozenset[str]:
-        """The supplier invoices that wait for it."""
+    def waiting_for(self, project: str) -> frozenset[str]:
+        """The supplier invoices that wait for the project."""
         return frozenset(self._redis.smembers(f"{self._lacking}:{project}"))
 
-    def asked(self, project: str, *, fit: bool) -> None:
-        """The project was asked about; where it is fit, nothing waits for it any more."""
+    def project_checked(self, project: str, *, fit: bool) -> None:
+        """Takes the project off the queue. If it is fit, nothing waits for it any more."""
         pipeline = self._redis.pipeline()
         pipeline.srem(self._asking, project)
         if fit:
@@ -286,23 +290,23 @@ class ExpenseStore:
     # Counts, for people
 
     def _run(self, script: str, *arguments: str) -> Any:
-        return self._redis.register_script(_source(script))(keys=[self._state], args=arguments)
+        return self._redis.register_script(_source(script))(keys=[self.state_key], args=arguments)
 
     def count(self, what: str, by: int = 1) -> None:
-        self._redis.hincrby(self._state, f"n:{what}", by)
+        self._redis.hincrby(self.state_key, f"n:{what}", by)
 
-    def note_poll(self, when: datetime) -> None:
-        self._redis.hset(self._state, "polled", when.isoformat())
+    def record_poll(self, when: datetime) -> None:
+        self._redis.hset(self.state_key, "polled", when.isoformat())
 
     def summary(self) -> dict[str, Any]:
-        """How things stand, as `expenses status --json` prints it."""
-        state = self._redis.hgetall(self._state)
+        """The state, as `expenses status --json` prints it."""
+        state = self._redis.hgetall(self.state_key)
         counts = {name.removeprefix("n:"): int(n) for name, n in sorted(state.items()) if name.startswith("n:")}
         return {
             "lastPoll": state.get("polled"),
             "listedUntil": state.get("cursor"),
             "listing": [_shown(state[name]) for name in ("listing:changes", "listing:import") if name in state],
-            "toLookAt": self.to_look_at(),
+            "toLookAt": self.queued(),
             "awaitingApproval": int(self._redis.scard(self._awaiting)),
             "supplierInvoicesSent": int(self._redis.hlen(self._sent)),
             "counts": counts,
@@ -315,9 +319,9 @@ def _source(script: str) -> str:
 
 
 class Ledgers:
-    """From which Fortnox ledgers each company's expenses came: a list of tenant ids, in the order of their coming.
+    """The Fortnox ledgers that a company was connected to: a list of tenant ids, oldest first.
 
-    Each ledger numbers its supplier invoices from 1, so what is known of one must never be taken for another's.
+    Each ledger numbers its supplier invoices from 1, so the state of one must never be used for another.
     """
 
     def __init__(self, redis: Redis, prefix: str = "mf:") -> None:
@@ -325,23 +329,40 @@ class Ledgers:
         self._prefix = prefix
 
     def store(self, company: str, tenant_id: int | None) -> ExpenseStore:
-        """That ledger's store; where it is not known which ledger it is, the last one's."""
+        """The store of that ledger; of the last one if the tenant id is not known."""
         pipeline = self._redis.pipeline(transaction=False)
         for place in (0, -1):
             pipeline.lindex(self._key(company), place)
-        first, last = pipeline.execute()
-        ledger = last if tenant_id is None else str(tenant_id)
-        return ExpenseStore(self._redis, company, "" if first in (None, ledger) else ledger, self._prefix)
+        return self._store(company, tenant_id, *pipeline.execute())
+
+    def cursors(self, ledgers: Mapping[str, int | None]) -> dict[str, datetime]:
+        """How far changes are listed in each company's ledger, given by tenant id; in two round trips.
+
+        Companies of which nothing was ever listed are left out.
+        """
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for company in ledgers:
+                for place in (0, -1):
+                    pipeline.lindex(self._key(company), place)
+            entered = pipeline.execute()
+            for (company, tenant_id), first, last in zip(ledgers.items(), entered[::2], entered[1::2], strict=True):
+                pipeline.hget(self._store(company, tenant_id, first, last).state_key, "cursor")
+            found = zip(ledgers, map(_moment, pipeline.execute()), strict=True)
+        return {company: cursor for company, cursor in found if cursor is not None}
 
     def former(self, company: str, tenant_id: int) -> ExpenseStore | None:
-        """The store of the ledger that was read until now, where it is another than this one."""
+        """The store of the ledger used until now; None if it is this one."""
         last = self._redis.lindex(self._key(company), -1)
         return None if last in (None, str(tenant_id)) else self.store(company, int(last))
 
     def enter(self, company: str, tenant_id: int) -> None:
-        """From now on this one is read."""
+        """Makes this the ledger in use."""
         if self._redis.lindex(self._key(company), -1) != str(tenant_id):
             self._redis.rpush(self._key(company), tenant_id)
+
+    def _store(self, company: str, tenant_id: int | None, first: str | None, last: str | None) -> ExpenseStore:
+        ledger = last if tenant_id is None else str(tenant_id)
+        return ExpenseStore(self._redis, company, "" if first in (None, ledger) else ledger or "", self._prefix)
 
     def _key(self, company: str) -> str:
         return f"{self._prefix}expenses:{company}:ledgers"

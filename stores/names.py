@@ -1,6 +1,6 @@
-"""What a company's customers are called, for the mails: an invoice's event carries only the customer's number.
+"""The names of customers, for mails: an invoice's event carries only the customer's number.
 
-A memory that fades: a name that was not transferred for 400 days is forgotten, and the mail gives the number alone.
+A name expires 400 days after its last transfer; the mail then gives the number alone.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ class NameStore:
         self._redis.set(self._key(company, number), name, ex=KEPT)
 
     def of(self, company: str, numbers: Iterable[str]) -> dict[str, str]:
-        """The names of those of these that have one."""
+        """The known names of these customers, by number."""
         asked = sorted(set(numbers))
         if not asked:
             return {}

@@ -1,7 +1,7 @@
-"""Seals everything at rest anew with the first of `ENCRYPTION_KEYS`, so that the others can be dropped.
+"""Seals all stored secrets again with the first of `ENCRYPTION_KEYS`, so that the other keys can be dropped.
 
-What is sealed with the first already is passed over: a run that was broken off is just run again. It walks all of
-Redis's keys, page by page, beside whatever the workers do; a value that changes meanwhile is looked at again.
+Secrets sealed with the first key are passed over, so an interrupted run can simply be repeated. It scans Redis's keys
+while the workers run, and reads a value again if it changed meanwhile.
 """
 
 import re
@@ -13,7 +13,7 @@ from redis import Redis
 
 from stores.vault import Unsealable, Vault
 
-Found = Literal["resealed", "already", "unopenable"]
+Resealing = Literal["resealed", "already", "unopenable"]
 
 PAGE = 500  # keys asked for at a time
 SECRETS = ("tokens", "spare")  # of a connection
@@ -22,15 +22,15 @@ SWAP = Path(__file__).parent / "lua" / "swap.lua"
 
 
 class Step(NamedTuple):
-    """One secret that was looked at, or a page of keys."""
+    """One secret, or a page of keys, that the walk has done."""
 
     kind: Literal["tokens", "code", "keys"]
     name: str  # the key in Redis
-    found: Found | int  # of keys: how many the page had
+    found: Resealing | int  # of keys: how many the page had
 
 
 class Rotation:
-    """One walk over all that is sealed."""
+    """One walk over everything sealed."""
 
     def __init__(self, redis: Redis, vault: Vault, prefix: str = "mf:") -> None:
         self._redis = redis
@@ -43,7 +43,7 @@ class Rotation:
         return int(self._redis.dbsize())  # type: ignore[arg-type]  # not awaitable: no asyncio
 
     def walk(self) -> Iterator[Step]:
-        """Each secret once it is done, and each page of keys."""
+        """Yields each secret when it is done, and each page of keys."""
         cursor: Any = None
         while cursor != 0:
             answer: Any = self._redis.scan(cursor or 0, match=f"{self._prefix}*", count=PAGE)
@@ -60,7 +60,7 @@ class Rotation:
         elif name.startswith(f"{self._prefix}body:") and (found := self._reseal(name, "", self._with_code_resealed)):
             yield Step("code", name, found)
 
-    def _reseal(self, name: str, field: str, reseal: Callable[[str], str]) -> Found | None:
+    def _reseal(self, name: str, field: str, reseal: Callable[[str], str]) -> Resealing | None:
         while True:
             old: Any = self._redis.hget(name, field) if field else self._redis.get(name)
             if not old or (not field and not CODE.search(old)):

@@ -1,6 +1,6 @@
-"""Which accounts a company's invoices use, with which VAT rate: `rows:<company>`, by when each was last seen.
+"""The accounts and VAT rates that a company's invoices use: `rows:<company>`, scored by when each was last used.
 
-What a connection is checked against. A memory, not the truth: it is small, and may be lost.
+A connection is checked against it. It is a small cache and may be lost.
 """
 
 from collections.abc import Iterable
@@ -14,28 +14,28 @@ REMEMBERED = timedelta(days=90)
 
 
 class UsedAccount(NamedTuple):
-    """An account of invoice rows, and the VAT rate of those rows in percent."""
+    """An account of invoice rows and the VAT rate of those rows, in percent."""
 
     number: int
     vat: Decimal
 
 
 class UsedAccounts:
-    """Of one company."""
+    """The used accounts of one company."""
 
     def __init__(self, redis: Redis, company: str, prefix: str = "mf:") -> None:
         self._redis = redis
         self._key = f"{prefix}rows:{company}"
 
-    def note(self, used: Iterable[UsedAccount]) -> None:
-        """They are in use now."""
+    def remember(self, used: Iterable[UsedAccount]) -> None:
+        """Records that these are in use now."""
         now = datetime.now(UTC).timestamp()
         seen = {f"{account.number}/{account.vat.normalize():f}": now for account in used}
         if seen:
             self._redis.zadd(self._key, seen)
 
     def recent(self) -> set[UsedAccount]:
-        """Those of the last 90 days."""
+        """The accounts used in the last 90 days."""
         since = (datetime.now(UTC) - REMEMBERED).timestamp()
         found: Any = self._redis.zrange(self._key, int(since), "+inf", byscore=True)
         return {UsedAccount(int(number), Decimal(vat)) for number, _, vat in (one.partition("/") for one in found)}

@@ -1,6 +1,6 @@
-"""What a company has set for itself beside its choices in Moment: one hash a company, `settings:<company>`.
+"""A company's own settings, beside its choices in Moment: one hash per company, `settings:<company>`.
 
-It belongs to the company, not to a connection: disconnecting does not forget it.
+They belong to the company, not to its connection: disconnecting keeps them.
 """
 
 from typing import Annotated, Any, Literal
@@ -15,7 +15,7 @@ AccountNumber = Annotated[str, Field(pattern=r"^[1-9]\d{3}$")]
 
 
 class CompanySettings(BaseModel):
-    """Every setting has a default that suits most companies. Field descriptions are the command line's help."""
+    """Every setting has a default that suits most companies. The command line shows the descriptions as help."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
@@ -35,7 +35,7 @@ class CompanySettings(BaseModel):
 
 
 class CompanySettingsStore:
-    """Settings of all companies. What a company has not set has its default."""
+    """The settings of all companies."""
 
     def __init__(self, redis: Redis, prefix: str = "mf:") -> None:
         self._redis = redis
@@ -46,9 +46,9 @@ class CompanySettingsStore:
         return CompanySettings.model_validate_strings(found, by_alias=True)
 
     def change(self, company: str, values: dict[str, str]) -> CompanySettings:
-        """Sets these, given by their names in camel case; an empty value goes back to the default.
+        """Changes settings, named in camel case. An empty value restores the default. Returns all settings.
 
-        Raises `pydantic.ValidationError`, and then nothing was changed.
+        Raises `pydantic.ValidationError`, with nothing changed.
         """
         kept = self._redis.hgetall(self._key(company)) | values  # type: ignore[operator]  # not awaitable: no asyncio
         settings = CompanySettings.model_validate_strings({k: v for k, v in kept.items() if v != ""}, by_alias=True)

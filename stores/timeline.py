@@ -1,6 +1,6 @@
-"""What happened to an event, step by step: one bounded list an event, `timeline:<company>:<id>`, entries in JSON.
+"""What happened to an event, step by step: one bounded list per event, `timeline:<company>:<id>`, of JSON entries.
 
-Holds no value of the company's, but what an outcome's reason says. A timeline lives as long as its event is remembered.
+It holds no data of the company's except in the reasons of outcomes. It expires together with its event.
 """
 
 import json
@@ -11,27 +11,27 @@ from typing import Any, Final, NamedTuple
 from redis import Redis
 from redis.client import Pipeline
 
-LONGEST: Final = 100  # entries of one event; the oldest go
+LONGEST: Final = 100  # entries of one event; older ones are dropped
 LONGEST_TEXT: Final = 500  # characters of a reason
 ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 NOTHING: Final[Mapping[str, int]] = {}
 
-# Every attempt writes: as one command it costs a client a sixth of what it costs as six.
+# Every attempt appends: one script costs a client a sixth of what six commands cost.
 APPEND: Final = """
--- KEYS timeline, counters, event; ARGV how many entries to keep, seconds to keep those of an event that is not
--- remembered, number of entries, entries, counts
+-- KEYS timeline, counters, event
+-- ARGV how many entries to keep, seconds to keep the timeline of a forgotten event, number of entries, entries, counts
 redis.call('RPUSH', KEYS[1], unpack(ARGV, 4, 3 + ARGV[3]))
 redis.call('LTRIM', KEYS[1], -ARGV[1], -1)
 local left = redis.call('PTTL', KEYS[3])
 if left >= 0 then redis.call('PEXPIRE', KEYS[1], left)
-elseif left == -1 then redis.call('PERSIST', KEYS[1]) -- it is under way, or failed
+elseif left == -1 then redis.call('PERSIST', KEYS[1]) -- the event is open or failed
 else redis.call('EXPIRE', KEYS[1], ARGV[2]) end
 for i = 4 + ARGV[3], #ARGV, 2 do redis.call('HINCRBY', KEYS[2], ARGV[i], ARGV[i + 1]) end
 """
 
 
-class Entry(NamedTuple):
-    """One thing that happened: `claimed`, `request`, an outcome, or what a person did. `at` is aware, UTC."""
+class TimelineEntry(NamedTuple):
+    """Something that happened: `claimed`, `request`, an outcome, or what a person did. `at` is aware, UTC."""
 
     at: datetime
     what: str
@@ -39,7 +39,7 @@ class Entry(NamedTuple):
 
 
 class TimelineStore:
-    """Timelines of all events."""
+    """The timelines of all events."""
 
     def __init__(self, redis: Redis, retention: timedelta = timedelta(days=90), prefix: str = "mf:") -> None:
         self._redis = redis
@@ -51,32 +51,32 @@ class TimelineStore:
         pipeline: Pipeline,
         company: str,
         event_id: str,
-        entries: Iterable[Entry],
+        entries: Iterable[TimelineEntry],
         *,
         counters: str = "",
         tally: Mapping[str, int] = NOTHING,
     ) -> None:
-        """Adds to a pipeline the one command that appends these, and that adds `tally` to the hash `counters`.
+        """Adds a command to the pipeline that appends the entries and adds `tally` to the hash `counters`.
 
-        The timeline expires with the event, also when this comes after its end.
+        The timeline expires with its event, even if this runs after the event was settled.
         """
         lines = [_written(entry) for entry in entries]
         added = [word for pair in tally.items() for word in pair]
         keys = (self._key(company, event_id), counters, f"{self._prefix}event:{company}:{event_id}")
         pipeline.eval(APPEND, len(keys), *keys, LONGEST, self._retention, len(lines), *lines, *added)
 
-    def note(self, company: str, event_id: str, entry: Entry) -> None:
-        """Appends one entry."""
+    def add(self, company: str, event_id: str, entry: TimelineEntry) -> None:
+        """Appends one entry at once."""
         with self._redis.pipeline(transaction=False) as pipeline:
             self.append(pipeline, company, event_id, [entry])
             pipeline.execute()
 
-    def read(self, company: str, event_id: str) -> list[Entry]:
-        """Oldest first; empty where nothing was written."""
+    def read(self, company: str, event_id: str) -> list[TimelineEntry]:
+        """The event's entries, oldest first."""
         return self.read_many([(company, event_id)])[0]
 
-    def read_many(self, refs: Iterable[tuple[str, str]]) -> list[list[Entry]]:
-        """The timelines of these (company, event id), in one round trip."""
+    def read_many(self, refs: Iterable[tuple[str, str]]) -> list[list[TimelineEntry]]:
+        """The entries of each of these (company, event id), in one round trip."""
         with self._redis.pipeline(transaction=False) as pipeline:
             for ref in refs:
                 pipeline.lrange(self._key(*ref), 0, -1)
@@ -86,7 +86,7 @@ class TimelineStore:
         return f"{self._prefix}timeline:{company}:{event_id}"
 
 
-def _written(entry: Entry) -> str:
+def _written(entry: TimelineEntry) -> str:
     details = {name: _short(value) for name, value in entry.details.items() if value not in (None, "")}
     at = round(entry.at.timestamp() * 1000)
     return ENCODE({"at": at, "what": entry.what, **details})
@@ -98,12 +98,12 @@ def _short(value: Any) -> Any:
     return value[:LONGEST_TEXT] if isinstance(value, str) else value
 
 
-def _read(line: str) -> Entry:
+def _read(line: str) -> TimelineEntry:
     details = json.loads(line)
     at, what = details.pop("at"), details.pop("what")
     if "next" in details:
         details["next"] = _time(details["next"])
-    return Entry(_time(at), what, details)
+    return TimelineEntry(_time(at), what, details)
 
 
 def _time(ms: int) -> datetime:

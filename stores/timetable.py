@@ -1,7 +1,6 @@
-"""When each company is polled and reconciled next: one sorted set for each, read at its one end.
+"""When each company is polled and reconciled next: one sorted set for each, read at one end.
 
-Each company has a slot of its own, spread over the interval by its code, so that a thousand of them never come at once
-and no company has to be looked for.
+A company's code decides its slot in the interval, so a thousand companies are spread over it.
 """
 
 import zlib
@@ -13,7 +12,7 @@ from zoneinfo import ZoneInfo
 from redis import Redis
 
 SWEDEN = ZoneInfo("Europe/Stockholm")
-NIGHT_STARTS, NIGHT_LASTS = time(1, 0), timedelta(hours=4)  # nightly means from one o'clock to five
+NIGHT_STARTS, NIGHT_LASTS = time(1, 0), timedelta(hours=4)
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 NextSlot = Callable[[str, datetime], datetime]
@@ -25,7 +24,7 @@ def phase(company: str) -> float:
 
 
 def every(interval: timedelta) -> NextSlot:
-    """The company's slot in each interval."""
+    """A slot in each interval."""
 
     def next_slot(company: str, after: datetime) -> datetime:
         first = EPOCH + phase(company) * interval
@@ -35,7 +34,7 @@ def every(interval: timedelta) -> NextSlot:
 
 
 def nightly(company: str, after: datetime) -> datetime:
-    """The company's slot in each Swedish night."""
+    """The company's first slot after `after`: once each night from 1 to 5 o'clock, Swedish time."""
     day = after.astimezone(SWEDEN).date() - timedelta(days=1)
     while True:
         slot = datetime.combine(day, NIGHT_STARTS, SWEDEN).astimezone(UTC) + phase(company) * NIGHT_LASTS
@@ -45,7 +44,7 @@ def nightly(company: str, after: datetime) -> datetime:
 
 
 class Timetable:
-    """Which company is due when."""
+    """Which company is due when, for one kind of job."""
 
     def __init__(self, redis: Redis, name: str, next_slot: NextSlot, prefix: str = "mf:") -> None:
         self._redis: Any = redis
@@ -53,23 +52,25 @@ class Timetable:
         self._next_slot = next_slot
 
     def add(self, company: str, now: datetime) -> None:
+        """Schedules the company, unless it is scheduled already."""
         self._redis.zadd(self._key, {company: self._next_slot(company, now).timestamp()}, nx=True)
 
     def remove(self, company: str) -> None:
         self._redis.zrem(self._key, company)
 
     def due(self, now: datetime, most: int) -> list[str]:
-        """The companies whose time has come, those that wait longest first."""
+        """At most `most` companies that are due, the longest due first."""
         found = self._redis.zrangebyscore(self._key, "-inf", now.timestamp(), start=0, num=most)
         return [str(company) for company in found]
 
     def done(self, companies: Iterable[str], now: datetime) -> None:
-        """Each comes again in its next slot after now: what was missed meanwhile is not made up for."""
+        """Schedules these for their next slot. Missed slots are not made up for."""
         slots = {company: self._next_slot(company, now).timestamp() for company in companies}
         if slots:
             self._redis.zadd(self._key, slots, xx=True)
 
     def next(self, company: str) -> datetime | None:
+        """When the company is due next; None if it is not scheduled."""
         found = self._redis.zscore(self._key, company)
         return None if found is None else datetime.fromtimestamp(found, UTC)
 

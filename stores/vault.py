@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from pydantic import SecretStr
 
-# Guards nothing: the stand-ins on this machine hold no secret, and Settings refuses to go without keys elsewhere.
+# Protects nothing: the local sandbox has no secrets, and Settings requires real keys everywhere else.
 SANDBOX_KEY = "c2FuZGJveC1zYW5kYm94LXNhbmRib3gtc2FuZGJveC0="
 
 
 class Unsealable(RuntimeError):
-    """What is stored was sealed with a key that is no longer among `ENCRYPTION_KEYS`."""
+    """A stored secret was sealed with a key that is no longer among `ENCRYPTION_KEYS`."""
 
     def __str__(self) -> str:
         return (
@@ -19,28 +19,43 @@ class Unsealable(RuntimeError):
         )
 
 
-class Vault:
-    """Seals and opens short secrets."""
+class KeyMissing(RuntimeError):
+    """There is a secret to seal or open, and no `ENCRYPTION_KEYS`."""
 
-    def __init__(self, keys: Sequence[SecretStr]) -> None:
-        secrets = [key.get_secret_value() for key in keys] or [SANDBOX_KEY]
-        fernets = [Fernet(secret) for secret in secrets]
-        self._fernet, self._first = MultiFernet(fernets), fernets[0]
+    def __str__(self) -> str:
+        return "ENCRYPTION_KEYS is not set, and the event holds an authorization code, which is never kept in clear."
+
+
+class Vault:
+    """Seals and opens short secrets. Every method raises `KeyMissing` where there are no keys.
+
+    In a `sandbox` a key of its own stands in for missing ones.
+    """
+
+    def __init__(self, keys: Sequence[SecretStr], *, sandbox: bool = True) -> None:
+        secrets = [key.get_secret_value() for key in keys] or ([SANDBOX_KEY] if sandbox else [])
+        self._fernets = [Fernet(secret) for secret in secrets]
+
+    @property
+    def _fernet(self) -> MultiFernet:
+        if not self._fernets:
+            raise KeyMissing
+        return MultiFernet(self._fernets)
 
     def seal(self, secret: str) -> str:
         return self._fernet.encrypt(secret.encode()).decode()
 
     def open(self, sealed: str) -> str:
-        """Raises `Unsealable` when no key fits."""
+        """Raises `Unsealable` if no key fits."""
         try:
             return self._fernet.decrypt(sealed.encode()).decode()
         except InvalidToken:
             raise Unsealable from None
 
     def reseal(self, sealed: str) -> str:
-        """The same secret sealed with the first key; unchanged where it is already. Raises `Unsealable`."""
+        """The secret sealed with the first key; unchanged if it is already. Raises `Unsealable`."""
         try:
-            self._first.decrypt(sealed.encode())
-        except InvalidToken:
+            MultiFernet(self._fernets[:1]).decrypt(sealed.encode())
+        except (InvalidToken, ValueError):  # ValueError: no keys
             return self.seal(self.open(sealed))
         return sealed

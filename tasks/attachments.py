@@ -1,52 +1,50 @@
-"""An invoice's files: fetched, uploaded one by one, then linked to the invoice all in one request.
+"""An invoice's files: each is fetched and uploaded, then one request links them all to the invoice.
 
-A file that cannot be had or that Fortnox refuses does not hold the invoice up: it is named and left out. One that does
-not come or go just now is named as late, for another try.
+No file stops its invoice. A file that does not exist, or that Fortnox refuses, is reported as missing; a file that
+another attempt may still transfer is reported as late.
 """
 
 import hashlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import structlog
 from pydantic import BaseModel
 
-from delivery.runner import NOT_TAKEN, TransferContext
-from fortnox import explain
+from delivery.context import NOT_TAKEN, TransferContext
+from fortnox.codes import explain
 from fortnox.errors import FileRefused, NotFound, OutcomeUnknown, Rejected, Unavailable, ValueRefused
 from fortnox.payloads import AttachmentPayload
+from messages import Message
 from moment.events import Attachment, Invoice
 from moment.files import File, FileUnavailable, KeyRefused, NoFile
 
 log = structlog.get_logger(__name__)
 
-# Fortnox's older documentation ("invoice file connections"): what goes along when it sends the invoice.
+# Fortnox's older documentation ("invoice file connections"): the files that it sends with the invoice.
 MOST_SENT, LARGEST_SENT, ALL_SENT = 5, 5_000_000, 15_000_000
-ALL_FILES, SHORTEST = 30.0, 0.5  # seconds to fetch an attempt's files in: it has 100 in all, and posts after them
-LISTED = "listed"  # noted of an invoice's links
-WHOLE = "whole"  # recorded of others: an event of the same invoice has transferred it with nothing left out
+ALL_FILES, SHORTEST = 30.0, 0.5  # seconds to fetch all files, of the 100 that an attempt has: it posts after them
+LISTED = "listed"  # cached: the invoice's links were read
+WHOLE = "whole"  # recorded of `others`: another event of this invoice transferred all its files
 UNANSWERED = (OutcomeUnknown, Unavailable)
-UNANSWERED_MOST = 3  # tries to upload a file, or to link them; then the invoice no longer waits for it
+UNANSWERED_MOST = 3  # unanswered attempts to upload a file, or to link files, before the invoice stops waiting for it
 
 
-class Left(NamedTuple):
-    """What is not in Fortnox, each as `name: why`: `missing` for good, `late` perhaps there at another try.
+class FilesResult(NamedTuple):
+    """The files that an attempt did not transfer, each with its name and the reason; empty where it transferred all."""
 
-    `key_refused`: some are late as the operator has to mend the key to Moment. `instead`: names of files in whose place
-    others are attached. `refused`: uploads that Fortnox does not attach.
-    """
-
-    missing: tuple[str, ...] = ()
-    late: tuple[str, ...] = ()
-    key_refused: bool = False
-    instead: tuple[str, ...] = ()
-    refused: tuple[str, ...] = ()
+    missing: tuple[Message, ...] = ()  # left out for good
+    late: tuple[Message, ...] = ()  # another attempt may transfer it
+    key_refused: bool = False  # some are late until the operator renews the key to Moment
+    replaced: tuple[str, ...] = ()  # names of files in whose place others are attached
+    refused: tuple[str, ...] = ()  # ids of uploads that Fortnox does not attach
 
 
-class Uploaded(BaseModel):
-    """What is recorded of an uploaded file. `content` is a digest."""
+class UploadedFile(BaseModel):
+    """The record of an uploaded file. `content` is a digest."""
 
     id: str
     content: str
@@ -54,56 +52,84 @@ class Uploaded(BaseModel):
     pdf: bool
 
 
-def transfer_files(context: TransferContext, invoice: Invoice) -> Left:
-    """Uploads and links what of the invoice's files is not in Fortnox yet. Returns what could not be transferred."""
+@dataclass
+class Uploads:
+    """An invoice's uploaded files by their id in Fortnox, and the files that could not be uploaded."""
+
+    files: dict[str, tuple[Attachment, UploadedFile]] = field(default_factory=dict)
+    missing: list[Message] = field(default_factory=list)
+    late: list[Message] = field(default_factory=list)
+    key_refused: bool = False
+
+
+def transfer_files(context: TransferContext, invoice: Invoice) -> FilesResult:
+    """Upload and link the files that are not in Fortnox yet. Return what could not be transferred."""
     if not invoice.attachments:
-        return Left()
+        return FilesResult()
     linked = _linked(context, invoice)
-    if instead := _instead(context, invoice, linked):
-        return Left() if context.taken("others") == WHOLE else Left(instead=instead)
-    files: dict[str, tuple[Attachment, Uploaded]] = {}
-    missing: list[str] = []
-    late: list[str] = []
-    key_refused = False
-    until = time.monotonic() + ALL_FILES
-    for place, attachment in enumerate(invoice.attachments, 1):
-        try:
-            uploaded = _upload(context, attachment, place, _share(context, invoice.attachments[place - 1 :], until))
-        except NoFile as error:
-            log.warning("invoice.no_file", place=place, why=error.why)
-            (late if isinstance(error, FileUnavailable) else missing).append(str(error))
-            key_refused |= isinstance(error, KeyRefused)
-        except Rejected as error:
-            missing.append(_refused(attachment, error))
-        else:
-            files.setdefault(uploaded.id, (attachment, uploaded))
-    wanted = _payloads(invoice.invoice_number, [uploaded for _, uploaded in files.values()])
+    if context.taken("others") and (names := replaced(_lacking(context, invoice, linked), linked, _own(context))):
+        return FilesResult() if context.taken("others") == WHOLE else FilesResult(replaced=names)
+    uploads = _upload_all(context, invoice.attachments)
+    wanted = to_links(invoice.invoice_number, [uploaded for _, uploaded in uploads.files.values()])
     fresh = [payload for payload in wanted if payload.fileId not in linked]
     try:
         refused = _link(context, fresh, linked) if fresh else {}
     except UNANSWERED:
         if not _too_often(context, "linking"):
             raise
-        names = [files[payload.fileId][0].file_name for payload in fresh]
-        late += [f"{name}: Fortnox does not answer when it is attached" for name in names]
-        return Left(tuple(missing), tuple(late), key_refused)
-    gone = [file_id for file_id, why in refused.items() if isinstance(why, NotFound)]
-    forget_uploads(context, gone)
-    late += [f"{files[file_id][0].file_name}: Fortnox no longer has what was uploaded" for file_id in gone]
-    kept = {file_id: why for file_id, why in refused.items() if file_id not in gone}
-    missing += [_refused(files[file_id][0], why) for file_id, why in kept.items()]
-    return Left(tuple(missing), tuple(late), key_refused, refused=tuple(kept))
+        return unlinked(uploads, fresh)
+    forget_uploads(context, gone(refused))
+    return after_linking(uploads, refused)
+
+
+def _upload_all(context: TransferContext, attachments: Sequence[Attachment]) -> Uploads:
+    """Upload each file that is not uploaded yet. A file that cannot be transferred stops no other."""
+    uploads = Uploads()
+    until = time.monotonic() + ALL_FILES
+    for place, attachment in enumerate(attachments, 1):
+        try:
+            uploaded = _upload(context, attachment, place, _share(context, attachments[place - 1 :], until))
+        except NoFile as error:
+            log.warning("invoice.no_file", place=place, why=error.why.key)
+            (uploads.late if isinstance(error, FileUnavailable) else uploads.missing).append(error.message)
+            uploads.key_refused |= isinstance(error, KeyRefused)
+        except Rejected as error:
+            uploads.missing.append(_refused(attachment, error))
+        else:
+            uploads.files.setdefault(uploaded.id, (attachment, uploaded))
+    return uploads
+
+
+def gone(refused: Mapping[str, Rejected]) -> list[str]:
+    """The ids of uploads that Fortnox no longer has: the next attempt uploads them again. Pure."""
+    return [file_id for file_id, why in refused.items() if isinstance(why, NotFound)]
+
+
+def unlinked(uploads: Uploads, payloads: Sequence[AttachmentPayload]) -> FilesResult:
+    """The result where Fortnox does not answer the request that links `payloads`. Pure."""
+    why = Message("file.attaching-unanswered")
+    late = [_named(uploads.files[payload.fileId][0].file_name, why) for payload in payloads]
+    return FilesResult(tuple(uploads.missing), (*uploads.late, *late), uploads.key_refused)
+
+
+def after_linking(uploads: Uploads, refused: Mapping[str, Rejected]) -> FilesResult:
+    """The result after linking. `refused`: by file id, why Fortnox does not link it."""
+    lost = gone(refused)
+    late = [_named(uploads.files[file_id][0].file_name, Message("file.upload-gone")) for file_id in lost]
+    kept = {file_id: why for file_id, why in refused.items() if file_id not in lost}
+    missing = [_refused(uploads.files[file_id][0], why) for file_id, why in kept.items()]
+    return FilesResult((*uploads.missing, *missing), (*uploads.late, *late), uploads.key_refused, refused=tuple(kept))
 
 
 def forget_uploads(context: TransferContext, file_ids: Iterable[str]) -> None:
-    """The next try uploads these files anew: a person may have put better ones in their place."""
+    """Let the next attempt upload these files again: a person may have replaced them in Moment."""
     for source in _sources(context):
         if (uploaded := _recorded(context, source)) and uploaded.id in file_ids:
             context.record(f"file:{source}", NOT_TAKEN)
 
 
 def _linked(context: TransferContext, invoice: Invoice) -> set[str]:
-    """The ids of the files known to be linked, whoever did it. In doubt, Fortnox is asked."""
+    """The ids of the files linked to the invoice, by us or by others. Asks Fortnox where a link is in doubt."""
     linked = set((context.taken("linked") or "").split())
     if context.in_doubt("linking") and context.cached("links") != LISTED and _lacking(context, invoice, linked):
         linked |= {one.file_id for one in context.fortnox.attachments.list(invoice.invoice_number)}
@@ -113,7 +139,7 @@ def _linked(context: TransferContext, invoice: Invoice) -> set[str]:
 
 
 def _lacking(context: TransferContext, invoice: Invoice, linked: AbstractSet[str]) -> dict[str, str]:
-    """Source and name of the files that are not known to be linked."""
+    """Source and name of the invoice's files that are not known to be linked."""
     files = {_source(attachment): attachment.file_name for attachment in invoice.attachments}
     return {
         source: name
@@ -122,40 +148,37 @@ def _lacking(context: TransferContext, invoice: Invoice, linked: AbstractSet[str
     }
 
 
-def _instead(context: TransferContext, invoice: Invoice, linked: AbstractSet[str]) -> tuple[str, ...]:
-    """The names of all that is lacking, where as many files that are not ours are linked, and may well be the same:
-    a person was told to attach them, or another event of this invoice did. Else they are somebody's own.
+def replaced(lacking: Mapping[str, str], linked: AbstractSet[str], own: AbstractSet[str]) -> tuple[str, ...]:
+    """The names of all files that lack a link, where at least as many files of others are linked; else none. Pure.
+
+    Those may be the same files: a person attached them when told to, or another event of this invoice did.
     """
-    if not context.taken("others"):
-        return ()
-    lacking = _lacking(context, invoice, linked)
-    others = linked - {uploaded.id for uploaded in _all_recorded(context)}
-    return tuple(lacking.values()) if len(lacking) <= len(others) else ()
+    return tuple(lacking.values()) if len(lacking) <= len(linked - own) else ()
 
 
 def _share(context: TransferContext, attachments: Sequence[Attachment], until: float) -> float:
-    """Seconds that the first of these may take: what is left, shared with those that are still to be fetched."""
+    """Seconds to fetch the first of `attachments`: the time left, divided by those still to be fetched."""
     waiting = sum(_recorded(context, _source(attachment)) is None for attachment in attachments)
     return (until - time.monotonic()) / max(waiting, 1)
 
 
-def _upload(context: TransferContext, attachment: Attachment, place: int, seconds: float) -> Uploaded:
-    """The file in Fortnox's inbox: once for an invoice, though it were named twice, or came under two names.
+def _upload(context: TransferContext, attachment: Attachment, place: int, seconds: float) -> UploadedFile:
+    """Upload the file to Fortnox's inbox, unless the invoice has the same address or content there already.
 
-    Raises `FileMissing`, `FileUnavailable` and, where Fortnox does not take the file, `Rejected`.
+    Raises `FileMissing`, `FileUnavailable` and, where Fortnox refuses the file, `Rejected`.
     """
     source = _source(attachment)
     if known := _recorded(context, source):
         return known
     step = f"file:{source}"
-    if context.in_doubt(step):  # whoever uploaded it did not live to see the answer
+    if context.in_doubt(step):  # the worker that uploaded it died before the answer came
         log.warning("invoice.orphan_upload", place=place)
         _check_unanswered(context, attachment)
     if seconds < SHORTEST:
-        raise FileUnavailable(attachment.file_name, "the other files took all the time that there was")
+        raise FileUnavailable(attachment.file_name, Message("file.no-time-left"))
     if attachment.url:
-        context.services.check_capacity(context.claim.company)  # it would be fetched in vain
-    with context.services.files.open(attachment, seconds) as file:
+        context.services.fortnox.check_capacity(context.claim.company)  # else it is fetched for nothing
+    with context.services.moment.files.open(attachment, seconds) as file:
         uploaded = next((one for one in _all_recorded(context) if one.content == file.sha256), None)
         if uploaded is None:
             uploaded = _sent(context, attachment, file, step, place)
@@ -163,29 +186,29 @@ def _upload(context: TransferContext, attachment: Attachment, place: int, second
     return uploaded
 
 
-def _sent(context: TransferContext, attachment: Attachment, file: File, step: str, place: int) -> Uploaded:
+def _sent(context: TransferContext, attachment: Attachment, file: File, step: str, place: int) -> UploadedFile:
     try:
         with context.taking(step):
             inbox = context.fortnox.inbox.upload(attachment.file_name, file.stream, attachment.content_type)
     except UNANSWERED as error:
         if isinstance(error, OutcomeUnknown):
-            # It may lie in Fortnox's inbox, linked to nothing; it has no name of ours by which it could be found there.
+            # A copy may stay in Fortnox's inbox, linked to nothing. Nothing of ours finds it there.
             log.warning("invoice.orphan_upload", place=place, bytes=file.size, sha256=file.sha256)
         _check_unanswered(context, attachment)
         raise
-    return Uploaded(id=inbox.archive_file_id, content=file.sha256, size=file.size, pdf=file.is_pdf)
+    return UploadedFile(id=inbox.archive_file_id, content=file.sha256, size=file.size, pdf=file.is_pdf)
 
 
 def _check_unanswered(context: TransferContext, attachment: Attachment) -> None:
-    """After an upload without an answer. Raises `FileUnavailable` when there were too many to wait any longer."""
+    """Count an upload without an answer. Raises `FileUnavailable` at the last that the invoice waits for."""
     step = f"file:{_source(attachment)}"
     context.record(step, NOT_TAKEN)
     if _too_often(context, step):
-        raise FileUnavailable(attachment.file_name, "Fortnox does not answer when it is uploaded") from None
+        raise FileUnavailable(attachment.file_name, Message("file.uploading-unanswered")) from None
 
 
 def _too_often(context: TransferContext, step: str) -> bool:
-    """Counts a try at the step that had no answer."""
+    """Count an unanswered attempt at the step. Return whether it was the last that the invoice waits for."""
     counted = f"unanswered {step}"
     times = int(context.steps.get(counted, 0)) + 1
     context.record(counted, str(times))
@@ -193,7 +216,7 @@ def _too_often(context: TransferContext, step: str) -> bool:
 
 
 def _link(context: TransferContext, payloads: Sequence[AttachmentPayload], linked: set[str]) -> dict[str, Rejected]:
-    """Links the files in one request. Where Fortnox refuses it for one of them, one by one: those refused."""
+    """Link the files in one request, or one by one where Fortnox refuses that. Return the refused, by file id."""
     try:
         _link_together(context, payloads, linked)
     except Rejected as refused:
@@ -202,7 +225,7 @@ def _link(context: TransferContext, payloads: Sequence[AttachmentPayload], linke
         if len(payloads) > 1:
             return {file: why for one in payloads for file, why in _link(context, [one], linked).items()}
         (only,) = payloads
-        if only.includeOnSend:  # perhaps it is only not to be sent along
+        if only.includeOnSend:  # perhaps Fortnox only refuses to send it with the invoice
             return _link(context, [only.model_copy(update={"includeOnSend": False})], linked)
         return {only.fileId: refused}
     return {}
@@ -215,8 +238,8 @@ def _link_together(context: TransferContext, payloads: Sequence[AttachmentPayloa
     context.record("linked", " ".join(sorted(linked)))
 
 
-def _payloads(number: int, files: Iterable[Uploaded]) -> list[AttachmentPayload]:
-    """All are linked; PDFs go along when Fortnox sends the invoice, as far as its limits reach."""
+def to_links(number: int, files: Iterable[UploadedFile]) -> list[AttachmentPayload]:
+    """A link for each file. Fortnox sends PDFs with the invoice, within its limits. Pure."""
     payloads, count, size = [], 0, 0
     for file in files:
         sent = file.pdf and file.size <= LARGEST_SENT and count < MOST_SENT and size + file.size <= ALL_SENT
@@ -226,23 +249,31 @@ def _payloads(number: int, files: Iterable[Uploaded]) -> list[AttachmentPayload]
 
 
 def _is_about_a_file(refused: Rejected) -> bool:
-    """Not a missing scope or a request that Fortnox does not understand: those are to be mended, not left out."""
+    """Whether the file itself is refused. A missing scope or a malformed request is no reason to leave a file out."""
     return isinstance(refused, FileRefused | ValueRefused | NotFound) or type(refused) is Rejected
 
 
-def _refused(attachment: Attachment, refused: Rejected) -> str:
+def _named(name: str, why: Message) -> Message:
+    return Message("file.named", file=name, why=why)
+
+
+def _refused(attachment: Attachment, refused: Rejected) -> Message:
     if not _is_about_a_file(refused):
         raise refused
     log.warning("invoice.file_refused", error_code=refused.code)
-    return f"{attachment.file_name}: {explain(refused).reason}"
+    return _named(attachment.file_name, explain(refused).reason)
 
 
-def _recorded(context: TransferContext, source: str) -> Uploaded | None:
+def _recorded(context: TransferContext, source: str) -> UploadedFile | None:
     recorded = context.taken(f"file:{source}")
-    return Uploaded.model_validate_json(recorded) if recorded else None
+    return UploadedFile.model_validate_json(recorded) if recorded else None
 
 
-def _all_recorded(context: TransferContext) -> Iterable[Uploaded]:
+def _own(context: TransferContext) -> set[str]:
+    return {uploaded.id for uploaded in _all_recorded(context)}
+
+
+def _all_recorded(context: TransferContext) -> Iterable[UploadedFile]:
     return (uploaded for source in _sources(context) if (uploaded := _recorded(context, source)))
 
 
@@ -251,5 +282,5 @@ def _sources(context: TransferContext) -> list[str]:
 
 
 def _source(attachment: Attachment) -> str:
-    """Where the file comes from, as a digest."""
+    """A digest of the file's address or content, by which its steps are recorded."""
     return hashlib.sha256((attachment.url or attachment.content or "").encode()).hexdigest()[:24]

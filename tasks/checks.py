@@ -1,7 +1,6 @@
-"""What is looked at when a company connects, in one go: `look` reads, `problems` decides (pure).
+"""The check of a new or changed connection: `look` reads what is set up in Fortnox, `problems` decides (pure).
 
-A problem says what it stops. Where something that the company chose can still be transferred, they are warnings;
-where nothing can, the connection is an error.
+A problem says which transfers it stops. Problems are warnings unless they stop everything that the company chose.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -11,39 +10,34 @@ from decimal import Decimal
 from itertools import islice
 from typing import TypeVar
 
-from delivery.runner import TransferContext
-from fortnox import SCOPES
+from delivery.context import TransferContext
 from fortnox import errors as e
 from fortnox.client import STOCKHOLM
 from fortnox.codes import explain
 from fortnox.models import AccountInformation, CompanyInformation, FinancialYear
 from mappers.email import mail_address
+from messages import Message
 from moment.events import Integration, InvalidEvent, InvoiceEvent, parse_event
 from stores import Connection, Problem, UsedAccount
+from tasks.flows import FLOWS, SCOPES
 
 T = TypeVar("T")
 
-WAITING_LOOKED_AT = 200  # invoices in line whose accounts are checked
-NAMED = 10  # accounts named in one problem; the rest is counted
+WAITING_LOOKED_AT = 200  # waiting invoices whose accounts are checked
+NAMED = 10  # accounts named in one problem; the others are counted
 
-# What each scope is needed for. The rest of `SCOPES` is needed for a part of it: a warning.
-NEEDED_FOR = {
-    "customer": ("customers",),
-    "project": ("projects",),
-    "invoice": ("invoices",),
-    "supplierinvoice": ("expenses",),
-}
-# Fortnox's VAT codes of sales within Sweden. Other codes carry no Swedish VAT, or say nothing of its rate.
+# The choice that a missing scope stops. Other scopes are needed for a part of one: a warning.
+NEEDED_FOR = {scope.name: (flow.choice,) for flow in FLOWS for scope in flow.scopes if scope.essential}
+# Fortnox's VAT codes for sales within Sweden. Other codes mean no Swedish VAT, or do not tell the rate.
 RATES = {"MP1": Decimal(25), "MP2": Decimal(12), "MP3": Decimal(6)}
 USUAL_RATES = frozenset(map(Decimal, (25, 12, 6, 0)))
-CONNECT_AGAIN = "Connect again and approve everything that Fortnox lists."
 
 
 @dataclass(frozen=True)
-class Found:
-    """What was read. None: Fortnox did not let us look; `refused` says why, by what was asked for."""
+class LedgerSetup:
+    """What was read. None where Fortnox refused to show it; `refused` has the refusal, by what was asked for."""
 
-    scopes: frozenset[str] = frozenset()  # empty: Fortnox did not say
+    scopes: frozenset[str] = frozenset()  # empty where Fortnox did not say
     rotating: bool = False  # a refresh token is in use
     ledger: CompanyInformation | None = None
     years: tuple[FinancialYear, ...] | None = None
@@ -52,8 +46,8 @@ class Found:
     refused: Mapping[str, e.Rejected] = field(default_factory=dict)
 
 
-def look(context: TransferContext, connection: Connection) -> Found:
-    """Reads what is to be checked: 4 to 7 requests. Raises a `FortnoxError` that is not a refusal."""
+def look(context: TransferContext, connection: Connection) -> LedgerSetup:
+    """Read what is checked, in 4 to 7 requests. Raises every `FortnoxError` but a refusal."""
     refused: dict[str, e.Rejected] = {}
 
     def ask(what: str, read: Callable[[], T]) -> T | None:
@@ -64,18 +58,18 @@ def look(context: TransferContext, connection: Connection) -> Found:
             return None
 
     fortnox = context.fortnox
-    held = context.services.connections.held(connection.company)
+    held = context.services.stores.connections.held(connection.company)
     today = datetime.now(STOCKHOLM).date()
     accounts = ask("accounts", lambda: {account.number: account for account in fortnox.accounts.list()})
     if connection.integration.transfers.projects:
         ask("projects", fortnox.projects.readable)
-    return Found(
+    return LedgerSetup(
         scopes=frozenset(connection.scopes),
         rotating=held is not None and held.tokens.refresh_token is not None,
         ledger=ask("company", fortnox.company_information),
         years=ask("years", lambda: fortnox.financial_years(today)),
         accounts=accounts,
-        used=frozenset(context.services.used_accounts(connection.company).recent() | set(_waiting(context))),
+        used=frozenset(context.services.stores.used_accounts(connection.company).recent() | set(_waiting(context))),
         refused=refused,
     )
 
@@ -93,8 +87,8 @@ def _waiting(context: TransferContext) -> Iterator[UsedAccount]:
             yield from (UsedAccount(int(line.account_number), line.vat_percentage) for line in event.invoice.lines)
 
 
-def problems(chosen: Integration, found: Found) -> tuple[Problem, ...]:
-    """Everything that is not as it should be, what stops most first. Pure."""
+def problems(chosen: Integration, found: LedgerSetup) -> tuple[Problem, ...]:
+    """All problems, those that stop most first. Pure."""
     listed = [
         *_access(chosen, found),
         *_bookkeeping(chosen, found),
@@ -106,7 +100,7 @@ def problems(chosen: Integration, found: Found) -> tuple[Problem, ...]:
 
 
 def stopped(chosen: Integration, listed: Iterable[Problem]) -> bool:
-    """Whether nothing of what the company chose can be transferred. Pure."""
+    """Whether the problems stop everything that the company chose. Pure."""
     wanted = _wanted(chosen)
     return bool(wanted) and wanted <= {kind for problem in listed for kind in problem.stops}
 
@@ -116,7 +110,7 @@ def _wanted(chosen: Integration) -> set[str]:
     return kinds | ({"expenses"} if chosen.expenses.enabled else set())
 
 
-def _access(chosen: Integration, found: Found) -> Iterator[Problem]:
+def _access(chosen: Integration, found: LedgerSetup) -> Iterator[Problem]:
     wanted = _wanted(chosen)
     licence = found.refused.get("company")
     if isinstance(licence, e.MissingLicence):
@@ -126,36 +120,40 @@ def _access(chosen: Integration, found: Found) -> Iterator[Problem]:
         needed = tuple(kind for kind in NEEDED_FOR.get(scope, ()) if kind in wanted)
         if needed or scope not in NEEDED_FOR:
             yield Problem(
-                what=f"The consent lacks {scope}: it is needed to {SCOPES[scope]}.", remedy=CONNECT_AGAIN, stops=needed
+                what=Message("integration.scope-missing", scope=scope, use=Message(f"integration.use.{scope}")),
+                remedy=Message("integration.scope-missing.remedy"),
+                stops=needed,
             )
     if (refusal := found.refused.get("projects")) and "project" not in missing:
         why = explain(refusal)
-        yield Problem(what=f"Projects cannot be read: {why.reason}", remedy=why.remedy, stops=("projects",))
+        yield Problem(
+            what=Message("integration.projects-unreadable", why=why.reason), remedy=why.remedy, stops=("projects",)
+        )
     if chosen.service_account and found.rotating:
         yield Problem(
-            what="The consent is not a service account's, so its tokens are renewed with a refresh token.",
-            remedy="It works. To change it, a system administrator connects again and approves a service account.",
+            what=Message("integration.no-service-account"),
+            remedy=Message("integration.no-service-account.remedy"),
         )
 
 
-def _bookkeeping(chosen: Integration, found: Found) -> Iterator[Problem]:
+def _bookkeeping(chosen: Integration, found: LedgerSetup) -> Iterator[Problem]:
     if not chosen.transfers.invoices or found.years is None:
         return
     if not found.years:
         yield Problem(
-            what="Fortnox has no financial year for today's date: invoices dated today cannot be posted.",
-            remedy="Create the financial year in Fortnox.",
+            what=Message("integration.no-financial-year"),
+            remedy=Message("integration.no-financial-year.remedy"),
         )
     for year in found.years:
         if year.accounting_method == "CASH":
             yield Problem(
-                what="The accounting method in Fortnox is the cash method, with which invoices cannot be posted.",
-                remedy="Change it to the invoicing method (ACCRUAL) in Fortnox's settings of the financial year.",
+                what=Message("integration.cash-method"),
+                remedy=Message("integration.cash-method.remedy"),
                 stops=("invoices",),
             )
 
 
-def _expense_accounts(chosen: Integration, found: Found) -> Iterator[Problem]:
+def _expense_accounts(chosen: Integration, found: LedgerSetup) -> Iterator[Problem]:
     if not chosen.expenses.enabled or found.accounts is None:
         return
     active = {number for number, account in found.accounts.items() if account.active}
@@ -163,8 +161,8 @@ def _expense_accounts(chosen: Integration, found: Found) -> Iterator[Problem]:
     if missing:
         none_left = len(missing) == len(chosen.expenses.account_numbers)
         yield Problem(
-            what=f"Expense accounts that Fortnox does not have, or not as active: {_named(missing)}.",
-            remedy="Open them in Fortnox's chart of accounts, or choose others.",
+            what=Message("integration.expense-accounts-missing", accounts=_listed(missing)),
+            remedy=Message("integration.expense-accounts-missing.remedy"),
             stops=("expenses",) if none_left else (),
         )
 
@@ -174,37 +172,37 @@ def _covers(numbers: str, account: int) -> bool:
     return int(first) <= account <= int(last or first)
 
 
-def _used_accounts(chosen: Integration, found: Found) -> Iterator[Problem]:
+def _used_accounts(chosen: Integration, found: LedgerSetup) -> Iterator[Problem]:
     if not chosen.transfers.invoices or found.accounts is None:
         return
     unknown = {one.number for one in found.used if one.number not in found.accounts}
     inactive = {one.number for one in found.used if one.number not in unknown and not found.accounts[one.number].active}
     if unknown:
         yield Problem(
-            what=f"Accounts of recent invoices that Fortnox does not have: {_named(unknown)}.",
-            remedy="Open them in Fortnox's chart of accounts: invoices on them are refused.",
+            what=Message("integration.accounts-unknown", accounts=_listed(unknown)),
+            remedy=Message("integration.accounts-unknown.remedy"),
         )
     if inactive:
         yield Problem(
-            what=f"Accounts of recent invoices that are not active in Fortnox: {_named(inactive)}.",
-            remedy="Activate them in Fortnox's chart of accounts: invoices on them are refused.",
+            what=Message("integration.accounts-inactive", accounts=_listed(inactive)),
+            remedy=Message("integration.accounts-inactive.remedy"),
         )
     unusual = {one.vat for one in found.used} - USUAL_RATES
     if unusual:
-        rates = _named(f"{rate.normalize():f} %" for rate in unusual)
+        rates = _listed(f"{rate.normalize():f} %" for rate in unusual)
         yield Problem(
-            what=f"VAT rates of recent invoices that are not Swedish ones: {rates}.",
-            remedy="Fortnox takes a rate only if it is set up there: compare the VAT settings of both.",
+            what=Message("integration.vat-rates-unusual", rates=rates),
+            remedy=Message("integration.vat-rates-unusual.remedy"),
         )
     other = [f"{one.number} ({one.vat.normalize():f} %)" for one in sorted(found.used) if _differs(one, found)]
     if other:
         yield Problem(
-            what=f"Accounts of recent invoices whose VAT code in Fortnox says another rate: {_named(other)}.",
-            remedy="Make account and VAT code the same in Moment and in Fortnox.",
+            what=Message("integration.vat-codes-differ", accounts=_listed(other)),
+            remedy=Message("integration.vat-codes-differ.remedy"),
         )
 
 
-def _differs(used: UsedAccount, found: Found) -> bool:
+def _differs(used: UsedAccount, found: LedgerSetup) -> bool:
     if used.vat == 0:  # reverse charge and exports: the customer decides, not the account
         return False
     account = (found.accounts or {}).get(used.number)
@@ -214,21 +212,22 @@ def _differs(used: UsedAccount, found: Found) -> bool:
 
 def _address(chosen: Integration) -> Iterator[Problem]:
     if chosen.error_email is None or mail_address(chosen.error_email) is None:
-        given = "There is no address" if chosen.error_email is None else f"{chosen.error_email!r} is no address"
-        yield Problem(
-            what=f"{given} for failures to be mailed to: the operator gets them.",
-            remedy="Set the error e-mail in Moment's integration settings.",
+        what = (
+            Message("integration.no-error-address")
+            if chosen.error_email is None
+            else Message("integration.bad-error-address", address=chosen.error_email)
         )
+        yield Problem(what=what, remedy=Message("integration.no-error-address.remedy"))
 
 
-def _named(things: Iterable[object]) -> str:
+def _listed(things: Iterable[object]) -> tuple[Message, ...]:
     texts = sorted(map(str, things))
-    more = f" and {len(texts) - NAMED} more" if len(texts) > NAMED else ""
-    return ", ".join(texts[:NAMED]) + more
+    more = (Message("integration.and-more", n=len(texts) - NAMED),) if len(texts) > NAMED else ()
+    return (*(Message("integration.listed", name=text) for text in texts[:NAMED]), *more)
 
 
-def ledger_of(found: Found) -> str:
-    """Whose ledger it is, for a person to recognise."""
+def ledger_of(found: LedgerSetup) -> str:
+    """The company name and organisation number in Fortnox, for a person to recognise."""
     if found.ledger is None or not found.ledger.company_name:
         return ""
     number = found.ledger.organization_number

@@ -1,151 +1,142 @@
-"""Incoming expenses: a company's supplier invoices in Fortnox, as expenses in Moment. One poll at a time for a company.
+"""Incoming expenses: a company's supplier invoices in Fortnox become expenses in Moment. One poll at a time a company.
 
-A poll works in slices: when its time is up, or Fortnox's rate limit has no room beside the company's invoices, it gives
-its slot back and goes on later, from the list in `stores.expenses`.
+A poll works in slices. When its time is up, or Fortnox's rate limit has no capacity beside the company's transfers, it
+gives its slot back and later goes on from the queue in `stores.expenses`.
 """
 
-import hashlib
 import json
 import random
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from typing import Any
 
 import structlog
 from celery import shared_task
 
-from delivery.expense_sync import ExpenseSync, Looked, Pace
+from delivery.context import TransferContext
+from delivery.expenses.choices import rules_of, switched_off
+from delivery.expenses.failures import FailureReporter
+from delivery.expenses.pace import Pace
+from delivery.expenses.sync import ExpenseSync, SyncResult, open_sync
+from delivery.polling import DOWN
 from delivery.retry_policy import decide
-from delivery.runner import TransferContext, TransferTask
-from delivery.services import Services
-from delivery.wakeups import ask_for_report
 from fortnox.errors import FortnoxError, Transient, WindowFull
-from mappers.expense import Rules
+from messages import Message
 from moment.errors import KeyRefused, MomentError, MomentUnavailable
-from ordering import Done, Failed, Outcome, Release, Retry, Skipped, Snooze, Submission, TargetUnavailable
+from ordering import Done, Failed, Outcome, Release, Retry, Skipped, Snooze, TargetUnavailable
 from ordering.backoff import ATTEMPTS
-from stores import CompanySettings, Connection, ExpenseStore
-from tasks.flows import EXPENSES, POLL
-from tasks.schedule import DOWN, expenses_key
+from stores import ExpenseStore
+from tasks.base import TransferTask
+from tasks.flows import EXPENSES
 
 log = structlog.get_logger(__name__)
 
-LEAVE = 6  # requests of the rate limit's window left to transfers that may come; those that are there have nearly all
-SLICE = 5.0  # seconds after which others have their turn
+LEAVE = 6  # requests of the rate limit left to transfers that may come; while any are due, a poll leaves nearly all
+SLICE = 5.0  # seconds after which a poll lets others run
 LISTED = "listed"
-FAILURE_TYPE = f"{EXPENSES}.supplierInvoice"
-ELSEWHERE = "The company is connected to another Fortnox ledger."
+OTHER_LEDGER = Message("expenses.other-ledger")
 
 
-class OtherLedger(Exception):
+class LedgerChanged(Exception):
     """The company was connected to another ledger while this one was read."""
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """What a poll is asked for: all there is to do or, when a person retries a failure, one supplier invoice."""
+class PollRequest:
+    """What to bring back: all that is due or, when a person retries a failure, one supplier invoice."""
 
     given_number: str | None = None
     ledger: str = ""
     prerequisites: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, body: str) -> "Order":
-        order = json.loads(body)
-        return cls(order.get("givenNumber"), order.get("ledger", ""))
+    def read(cls, body: str) -> "PollRequest":
+        request = json.loads(body)
+        return cls(request.get("givenNumber"), request.get("ledger", ""))
 
 
-@shared_task(name=POLL, base=TransferTask, bind=True)
+@shared_task(name=EXPENSES.task.name, base=TransferTask, bind=True)
 def transfer(task: TransferTask, company: str, event_id: str) -> Any:
-    return task.deliver(company, event_id, poll, Order.read)
+    return task.deliver(company, event_id, poll, PollRequest.read)
 
 
 def poll(context: TransferContext) -> Outcome:
-    """Brings back what changed, as far as one slice goes."""
+    """Bring back what changed, as far as one slice goes."""
     if off := switched_off(context.connection):
         return off
     try:
-        sync = sync_for(context, at_home(context))
+        sync = _open(context, _current_ledger(context))
         if context.event.given_number is None:
             return _poll(context, sync)
         if context.event.ledger != sync.store.ledger:
-            return Skipped(ELSEWHERE)
-        return _again(sync, sync.look(context.event.given_number, asked=True))
-    except OtherLedger:
-        return Release(reason=ELSEWHERE)
+            return Skipped(OTHER_LEDGER)
+        return _retried(sync.store, sync.sync(context.event.given_number, fresh=True))
+    except LedgerChanged:
+        return Release(reason=OTHER_LEDGER)
     except WindowFull as full:
-        return Snooze(timedelta(seconds=full.retry_after), "The company's transfers go first.")
+        return Snooze(timedelta(seconds=full.retry_after), Message("expenses.transfers-first"))
     except (Transient, MomentUnavailable, KeyRefused) as error:
         return _while_down(context, error)
 
 
 def _while_down(context: TransferContext, error: FortnoxError | MomentError) -> Outcome:
-    """One of the two does not serve: tried again at least every interval, so that no expense is late once it does.
+    """Return a retry within the poll interval, so that no expense is late when the system works again.
 
-    A transfer's pauses grow to hours. A person is told each day, and the next poll begins anew.
+    A transfer's delays grow to hours. After each day a person is told, and the next poll starts over.
     """
     interval, attempts = context.services.settings.expense_poll_interval, context.claim.attempts
-    told = attempts * interval >= timedelta(days=1)
-    claim = replace(context.claim, attempts=attempts if told else min(attempts, ATTEMPTS // 2))
+    a_day = attempts * interval >= timedelta(days=1)
+    claim = replace(context.claim, attempts=attempts if a_day else min(attempts, ATTEMPTS // 2))
     match decide(error, claim, (), chance=random.random()):
         case (Retry() | TargetUnavailable()) as again:
             return replace(again, after=min(again.after, interval))
-        case Failed() as lasting:
-            return replace(lasting, remedy=_by_itself(error), code=DOWN)
+        case Failed() as failed:
+            return replace(failed, remedy=_remedy_while_down(error), code=DOWN)
         case other:
             return other
 
 
-def _by_itself(error: FortnoxError | MomentError) -> str:
+def _remedy_while_down(error: FortnoxError | MomentError) -> Message:
     match error:
         case KeyRefused():
-            return "Tell the operator: the integration needs a new API key of Moment's. Then it goes on by itself."
+            return Message("expenses.renew-api-key")
         case MomentError():
-            return "Nothing: it goes on by itself when Moment works again."
-    return "Nothing: it goes on by itself when Fortnox works again."
+            return Message("expenses.resumes-with-moment")
+    return Message("expenses.resumes-with-fortnox")
 
 
-def switched_off(connection: Connection) -> Skipped | None:
-    if connection.state == "disabled":
-        return Skipped("The integration is disabled for this company.")
-    if not connection.integration.expenses.enabled:
-        return Skipped("Incoming expenses are switched off for this company.")
-    return None
+def _current_ledger(context: TransferContext) -> ExpenseStore:
+    """Return the store of the ledger that the company is connected to.
 
-
-def at_home(context: TransferContext) -> ExpenseStore:
-    """What is known of the ledger that the company is connected to.
-
-    Where that is another than until now, nobody can do anything about what failed in the one before.
+    Where that is another one than until now, what had failed in the former ledger is skipped.
     """
-    company, ledgers = context.claim.company, context.services.ledgers
+    company, ledgers = context.claim.company, context.services.stores.ledgers
     tenant_id = (
         context.connection.tenant_id
-        or context.services.fortnox(context.lease, LEAVE).company_information().database_number
+        or context.services.fortnox.open(context.lease, LEAVE).company_information().database_number
     )
     if tenant_id is None:
         return ledgers.store(company, None)
     if former := ledgers.former(company, tenant_id):
         log.warning("expenses.other_ledger", tenant_id=tenant_id)
         for number, event_id in former.failures().items():
-            context.services.ordering.skip(company, event_id, ELSEWHERE)
+            context.services.ordering.skip(company, event_id, OTHER_LEDGER)
             former.set_failure(number, None)
     ledgers.enter(company, tenant_id)
     return ledgers.store(company, tenant_id)
 
 
-def sync_for(context: TransferContext, store: ExpenseStore) -> ExpenseSync:
+def _open(context: TransferContext, store: ExpenseStore) -> ExpenseSync:
     def check() -> None:
         context.lease.check()
-        if context.services.connections.get(context.claim.company).tenant_id != context.connection.tenant_id:
-            raise OtherLedger
+        if context.services.stores.connections.get(context.claim.company).tenant_id != context.connection.tenant_id:
+            raise LedgerChanged
 
-    return ExpenseSync(
-        company=context.claim.company,
-        fortnox=context.services.fortnox(context.lease, LEAVE),
-        moment=context.services.moment,
+    return open_sync(
+        context.claim.company,
+        fortnox=context.services.fortnox.open(context.lease, LEAVE),
+        moment=context.services.moment.api,
         store=store,
         rules=rules_of(context.connection, context.settings, store.ledger),
         check=check,
@@ -153,118 +144,33 @@ def sync_for(context: TransferContext, store: ExpenseStore) -> ExpenseSync:
     )
 
 
-def rules_of(connection: Connection, settings: CompanySettings, ledger: str) -> Rules:
-    chosen = connection.integration.expenses
-    return Rules(
-        accounts=chosen.account_numbers,
-        cost_accounts=tuple(settings.cost_accounts.split(",")),
-        billable=chosen.billable_by_default,
-        from_date=chosen.from_date,
-        requires=settings.expense_requires,
-        currency=settings.ledger_currency,
-        ledger=ledger,
-    )
-
-
 def _poll(context: TransferContext, sync: ExpenseSync) -> Outcome:
-    deadline = time.monotonic() + SLICE
+    deadline, services = time.monotonic() + SLICE, context.services
     if _listing_is_due(context, sync.store.cursor):
-        if not sync.list_on("changes", deadline):
-            return Release(reason="Goes on with the list.")
-        sync.list_approved()
-        sync.store.note_poll(datetime.now(UTC))
+        if not sync.lister.queue_listed("changes", deadline):
+            return Release(reason=Message("expenses.lists-on"))
+        sync.lister.queue_approved()
+        sync.store.record_poll(datetime.now(UTC))
         context.record(LISTED, datetime.now(UTC).isoformat())
-    if not sync.list_on("import", deadline):
-        return Release(reason="Goes on with the list.")
-    sync.list_waiting(deadline)
-    for looked in sync.work(deadline):
-        tell(context.services, sync, looked)
-    return Release(reason="Others have their turn.") if time.monotonic() >= deadline else Done()
+    if not sync.lister.queue_listed("import", deadline):
+        return Release(reason=Message("expenses.lists-on"))
+    sync.lister.queue_awaiting_projects(deadline)
+    reporter = FailureReporter(context.claim.company, sync.store, services.ordering, services.request_report)
+    for result in sync.work(deadline):
+        reporter.report(result)
+    return Release(reason=Message("expenses.lets-others-run")) if time.monotonic() >= deadline else Done()
 
 
 def _listing_is_due(context: TransferContext, cursor: datetime | None) -> bool:
-    """A poll lists what changed at its start and, when it is a long one, again each interval."""
+    """Return whether to list changes: at the start of a poll and, while a long one lasts, once an interval."""
     last = context.taken(LISTED)
     interval = context.services.settings.expense_poll_interval
     return last is None or cursor is None or datetime.now(UTC) - datetime.fromisoformat(last) >= interval
 
 
-def _again(sync: ExpenseSync, looked: Looked) -> Outcome:
-    """How a person's retry of one supplier invoice ended."""
-    if looked.problems:
-        return Failed(*told(looked))
-    sync.store.set_failure(looked.number, None)
+def _retried(store: ExpenseStore, result: SyncResult) -> Outcome:
+    """Return how a person's retry of one supplier invoice ended."""
+    if result.problems:
+        return Failed(result.reason, result.remedy)
+    store.set_failure(result.number, None)
     return Done()
-
-
-def tell(services: Services, sync: ExpenseSync, looked: Looked) -> None:
-    """Makes a failed event of a supplier invoice that needs a person, so that it is mailed, listed and can be retried.
-
-    The same failure is told once; when it is over, its event is skipped.
-    """
-    company, store = sync.company, sync.store
-    before = store.failure(looked.number)
-    if looked.problems or (looked.standing and _is_open(services, company, before)):
-        store.count("needAPerson")
-    if looked.standing and not looked.problems:
-        return
-    event_id = None
-    if looked.problems:
-        reason, remedy = told(looked)
-        event_id = _event_id(services, sync, looked.number, reason, before)
-        if event_id != before:
-            _fail(services, sync, looked, event_id, reason, remedy)
-    if before is not None and event_id != before:
-        services.ordering.skip(company, before, "It went through since." if event_id is None else "It failed anew.")
-    if event_id != before:
-        store.set_failure(looked.number, event_id)
-
-
-def _is_open(services: Services, company: str, event_id: str | None) -> bool:
-    """Whether nobody has skipped it."""
-    record = services.ordering.event(company, event_id) if event_id else None
-    return record is not None and record.status == "failed"
-
-
-def _event_id(services: Services, sync: ExpenseSync, number: str, reason: str, before: str | None) -> str:
-    """The same event for as long as a failure lasts; another when it comes again after it was over."""
-    digest = hashlib.sha256(reason.encode()).hexdigest()[:8]
-    event_id = first = "-".join(("supplierinvoice", number, *filter(None, (sync.store.ledger,)), digest))
-    for again in count(2):
-        record = services.ordering.event(sync.company, event_id)
-        if event_id == before or record is None or record.status not in ("done", "skipped"):
-            break
-        event_id = f"{first}-{again}"
-    return event_id
-
-
-def told(looked: Looked) -> tuple[str, str]:
-    """What a person reads: each reason, and each thing to do once."""
-    reasons = " ".join(problem.reason for problem in looked.problems)
-    return reasons, " ".join(dict.fromkeys(problem.remedy for problem in looked.problems))
-
-
-def _fail(services: Services, sync: ExpenseSync, looked: Looked, event_id: str, reason: str, remedy: str) -> None:
-    about = {"company": sync.company, "givenNumber": looked.number, "supplier": _supplier(looked)}
-    if sync.store.ledger:
-        about["ledger"] = sync.store.ledger
-    services.ordering.publish(
-        Submission(
-            company=sync.company,
-            id=event_id,
-            key=expenses_key(sync.company),
-            type=FAILURE_TYPE,
-            body=json.dumps(about, ensure_ascii=False),
-            occurred_at=datetime.now(UTC),
-            refused=reason,
-            refused_remedy=remedy,
-        )
-    )
-    sync.store.count("failed")
-    ask_for_report(services.app)
-
-
-def _supplier(looked: Looked) -> str:
-    """`Virke AB F-7`: whose invoice it is, and what they call it."""
-    invoice = looked.invoice
-    return " ".join(filter(None, (invoice.supplier_name, invoice.invoice_number))) if invoice else ""

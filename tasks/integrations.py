@@ -1,4 +1,4 @@
-"""The life of a connection: enabled with a one-time code, updated, disabled."""
+"""A company's connection to Fortnox: enabled with a one-time code, updated, disabled."""
 
 import hashlib
 from dataclasses import replace
@@ -8,36 +8,35 @@ from typing import Any
 import structlog
 from celery import shared_task
 
+from delivery.context import TransferContext
 from delivery.pauses import pause
+from delivery.polling import follow
 from delivery.retry_policy import decide
-from delivery.runner import TransferContext, TransferTask
 from delivery.tokens import to_tokens
 from fortnox import errors as e
 from fortnox.oauth import Grant
+from messages import Message
 from moment.events import Integration
 from ordering import Done, Failed, Outcome, Skipped
-from stores import Connection, Problem
+from stores import Connection
 from stores.vault import Unsealable
-from tasks.checks import Found, ledger_of, look, problems, stopped
-from tasks.flows import TRANSFERS
-from tasks.schedule import follow
+from tasks.base import TransferTask
+from tasks.checks import LedgerSetup, ledger_of, look, problems, stopped
+from tasks.flows import INTEGRATION
 
 log = structlog.get_logger(__name__)
 
-NEW_CODE = "Enable the integration in Moment again and approve it in Fortnox: that gives a new code."
-STANDS = "The connection that was made before goes on as it was."
-SERVICE_CONSENT = "The company is disconnected. A service account's consent stays until it is removed in Fortnox."
-NOT_ENDED = "The company is disconnected, but Fortnox did not confirm that its consent has ended."
-REMOVE = "Remove the integration in Fortnox, under Connected services, where it is still listed."
+NEW_CODE = Message("integration.new-code")
+REMOVE = Message("integration.remove-in-fortnox")
 
 
-@shared_task(name=TRANSFERS["integration"], base=TransferTask, bind=True)
+@shared_task(name=INTEGRATION.task.name, base=TransferTask, bind=True)
 def transfer(task: TransferTask, company: str, event_id: str) -> Any:
     return task.deliver(company, event_id, transfer_integration)
 
 
 def transfer_integration(context: TransferContext) -> Outcome:
-    """Connects, changes or disconnects the company. What was closed to it may be open afterwards."""
+    """Connect, change or disconnect the company. Its access blocks are lifted: they may be out of date afterwards."""
     match context.event.type:
         case "integration.enabled":
             outcome = enable(context)
@@ -46,57 +45,57 @@ def transfer_integration(context: TransferContext) -> Outcome:
         case _:
             outcome = disable(context)
     if isinstance(outcome, Done):
-        context.services.access_blocks.reopen(context.claim.company)
+        context.services.fortnox.access_blocks.reopen(context.claim.company)
     return outcome
 
 
 def enable(context: TransferContext) -> Outcome:
-    """Exchanges the code, which lives 10 minutes and works once, lets the company's events go, and checks."""
-    company, connections = context.claim.company, context.services.connections
+    """Exchange the code (valid for 10 minutes, once), release the company's events, and check the connection."""
+    company, connections = context.claim.company, context.services.stores.connections
     if not context.taken("connected"):
         before = connections.find(company)
         if refused := _refusal(context, before):
             works = before is not None and before.state == "connected" and not connections.dead(company)
-            return _goes_on(refused) if works else refused
+            return _former_stands(refused) if works else refused
         context.record("connected")
     context.services.ordering.resume(company)
-    follow(context.services, connections.get(company))
+    follow(context.services.polling, context.services.ordering, connections.get(company))
     return check(context)
 
 
 def update(context: TransferContext) -> Outcome:
-    """Takes over the company's new choices, and checks them. Raises `NeverConnected`."""
-    connection = context.services.connections.get(context.claim.company)
+    """Store the company's new choices and check them. Raises `NeverConnected`."""
+    connection = context.services.stores.connections.get(context.claim.company)
     context.lease.check()
     chosen = connection.model_copy(update={"integration": without_code(context.event.integration)})
-    connection = context.services.connections.save(chosen)
-    follow(context.services, connection)
+    connection = context.services.stores.connections.save(chosen)
+    follow(context.services.polling, context.services.ordering, connection)
     return check(context) if connection.state == "connected" else Done()
 
 
 def disable(context: TransferContext) -> Outcome:
-    """Ends transfers at once, then revokes the refresh token where there is one, and forgets all tokens."""
-    company, connections = context.claim.company, context.services.connections
+    """Stop transfers at once, then revoke the refresh token, if any, and delete all tokens."""
+    company, connections = context.claim.company, context.services.stores.connections
     version, connection = connections.version(company), connections.find(company)
     if connection is None:
-        return Skipped("The company was not connected.")
-    context.lease.check()  # what was read is what this event is to end, not what came after it
+        return Skipped(Message("integration.was-not-connected"))
+    context.lease.check()  # the event ends the connection that was read, not a later one
     disabled = connections.save(connection.model_copy(update={"state": "disabled", "problems": ()}))
-    follow(context.services, disabled)
-    ended = version is None or context.services.tokens.end(company, version)
+    follow(context.services.polling, context.services.ordering, disabled)
+    ended = version is None or context.services.fortnox.tokens.end(company, version)
     context.services.ordering.resume(company)
     if connection.integration.service_account:
-        return Done(SERVICE_CONSENT, REMOVE)
-    return Done() if ended else Done(NOT_ENDED, REMOVE)
+        return Done(Message("integration.service-consent-stays"), REMOVE)
+    return Done() if ended else Done(Message("integration.consent-not-ended"), REMOVE)
 
 
 def check(context: TransferContext) -> Outcome:
-    """Looks whether what the company chose can work, in one go, and keeps what was found with the connection."""
-    company, connections = context.claim.company, context.services.connections
+    """Check whether the company's choices can work, and store the problems found with the connection."""
+    company, connections = context.claim.company, context.services.stores.connections
     connection = connections.get(company)
     try:
         found = look(context, connection)
-    except e.GrantDead as dead:  # the one mail tells of that; the next consent is checked
+    except e.GrantDead as dead:  # the pause is mailed; the next consent is checked
         pause(context.services, company, dead)
         return Done()
     connection = connections.save(_identified(connection, found))
@@ -105,52 +104,53 @@ def check(context: TransferContext) -> Outcome:
     listed = problems(connection.integration, found)
     connections.save(connection.model_copy(update={"problems": listed}))
     if stopped(connection.integration, listed):
-        return Failed(*_told(listed), "NothingWorks")
-    return Done(notice=" ".join(map(str, listed)))
-
-
-def _told(listed: tuple[Problem, ...]) -> tuple[str, str]:
-    """Reason and remedy that hold all problems."""
-    remedies = dict.fromkeys(problem.remedy for problem in listed)
-    return " ".join(problem.what for problem in listed), " ".join([*remedies, "Then retry the event."])
+        remedies = dict.fromkeys(problem.remedy for problem in listed)
+        return Failed(
+            Message.join(*(problem.what for problem in listed)),
+            Message.join(*remedies, Message("integration.then-retry")),
+            "NothingWorks",
+        )
+    return Done(notice=Message.join(*(part for problem in listed for part in (problem.what, problem.remedy))))
 
 
 def _refusal(context: TransferContext, before: Connection | None) -> Outcome | None:
-    """Why the company is not connected by this event, if it is not."""
+    """Why this event does not connect the company, if so."""
     try:
         return _connect(context, before)
     except (e.Rejected, Unsealable) as error:
         return decide(error, context.claim, (), chance=0)
 
 
-def _goes_on(refused: Outcome) -> Outcome:
-    """A code that is no good ends no connection that works, and holds up nothing; a person is told."""
-    return Done(f"{refused.reason} {STANDS}", refused.remedy) if isinstance(refused, Failed) else refused
+def _former_stands(refused: Outcome) -> Outcome:
+    """An unusable code leaves a working connection as it is and blocks nothing; a person is told."""
+    if not isinstance(refused, Failed):
+        return refused
+    return Done(Message.join(refused.reason, Message("integration.former-stands")), refused.remedy)
 
 
 def _connect(context: TransferContext, before: Connection | None) -> Outcome | None:
-    company, connections = context.claim.company, context.services.connections
+    company, connections = context.claim.company, context.services.stores.connections
     sealed = context.event.integration.authorization_code
     if sealed is None:
-        return Failed("integration.authorizationCode: is missing.", NEW_CODE, "NoCode")
+        return Failed(Message("integration.no-code"), NEW_CODE, "NoCode")
     code = context.services.vault.open(sealed)
     digest = hashlib.sha256(code.encode()).hexdigest()[:16]
     if before is not None and before.code_digest == digest:
         return None if before.enabled_by == context.claim.id else _used(context, before)
     context.lease.check()
-    grant = context.services.oauth.exchange_code(code, company=company)
+    grant = context.services.fortnox.oauth.exchange_code(code, company=company)
     if before is not None and before.tenant_id not in (None, grant.tenant_id):
         log.warning("connection.other_ledger", tenant_id=grant.tenant_id, before=before.tenant_id)
-        context.services.links(company, before.tenant_id).forget_all()
+        context.services.stores.links(company, before.tenant_id).forget_all()
     connection = _connection(context, grant, digest)
     connections.begin(connection.model_copy(update={"revision": before.revision if before else 0}), to_tokens(grant))
     return None
 
 
 def _used(context: TransferContext, before: Connection) -> Outcome:
-    used = f"The authorization code was used already, on {before.connected_at:%Y-%m-%d %H:%M} UTC: it works once."
-    if before.state == "connected" and not context.services.connections.dead(context.claim.company):
-        return Skipped(f"{used} The connection that was made with it stands.")
+    used = Message("integration.code-used", at=before.connected_at)
+    if before.state == "connected" and not context.services.stores.connections.dead(context.claim.company):
+        return Skipped(Message.join(used, Message("integration.its-connection-stands")))
     return Failed(used, NEW_CODE, "CodeUsed")
 
 
@@ -167,25 +167,26 @@ def _connection(context: TransferContext, grant: Grant, digest: str) -> Connecti
     )
 
 
-def _identified(connection: Connection, found: Found) -> Connection:
-    """Which ledger it is; the tenant id is in the token as a rule, and else among the company's information."""
+def _identified(connection: Connection, found: LedgerSetup) -> Connection:
+    """The connection with its ledger. The tenant id is in the token or, failing that, in the company information."""
     tenant_id = connection.tenant_id or (found.ledger.database_number if found.ledger else None)
     return connection.model_copy(update={"ledger": ledger_of(found), "tenant_id": tenant_id})
 
 
 def _goes_without_refresh_token(context: TransferContext, connection: Connection) -> bool:
-    """A service account asks for new tokens by its tenant id: no refresh token, nothing to race for.
+    """Try to get tokens by the tenant id alone. Return whether that works, and the refresh token is gone.
 
-    Until Fortnox has shown that it takes that, the refresh token stays: no consent is lost to a wrong choice.
+    A service account needs no refresh token, which can be lost. Where Fortnox refuses, the refresh token is kept, so a
+    company that chose a service account by mistake loses no consent.
     """
-    held = context.services.connections.held(connection.company)
+    held = context.services.stores.connections.held(connection.company)
     if held is None or connection.tenant_id is None:
         return False
     try:
-        grant = context.services.oauth.client_credentials(connection.tenant_id, company=connection.company)
+        grant = context.services.fortnox.oauth.client_credentials(connection.tenant_id, company=connection.company)
     except (e.GrantDead, e.Rejected):
         return False
-    return context.services.connections.renewed(connection.company, held.version, to_tokens(grant)) in (
+    return context.services.stores.connections.renewed(connection.company, held.version, to_tokens(grant)) in (
         "kept",
         "revived",
     )

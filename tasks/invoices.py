@@ -1,77 +1,82 @@
 """Invoices and credit notes: created in Fortnox, with their files, and posted. Each step is recorded before the next.
 
-Create → compare → upload each file → link all → post. A step that an earlier holder may have taken without recording
-it is looked up first, and what was compared a while ago is compared again before it is posted.
+Create → compare → upload each file → link all → post. A step in doubt is looked up before it is repeated, and an
+invoice that was compared some time ago is compared again before it is posted.
 """
 
 import random
 import time
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from celery import shared_task
 from pydantic import TypeAdapter
 
-from delivery.runner import IN_DOUBT, NOT_TAKEN, TAKEN, TransferContext, TransferTask, counting
+from delivery.context import IN_DOUBT, NOT_TAKEN, TAKEN, TransferContext, counting
 from delivery.upsert import Next, create_or_find
+from fortnox.codes import explain
 from fortnox.errors import AccessMissing, NotFound, Rejected
 from fortnox.models import Invoice
 from fortnox.payloads import InvoicePayload
 from mappers import InvoiceOptions, Mapped, compare, to_invoice
 from mappers.invoice import LEDGER_CURRENCY
+from messages import Message
 from moment.events import Invoice as MomentInvoice
 from ordering import Done, Failed, Outcome, Retry
 from ordering.backoff import backoff
 from stores import UsedAccount
-from tasks.attachments import WHOLE, Left, forget_uploads, transfer_files
-from tasks.flows import TRANSFERS
+from tasks.attachments import WHOLE, FilesResult, forget_uploads, transfer_files
+from tasks.base import TransferTask
+from tasks.flows import INVOICE
+from tasks.optional_fields import LINK, from_json, to_json, to_leave_out, told
 
 log = structlog.get_logger(__name__)
 
-# Of a file whose host does not serve: 5 s doubling, so some 40 minutes after the invoice was posted. Where the operator
-# has to mend the key, for about a day, like any event: what is under way for long is an alarm of theirs.
-FILE_TRIES = 10
-FRESH = 120.0  # seconds that a comparison holds good: longer than an attempt, too short for a person to come between
-WITHOUT_LINK = ("invoice-unknown", "request", "document-locked")  # what Fortnox may say of `CreditInvoiceReference`
-CLOSED = "closed"  # noted of the files' part of Fortnox
-FREE = "free"  # noted of the invoice's number
-LINK, NO_LINK = "link", "no link"  # noted of the invoice that is credited
-# Noted of an invoice that is to be posted: whether what is there was compared, or is to be as posting was refused.
+FILE_TRIES = 10  # attempts at a late file: 5 s, doubling, about 40 minutes. A refused key is retried for about a day.
+FRESH = 120.0  # seconds that a comparison is valid: longer than an attempt, too short for a person to edit the invoice
+LEFT_OUT = "left out"  # the step that has the optional fields left out
+# Cached answers:
+CLOSED = "closed"  # of `files`: Fortnox takes none from this company
+FREE = "free"  # of `number`: no invoice has it
+LINKED = "linked"  # of `original`: the credit note may name the invoice that it credits
+# of `posting`: the invoice is as billed, posting was refused, or both
 AS_BILLED, REFUSED, AS_BILLED_AND_REFUSED = "as billed", "refused", "refused before"
 OPTIONS = TypeAdapter(InvoiceOptions)
 
 
-@shared_task(name=TRANSFERS["invoice"], base=TransferTask, bind=True)
+@shared_task(name=INVOICE.task.name, base=TransferTask, bind=True)
 def transfer(task: TransferTask, company: str, event_id: str) -> Any:
     return task.deliver(company, event_id, transfer_invoice)
 
 
 def transfer_invoice(context: TransferContext) -> Outcome:
-    """The invoice as Moment finalized it, posted in Fortnox, with its files; there once, whatever fails."""
-    if off := context.switched_off("invoices"):
+    """Create the invoice once, as Moment finalized it, attach its files and post it."""
+    if off := context.switched_off():
         return off
     invoice: MomentInvoice = context.event.invoice
     options = _options(context, invoice)
     mapped = to_invoice(invoice, options)
-    used = (UsedAccount(int(line.account_number), line.vat_percentage) for line in invoice.lines)
-    context.services.used_accounts(context.claim.company).note(used)  # what the next connection is checked against
+    # The next check of the connection looks at these accounts.
+    context.services.stores.used_accounts(context.claim.company).remember(
+        UsedAccount(int(line.account_number), line.vat_percentage) for line in invoice.lines
+    )
     if fault := _create(context, mapped.payload, options):
         return fault
     if context.cached("files") == CLOSED and (fault := _post(context, mapped.payload)):
         return fault
     try:
-        left = transfer_files(context, invoice)
-    except AccessMissing:  # the files wait until that part of Fortnox is open; the books need not
+        files = transfer_files(context, invoice)
+    except AccessMissing:  # the files wait until Fortnox takes them; the posting does not
         context.remember("files", CLOSED)
         if fault := _post(context, mapped.payload):
             return fault
         raise
-    return _post(context, mapped.payload) or _ended(context, mapped, left)
+    return _post(context, mapped.payload) or _ended(context, mapped, files)
 
 
 def _options(context: TransferContext, invoice: MomentInvoice) -> InvoiceOptions:
-    """The company's choices and Fortnox's rate as they are now; once the invoice may be there, as it was created."""
+    """The company's settings and Fortnox's rate; once the invoice may exist, those that it was created with."""
     if context.in_doubt("created") or context.taken("created"):
         recorded = context.taken("options")
         return OPTIONS.validate_json(recorded) if recorded else InvoiceOptions()
@@ -84,14 +89,14 @@ def _options(context: TransferContext, invoice: MomentInvoice) -> InvoiceOptions
 
 
 def _record_options(context: TransferContext, options: InvoiceOptions) -> None:
-    """The usual ones are not worth a write."""
+    """Record the options. Defaults are not recorded: that saves a write."""
     recorded = NOT_TAKEN if options == InvoiceOptions() else OPTIONS.dump_json(options).decode()
     if recorded != context.steps.get("options", NOT_TAKEN):
         context.record("options", recorded)
 
 
 def _registered_rate(context: TransferContext, currency: str) -> Decimal | None:
-    """What one unit of the currency costs by Fortnox's own register; None where it has no rate."""
+    """The price of one unit of the currency in Fortnox's currency register; None where it has no rate."""
     if seen := context.cached("rate"):
         return Decimal(seen)
     try:
@@ -104,11 +109,11 @@ def _registered_rate(context: TransferContext, currency: str) -> Decimal | None:
 
 
 def _create(context: TransferContext, payload: InvoicePayload, options: InvoiceOptions) -> Failed | None:
-    """Creates the invoice, or finds it, and compares it with what was billed: why it is not to be posted, if so."""
+    """Create or find the invoice and compare it with what was billed. Return why it must not be posted, if so."""
     if context.taken("created"):
         return None
     _record_options(context, options)
-    invoice, found = _made_or_found(context, payload)
+    invoice, found = _created_or_found(context, payload)
     if fault := _fault(invoice, payload):
         return fault
     if found and (others := _had_by_others(context)):
@@ -121,8 +126,8 @@ def _create(context: TransferContext, payload: InvoicePayload, options: InvoiceO
     return None
 
 
-def _made_or_found(context: TransferContext, payload: InvoicePayload) -> tuple[Invoice, bool]:
-    """The invoice in Fortnox, and whether it was there already, as far as is known."""
+def _created_or_found(context: TransferContext, payload: InvoicePayload) -> tuple[Invoice, bool]:
+    """The invoice in Fortnox, and whether an earlier attempt or somebody else created it."""
 
     def look(why: Next) -> Invoice | None:
         if why is Next.LOOK_AFTER_REFUSAL:
@@ -133,46 +138,59 @@ def _made_or_found(context: TransferContext, payload: InvoicePayload) -> tuple[I
         return found
 
     step = Next.LOOK if context.in_doubt("created") else Next(context.cached("next") or Next.CREATE)
-    return create_or_find(lambda: _made(context, payload), look, context, step)
+    return create_or_find(lambda: _created(context, payload), look, context, step)
 
 
-def _made(context: TransferContext, payload: InvoicePayload) -> Invoice:
-    """Creates it. Where a credit note's original is not there or Fortnox refuses the link to it, without the link."""
+def _created(context: TransferContext, payload: InvoicePayload) -> Invoice:
+    """Create the invoice, without the optional fields that Fortnox refuses. What is left out is recorded."""
     fields = payload.for_create()
+    left_out = from_json(context.taken(LEFT_OUT))
+    number_is_free = context.cached("next") == Next.CREATE_AFTER_LOOK
     credited = payload.credit_invoice_reference
-    if credited is not None and not _is_of_customer(context, credited, payload.customer_number):
-        del fields["CreditInvoiceReference"]
-    try:
-        with context.taking("created"):
-            return context.fortnox.invoices.create(fields)
-    except Rejected as rejected:
-        if "CreditInvoiceReference" not in fields or rejected.situation not in WITHOUT_LINK:
-            raise
-    context.remember("original", NO_LINK)
-    del fields["CreditInvoiceReference"]
-    with context.taking("created"):
-        return context.fortnox.invoices.create(fields)
+    if credited is not None and LINK not in left_out and (why := _not_linked(context, credited, payload)):
+        left_out[LINK] = why
+        context.record(LEFT_OUT, to_json(left_out))
+    while True:
+        sent = {name: value for name, value in fields.items() if name not in left_out}
+        try:
+            with context.taking("created"):
+                return context.fortnox.invoices.create(sent)
+        except Rejected as refused:
+            name = to_leave_out(refused, sent, number_is_free=number_is_free)
+            if name is None:
+                if left_out:  # in vain: it was not what Fortnox refuses
+                    context.record(LEFT_OUT, NOT_TAKEN)
+                raise
+            left_out[name] = explain(refused).reason
+        context.record(LEFT_OUT, to_json(left_out))
 
 
-def _is_of_customer(context: TransferContext, credited: str, customer: str) -> bool:
-    """Whether the invoice that is credited is this customer's in Fortnox: one of ours is, another is looked at.
+def _not_linked(context: TransferContext, credited: str, payload: InvoicePayload) -> Message | None:
+    """Why the credit note cannot name the invoice that it credits; None where it can.
 
-    Numbers from before the integration may be other invoices there.
+    That must be this customer's in Fortnox. It is looked up only if we did not transfer it: a number from before the
+    integration may belong to another invoice there.
     """
-    if seen := context.cached("original"):
-        return seen == LINK
+    if context.cached("original") == LINKED:
+        return None
+    company, customer = context.claim.company, payload.customer_number
     ordering = context.services.ordering
-    ours = ordering.of_key(f"{context.claim.company}/invoice/{credited}")
-    if any(event.status == "done" for event in ordering.events(ours)):
-        return True
-    original = _numbered(context, credited)
-    theirs = original is not None and original.customer_number == customer
-    context.remember("original", LINK if theirs else NO_LINK)
-    return theirs
+    ours = [one for one in ordering.events(ordering.of_key(f"{company}/invoice/{credited}")) if one.status == "done"]
+    if ours:
+        theirs = f"{company}/customer/{customer}" in ours[-1].needs
+    else:
+        original = _numbered(context, credited)
+        if original is None:
+            return Message("invoice.original-not-there")
+        theirs = original.customer_number == customer
+    if not theirs:
+        return Message("invoice.original-not-the-customers", customer=customer)
+    context.remember("original", LINKED)
+    return None
 
 
 def _look(context: TransferContext, payload: InvoicePayload) -> Invoice | None:
-    """The invoice that an earlier try may have made: under its number, or under one of Fortnox's own choice."""
+    """The invoice that an earlier attempt may have created, under its number or under one that Fortnox chose."""
     found = None
     if context.cached("number") != FREE:
         found = _numbered(context, payload.document_number)
@@ -180,8 +198,8 @@ def _look(context: TransferContext, payload: InvoicePayload) -> Invoice | None:
             context.remember("number", FREE)
         elif found.external_invoice_reference1 == payload.external_invoice_reference1:
             return found
-    made = (one for one in context.fortnox.invoices.find(payload.external_invoice_reference1) if not one.cancelled)
-    other = next(made, None)
+    candidates = context.fortnox.invoices.find(payload.external_invoice_reference1)
+    other = next((one for one in candidates if not one.cancelled), None)
     return found if other is None else context.fortnox.invoices.get(other.document_number)
 
 
@@ -193,7 +211,7 @@ def _numbered(context: TransferContext, number: int | str) -> Invoice | None:
 
 
 def _had_by_others(context: TransferContext) -> str:
-    """What is to be recorded of other events of this invoice: one transferred it whole, or may have linked files."""
+    """What other events of this invoice did: transferred it whole (`WHOLE`), or may have linked files (`TAKEN`)."""
     ordering = context.services.ordering
     refs = [ref for ref in ordering.of_key(context.claim.key) if ref != (context.claim.company, context.claim.id)]
     events = ordering.events(refs)
@@ -209,20 +227,19 @@ def _steps_of(context: TransferContext, event_id: str) -> dict[str, str]:
 
 
 def _fault(found: Invoice, payload: InvoicePayload) -> Failed | None:
-    """Why the invoice in Fortnox is not the one that Moment billed, if it is not: it is then left as it is."""
+    """Why the invoice in Fortnox is not the one that Moment billed, if so. Pure."""
     number = payload.document_number
     if found.external_invoice_reference1 != payload.external_invoice_reference1:
         whose = " ".join(filter(None, (found.customer_number, found.customer_name)))
         return Failed(
-            f"Number {number} is taken in Fortnox by another invoice, of customer {whose}.",
-            "Give the invoice in Fortnox another number, or credit this one in Moment and bill it anew.",
+            Message("invoice.number-taken", number=str(number), customer=whose),
+            Message("invoice.number-taken.remedy"),
             "NumberTaken",
         )
     if found.document_number != str(number):
         return Failed(
-            f"Fortnox gave Moment's invoice {number} the number {found.document_number}. It was not posted.",
-            f"Cancel (makulera) invoice {found.document_number} in Fortnox, see to it there that invoices may have "
-            "Moment's numbers, and retry the event: the invoice is then created anew.",
+            Message("invoice.other-number", number=str(number), other=found.document_number),
+            Message("invoice.other-number.remedy", other=found.document_number),
             "OtherNumber",
         )
     if found.cancelled:
@@ -230,25 +247,28 @@ def _fault(found: Invoice, payload: InvoicePayload) -> Failed | None:
     comparison = compare(found, payload)
     if comparison.equal:
         return None
-    state = "is posted in Fortnox" if found.booked else "is in Fortnox, not posted,"
+    differs = (
+        Message("invoice.posted-otherwise", number=str(number))
+        if found.booked
+        else Message("invoice.there-otherwise", number=str(number))
+    )
     return Failed(
-        f"Invoice {number} {state} and is not what Moment billed:\n{comparison}",
-        "See why Fortnox reckons otherwise (VAT of the accounts, fees, rounding). Correct the invoice in Fortnox, "
-        "where it can be changed until it is posted, then retry the event: it is posted when the figures agree.",
+        Message.join(differs, comparison.message),
+        Message("invoice.not-as-billed.remedy"),
         "NotAsBilled",
     )
 
 
 def _cancelled(number: int) -> Failed:
     return Failed(
-        f"Invoice {number} has been cancelled (makulerad) in Fortnox, where its number cannot be used again.",
-        "If it was right to cancel it, credit it in Moment and skip this event. If not, bill it anew in Moment.",
+        Message("invoice.cancelled", number=str(number)),
+        Message("invoice.cancelled.remedy"),
         "Cancelled",
     )
 
 
 def _check_credit_link(found: Invoice, payload: InvoicePayload) -> None:
-    """Fortnox does not say what becomes of `CreditInvoiceReference` on a new document: the log does, for each."""
+    """Log a credit note that Fortnox did not link: whether it takes the link on a new document is not documented."""
     credited = payload.credit_invoice_reference
     if credited is not None and credited not in (found.invoice_reference, found.credit_invoice_reference):
         log.warning(
@@ -259,76 +279,102 @@ def _check_credit_link(found: Invoice, payload: InvoicePayload) -> None:
         )
 
 
+class PostingState(NamedTuple):
+    """What is known of an invoice before it is posted. `seen`: what an attempt a moment ago found."""
+
+    in_doubt: bool  # an earlier attempt may have posted it
+    seen: str | None
+    compared_long_ago: bool  # a person may have edited it since
+
+    @property
+    def needs_look(self) -> bool:
+        """Whether the invoice is read and compared again before it is posted. Pure."""
+        return self.in_doubt or self.seen == REFUSED or (self.seen is None and self.compared_long_ago)
+
+    @property
+    def refusal_is_final(self) -> bool:
+        """Whether a refusal stands: it was refused before, and is what Moment billed. Pure."""
+        return self.seen == AS_BILLED_AND_REFUSED
+
+
 def _post(context: TransferContext, payload: InvoicePayload) -> Failed | None:
-    """Posts the invoice once: what an earlier try or a person may have done to it meanwhile is looked up before."""
+    """Post the invoice once. Return why it could not be posted, if so. Raises a refusal of another cause."""
     if context.taken("posted"):
         return None
-    number = payload.document_number
-    seen = context.cached("posting")
-    if context.in_doubt("posted") or seen == REFUSED or (seen is None and _compared_long_ago(context)):
-        found = context.fortnox.invoices.get(number)
+    state = PostingState(context.in_doubt("posted"), context.cached("posting"), _compared_long_ago(context))
+    if state.needs_look:
+        found = context.fortnox.invoices.get(payload.document_number)
         if fault := _fault(found, payload):
             return fault
         if found.booked:
             context.record("posted")
             return None
         context.record("posted", NOT_TAKEN)
-        seen = AS_BILLED_AND_REFUSED if seen == REFUSED else AS_BILLED
-        context.remember("posting", seen)
-    elif seen is None:
+        state = state._replace(seen=AS_BILLED_AND_REFUSED if state.seen == REFUSED else AS_BILLED)
+        context.remember("posting", str(state.seen))
+    elif state.seen is None:
         context.remember("posting", AS_BILLED)
-    refused: Rejected | None = None
+    refused = _bookkeep(context, payload.document_number, state)
+    if context.taken("posted"):
+        return None
+    # Fortnox does not document its answers to a posting, nor to a second one: look.
+    found = context.fortnox.invoices.get(payload.document_number)
+    context.record("posted", TAKEN if found.booked else NOT_TAKEN)
+    if found.booked:
+        return None
+    if refused is not None and not found.cancelled:
+        raise refused
+    return _not_posted(found, payload.document_number)
+
+
+def _bookkeep(context: TransferContext, number: int, state: PostingState) -> Rejected | None:
+    """Ask Fortnox to post the invoice, and record it where the answer says so. Return a refusal that is not final."""
     try:
         with context.taking("posted"):
             booked = context.fortnox.invoices.bookkeep(number).booked
     except Rejected as rejected:
-        if seen == AS_BILLED_AND_REFUSED:
+        if state.refusal_is_final:
             raise
-        refused, booked = rejected, False
         context.remember("posting", REFUSED)
-    if not booked:  # neither what Fortnox answers to a second posting is published, nor all of its answer to a first
-        found = context.fortnox.invoices.get(number)
-        booked = found.booked
+        return rejected
     if booked:
         context.record("posted")
-        return None
-    context.record("posted", NOT_TAKEN)
+    return None
+
+
+def _not_posted(found: Invoice, number: int) -> Failed:
     if found.cancelled:
         return _cancelled(number)
-    if refused is not None:
-        raise refused
-    return Failed(
-        f"Fortnox answered that it posted invoice {number}, and shows it as not posted.",
-        "Post the invoice in Fortnox by hand, or retry the event.",
-        "NotPosted",
-    )
+    return Failed(Message("invoice.not-posted", number=str(number)), Message("invoice.not-posted.remedy"), "NotPosted")
 
 
 def _compared_long_ago(context: TransferContext) -> bool:
-    """Whether a person may have changed the invoice since: always where an earlier try could not post it."""
+    """Whether a person may have edited the invoice since: always where an earlier attempt could not post it."""
     return "posted" in context.steps or time.time() - float(context.taken("created") or 0) > FRESH
 
 
-def _ended(context: TransferContext, mapped: Mapped[InvoicePayload], left: Left) -> Outcome:
-    """How a posted invoice ends: done, or with files to come, or done but for files."""
-    if left.instead:
-        as_many = "The invoice is posted. As many other files are attached to it, so these were not transferred:"
-        told = [mapped.notice, as_many, *left.instead]
-        return Done("\n".join(filter(None, told)), "If one of them is missing there, attach it by hand.", again=True)
-    if not left.missing and not left.late:
-        return Done(mapped.notice)
+def _ended(context: TransferContext, mapped: Mapped[InvoicePayload], files: FilesResult) -> Outcome:
+    """The outcome of a posted invoice: done, done without some files, or retried for a late file."""
+    notice = Message.join(mapped.notice, told(from_json(context.taken(LEFT_OUT)), mapped.payload.for_create()))
+    if files.replaced:
+        notice = Message.join(notice, Message("invoice.other-files-instead"), *map(_named, files.replaced))
+        return Done(notice, Message("invoice.other-files-instead.remedy"), again=True)
+    if not files.missing and not files.late:
+        return Done(notice)
     tries = int(context.steps.get("file tries", 0)) + 1
     after = backoff(tries, random.random())
-    if left.late and after is not None and (tries < FILE_TRIES or left.key_refused):
+    if files.late and after is not None and (tries < FILE_TRIES or files.key_refused):
         context.record("file tries", str(tries))
-        return Retry(after, f"The invoice is posted; a file is not there yet. {' '.join(left.late)}", "FileLate")
-    context.record("linking", IN_DOUBT)  # a person may attach them by hand meanwhile
+        return Retry(after, Message.join(Message("invoice.file-late"), *files.late), "FileLate")
+    context.record("linking", IN_DOUBT)  # a person may now attach them by hand
     context.record("others")
-    forget_uploads(context, left.refused)
-    told = [mapped.notice, "The invoice is posted, but without these files:", *left.missing, *left.late]
+    forget_uploads(context, files.refused)
     return Done(
-        "\n".join(filter(None, told)),
-        "Attach them in Fortnox by hand. Or, when they can be fetched again, run "
-        f"`moment-fortnox events retry {context.claim.company} {context.claim.id}`: only what is missing is added.",
+        Message.join(notice, Message("invoice.without-files"), *files.missing, *files.late),
+        Message("invoice.without-files.remedy", company=context.claim.company, event=context.claim.id),
         again=True,
     )
+
+
+def _named(file: str) -> Message:
+    return Message("invoice.file", file=file)

@@ -1,55 +1,56 @@
-"""Keeps idle companies connected: a refresh token that nobody uses lapses after 45 days.
+"""Keeps idle companies connected: a refresh token that is not used expires after 45 days.
 
-A sorted set has every refresh token's company by when it was last exchanged, so a tick looks at those that are due and
-at no others. A few a minute: ten thousand companies that connected on one day are through in a day.
+Companies are sorted by when their refresh token was last exchanged, so a tick reads only those that are due. It
+exchanges a few a minute: ten thousand companies that connected on one day take a day.
 """
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import sentry_sdk
 import structlog
 from celery import Task, shared_task
 from redis.exceptions import RedisError
 
+from delivery.bugs import report_error
 from delivery.pauses import end_stale, pause
-from delivery.services import Services, services_of
+from delivery.services import Services
 from fortnox import errors as e
 from stores import NeverConnected
+from tasks.base import services_of
 from tasks.flows import KEEP_ALIVE
 
 log = structlog.get_logger(__name__)
 
-UNUSED = timedelta(days=30)  # leaves two weeks for whatever keeps Fortnox or us from it
+UNUSED = timedelta(days=30)  # leaves two weeks for outages, of Fortnox or of ours
 MOST = 10  # in one tick; each takes about 0.7 s
-AGAIN = timedelta(hours=1)  # after a failure that passes
+AGAIN = timedelta(hours=1)  # after a temporary error
 
 
-@shared_task(name=KEEP_ALIVE, bind=True)
+@shared_task(name=KEEP_ALIVE.name, bind=True)
 def keep_alive(task: Task[Any, Any]) -> int:
-    """Exchanges the refresh tokens that were not used for long. Returns how many."""
+    """Exchange refresh tokens that have not been used for long. Return how many."""
     services = services_of(task.app)
     end_stale(services)
     return exchange_unused(services, datetime.now(UTC))
 
 
 def exchange_unused(services: Services, now: datetime) -> int:
-    """Exchanges up to `MOST` of them, the longest unused first. One company's trouble holds up no other."""
+    """Exchange up to `MOST` of them, the longest unused first. One company's error does not stop the others."""
     exchanged = 0
-    for company in services.connections.unused_since(now - UNUSED, MOST):
+    for company in services.stores.connections.unused_since(now - UNUSED, MOST):
         try:
-            services.tokens.keep_alive(company)
+            services.fortnox.tokens.keep_alive(company)
         except e.GrantDead as dead:
             pause(services, company, dead)
         except NeverConnected:
-            log.info("connection.gone", company=company)  # disconnected a moment ago
+            log.info("connection.gone", company=company)  # disconnected meanwhile
         except RedisError:
             raise
-        except Exception as error:  # noqa: BLE001 - a token that no key opens, or a bug: the operator's to mend
+        except Exception as error:  # noqa: BLE001 - a token that no key opens, or a bug: for the operator
             if not isinstance(error, e.FortnoxError):
                 _tell_operator(company, error)
             log.warning("connection.not_kept_alive", company=company, error=type(error).__name__)
-            services.connections.look_again(company, now - UNUSED + AGAIN)
+            services.stores.connections.look_again(company, now - UNUSED + AGAIN)
         else:
             exchanged += 1
     return exchanged
@@ -57,6 +58,4 @@ def exchange_unused(services: Services, now: datetime) -> int:
 
 def _tell_operator(company: str, error: Exception) -> None:
     log.error("connection.needs_operator", company=company, error=type(error).__name__)
-    with sentry_sdk.new_scope() as scope:
-        scope.set_tag("company", company)
-        sentry_sdk.capture_exception(error)
+    report_error(error, company=company)

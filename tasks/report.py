@@ -1,34 +1,56 @@
-"""The Celery task `mail.report`: one round of telling. Asked for with each failure, and by beat every 10 s."""
+"""The Celery task `mail.report`: one round of mails. Each failure asks for one, and beat does every 10 s."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from celery import Task, shared_task
 from redis.exceptions import LockError
 
-from delivery.services import Services, services_of
+from delivery.services import Services
 from mails.dispatcher import ROUND, Dispatcher
-from mails.smtp import TIMEOUT_OF_DATA, SmtpSender
+from mails.mailer import DeferredMails, Mailer
+from mails.outage_mails import OutageMails
+from mails.recipients import AddressBook
+from mails.smtp import DATA_TIMEOUT, SmtpSender
+from mails.topics import TopicMails
+from stores.locks import Locks
+from stores.mails import MailState
+from tasks.base import services_of
 from tasks.flows import REPORT
 
-# Seconds. A round begins no mail after `ROUND`, and a slow server may take its time for the last one; after that it is
-# ended. Without a sign of life for as long, another worker tells; its message, which comes back before, finds the lock.
-SOFT_LIMIT = round(ROUND + TIMEOUT_OF_DATA) + 20
+# Seconds. A round starts no mail after `ROUND`, and a slow server may need `DATA_TIMEOUT` for the last one; then the
+# task is ended. The lock outlives the task: the message of a dead worker comes back earlier, and finds it taken.
+SOFT_LIMIT = round(ROUND + DATA_TIMEOUT) + 20
 HARD_LIMIT = SOFT_LIMIT + 10
 ONE_AT_A_TIME = HARD_LIMIT + 10
 
 
-@shared_task(name=REPORT, bind=True, soft_time_limit=SOFT_LIMIT, time_limit=HARD_LIMIT)
+@shared_task(name=REPORT.name, bind=True, soft_time_limit=SOFT_LIMIT, time_limit=HARD_LIMIT)
 def report(task: Task[Any, Any]) -> int:
-    """Mails what is due. Returns how many mails were sent."""
-    return tell(services_of(task.app))
+    """Mail what is due. Return how many mails were sent."""
+    return send_due_mails(services_of(task.app))
 
 
-def tell(services: Services, now: datetime | None = None) -> int:
-    """One round, unless another worker is at it. `now` is the time to go by, for simulations."""
-    lock = services.redis.lock("mf:reporting", timeout=ONE_AT_A_TIME, blocking=False)
+def send_due_mails(services: Services, now: datetime | None = None) -> int:
+    """One round, unless another worker runs one. `now` replaces the clock in simulations."""
+    lock = Locks(services.redis).mail_round(ONE_AT_A_TIME)
     try:
         with lock, SmtpSender(services.settings.smtp_url) as smtp:
-            return Dispatcher(services, smtp, lambda: now or datetime.now(UTC), lock.reacquire).round()
+            return _dispatcher(services, smtp, lambda: now or datetime.now(UTC), lock.reacquire).round()
     except LockError:
         return 0
+
+
+def _dispatcher(
+    services: Services, smtp: SmtpSender, now: Callable[[], datetime], keep_lock: Callable[[], object]
+) -> Dispatcher:
+    settings, stores, state = services.settings, services.stores, MailState(services.redis)
+    addresses = AddressBook(stores.connections, stores.company_settings, settings.alerts_to)
+    mailer = Mailer(smtp, addresses, state, services.telemetry.counters, settings.alerts_from, now)
+    sources = (
+        TopicMails(services.ordering, stores.names, state, mailer, now),
+        OutageMails(services.ordering, stores.connections, state, mailer, services.consent_address, now),
+        DeferredMails(state, mailer, now),
+    )
+    return Dispatcher(sources, state, services.telemetry.counters, now, keep_lock)

@@ -3,10 +3,9 @@
 from datetime import date
 from decimal import Decimal
 
-from delivery.upsert import LinkRecord
-from fortnox import OAuth
-from fortnox.oauth import Grant
+from fortnox.oauth import Grant, OAuth
 from fortnox.payloads import CustomerPayload, InvoicePayload, InvoiceRowPayload, ProjectPayload
+from stores.links import LinkRecord
 
 COMPANY = "acme"
 

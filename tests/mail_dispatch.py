@@ -1,4 +1,4 @@
-"""Events that end as a test says, the mails about them through a real SMTP server, and a clock that the test moves."""
+"""Events that end as a test says, mails about them through a real SMTP server, and a clock that the test moves."""
 
 import asyncio
 import csv
@@ -19,7 +19,7 @@ from local.redis import free_port
 from local.sandbox import Sandbox
 from ordering import Done, Outcome
 from stores import Connection
-from tasks.report import tell
+from tasks.report import send_due_mails
 from tests.services import running_redis, running_sandbox
 from tests.unit.factories import integration_json
 from worker.bootstrap import App, create_app
@@ -44,11 +44,11 @@ class MailDispatch:
         address = f"ekonomi@{company}.example" if address is None else address
         integration = integration_json(company=company, error_email=address, authorization_code=None)["integration"]
         connection = Connection(company=company, state="connected", integration=integration, connected_at=START)
-        self.services.connections.save(connection)
-        self.services.company_settings.change(company, {"language": language})
+        self.services.stores.connections.save(connection)
+        self.services.stores.company_settings.change(company, {"language": language})
 
     def ends(self, event: dict[str, Any], outcome: Outcome | None = None) -> None:
-        publish(event, app=self.app)
+        publish(event, services=self.app.services)
         claim = self.ordering.claim(event["company"], event["id"])
         assert claim is not None, self.ordering.event(event["company"], event["id"])
         self.ordering.settle(claim, outcome or Done())
@@ -56,14 +56,14 @@ class MailDispatch:
     def passes(self, **duration: float) -> None:
         self.now += timedelta(**duration)
 
-    def told(self, **later: float) -> int:
+    def round(self, **later: float) -> int:
         """One round, this much later. How many mails went out."""
         self.passes(**later)
-        return tell(self.services, self.now)
+        return send_due_mails(self.services, self.now)
 
     def rounds(self, *, seconds: int = 10, **duration: float) -> int:
         """A round every 10 s, as beat has them, for this long."""
-        return sum(self.told(seconds=seconds) for _ in range(round(timedelta(**duration).total_seconds() / seconds)))
+        return sum(self.round(seconds=seconds) for _ in range(int(timedelta(**duration).total_seconds() / seconds)))
 
     def mails(self, to: str | None = None) -> list[dict[str, Any]]:
         return [mail for mail in self.sandbox.mails() if to is None or to in mail["to"]]
@@ -87,8 +87,8 @@ def attached(mail: dict[str, Any]) -> list[list[str]]:
 
 
 class Inbox:
-    """What a real SMTP server got. `pause`: how many seconds it looks through a mail before it answers; `breaks_at`: to
-    whom a mail is that makes it break the connection instead.
+    """The mails that a real SMTP server got. It answers after `pause` seconds. A mail to `breaks_at` makes it break the
+    connection instead.
     """
 
     def __init__(self, pause: float = 0.0, breaks_at: str = "") -> None:

@@ -1,21 +1,33 @@
-"""One content of each kind, in both languages: `python -m tests.mail_previews DIRECTORY` writes HTML and text."""
+"""One mail of each kind, in both languages: `python -m tests.mail_previews DIRECTORY` writes HTML and text."""
 
 import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from fortnox.situations import SITUATIONS
+from fortnox.situations import explanation
 from mails.content import MailContent
+from mails.entities import Entity
 from mails.items import Item
 from mails.render import as_html, as_text
-from mails.things import Thing
-from mails.writer import WORDS, History, Standstill, Writer
+from mails.writer import Earlier, OutageReport, Writer
+from messages import NOTHING, Message, Money
+from messages.catalogue import Language
+from moment.events import InvalidEvent, Problem
 from ordering import EventRecord
 
 AT = datetime(2026, 11, 23, 8, 14, tzinfo=UTC)
-LOCKED = SITUATIONS["period-locked"].en
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+
+
+def an_expense(amount: str) -> Message:
+    return Message("expense.described", amount=Money(Decimal(amount), "SEK"), account="4010", project="1")
+
+
+def situation(name: str) -> dict[str, Message]:
+    """The reason and the remedy of one of Fortnox's situations."""
+    return explanation(name)._asdict()
 
 
 def a_record(event_id: str = "e3", key: str = "acme/invoice/1001", **fields: Any) -> EventRecord:
@@ -25,8 +37,7 @@ def a_record(event_id: str = "e3", key: str = "acme/invoice/1001", **fields: Any
         "type": "invoice.finalized",
         "key": key,
         "status": "failed",
-        "reason": LOCKED.reason,
-        "remedy": LOCKED.remedy,
+        **situation("period-locked"),
         "code": "period-locked 2000401",
         "said": "Perioden är låst till och med 2026-11-30.",
         "attempts": 1,
@@ -38,110 +49,96 @@ def a_record(event_id: str = "e3", key: str = "acme/invoice/1001", **fields: Any
     return EventRecord(**(given | fields))
 
 
-def an_invoice(number: int = 1001, total: str = "12500.00", behind: tuple[Thing, ...] = (), **fields: Any) -> Item:
-    about = Thing(
+def an_invoice(number: int = 1001, total: str = "12500.00", behind: tuple[Entity, ...] = (), **fields: Any) -> Item:
+    entity = Entity(
         "invoice", str(number), customer="10001", customer_name="Skånska Bygg AB", total=Decimal(total), currency="SEK"
     )
     record = a_record(f"e{number}", f"acme/invoice/{number}", **fields)
-    return Item(record, about, len(behind), behind)
+    return Item(record, entity, len(behind), behind)
 
 
-def letters(language: str) -> dict[str, MailContent]:
-    writer = Writer("acme", WORDS[language])
+def without_code(event_id: str, key: str, reason: Message, remedy: Message = NOTHING, **fields: Any) -> EventRecord:
+    return a_record(event_id, key, reason=reason, remedy=remedy, code="", said="", **fields)
+
+
+def previews(language: Language) -> dict[str, MailContent]:
+    writer = Writer("acme", language)
     since = AT - timedelta(hours=4, minutes=2)
     many = [an_invoice(1001 + n, f"{12500 + n * 1731}.50") for n in range(47)]
-    account = {
-        "reason": SITUATIONS["account-unknown"].en.reason,
-        "remedy": SITUATIONS["account-unknown"].en.remedy,
-        "code": "account-unknown 2000423",
-    }
-    accounts = [an_invoice(1050 + n, said=f"Kan inte hitta konto {3590 + n}.", **account) for n in range(3)]
+    accounts = [
+        an_invoice(
+            1050 + n,
+            **situation("account-unknown"),
+            code="account-unknown 2000423",
+            said=f"Kan inte hitta konto {3590 + n}.",
+        )
+        for n in range(3)
+    ]
     held = an_invoice(
         1002,
         status="held",
         blocker="acme/customer/10001",
-        reason=SITUATIONS["customer-unknown"].en.reason,
-        remedy=SITUATIONS["customer-unknown"].en.remedy,
+        **situation("customer-unknown"),
         code="customer-unknown 2000433",
         said="Kan inte hitta kunden 10001.",
     )
+    remark = Message("customer.email-unusable", value="anna@")
     customer = Item(
-        a_record(
-            "c7",
-            "acme/customer/10007",
-            status="done",
-            reason="'anna@' is not one e-mail address that Fortnox can hold. "
-            "It was left out; what Fortnox holds there stays as it was. Correct it in Moment.",
-            remedy="",
-            code="",
-            said="",
-        ),
-        Thing("customer", "10007", "Älvsjö Måleri & Co"),
+        without_code("c7", "acme/customer/10007", remark, status="done"),
+        Entity("customer", "10007", "Älvsjö Måleri & Co"),
     )
-    bad = a_record(
+    unreadable = without_code(
         "bad",
         "acme/invalid/1f0c",
-        reason="Not a valid event: customer.customerNumber: must be 1 to 50 characters without a slash or a space "
-        "(given: '1/2'); customer.name: is missing",
-        remedy="Mend the event where it is made and send it again with a new id.",
-        code="",
-        said="",
+        InvalidEvent(
+            (
+                Problem("customer.customerNumber", Message("event.pattern-number"), "'1/2'"),
+                Problem("customer.name", Message("event.missing")),
+            )
+        ).message,
+        Message("event.correct-and-resend"),
     )
-    back = Item(
-        a_record(
-            "s17",
-            "acme/expenses",
-            reason="Row 2: the expense is already invoiced to the customer in Moment, so it stays as it is there "
-            "(1200.00 SEK on account 4010, project 1). In Fortnox it is now: 1350.00 SEK on account 4010, project 1.",
-            remedy="Settle the difference with the customer if need be, then skip this event.",
-            code="",
-            said="",
-        ),
-        Thing("supplierInvoice", "17", "(Ahlsell Sverige AB)"),
+    expense = without_code(
+        "s17",
+        "acme/expenses",
+        Message("expense.already-invoiced", row="2", invoiced=an_expense("1200.00"), now=an_expense("1350.00")),
+        Message("expense.settle-difference"),
     )
-    checked = Item(
-        a_record(
-            "i1",
-            "acme/integration",
-            status="done",
-            reason=SITUATIONS["project-module-off"].en.reason,
-            remedy="",
-            code="",
-            said="",
-        ),
-        Thing("integration", ""),
+    polling = without_code("poll", "acme/expenses", Message("delivery.bug", error="KeyError"))
+    checked = without_code("i1", "acme/integration", situation("project-module-off")["reason"], status="done")
+    behind = (
+        Entity("creditNote", "1004", customer="10001", customer_name="Skånska Bygg AB"),
+        Entity("invoice", "1010", customer="10002"),
     )
-    still = Standstill(
-        SITUATIONS["grant-dead"].en.reason,
-        since,
-        AT,
-        37,
-        timedelta(days=1),
-    )
-    waits = (
-        Thing("creditNote", "1004", customer="10001", customer_name="Skånska Bygg AB"),
-        Thing("invoice", "1010", customer="10002"),
-    )
+    mixed = [an_invoice(1001), Item(a_record("e9"), Entity("creditNote", "1009", customer="10001"))]
+    paused = OutageReport("paused", situation("grant-dead")["reason"], since, AT, 37, timedelta(days=1))
+    unavailable = paused._replace(kind="unavailable", reason=NOTHING)
     return {
-        "failed": writer.events([an_invoice(behind=waits)], History(1, 0, since)),
-        "digest": writer.events(many, History(len(many), 1, since)),
-        "reasons": writer.events(accounts, History(3, 0, since)),
-        "held": writer.events([held], History(1, 0, since)),
-        "remark": writer.events([customer], History(1, 0, since)),
-        "invalid": writer.events([Item(bad, Thing("event", "bad"))], History(1, 0, since)),
-        "back": writer.events([back], History(1, 0, since)),
-        "checked": writer.events([checked], History(1, 0, since)),
-        "paused": writer.paused(still, 0),
-        "paused-link": writer.paused(still._replace(link="https://apps.fortnox.se/oauth-v1/auth?client_id=x"), 1),
-        "outage": writer.outage(still),
-        "well": writer.well(still, "outage"),
+        "failed": writer.events([an_invoice(behind=behind)]),
+        "digest": writer.events(many, Earlier(1, since)),
+        "reasons": writer.events(accounts),
+        "mixed": writer.events(mixed),
+        "held": writer.events([held]),
+        "remark": writer.events([customer]),
+        "unreadable": writer.events([Item(unreadable, Entity("event", "bad"))]),
+        "expense": writer.events([Item(expense, Entity("supplierInvoice", "17", "Ahlsell Sverige AB"))]),
+        "import": writer.events([Item(polling, Entity("expenses", ""))]),
+        "checked": writer.events([Item(checked, Entity("integration", ""))]),
+        "paused": writer.paused(paused, 1),
+        "paused-link": writer.paused(
+            paused._replace(consent_url="https://apps.fortnox.se/oauth-v1/auth?client_id=x"), 2
+        ),
+        "unavailable": writer.unavailable(unavailable),
+        "recovered": writer.recovered(unavailable),
+        "connected-again": writer.recovered(paused),
+        "undelivered": writer.undelivered(),
     }
 
 
 def main(directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    for language in WORDS:
-        for name, content in letters(language).items():
+    for language in LANGUAGES:
+        for name, content in previews(language).items():
             (directory / f"{name}.{language}.html").write_text(as_html(content), encoding="utf-8")
             (directory / f"{name}.{language}.txt").write_text(as_text(content), encoding="utf-8")
 

@@ -2,7 +2,7 @@
 
     with recording() as recorder: …
 
-`Http.send` is the one door through which requests leave; while a recording runs, it notes method, kind of path and
+`Http.send` is the one function through which requests leave; while a recording runs, it notes method, kind of path and
 body there, each distinct one once.
 """
 

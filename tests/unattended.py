@@ -12,11 +12,12 @@ from celery.exceptions import Retry as ShownAsRetry
 
 from config import load_settings
 from config.environment import child_environment
-from delivery.runner import Deliver, TransferFailed, TransferTask
+from delivery.runner import Deliver
 from delivery.services import Services
-from fortnox import Limiter
+from fortnox.limiter import Limiter
 from ordering import EventRecord
-from tasks.flows import TRANSFERS
+from tasks.base import TransferFailed, TransferTask
+from tasks.flows import flow_of
 from tests.services import CLIENT_ID, CLIENT_SECRET, Sandbox
 from tests.unit.factories import integration_json
 from worker.bootstrap import App, create_app
@@ -42,7 +43,7 @@ class Unattended:
 
     def publish(self, *events: dict[str, Any]) -> None:
         for event in events:
-            publish(event, app=self.app)
+            publish(event, services=self.app.services)
 
     def run(self, event_id: str, transfer: Deliver | None = None, room: int | None = None) -> Any:
         """Runs the event's transfer, also one whose next try is due later; how that was shown.
@@ -55,7 +56,9 @@ class Unattended:
             Limiter(cast(Any, self.services.redis), limit).acquire("acme")
         self.services.ordering.resume("acme")
         self.services.ordering.retry("acme", event_id)
-        task = cast(TransferTask, self.app.tasks[TRANSFERS[self.event(event_id).type.partition(".")[0]]])
+        flow = flow_of(self.event(event_id).type)
+        assert flow is not None
+        task = cast(TransferTask, self.app.tasks[flow.task.name])
         try:
             return task.deliver("acme", event_id, transfer) if transfer else task.run("acme", event_id)
         except (ShownAsRetry, TransferFailed) as shown:
@@ -74,7 +77,7 @@ class Unattended:
 
     def by_hand(self, path: str, document: dict[str, Any], ledger: str = "acme") -> None:
         """What an accountant entered in that ledger."""
-        token = self.services.oauth.exchange_code(self.sandbox.code(ledger)).access_token.get_secret_value()
+        token = self.services.fortnox.oauth.exchange_code(self.sandbox.code(ledger)).access_token.get_secret_value()
         headers = {"Authorization": f"Bearer {token}"}
         answer = requests.post(f"{self.sandbox.fortnox}/3/{path}", json=document, headers=headers, timeout=10)
         assert answer.status_code == 201, answer.text
@@ -108,5 +111,5 @@ def unattended_services(redis_url: str, sandbox: Sandbox) -> Iterator[Unattended
     for name in ("acme", "other"):
         sandbox.tenant(name)
     yield Unattended(app, sandbox)
-    app.services.write_buffer.flush()  # their timer may go off when Redis has gone
+    app.services.telemetry.write_buffer.flush()  # their timer may go off when Redis has gone
     app.close()

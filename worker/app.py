@@ -1,4 +1,4 @@
-"""The Celery application, an entry point: `celery -A worker.app worker | beat | flower`."""
+"""The Celery app, an entry point: `celery -A worker.app worker | beat | flower`."""
 
 from config import load_settings
 from worker.bootstrap import create_app

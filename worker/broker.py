@@ -1,32 +1,37 @@
-"""A Celery worker that outlives a Redis that goes away, or takes no writes: corrections to kombu's Redis transport.
+"""Corrections to kombu's Redis transport, so that a worker survives a Redis that is down or takes no writes.
 
-When Redis goes away, kombu closes its channels a second time, with messages still unacknowledged, and a transfer that
-ends later acknowledges on a channel that is closed. Both reach for the address of a connection that is gone and get an
-AttributeError, which nothing expects: the worker would end, with all that it runs. As a connection error like any other
-it is told in the log, the worker connects again, and the message comes back after its visibility timeout.
+When Redis goes down, kombu closes its channels twice, with messages still unacknowledged, and a transfer that ends
+later acknowledges on a closed channel. Both ask for the address of a closed connection and get an AttributeError,
+which nothing catches: the worker would end, with everything that it runs. Turned into a connection error, it is
+logged, the worker reconnects, and the message comes back after its visibility timeout.
 
-A Redis that is full, read-only or without room on its disk answers writes with an error, which would end the worker
-too. It is waited for like one that is away. It refuses acknowledgements as well (they are sent in a MULTI), and a
-message that was not acknowledged would hold the place of the next one for good: the place is given back, and the
-message comes back after its visibility timeout.
+A Redis that is full, read-only or without disk space answers writes with an error, which would also end the worker. The
+worker waits for it as for one that is down. Such a Redis also refuses acknowledgements (they are sent in a MULTI), and
+an unacknowledged message would block a prefetch slot for good: the slot is freed, and the message comes back after its
+visibility timeout.
 
-A wake-up that the ordering engine sent is not written down as unacknowledged: one that is lost with its worker is sent
-again by the engine, which knows whether it was answered. That saves two round trips with a transaction each.
+A wake-up from the ordering engine is not stored as unacknowledged: the engine knows whether it was answered, and sends
+a lost one again. That saves two round trips with a transaction each.
 """
 
 from typing import Any
 
 from kombu.transport import redis, virtual
+from redis import Redis
 from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import ResponseError
 
 from delivery.wakeups import is_wakeup
+from moment.events import MAX_EVENT_BYTES
+from worker.ingress import readable
+
+SEPARATOR = redis.Channel.sep  # between a queue's name and a priority
 
 
 class QoS(redis.QoS):
-    """What Redis did not let be acknowledged no longer counts as under way here. Wake-ups are kept in memory alone."""
+    """A message whose acknowledgement failed no longer counts as in progress. Wake-ups are kept in memory only."""
 
-    channel: Any  # there is more to both than in the published types
+    channel: Any  # both are incomplete in the published types
     _delivered: Any
 
     def append(self, message: virtual.Message, delivery_tag: str) -> None:
@@ -36,7 +41,7 @@ class QoS(redis.QoS):
             super().append(message, delivery_tag)
 
     def restore_by_tag(self, tag: str | bytes, client: Any = None, leftmost: bool = False) -> None:
-        """Puts a message back that this worker does not get to; as bytes, one that Redis has of a worker that died."""
+        """Requeue a message that this worker does not get to; with a tag of bytes, one of a dead worker."""
         if isinstance(tag, bytes) or not is_wakeup(tag):
             super().restore_by_tag(tag, client, leftmost)  # type: ignore[arg-type]  # the published types have no bytes
         elif message := self._delivered.get(tag):
@@ -62,10 +67,26 @@ class QoS(redis.QoS):
             raise
 
 
+class Client(Redis):
+    """A client that hands kombu only envelopes that it can read (`worker.ingress`)."""
+
+    most = MAX_EVENT_BYTES
+
+    def parse_response(self, connection: Any, command_name: str, **options: Any) -> Any:
+        reply = super().parse_response(connection, command_name, **options)  # type: ignore[no-untyped-call]
+        if command_name == "BRPOP" and reply:
+            key, raw = reply
+            return key, readable(raw, key.decode().partition(SEPARATOR)[0], self.most)
+        return reply
+
+
 class Channel(redis.Channel):
-    """A channel whose connection was closed says so."""
+    """A channel that reports a closed connection as a connection error."""
 
     QoS = QoS
+
+    def _get_client(self) -> type[Redis]:
+        return Client
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         if getattr(self.connection, "client", None) is None:
@@ -74,8 +95,12 @@ class Channel(redis.Channel):
         return params
 
 
-def outlive_connections() -> None:
-    """Has all Redis transports of this process use it. (Named in `broker_transport`, it would lose `rediss://`.)"""
+def outlive_connections(most: int = MAX_EVENT_BYTES) -> None:
+    """Make all Redis transports of this process use `Channel`. (`broker_transport` would lose `rediss://`.)
+
+    `most`: bytes of the largest event.
+    """
+    Client.most = most
     redis.Transport.Channel = Channel
     if ResponseError not in redis.Transport.connection_errors:
         redis.Transport.connection_errors += (ResponseError,)

@@ -1,11 +1,11 @@
-"""The metrics, in Prometheus' text format: read from Redis when asked, so they are right with any number of processes.
+"""The metrics in Prometheus' text format, read from Redis at each scrape, so they hold for any number of processes.
 
-Every metric is described in `docs/operations.md`. Labels are few and known, but for `company`: at most
-`SHOWN_COMPANIES` companies that have something to show are named; the totals hold all of them.
+`docs/operations.md` describes every metric. Labels have few, known values; only `company` can have many, so at most
+`SHOWN_COMPANIES` companies with something to show are named. The totals include all companies.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -14,16 +14,18 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
-from config.celery import QUEUES
+from config.queues import QUEUES
+from delivery.services import Services
 from fortnox.limiter import Limiter
 from mails.outages import due
 from ordering import CompanyState
 from ordering.engine import STATUSES, UNDER_WAY
+from stores.beat import beat_age
 from stores.counters import BEYOND, SECONDS
+from stores.event_stream import stream_state
 from stores.mails import MailState
-from worker.bootstrap import REPORT_SCHEDULE, App
-from worker.heartbeat import beat_age
-from worker.stream import STREAM
+from stores.threads import THREADS
+from tasks.flows import REPORT_SCHEDULE
 
 PREFIX: Final = "moment_fortnox_"
 SHOWN_COMPANIES: Final = 200
@@ -32,10 +34,10 @@ Counted = dict[tuple[str, ...], int]
 
 
 class MetricsCollector(Collector):
-    """Reads everything at each scrape. A Redis that does not answer is a metric too."""
+    """Reads everything at each scrape. A Redis that does not answer is itself a metric."""
 
-    def __init__(self, app: App) -> None:
-        self._app = app
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
     def collect(self) -> Iterator[Metric]:
         up = GaugeMetricFamily(f"{PREFIX}up", "1 when Redis answered all questions of this scrape.")
@@ -47,24 +49,24 @@ class MetricsCollector(Collector):
         yield from [up, *metrics]
 
     def _read(self) -> Iterator[Metric]:
-        services = self._app.services
+        services = self._services
         now = datetime.now(UTC)
         names = services.ordering.companies()
         states = services.ordering.states(names)
-        yield from of_counters(services.counters.read())
+        yield from of_counters(services.telemetry.counters.read())
         yield from of_events(states, now)
-        yield from of_companies(states, services.connections.states(names))
+        yield from of_companies(states, services.stores.connections.states(names))
         yield from self._of_progress()
         yield from self._of_rate(names)
         polled = sorted(
-            name for name in services.polls.companies() if name not in states or states[name].paused is None
+            name for name in services.polling.polls.companies() if name not in states or states[name].paused is None
         )
-        yield from of_polls(services.redis, polled, now)
+        yield from of_polls(services.stores.ledgers.cursors(services.stores.connections.ledgers(polled)), now)
 
     def _of_progress(self) -> Iterator[Metric]:
-        services = self._app.services
-        ages: dict[str, timedelta | None] = dict(services.heartbeats.ages())
-        ages["beat"] = beat_age(self._app, REPORT_SCHEDULE)
+        services = self._services
+        ages: dict[str, timedelta | None] = dict(services.telemetry.heartbeats.ages())
+        ages["beat"] = beat_age(services.redis, REPORT_SCHEDULE.name)
         yield gauge(
             "tick_age_seconds",
             "Since each part last showed that it moves: pump, beat, worker (of the transfers), mail, polls.",
@@ -79,26 +81,33 @@ class MetricsCollector(Collector):
         with services.redis.pipeline(transaction=False) as pipeline:
             for queue in QUEUES:
                 pipeline.llen(queue)
-            pipeline.exists(STREAM)
-            pipeline.xlen(STREAM)
-            pipeline.zcard(f"{services.ordering.prefix}reports")
-            pipeline.zcount(f"{services.ordering.prefix}mail:due", "-inf", round(time.time() * 1000))
-            *lengths, _, entries, reports, mails_due = pipeline.execute()
-        now = round(time.time() * 1000)
-        stops_due = sum(due(stop)[0] <= now for stop in MailState(services.redis).stops().values())
+            lengths = pipeline.execute()
+        stream, down = stream_state(services.redis), services.telemetry.threads.all_down()
+        now, mails = round(time.time() * 1000), MailState(services.redis)
+        outages_due = sum(due(outage) <= now for outage in mails.outages().values())
+        reports = services.ordering.unreported_count() + mails.due_count(now) + outages_due
         yield gauge(
             "queue_messages",
             "Messages in a Celery queue.",
             ("queue",),
             (((q,), n) for q, n in zip(QUEUES, lengths, strict=True)),
         )
-        yield gauge("stream_entries", "Entries of the stream door that are not admitted yet.", value=entries)
+        yield gauge("stream_entries", "Entries of the stream that are not admitted yet.", value=stream.entries)
         yield gauge(
-            "reports_waiting", "What is due to be told, and was not yet.", value=reports + mails_due + stops_due
+            "stream_oldest_entry_age_seconds",
+            "Age of the oldest entry of the stream, 0 where there is none.",
+            value=stream.oldest.total_seconds(),
         )
+        yield gauge(
+            "threads_down",
+            "Background threads that ended unexpectedly and wait to start again.",
+            ("thread",),
+            (((thread,), sum(name == thread for name, _ in down)) for thread in THREADS),
+        )
+        yield gauge("reports_waiting", "What is due to be told, and was not yet.", value=reports)
 
     def _of_rate(self, names: list[str]) -> Iterator[Metric]:
-        services = self._app.services
+        services = self._services
         limiter = Limiter(services.redis, services.settings.fortnox_rate_limit)
         used = limiter.used(names)
         yield gauge(
@@ -114,14 +123,14 @@ class MetricsCollector(Collector):
         )
 
 
-def registry(app: App) -> CollectorRegistry:
+def registry(services: Services) -> CollectorRegistry:
     registry = CollectorRegistry()
-    registry.register(MetricsCollector(app))
+    registry.register(MetricsCollector(services))
     return registry
 
 
 def of_counters(counted: Counted) -> Iterator[Metric]:
-    """What was counted since Redis was empty."""
+    """What has been counted since Redis was empty."""
     yield counter("events_settled", "Events by how they ended.", ("type", "outcome"), family(counted, "events", 2))
     yield counter(
         "attempts_unsettled",
@@ -138,6 +147,12 @@ def of_counters(counted: Counted) -> Iterator[Metric]:
     yield histogram("fortnox_request_seconds", "How long Fortnox took to answer.", (), counted, "request_seconds")
     yield histogram(
         "delivery_seconds", "From accepted to done, by the kind of thing.", ("kind",), counted, "delivery_seconds"
+    )
+    yield counter(
+        "thread_failures",
+        "Unexpected errors of background threads, after each of which the thread starts again.",
+        ("thread",),
+        family(counted, "threads", 1),
     )
     yield counter("mails", "Mails by whether the SMTP server took them.", ("outcome",), family(counted, "mails", 1))
 
@@ -187,7 +202,7 @@ def of_events(states: dict[str, CompanyState], now: datetime) -> Iterator[Metric
 
 
 def of_companies(states: dict[str, CompanyState], connections: dict[str, str]) -> Iterator[Metric]:
-    """Connections and breakers: how many companies are in each state, and which are not well."""
+    """Connections and breakers: how many companies are in each state, and which have a problem."""
     found = {
         name: "paused" if state.paused is not None else connections.get(name, "none") for name, state in states.items()
     }
@@ -209,13 +224,9 @@ def of_companies(states: dict[str, CompanyState], connections: dict[str, str]) -
         yield gauge(name, help_, ("company",), (((company,), value) for company, value in most(which)))
 
 
-def of_polls(redis: Any, names: list[str], now: datetime) -> Iterator[Metric]:
-    """How far supplier invoices are listed, of the companies that are polled; nothing where there are none."""
-    with redis.pipeline(transaction=False) as pipeline:
-        for name in names:
-            pipeline.hget(f"mf:expenses:{name}:state", "cursor")
-        cursors = pipeline.execute()
-    ages = {name: age for name, cursor in zip(names, cursors, strict=True) if (age := _since(cursor, now)) is not None}
+def of_polls(cursors: Mapping[str, datetime], now: datetime) -> Iterator[Metric]:
+    """How long ago the supplier invoices of each polled company were listed."""
+    ages = {name: max(0.0, (now - cursor).total_seconds()) for name, cursor in cursors.items()}
     yield gauge(
         "poll_age_seconds_max", "Since the stalest poll for supplier invoices.", value=max(ages.values(), default=0.0)
     )
@@ -227,15 +238,8 @@ def of_polls(redis: Any, names: list[str], now: datetime) -> Iterator[Metric]:
     )
 
 
-def _since(cursor: str | None, now: datetime) -> float | None:
-    if not cursor:
-        return None
-    at = datetime.fromisoformat(cursor)
-    return None if at.tzinfo is None else max(0.0, (now - at).total_seconds())
-
-
 def most(values: dict[str, Any]) -> list[tuple[str, Any]]:
-    """The companies with the highest values, so that thousands of companies do not make thousands of series."""
+    """The companies with the highest values: thousands of companies must not become thousands of series."""
     return sorted(values.items(), key=lambda item: (-item[1], item[0]))[:SHOWN_COMPANIES]
 
 
@@ -269,7 +273,7 @@ def gauge(
 
 
 def histogram(name: str, help_: str, labels: tuple[str, ...], counted: Counted, field: str) -> HistogramMetricFamily:
-    """Buckets add up in Prometheus; in Redis each observation is in one."""
+    """Prometheus' buckets are cumulative; in Redis each observation is in one bucket."""
     found = HistogramMetricFamily(PREFIX + name, help_, labels=labels)
     series: dict[tuple[str, ...], dict[str, int]] = {}
     for (first, *rest), count in counted.items():

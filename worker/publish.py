@@ -1,4 +1,4 @@
-"""The Python door: `from worker import publish`.
+"""Publishing from Python: `from worker import publish`. Needs Redis alone, no Celery.
 
 publish({"id": "e1", "company": "acme", "type": "customer.updated", …})
 """
@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
-from delivery.admission import admit
-from moment.events import Event, parse_event
-from worker.bootstrap import App, create_app
+from config.settings import load_producer_settings
+from delivery.admission import admit, read_event
+from delivery.services import Services, build_services
+from moment.events import Event
 
 log = logging.getLogger(__name__)  # the standard one: this runs in producers' programs, which log as they please
 
@@ -23,21 +24,21 @@ class Receipt(NamedTuple):
     known: bool
 
 
-def publish(event: Event | Mapping[str, Any] | str | bytes, *, app: App | None = None) -> Receipt:
-    """Accepts an event, given as a model, as an object or as JSON. Once this returns, it is never lost.
+def publish(event: Event | Mapping[str, Any] | str | bytes, *, services: Services | None = None) -> Receipt:
+    """Accept an event, given as a model, as an object or as JSON. Once this returns, the event is never lost.
 
-    Settings come from the environment (`REDIS_URL`, `ENCRYPTION_KEYS`), unless an `app` is given. Raises
-    `moment.InvalidEvent` naming each fault by its path, and `redis.RedisError` when Redis did not take it: the event
-    is then still the caller's, and publishing it again is safe.
+    Without `services`, settings come from the environment (`REDIS_URL`, `MAX_EVENT_BYTES`, and `ENCRYPTION_KEYS` for an
+    authorization code). Raises `moment.InvalidEvent` naming each fault by its path, and `redis.RedisError` when Redis
+    did not take the event: it is then still the caller's, and publishing it again is safe.
     """
-    app = app or _default_app()
-    parsed = parse_event(event) if isinstance(event, Mapping | str | bytes) else event
-    admission = admit(parsed, app.services.ordering, app.services.vault)
+    services = services or _own_services()
+    parsed = read_event(event, services.settings.max_event_bytes)
+    admission = admit(parsed, services.ordering, services.vault)
     ids = {"company": parsed.company, "key": str(parsed.key), "event_id": parsed.id, "type": parsed.type}
     log.info("event.accepted", extra=ids | {"known": admission.known})
     return Receipt(parsed.company, parsed.id, admission.known)
 
 
 @cache
-def _default_app() -> App:
-    return create_app()
+def _own_services() -> Services:
+    return build_services(load_producer_settings())

@@ -1,31 +1,26 @@
-"""The pool's processes as the ordering engine knows them, and the news of their deaths.
+"""Celery's requests in the worker's main process, for transfers and for producers' messages.
 
-A process that dies with an event in hand (out of memory, a crash in a C library, the hard time limit) is seen by its
-worker's main process: the event is taken up at once, instead of when its lease lapses.
+A pool process that dies with an event (out of memory, a crash in a C library, the hard time limit) is reported to the
+ordering engine, so that the event is retried at once instead of when its lease lapses.
 """
 
-import os
 from typing import Any
 
 import structlog
-from celery.app.task import Context
 from celery.exceptions import WorkerLostError
 from celery.worker import state
 from celery.worker.request import Request
 from redis.exceptions import RedisError
 
-from delivery.services import services_of
+from tasks.base import services_of
 
 log = structlog.get_logger(__name__)
 
-
-def this_process(request: Context) -> str:
-    """The name under which this process holds the events that it transfers."""
-    return f"{request.hostname}/{os.getpid()}"
+SHOWN = "(an event)"
 
 
 class TransferRequest(Request):
-    """A transfer's message in the worker's main process.
+    """A transfer's message.
 
     https://docs.celeryq.dev/en/stable/userguide/tasks.html#requests-and-custom-requests
     """
@@ -43,7 +38,7 @@ class TransferRequest(Request):
             self._process_died()
 
     def _process_died(self) -> None:
-        if state.should_terminate:  # it was this worker that ended it
+        if state.should_terminate:  # this worker ended it
             return
         company, event_id = self.args
         process = f"{self.hostname}/{self.worker_pid}"
@@ -52,3 +47,15 @@ class TransferRequest(Request):
             services_of(self.task.app).ordering.died(company, event_id, process)
         except RedisError as error:
             log.warning("transfer.waits_for_its_lease", company=company, event_id=event_id, error=type(error).__name__)
+
+
+class HiddenArguments(Request):
+    """A producer's message: its arguments are shown as `(an event)`.
+
+    Otherwise a name, an address or an authorization code would be in Flower and in every log line of a failure.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._argsrepr, self._kwargsrepr = SHOWN, ""
+        self.request_dict.update(argsrepr=SHOWN, kwargsrepr="")

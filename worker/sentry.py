@@ -1,8 +1,8 @@
-"""Sentry, for unexpected errors alone: never what an accountant or a retry mends. Without a DSN nothing is sent.
+"""Sentry, for unexpected errors only: never for what an accountant or a retry solves. Without a DSN nothing is sent.
 
-What is sent is scrubbed of everything that could be a company's: no values of variables, no task arguments, no
-breadcrumbs, and of messages only those that cannot hold any (`config.errors.shown`). The stack, the tags and the
-event's id remain; the message is in the event's timeline.
+Reports hold nothing that could be a company's data: no values of variables, no task arguments, no breadcrumbs, and only
+messages that cannot hold any (`config.errors.shown`). The stack, the tags and the event's id remain; the message is in
+the event's timeline.
 """
 
 from collections.abc import Iterator
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 HEARTBEAT = "moment-fortnox-beat"  # the monitor's slug
 HEARTBEAT_CONFIG: Any = {
     "schedule": {"type": "interval", "value": 1, "unit": "minute"},
-    "checkin_margin": 3,  # minutes until a missing one is told: another beat takes over within one
+    "checkin_margin": 3,  # minutes until a missing one is reported: another beat takes over within one
     "failure_issue_threshold": 1,
     "recovery_threshold": 1,
 }
 
 
 def set_up_sentry(settings: Settings) -> None:
-    """Once for a process, before it forks others. Does nothing without a DSN."""
+    """Call once in a process, before it forks others. Does nothing without a DSN."""
     if settings.sentry_dsn is None:
         return
     sentry_sdk.init(
@@ -43,7 +43,7 @@ def set_up_sentry(settings: Settings) -> None:
         max_breadcrumbs=0,  # so do they
         max_request_body_size="never",
         auto_enabling_integrations=False,
-        # What is unexpected is captured where it is caught; a line in the log is no reason to wake anybody.
+        # Unexpected errors are captured where they are caught; a log line alone must wake nobody.
         integrations=[
             CeleryIntegration(propagate_traces=False),
             LoggingIntegration(level=None, event_level=None),
@@ -54,12 +54,12 @@ def set_up_sentry(settings: Settings) -> None:
 
 
 def check_in() -> None:
-    """Beat and a worker are alive."""
+    """Tell Sentry that beat and a worker are alive."""
     capture_checkin(monitor_slug=HEARTBEAT, status=MonitorStatus.OK, monitor_config=HEARTBEAT_CONFIG)
 
 
 def scrubbed(event: "Event", hint: "Hint") -> "Event":
-    """The report without anything that could be a company's, grouped by where it broke."""
+    """The report without company data, grouped by where the error was raised."""
     error = hint.get("exc_info", (None, None, None))[1]
     harmless = {redact_text(shown(one)) for one in causes(error)} if error else set()
     values = list(_values(event))
@@ -83,7 +83,7 @@ def _values(event: "Event") -> Iterator[dict[str, Any]]:
 
 
 def _place(value: dict[str, Any]) -> str:
-    """The innermost function of ours: whatever task it was reached from, it is the same fault."""
+    """The innermost function of ours: the same fault, whichever task led to it."""
     frames = (value.get("stacktrace") or {}).get("frames") or []
     ours = [frame for frame in frames if frame.get("in_app")] or frames
     return f"{ours[-1].get('module')}.{ours[-1].get('function')}" if ours else "unknown"

@@ -1,137 +1,116 @@
-"""The Redis door: `XADD moment:events * event '<json>'`, read by every worker through a consumer group.
+"""Reads the stream to which producers add events, in every worker: `XADD moment:events * event '<json>'`.
 
-One worker reads at a time, so that events are admitted in the stream's order; it holds a short lease, and when it dies
-the next takes over and starts with what the dead one had read and not acknowledged. An entry is acknowledged and
-removed only after its event was admitted, so nothing is lost from the moment XADD returns; an entry admitted twice (a
-crash in between, a reader that comes back late) is recognised by its event id.
+One worker reads at a time, so that events are admitted in the stream's order. It holds a short lease; when it dies, the
+next one takes over and starts with the entries that the dead one was given and did not remove. An entry is removed only
+after its event is kept, so nothing is lost once XADD has returned. An entry that is admitted twice (after a crash in
+between, or by a reader that comes back late) is recognised by its event's id.
+
+Whatever an entry holds, it is kept as an event or as a failed one, and the next is read. An entry of which readers died
+is kept without being parsed.
 """
 
 import os
 import socket
-import threading
+import time
+from itertools import count
 from typing import Any, Final
 
-import structlog
-from celery import Celery, bootsteps
-from redis import Redis
-from redis.exceptions import RedisError, ResponseError
+from celery import bootsteps
 
-from config import Settings
 from config.redis import redis_client
-from delivery.services import services_of
-from tasks.receive import take
+from delivery.admission import set_aside, take
+from delivery.background import BackgroundThread
+from delivery.services import Services
+from messages import Message
+from stores.event_stream import STREAM, EventStream, StreamEntry
+from stores.locks import HELD_BY_ANOTHER, KEPT, ReaderLease
+from stores.threads import STREAM_READER
+from tasks.base import services_of
 
-log = structlog.get_logger(__name__)
-
-STREAM: Final = "moment:events"
-GROUP: Final = "moment-fortnox"
-FIELD: Final = "event"
-
-BATCH = 50
 BLOCK = 1000  # ms that one read waits for entries
-READER_LEASE = 5  # s after which a dead reader's work is taken over
+READER_LEASE = 5  # s after which another worker takes over from a dead reader
 WAIT = 1.0  # s between two looks whether the reader is gone
+DEATHS: Final = 3  # readers that may have an entry; one more does not parse it
 
-# The lease is renewed only by its holder, and taken only when nobody has it.
-ANOTHERS, TAKEN, KEPT = 0, 1, 2
-LEASE = """
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('EXPIRE', KEYS[1], ARGV[2]) and 2 end
-return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'EX', ARGV[2]) and 1 or 0
-"""
-
-
-def reading_client(settings: Settings) -> Redis:
-    """A client that reads whatever a producer wrote: bytes that are no text are refused like any invalid event."""
-    return redis_client(settings, decode_responses=True, encoding_errors="replace")
+_numbers = count()
 
 
 class StreamReader:
-    """Reads the stream as one member of the group. `turn` does one round."""
+    """One member of the group that reads the stream. `step` reads one entry."""
 
-    def __init__(self, app: Celery, redis: Redis, name: str) -> None:
-        self._app = app
-        self._redis = redis
-        self._name = name
-        self._lease = redis.register_script(LEASE)
+    def __init__(self, services: Services, name: str) -> None:
+        self._services = services
+        self._redis = redis_client(services.settings)
+        self._stream = EventStream(self._redis, name)
+        self._lease = ReaderLease(self._redis, STREAM, name, READER_LEASE)
+        self._ready = False
+        self._renew_at = 0.0  # by the monotonic clock, which runs on while a process is stopped
+        self._look_back = True  # entries may be left behind
+        self._taken: set[bytes] = set()  # entries that this reader took and did not finish
+        self._done: bytes | None = None  # removed with the next read
 
-    def turn(self) -> bool:
-        """Admits a batch if this reader holds the lease. False when it is another's turn. Raises `RedisError`."""
-        if self._ask_for_lease() == ANOTHERS:
-            return False
-        entries = self._left_behind() or self._new()
-        # One that was stopped while it read, and so lost its lease, leaves them to whoever holds it now.
-        if self._ask_for_lease() == KEPT:
-            self._admit(entries)
-        return True
-
-    def resign(self) -> None:
-        """Lets the next reader start at once."""
-        if self._redis.get(f"{STREAM}:reader") == self._name:
-            self._redis.delete(f"{STREAM}:reader")
-
-    def prepare(self) -> None:
-        """The stream and its group exist afterwards."""
+    def step(self) -> float:
+        """Keep the next entry, if this reader holds the lease. Return the seconds to wait. Raises `RedisError`."""
         try:
-            self._redis.xgroup_create(STREAM, GROUP, id="0", mkstream=True)
-        except ResponseError as error:
-            if "BUSYGROUP" not in str(error):
-                raise
+            return self._step()
+        except Exception:
+            self._ready = False  # a Redis that was emptied has no group any more
+            self._look_back = True
+            raise
 
-    def _ask_for_lease(self) -> int:
-        answer: Any = self._lease(keys=[f"{STREAM}:reader"], args=[self._name, READER_LEASE])
-        return int(answer)
-
-    def _left_behind(self) -> list[tuple[str, dict[str, str]]]:
-        """Entries that any reader, this one too, was given and did not acknowledge, oldest first."""
-        answer: Any = self._redis.xautoclaim(STREAM, GROUP, self._name, min_idle_time=0, start_id="0-0", count=BATCH)
-        return [entry for entry in answer[1] if entry[0] is not None]  # Redis 6 names removed entries too
-
-    def _new(self) -> list[tuple[str, dict[str, str]]]:
-        answer: Any = self._redis.xreadgroup(GROUP, self._name, {STREAM: ">"}, count=BATCH, block=BLOCK)
-        return [entry for _, entries in answer or [] for entry in entries]
-
-    def _admit(self, entries: list[tuple[str, dict[str, str]]]) -> None:
-        for entry_id, fields in entries:
-            take(self._app, fields.get(FIELD, fields))
-            with self._redis.pipeline(transaction=True) as pipeline:
-                pipeline.xack(STREAM, GROUP, entry_id)
-                pipeline.xdel(STREAM, entry_id)
-                pipeline.execute()
-
-
-class StreamThread(threading.Thread):
-    """Reads until told to stop, in the worker's main process."""
-
-    def __init__(self, app: Celery) -> None:
-        super().__init__(name="stream", daemon=True)
-        self._app = app
-        self._stopped = threading.Event()
-
-    def stop(self) -> None:
-        self._stopped.set()
-        self.join(timeout=BLOCK / 1000 + 4)
-
-    def run(self) -> None:
-        redis = reading_client(services_of(self._app).settings)
-        # Of its own, also where an earlier thread of this worker has not ended yet.
-        reader = StreamReader(self._app, redis, f"{socket.gethostname()}:{os.getpid()}:{self.native_id}")
-        ready = False
-        while not self._stopped.is_set():
-            try:
-                if not ready:
-                    reader.prepare()
-                    ready = True
-                if not reader.turn():
-                    self._stopped.wait(WAIT)
-            except RedisError as error:
-                ready = False  # a Redis that was emptied has no group any more
-                log.warning("stream.waits_for_redis", error=type(error).__name__)
-                self._stopped.wait(WAIT)
+    def close(self) -> None:
+        """Remove what is done, and let the next reader start at once. Raises `RedisError`."""
         try:
-            reader.resign()
-        except RedisError:
-            log.info("stream.not_resigned")
-        redis.close()
+            self._remove_done()
+            self._lease.release()
+        finally:
+            self._redis.close()
+
+    def _step(self) -> float:
+        if not self._ready:
+            self._stream.prepare()
+            self._ready = True
+        if self._leased() == HELD_BY_ANOTHER:
+            return WAIT
+        entry = self._next()
+        # A reader that was stopped while it read may have lost its lease: then the entry is the new holder's.
+        if entry is not None and self._leased() == KEPT:
+            self._keep(entry)
+        return 0.0
+
+    def _leased(self) -> int:
+        """Whether the lease is held; asks Redis only where it may have lapsed."""
+        now = time.monotonic()
+        if now < self._renew_at:
+            return KEPT
+        held = self._lease.ask()
+        self._renew_at = now + READER_LEASE / 3 if held != HELD_BY_ANOTHER else 0.0
+        self._look_back = True
+        return held
+
+    def _next(self) -> StreamEntry | None:
+        if self._look_back:
+            self._remove_done()
+            if entry := self._stream.left_behind(self._taken):
+                return entry
+            self._look_back = False
+        entry = self._stream.next(BLOCK, self._done)
+        self._done = None
+        return entry
+
+    def _remove_done(self) -> None:
+        if self._done is not None:
+            self._stream.remove(self._done)
+            self._done = None
+
+    def _keep(self, entry: StreamEntry) -> None:
+        self._taken.add(entry.id)
+        if entry.deliveries > DEATHS:
+            set_aside(self._services, entry.event, Message("event.ended-workers"))
+        else:
+            take(self._services, entry.event)
+        self._done = entry.id
+        self._taken.discard(entry.id)
 
 
 class StreamStep(bootsteps.StartStopStep):
@@ -141,13 +120,17 @@ class StreamStep(bootsteps.StartStopStep):
 
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **options)
-        self._thread: StreamThread | None = None
+        self._thread: BackgroundThread | None = None
 
     def start(self, consumer: Any) -> None:
-        self._thread = StreamThread(consumer.app)
+        services = services_of(consumer.app)
+        # A name of its own, also where an earlier reader of this worker has not ended yet.
+        reader = StreamReader(services, f"{socket.gethostname()}:{os.getpid()}:{next(_numbers)}")
+        states = services.telemetry.threads
+        self._thread = BackgroundThread(STREAM_READER, reader.step, states, ended=reader.close)
         self._thread.start()
 
     def stop(self, consumer: Any) -> None:
         if self._thread is not None:
-            self._thread.stop()
+            self._thread.stop(timeout=BLOCK / 1000 + 4)
             self._thread = None

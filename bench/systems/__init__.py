@@ -1,4 +1,4 @@
-"""The contestants: each a Celery app with one task, and a way to publish an event to it.
+"""The systems: each a Celery app with one task, and a way to publish an event to it.
 
 All but `defaults` run with the system's Celery options (`config.celery`): late acknowledgement, one message a process,
 task events.
@@ -10,7 +10,7 @@ from typing import Any, Protocol, cast
 
 from celery import Celery
 
-from bench.settings import Contestant
+from bench.settings import SystemName
 from config import Settings
 
 Publish = Callable[[dict[str, Any]], object]
@@ -22,6 +22,6 @@ class System(Protocol):
     def publisher(self, app: Any) -> Publish: ...
 
 
-def system(contestant: Contestant) -> System:
+def system(system: SystemName) -> System:
     """Imported only when asked for: importing the ordered one sets up the system's logging in this process."""
-    return cast(System, import_module(f"bench.systems.{contestant}"))
+    return cast(System, import_module(f"bench.systems.{system}"))

@@ -4,7 +4,7 @@ from celery import Celery
 
 from bench.systems.celery import NAME, publisher, transfer
 from config import Settings
-from config.celery import TRANSFERS_QUEUE
+from config.queues import TRANSFERS_QUEUE
 
 __all__ = ["create_app", "publisher"]
 

@@ -1,4 +1,4 @@
-"""Ours: the production app, door, transfer task and pump; only what a transfer does is the benchmark's handler."""
+"""Ours: the production app, entrance, transfer task and pump; only what a transfer does is the benchmark's handler."""
 
 from datetime import timedelta
 from typing import Any
@@ -7,9 +7,11 @@ from bench.handler import FirstAttemptFails, handle
 from bench.plan import RETRY_AFTER
 from bench.systems import Publish
 from config import Settings
-from delivery.runner import TransferContext, TransferTask
+from delivery.context import TransferContext
 from ordering import Done, Outcome, Retry
-from tasks.flows import TRANSFERS
+from tasks.base import TransferTask
+from tasks.flows import INVOICE
+from tests.sentences import sentence
 from worker.bootstrap import App
 from worker.publish import publish
 
@@ -17,7 +19,7 @@ from worker.publish import publish
 def create_app(settings: Settings) -> App:
     app = App(settings)
     app.conf.imports = ()  # the real transfers stay away: the handler below takes the invoices' name
-    app.task(name=TRANSFERS["invoice"], base=TransferTask, bind=True)(transfer)
+    app.task(name=INVOICE.task.name, base=TransferTask, bind=True)(transfer)
     return app
 
 
@@ -29,9 +31,9 @@ def work(context: TransferContext) -> Outcome:
     try:
         handle(context.event, context.claim.attempts)
     except FirstAttemptFails:
-        return Retry(timedelta(seconds=RETRY_AFTER), "The plan wants it.")
+        return Retry(timedelta(seconds=RETRY_AFTER), sentence("The plan wants it."))
     return Done()
 
 
 def publisher(app: App) -> Publish:
-    return lambda event: publish(event, app=app)
+    return lambda event: publish(event, services=app.services)

@@ -7,7 +7,7 @@ from statistics import median
 
 from redis import Redis
 
-from bench.environment import Ground, Variant
+from bench.environment import Environment, Variant
 from bench.plan import spread
 from bench.result import Row, Section, at_most
 from bench.rounds import Bench, say
@@ -57,15 +57,15 @@ def some(events: int, waiting: int, seed: int = 1) -> Iterator[Event]:
 
 
 def measured(variant: Variant, few: int, many: int) -> list[Row]:
-    with Ground(variant) as ground:
+    with Environment(variant) as environment:
         lines: dict[int, Line] = {}
         figures: dict[int, dict[str, float]] = {}
         for name, waiting in (("few", few), ("many", many)):
-            line = lines[waiting] = Line(ground.redis, name)
+            line = lines[waiting] = Line(environment.redis, name)
             say(f"  {waiting:,} waiting, {variant.name}")
-            before = ground.memory()
+            before = environment.memory()
             line.admit(some(waiting, waiting))
-            taken = (ground.memory() - before) / waiting
+            taken = (environment.memory() - before) / waiting
             body = sum(event.size for event in spread(100, keys=100, companies=COMPANIES)) / 100
             figures[waiting] = {"bytes/waiting": taken - body}
         times: dict[int, list[float]] = {few: [], many: []}

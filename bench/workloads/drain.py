@@ -1,7 +1,7 @@
 """A, B, C and one key alone: everything is published, then a worker starts and works it off."""
 
 from bench import judge
-from bench.environment import Ground, Variant
+from bench.environment import Environment, Variant
 from bench.plan import Plan, shortest, spread
 from bench.result import COUNTS, Section, at_least, at_most, none_of
 from bench.rounds import Bench
@@ -13,15 +13,15 @@ TIMEOUT = 120.0  # s
 
 def drained(variant: Variant, plan: Plan, slots: int) -> dict[str, float]:
     """Publishes the plan, has a worker of `slots` processes work it off, and measures."""
-    with Ground(variant) as ground:
-        before = ground.memory()
-        publishing = ground.publish(plan)
-        waiting = ground.memory() - before
-        ground.start_worker(slots)
-        ground.wait((event.id for event in plan), TIMEOUT, ground.check)
-        entries = ground.record.entries
+    with Environment(variant) as environment:
+        before = environment.memory()
+        publishing = environment.publish(plan)
+        waiting = environment.memory() - before
+        environment.start_worker(slots)
+        environment.wait((event.id for event in plan), TIMEOUT, environment.check)
+        entries = environment.record.entries
         seconds = judge.seconds(entries)
-        spread_ = judge.delays(entries, ground.published)
+        spread_ = judge.delays(entries, environment.published)
         order = judge.order(plan, entries)
         return {
             "enqueue/s": len(plan) / publishing,

@@ -1,7 +1,7 @@
 """E: as many events on one hot key as on 400 others together. What do the others lose?"""
 
 from bench import judge
-from bench.environment import Ground, Variant
+from bench.environment import Environment, Variant
 from bench.plan import Plan, one_by_one, spread
 from bench.result import COUNTS, Section, at_most, none_of
 from bench.rounds import Bench
@@ -14,8 +14,8 @@ TIMEOUT = 60.0  # s
 def others_alone_and_with(variant: Variant, others: Plan, hot: Plan) -> dict[str, float]:
     alone, _ = _seconds(variant, others, others)
     both = one_by_one(hot, others)
-    with_hot, ground = _seconds(variant, others, both)
-    entries = ground.record.entries
+    with_hot, environment = _seconds(variant, others, both)
+    entries = environment.record.entries
     return {
         "400 keys alone, s": alone,
         "400 keys beside it, s": with_hot,
@@ -25,12 +25,12 @@ def others_alone_and_with(variant: Variant, others: Plan, hot: Plan) -> dict[str
     }
 
 
-def _seconds(variant: Variant, of: Plan, plan: Plan) -> tuple[float, Ground]:
-    with Ground(variant) as ground:
-        ground.publish(plan)
-        ground.start_worker(SLOTS)
-        ground.wait((event.id for event in plan), TIMEOUT, ground.check)
-        return judge.seconds(ground.record.entries, {event.id for event in of}), ground
+def _seconds(variant: Variant, of: Plan, plan: Plan) -> tuple[float, Environment]:
+    with Environment(variant) as environment:
+        environment.publish(plan)
+        environment.start_worker(SLOTS)
+        environment.wait((event.id for event in plan), TIMEOUT, environment.check)
+        return judge.seconds(environment.record.entries, {event.id for event in of}), environment
 
 
 def hot_key(bench: Bench) -> list[Section]:

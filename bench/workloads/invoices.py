@@ -65,7 +65,7 @@ def _get_ready(stack: Stack, app: App) -> None:
     sandbox.tenant(COMPANY)
     enabled = integration_json(company=COMPANY, event_id="enabled", authorization_code=sandbox.code(COMPANY))
     for event in (enabled, customer_json(company=COMPANY), project_json(company=COMPANY)):
-        publish(event, app=app)
+        publish(event, services=app.services)
     for number in range(FILES):
         file = {"company": COMPANY, "name": f"{number}.pdf", "size": 100_000}
         requests.post(f"{sandbox.moment}/_sandbox/files", json=file, timeout=10).raise_for_status()

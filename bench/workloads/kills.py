@@ -1,6 +1,6 @@
 """D: workers are killed while events come in. What is lost, out of order, and how long does it take to recover?
 
-The contestants' waits overlap: each produces and is killed on its own, then all are waited for together.
+The systems' waits overlap: each produces and is killed on its own, then all are waited for together.
 """
 
 import threading
@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from bench import judge
-from bench.environment import Ground, Variant
+from bench.environment import Environment, Variant
 from bench.plan import Plan, paced, spread
 from bench.result import COUNTS, Row, Section, at_most, none_of
 from bench.rounds import Bench, say
@@ -22,14 +22,14 @@ LOOK = 0.2  # s
 
 @dataclass(frozen=True)
 class Killed:
-    ground: Ground
+    environment: Environment
     plan: Plan
     last_kill: float  # monotonic, s
 
     def figures(self) -> dict[str, float]:
-        entries = self.ground.record.entries
+        entries = self.environment.record.entries
         done = [entry.time for entry in entries if entry.kind == "done"]
-        spread_ = judge.delays(entries, self.ground.published)
+        spread_ = judge.delays(entries, self.environment.published)
         order = judge.order(self.plan, entries)
         return {
             "p50 ms": spread_.p50,
@@ -39,10 +39,10 @@ class Killed:
         }
 
 
-def produce_and_kill(ground: Ground, plan: Plan, kills: int) -> Killed:
+def produce_and_kill(environment: Environment, plan: Plan, kills: int) -> Killed:
     """Publishes in a thread at the plan's pace; a worker is killed, and started again, at even intervals."""
-    workers = [ground.start_worker(SLOTS, f"worker{number}") for number in range(WORKERS)]
-    producer = threading.Thread(target=ground.publish, args=(plan,), daemon=True)
+    workers = [environment.start_worker(SLOTS, f"worker{number}") for number in range(WORKERS)]
+    producer = threading.Thread(target=environment.publish, args=(plan,), daemon=True)
     between = plan[-1].at / kills
     began = time.monotonic()
     producer.start()
@@ -50,11 +50,11 @@ def produce_and_kill(ground: Ground, plan: Plan, kills: int) -> Killed:
     for number in range(kills):
         time.sleep(max(0.0, began + (number + 0.5) * between - time.monotonic()))
         worker = workers[number % WORKERS]
-        ground.kill(worker)
+        environment.kill(worker)
         last = time.monotonic()
         worker.start()
     producer.join()
-    return Killed(ground, plan, last)
+    return Killed(environment, plan, last)
 
 
 def killed(bench: Bench) -> list[Section]:
@@ -67,7 +67,7 @@ def killed(bench: Bench) -> list[Section]:
         for variant in variants:
             say(f"  {variant.name}")
             plan = paced(spread(events, keys=100, companies=variant.companies, work_ms=20), each=1 / RATE)
-            runs[variant] = produce_and_kill(stack.enter_context(Ground(variant)), plan, kills)
+            runs[variant] = produce_and_kill(stack.enter_context(Environment(variant)), plan, kills)
         say("  waiting for what has not been done")
         while any(_is_waited_for(run, patience) for run in runs.values()):
             time.sleep(LOOK)
@@ -87,6 +87,6 @@ def killed(bench: Bench) -> list[Section]:
 
 
 def _is_waited_for(run: Killed, patience: float) -> bool:
-    run.ground.record.look()
-    all_done = len(run.ground.record.done) == len(run.plan)
+    run.environment.record.look()
+    all_done = len(run.environment.record.done) == len(run.plan)
     return not all_done and time.monotonic() < run.last_kill + patience

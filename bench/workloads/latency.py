@@ -3,7 +3,7 @@
 import random
 
 from bench import judge
-from bench.environment import Ground, Variant
+from bench.environment import Environment, Variant
 from bench.plan import Plan, at_random, spread
 from bench.result import Section, at_most
 from bench.rounds import Bench
@@ -18,27 +18,27 @@ def singles(events: int, seed: int, name: str = "small") -> Plan:
     return at_random(spread(events, keys=events, companies=1, name=name, seed=seed), 0.03, 0.09, random.Random(seed))
 
 
-def delay(ground: Ground, plan: Plan) -> judge.Spread:
-    ground.publish(plan)
-    ground.wait((event.id for event in plan), PATIENCE, ground.check)
+def delay(environment: Environment, plan: Plan) -> judge.Spread:
+    environment.publish(plan)
+    environment.wait((event.id for event in plan), PATIENCE, environment.check)
     ids = {event.id for event in plan}
-    published = {event_id: at for event_id, at in ground.published.items() if event_id in ids}
-    return judge.delays(ground.record.entries, published)
+    published = {event_id: at for event_id, at in environment.published.items() if event_id in ids}
+    return judge.delays(environment.record.entries, published)
 
 
-def warm_up(ground: Ground, seed: int) -> None:
+def warm_up(environment: Environment, seed: int) -> None:
     """Each process builds its clients with its first event."""
-    delay(ground, singles(4 * SLOTS, seed))
+    delay(environment, singles(4 * SLOTS, seed))
 
 
 def idle(bench: Bench) -> list[Section]:
     events = bench.size(200, 60)
 
     def run(variant: Variant) -> dict[str, float]:
-        with Ground(variant) as ground:
-            ground.start_worker(SLOTS)
-            warm_up(ground, seed=0)
-            found = delay(ground, singles(events, seed=1))
+        with Environment(variant) as environment:
+            environment.start_worker(SLOTS)
+            warm_up(environment, seed=0)
+            found = delay(environment, singles(events, seed=1))
             return {"p50 ms": found.p50, "p99 ms": found.p99}
 
     rows = bench.compare(run, [CELERY, OURS, OURS_ALWAYS], seconds=50)
@@ -57,16 +57,16 @@ def neighbour(bench: Bench) -> list[Section]:
     events, backlog = bench.size(150, 40), bench.size(20_000, 1_000)
 
     def run(variant: Variant) -> dict[str, float]:
-        with Ground(variant) as ground:
-            worker = ground.start_worker(SLOTS)
-            warm_up(ground, seed=0)
-            alone = delay(ground, singles(events, seed=1))
+        with Environment(variant) as environment:
+            worker = environment.start_worker(SLOTS)
+            warm_up(environment, seed=0)
+            alone = delay(environment, singles(events, seed=1))
             worker.stop()
-            ground.publish(spread(backlog, keys=backlog // 10, companies=1, name="large"))
+            environment.publish(spread(backlog, keys=backlog // 10, companies=1, name="large"))
             worker.start()
-            ground.wait_ready(worker)
-            ground.wait_done(events, PATIENCE)  # the backlog's own first events warm the processes up
-            beside = delay(ground, singles(events, seed=2))
+            environment.wait_ready(worker)
+            environment.wait_done(events, PATIENCE)  # the backlog's own first events warm the processes up
+            beside = delay(environment, singles(events, seed=2))
             return {
                 "alone p50 ms": alone.p50,
                 "alone p99 ms": alone.p99,

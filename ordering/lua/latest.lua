@@ -1,20 +1,20 @@
--- The newest events of some indices, over one company or all. Changes nothing. Looks at so many at a time, so that
--- nobody else waits for it: who wants more goes on from where it stopped.
+-- The newest events of some indices, of one company or all. Changes nothing. One call looks at a limited number of
+-- events, so that Redis is not blocked; the next call continues where it stopped.
 --
 -- ARGV[4] company, or "" for all   [5] names of the company's indices, separated by spaces: done, failed, open …
 -- ARGV[6] from, ms, or "-inf"   [7] up to and including, ms, or "+inf"   [8] how many
--- ARGV[9] only in this status, or ""   [10] only with this code, or ""   [11] how many are looked at, at most
--- ARGV[12] company and [13] id of the event looked at last, whose time is ARGV[7]; or "", to begin
--- returns { how many were looked at, time, company and id of the last of them ("" when none is left),
+-- ARGV[9] only with this status, or ""   [10] only with this code, or ""   [11] how many events it may look at
+-- ARGV[12] company and [13] id of the last event looked at, whose time is ARGV[7]; "" to begin
+-- returns { number looked at, time, company and id of the last of them ("" when none is left),
 --   flat list of company, id, time }
 --
--- Newest first; of one millisecond by company, then by id backwards, as Redis has them.
+-- Newest first. Within one millisecond by company, then by id descending, as Redis orders members.
 
-local CHUNK = 64 -- read of an index at a time, at most: at first only its newest, which for most of thousands is enough
+local CHUNK = 64 -- most entries read of an index at a time; the first read takes one, which mostly is enough
 local from, till, most, status, code = ARGV[6], ARGV[7], tonumber(ARGV[8]), ARGV[9], ARGV[10]
 local left, last_company, last_id = tonumber(ARGV[11]), ARGV[12], ARGV[13]
 
--- Bytewise, as Redis orders members; Lua's own comparison depends on the server's locale.
+-- Bytewise, as Redis orders members. Lua's own comparison depends on the server's locale.
 local function less(a, b)
   for i = 1, math.min(#a, #b) do
     local x, y = string.byte(a, i), string.byte(b, i)
@@ -23,7 +23,7 @@ local function less(a, b)
   return #a < #b
 end
 
--- Reads on in an index, twice as much each time: from `max`, of whose events `skip` were read.
+-- Reads more of an index, twice as much each time: from score `max`, of which `skip` entries are read already.
 local function read(one)
   local some = redis.call('ZREVRANGEBYSCORE', one.set, one.max, from, 'WITHSCORES', 'LIMIT', one.skip, one.count)
   one.items, one.pos, one.count = some, 1, math.min(2 * one.count, CHUNK)
@@ -37,7 +37,7 @@ local function read(one)
   one.max = score
 end
 
--- The first of an index that is not read yet becomes its head; false when there is none.
+-- Moves on to the next entry of the index. False when there is none.
 local function next_head(one)
   if one.pos > #one.items then read(one) end
   if one.pos > #one.items then return false end
@@ -52,7 +52,7 @@ local function before(a, b)
   return less(b.id, a.id)
 end
 
--- A heap of indices by their heads.
+-- A heap of the indices, by their current entry.
 local heap = {}
 
 local function sink(at)
@@ -68,7 +68,7 @@ local function sink(at)
   heap[at] = one
 end
 
--- Whether the company has any in that status: its count says so at once.
+-- Whether the company has any event with that status.
 local function has_any(company)
   return status == '' or (tonumber(redis.call('HGET', P .. 'company:' .. company, 'n:' .. status)) or 0) > 0
 end
@@ -77,7 +77,7 @@ local function add(company)
   local going_on = last_company ~= '' and company == last_company
   local max = last_company ~= '' and less(company, last_company) and '(' .. till or till
   for name in string.gmatch(ARGV[5], '%S+') do
-    local one = { company = company, set = P .. 'company:' .. company .. ':' .. name, max = max, skip = 0,
+    local one = { company = company, set = P .. 'company-' .. name .. ':' .. company, max = max, skip = 0,
       items = {}, pos = 1, count = 1 }
     local has = next_head(one)
     while has and going_on and one.score == till and not less(one.id, last_id) do has = next_head(one) end
@@ -92,7 +92,7 @@ for at = math.floor(#heap / 2), 1, -1 do sink(at) end
 
 local function fits(company, id)
   if status == '' and code == '' then return true end
-  local f = redis.call('HMGET', P .. 'event:' .. company .. ':' .. id, 'status', 'code')
+  local f = redis.pcall('HMGET', P .. 'event:' .. company .. ':' .. id, 'status', 'code')
   return (status == '' or f[1] == status) and (code == '' or f[2] == code)
 end
 

@@ -1,15 +1,27 @@
--- Admission: an event is accepted once and takes the last place in its key's line.
+-- Accepts an event once, and puts it last in its key's line.
 --
--- ARGV[4] company   [5] id   [6] ordering key   [7] keys it needs, separated by spaces   [8] type
+-- ARGV[4] company   [5] id   [6] ordering key   [7] keys it needs, one a line   [8] type
 -- ARGV[9] "1" for a snapshot   [10] "1" for a control event   [11] sequence or ""
--- ARGV[12] occurred, ms   [13] body   [14] reason why it is refused, or ""   [15] what to do then
--- ARGV[16] "1" for a recurring event: one whose id may come again when it is through
+-- ARGV[12] occurred, ms   [13] body   [14] reason to keep it as failed, or ""   [15] remedy
+-- ARGV[16] "1" for a recurring event, whose id may come again once it is through
 -- returns { 1 accepted | 0 known, woken }
 
 local company, id, key = ARGV[4], ARGV[5], ARGV[6]
 local ref = company .. ':' .. id
 local hash = P .. 'event:' .. ref
 if redis.call('EXISTS', hash) == 1 then return { 0, woken } end
+
+-- Nothing is written unless everything can be: a script that fails half-way would leave half an event behind.
+for name, kind in pairs({
+  ['company:' .. company] = 'hash', ['company-keys:' .. company] = 'hash', ['company-open:' .. company] = 'zset',
+  ['key:' .. key] = 'hash',
+  ['key-line:' .. key] = 'zset', ['key-failed:' .. key] = 'zset', ['key-settled:' .. key] = 'zset',
+}) do
+  local found = redis.call('TYPE', P .. name).ok
+  if found ~= 'none' and found ~= kind then
+    return redis.error_reply('WRONGTYPE ' .. P .. name .. ' is a ' .. found .. ', not a ' .. kind)
+  end
+end
 
 local place = redis.call('INCR', P .. 'tickets')
 redis.call('SADD', P .. 'companies', company)
@@ -21,6 +33,7 @@ if ARGV[10] == '1' then redis.call('HSET', hash, 'control', 1) end
 if ARGV[16] == '1' then redis.call('HSET', hash, 'recurring', 1) end
 if ARGV[11] ~= '' then redis.call('HSET', hash, 'sequence', ARGV[11]) end
 redis.call('HINCRBY', P .. 'company:' .. company, 'n:waiting', 1)
+redis.call('HSET', P .. 'company-keys:' .. company, id, key)
 
 local e = load(company, id)
 if ARGV[14] ~= '' then
@@ -29,36 +42,35 @@ if ARGV[14] ~= '' then
   return { 1, woken }
 end
 
--- A newer snapshot takes the place of one that has not started (invariant 5). It stands where the older one
--- stood, so whoever waited for the older one now waits for it. It must not overtake by that: both must need the
--- same, nothing of that may have been admitted in between and be open or failed still, and nothing newer of
--- their own key may have gone through.
+-- A newer snapshot takes the place of one that has not started (promise 5), so what waited for the older one now waits
+-- for it. It must not overtake anything by that: both must need the same keys, no event of those keys that was accepted
+-- in between may be open or failed, and nothing newer of their own key may have gone through.
 local function may_take_place_of(older)
   if not (older and e.snapshot and older.snapshot) or older.started or older.needs ~= e.needs then return false end
   local through = tonumber(redis.call('HGET', P .. 'key:' .. key, 'through') or '')
   if through and through > older.place then return false end
-  for need in string.gmatch(e.needs, '%S+') do
-    for _, set in ipairs({ ':line', ':failed' }) do
-      local last = redis.call('ZREVRANGE', P .. 'key:' .. need .. set, 0, 0, 'WITHSCORES')[2]
+  for need in string.gmatch(e.needs, '[^\n]+') do
+    for _, set in ipairs({ 'key-line:', 'key-failed:' }) do
+      local last = redis.call('ZREVRANGE', P .. set .. need, 0, 0, 'WITHSCORES')[2]
       if last and tonumber(last) > older.place then return false end
     end
   end
   return true
 end
 
-local before = redis.call('ZREVRANGE', P .. 'key:' .. key .. ':line', 0, 0)[1]
-redis.call('ZADD', P .. 'key:' .. key .. ':line', place, id)
-redis.call('ZADD', P .. 'company:' .. company .. ':open', NOW, id)
+local before = redis.call('ZREVRANGE', P .. 'key-line:' .. key, 0, 0)[1]
+redis.call('ZADD', P .. 'key-line:' .. key, place, id)
+redis.call('ZADD', P .. 'company-open:' .. company, NOW, id)
 local older = before and e.snapshot and load(company, before)
 if may_take_place_of(older) then
   if older.sequence and e.sequence and e.sequence < older.sequence then
-    finish(e, 'superseded', 'stale: sequence ' .. int(e.sequence) .. ' came after ' .. int(older.sequence))
+    supersede_by_sequence(e, older.sequence, true)
   else
     e.place = older.place
     redis.call('HSET', hash, 'place', int(e.place))
-    redis.call('ZADD', P .. 'key:' .. key .. ':line', e.place, id)
-    redis.call('ZREM', P .. 'key:' .. key .. ':line', older.id)
-    finish(older, 'superseded', 'superseded by ' .. id)
+    redis.call('ZADD', P .. 'key-line:' .. key, e.place, id)
+    redis.call('ZREM', P .. 'key-line:' .. key, older.id)
+    finish(older, 'superseded', message('engine.superseded', { by = id }))
   end
 else
   consider(e)

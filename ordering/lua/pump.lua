@@ -1,9 +1,9 @@
--- What time alone brings about: due retries, lapsed leases, companies that rested, wake-ups nobody answered,
--- waiters that one call could not finish with. Harmless in parallel and at any time.
+-- Applies what is due by time: retries, lapsed leases, ended rests, unanswered wake-ups; and considers the waiters that
+-- an earlier call left over. Safe to run at any time and in parallel.
 --
--- ARGV[4] how many of each at most   [5] after how long a wake-up is repeated, ms; then after twice as long, and so on
--- ARGV[6] after how many lapsed leases in a row an event is set aside
--- returns { ms until the next one is due (-1: nothing is), woken }
+-- ARGV[4] how many of each at most   [5] when a wake-up is repeated, ms; then after twice as long each time
+-- ARGV[6] after how many lapsed leases in a row an event fails
+-- returns { ms until more is due (-1: nothing is scheduled), woken }
 
 local most, rewake, lapses = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local MOST_DOUBLINGS = 4
@@ -14,16 +14,16 @@ local function due(set)
 end
 
 for _, ref in ipairs(due('due')) do
-  local e = load_ref(ref)
-  ready(e)
-  touched[e.company] = true
+  local e = load_or_set_aside(ref)
+  if e then ready(e) end
+  touched[split(ref)] = true
 end
 
--- A lease is good up to and including its last ms, as in holds().
+-- A lease is valid up to and including its last ms, as in holds().
 for _, ref in ipairs(redis.call('ZRANGEBYSCORE', P .. 'leases', '-inf', '(' .. int(NOW), 'LIMIT', 0, most)) do
-  local e = load_ref(ref)
-  orphan(e, 'lapses', lapses, 'The worker that transferred it was not heard of again, %d times in a row.')
-  touched[e.company] = true
+  local e = load_or_set_aside(ref)
+  if e then orphan(e, 'lapses', lapses, 'engine.worker-lost') end
+  touched[split(ref)] = true
 end
 
 for _, company in ipairs(due('resting')) do
@@ -43,13 +43,16 @@ end
 
 for company in pairs(touched) do release(company) end
 
--- It may be lost, or stand in a long queue: to repeat it at the same pace for ever would make that longer.
+-- A wake-up may be lost, or be waiting in a long queue. Repeating it at a constant pace would make the queue longer.
 local stale = redis.call('ZRANGEBYSCORE', P .. 'woken', '-inf', NOW - rewake, 'LIMIT', 0, most)
 for _, ref in ipairs(stale) do
-  local colon = string.find(ref, ':', 1, true)
-  wake(string.sub(ref, 1, colon - 1), string.sub(ref, colon + 1))
-  local times = math.min(redis.call('HINCRBY', P .. 'event:' .. ref, 'wakes', 1), MOST_DOUBLINGS)
-  redis.call('ZADD', P .. 'woken', NOW + rewake * (2 ^ times - 1), ref)
+  local company, id = split(ref)
+  if wake(company, id) then
+    local times = math.min(redis.call('HINCRBY', P .. 'event:' .. ref, 'wakes', 1), MOST_DOUBLINGS)
+    redis.call('ZADD', P .. 'woken', NOW + rewake * (2 ^ times - 1), ref)
+  else
+    release(company)
+  end
 end
 
 local next_due = nil

@@ -1,7 +1,7 @@
--- The holder keeps its event for another lease.
+-- Extends the holder's claim by another lease.
 --
 -- ARGV[4] company   [5] id   [6] fence   [7] lease, ms
--- returns 1, or 0 when the event is no longer this holder's
+-- returns 1, or 0 if the event is no longer this holder's
 
 local e = load(ARGV[4], ARGV[5])
 if not holds(e, ARGV[6]) then return 0 end

@@ -1,5 +1,5 @@
--- What the target refused for this key is tried again, though no event of the key went through: it is no event's
--- doing that the cause is gone.
+-- Tries again the events that the target refused because of this key, as if an event of the key had gone through: the
+-- cause is gone for another reason.
 --
 -- ARGV[4] company   [5] ordering key
 -- returns { 1, woken }

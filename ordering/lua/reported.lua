@@ -1,7 +1,7 @@
--- A person was told of these, or surely will be; what is newer than what was read stays to be told.
+-- Marks reports as told to a person, unless they were made again since they were read.
 --
--- ARGV[4…] for each: ref, and the time as it was read, or "" for any
--- returns how many were taken off the list
+-- ARGV[4…] for each: ref, and its time as read, or "" for any
+-- returns how many were marked
 
 local taken = 0
 for at = 4, #ARGV, 2 do

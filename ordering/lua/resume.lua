@@ -1,4 +1,4 @@
--- The company goes on: pause, rest and breaker are forgotten.
+-- Lets the company go on: forgets its pause, its rest and its breaker.
 --
 -- ARGV[4] company
 -- returns { 1, woken }

@@ -1,19 +1,22 @@
--- A person lets a failed or skipped event run again, at its old place, or one that is done but for something that
--- was left out (its body is still there); one that waits for its next attempt runs now, and a held one is tried
--- without what it waits for. Its attempts are counted anew.
+-- Runs an event again at a person's request. A failed or skipped event, or one that was done with something left out
+-- (its body is still there), takes its old place. A retrying event runs now; a held one runs without what it waits for.
+-- Its attempts start from 0.
 --
 -- ARGV[4] company   [5] id   [6] a step to record as taken, or ""
--- returns { what became of it | "" not in a status that can be retried | "unknown", woken }
+-- returns { its new status | "" it cannot be retried now | "unknown", woken }
 
 local company = ARGV[4]
 local e = load(company, ARGV[5])
-if not e then return { 'unknown', woken } end
+if not e then
+  set_aside_if_known(company, ARGV[5])
+  return { 'unknown', woken }
+end
 local function mark()
   if ARGV[6] ~= '' then redis.call('HSET', P .. 'progress:' .. e.ref, ARGV[6], 1) end
 end
 if e.status == 'retrying' or e.status == 'held' then
-  local first = lowest(P .. 'key:' .. e.key .. ':line') == e.id
-  local busy = e.status == 'held' and redis.call('EXISTS', P .. 'key:' .. e.key .. ':active') == 1
+  local first = lowest(P .. 'key-line:' .. e.key) == e.id
+  local busy = e.status == 'held' and redis.call('EXISTS', P .. 'key-active:' .. e.key) == 1
   if not first or busy then return { '', woken } end
   redis.call('ZREM', P .. 'reports', e.ref)
   redis.call('HDEL', e.hash, 'attempts')
@@ -28,9 +31,10 @@ elseif e.status == 'failed' or e.status == 'skipped'
   move(e, 'waiting')
   redis.call('HDEL', e.hash, 'settled', 'attempts', 'crashes', 'lapses', 'wakes')
   redis.call('ZREM', P .. 'reports', e.ref)
-  redis.call('ZADD', P .. 'key:' .. e.key .. ':line', e.place, e.id)
-  redis.call('ZADD', P .. 'company:' .. company .. ':open',
-    redis.call('HGET', e.hash, 'accepted'), e.id)
+  redis.call('ZADD', P .. 'key-line:' .. e.key, e.place, e.id)
+  local accepted = tonumber(redis.call('HGET', e.hash, 'accepted') or '') or NOW
+  redis.call('ZADD', P .. 'company-open:' .. company, accepted, e.id)
+  redis.call('HSET', P .. 'company-keys:' .. company, e.id, e.key)
   consider(e)
 else
   return { '', woken }

@@ -1,13 +1,13 @@
--- The holder says how its transfer ended. Whatever becomes ready by that is released.
+-- Applies the outcome of a transfer, and releases what becomes ready.
 --
 -- ARGV[4] company   [5] id   [6] fence   [7] outcome   [8] reason   [9] remedy   [10] code
--- ARGV[11] retry, unavailable, snooze: in how many ms it is due; release: for how many ms the company rests, or ""
--- ARGV[12] held: the ordering key it waits for   [13] done, held: "1" when a person is to be told
+-- ARGV[11] retry, unavailable, snooze: due in this many ms; release: the company rests this many ms, or ""
+-- ARGV[12] held: the ordering key it waits for   [13] done, held: "1" to report it to a person
 -- ARGV[14] unavailable: how many in a row open the breaker   [15] first rest, ms   [16] longest rest, ms
--- ARGV[17] done: "1" when something was left out and a person may have it run again
--- ARGV[18] what the target itself said, or ""
+-- ARGV[17] done: "1" if something was left out and a person may retry it
+-- ARGV[18] the target's own words, or ""
 -- outcome: done | failed | skipped | superseded | retry | held | release | snooze | unavailable | pause
--- returns { 1 settled | 0 not this holder's, woken }
+-- returns { 1 settled | 0 the event is not this holder's, woken }
 
 local company, outcome, reason = ARGV[4], ARGV[7], ARGV[8]
 local e = load(company, ARGV[5])
@@ -25,10 +25,9 @@ local function retry_in(delay)
   redis.call('ZADD', P .. 'due', NOW + delay, e.ref)
 end
 
--- The target did not serve. Several in a row, of more than one event, open the breaker: the company rests, and
--- then goes on with one probe at a time. A probe's failure is not charged to its event, and while that one
--- waits for its next attempt the next probe is another event. What was under way when the company began to
--- rest neither counts nor is charged.
+-- The target did not answer. Several such outcomes in a row, of more than one event, open the breaker: the company
+-- rests, then one event at a time probes the target. A failed probe is not counted as an attempt; the next probe is
+-- another event while that one waits. Transfers that were running when the company began to rest do not count either.
 local function unavailable()
   local resting = redis.call('HEXISTS', base, 'rests') == 1
   local probing = redis.call('HEXISTS', base, 'probing') == 1
@@ -55,7 +54,7 @@ elseif outcome == 'snooze' then
   retry_in(tonumber(ARGV[11]))
 elseif outcome == 'pause' then
   if redis.call('HSETNX', base, 'paused', reason) == 1 then report(company .. ':') end
-  if e.control then -- it would run while its company is paused, again and again
+  if e.control then -- it would run again and again while its company is paused
     finish(e, 'failed', reason, why)
   else
     ready(e, why)
@@ -67,13 +66,13 @@ else
     retry_in(tonumber(ARGV[11]))
   elseif outcome == 'held' then
     local done_at = tonumber(redis.call('HGET', P .. 'key:' .. ARGV[12], 'done_at') or '')
-    if done_at and done_at >= e.claimed then -- it went through meanwhile: nothing would release this one
+    if done_at and done_at >= e.claimed then -- the key went through meanwhile: the event must not wait for it again
       move(e, 'waiting', why)
     else
       hold_refused(e, ARGV[12], why)
       if ARGV[13] == '1' then report(e.ref) end
     end
-    advance(e.key, company) -- to this one, or to an earlier one that was retried while it ran
+    advance(e.key, company) -- to this event, or to an earlier one that was retried while this one ran
   else
     e.again = ARGV[17] == '1'
     finish(e, outcome, reason, why)

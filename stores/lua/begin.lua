@@ -1,10 +1,10 @@
--- A new consent: its tokens take the place of whatever was there, and no renewal of an older one can change them. Where
--- somebody else has changed the connection since it was looked at, nothing is changed.
+-- Stores a new consent. Its tokens replace any others, and no renewal of an older grant can change them. If the
+-- connection was changed since it was read, nothing is stored.
 --
 -- KEYS[1] connection hash   [2] refreshed: sorted set company → when its refresh token was last exchanged, ms
 -- ARGV[1] company   [2] revision   [3] connection, JSON   [4] tokens, sealed   [5] their lifetime, ms
 -- ARGV[6] renewed this long before its end, ms   [7] "1" when there is a refresh token to keep alive
--- returns 1, or 0 when the revision is another by now
+-- returns 1, or 0 if the revision is another now
 
 if (redis.call('HGET', KEYS[1], 'revision') or '0') ~= ARGV[2] then return 0 end
 local time = redis.call('TIME')

@@ -2,7 +2,7 @@
 --
 -- KEYS[1], [2] as in begin.lua
 -- ARGV[1] company   [2] grant   [3] generation
--- returns 1, or 0 when the version is another by now, or a pair was kept aside that is to be tried first
+-- returns 1, or 0 if the version is another now, or a pair kept in reserve is to be tried first
 
 local f = redis.call('HMGET', KEYS[1], 'grant', 'generation', 'spare')
 if f[1] ~= ARGV[2] or f[2] ~= ARGV[3] or f[3] then return 0 end

@@ -1,8 +1,8 @@
--- Forgets this version's tokens; what a renewal of them brings comes too late.
+-- Forgets this version's tokens. A renewal of them that is under way stores nothing.
 --
 -- KEYS[1], [2] as in begin.lua
 -- ARGV[1] company   [2] grant   [3] generation
--- returns 1, or 0 when the version is another by now
+-- returns 1, or 0 if the version is another now
 
 local f = redis.call('HMGET', KEYS[1], 'grant', 'generation')
 if f[1] ~= ARGV[2] or f[2] ~= ARGV[3] then return 0 end

@@ -1,9 +1,9 @@
--- A listing goes on, or is through, unless another was asked for while its page was read.
+-- Stores how far a listing has come, or ends it, unless another listing replaced it while its page was read.
 --
 -- KEYS[1] state hash
--- ARGV[1] field   [2] the listing's id   [3] as it goes on, JSON; "" when it is through
--- ARGV[4] when it is through: everything that changed before is listed; "" where that is not said
--- returns 1, or 0 when another is in its place, and then nothing was changed
+-- ARGV[1] field   [2] the listing's id   [3] the listing now, JSON; "" to end it
+-- ARGV[4] when it ends: the new cursor, every change before which is listed; "" to leave it
+-- returns 1, or 0 with nothing changed if another listing is in its place
 
 local found = redis.call('HGET', KEYS[1], ARGV[1])
 if found and cjson.decode(found).id ~= ARGV[2] then return 0 end

@@ -1,8 +1,8 @@
--- The pair that was kept aside takes the place of this version, which Fortnox refused. It is due for renewal at once.
+-- Replaces this version, which Fortnox refused, by the pair kept in reserve, which is due for renewal at once.
 --
 -- KEYS[1] connection hash
 -- ARGV[1] grant   [2] generation
--- returns 1, or 0 when there is none or the version is another by now
+-- returns 1, or 0 if there is no such pair or the version is another now
 
 local f = redis.call('HMGET', KEYS[1], 'grant', 'generation', 'spare')
 if f[1] ~= ARGV[1] or f[2] ~= ARGV[2] or not f[3] then return 0 end

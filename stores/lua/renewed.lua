@@ -1,11 +1,11 @@
--- Keeps a renewed pair. The version that was renewed fences: who was stopped for longer than its lease overwrites
--- nothing newer. But its pair may be the one that works (of two simultaneous refreshes only the last issued does), so
--- it is kept aside; where the newer one was found dead, it takes its place.
+-- Stores a renewed pair. The renewed version fences: a process that slept past its lease overwrites nothing newer. Its
+-- pair may still be the one that works (of two simultaneous refreshes only the last issued does), so it is kept in
+-- reserve; if the newer pair was found dead, it replaces that.
 --
 -- KEYS[1], [2] as in begin.lua
 -- ARGV[1] company   [2] grant   [3] generation   [4] tokens, sealed   [5] lifetime, ms   [6] renewed ahead, ms
 -- ARGV[7] "1" when there is a refresh token
--- returns "kept" | "revived" (it was believed dead) | "spare" | "gone" (another consent, or none any more)
+-- returns "kept" | "revived" (the grant was believed dead) | "spare" | "gone" (another consent, or none any more)
 
 local f = redis.call('HMGET', KEYS[1], 'grant', 'generation', 'tokens', 'dead')
 if f[1] ~= ARGV[2] or not f[3] then return 'gone' end

@@ -1,8 +1,8 @@
--- Changes what is known of the connection, if that is still what the change is based on. Its tokens stay.
+-- Stores a connection and keeps its tokens, if the connection is still the one that the change is based on.
 --
 -- KEYS[1] connection hash
 -- ARGV[1] revision   [2] connection, JSON
--- returns 1, or 0 when the revision is another by now
+-- returns 1, or 0 if the revision is another now
 
 if (redis.call('HGET', KEYS[1], 'revision') or '0') ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'connection', ARGV[2])

@@ -1,7 +1,7 @@
--- Puts one value in another's place, if that is still there.
+-- Replaces a value, if it is still the old one.
 --
 -- KEYS[1] key: a hash, or text   ARGV[1] field of the hash, or ""   [2] the old value   [3] the new one
--- returns 1, or 0 when the value is another by now
+-- returns 1, or 0 if the value is another now
 
 if ARGV[1] == '' then
   if redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end

@@ -1,7 +1,6 @@
 """The whole system as processes: a real Redis, the stand-ins, a real worker and beat. One for the session."""
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +10,13 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from config.environment import child_environment
-from fortnox import SCOPES, Fortnox, Transport
+from fortnox.client import Fortnox
+from fortnox.transport import Transport
 from local import wait_until
 from local.stack import Stack
 from ordering import EventRecord
+from tasks.flows import SCOPES
+from tests import commands
 from tests.unit import factories
 from worker.bootstrap import App, create_app
 from worker.publish import publish
@@ -49,23 +50,15 @@ class System:
         assert self.settled(company, f"{company}-enabled").status == "done"
 
     def publish(self, *events: dict[str, Any]) -> None:
-        """Through the Python door."""
+        """By `publish`."""
         for event in events:
-            publish(event, app=self.app)
+            publish(event, services=self.app.services)
 
     def run(
         self, *arguments: str, stdin: str = "", environment: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """`moment-fortnox` with these arguments, as a process of its own."""
-        return subprocess.run(
-            [sys.executable, "-m", "cli", *arguments],
-            input=stdin,
-            env=child_environment(environment or self.stack.environment),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        """`moment-fortnox` with these arguments, in this process."""
+        return commands.run(*arguments, stdin=stdin, environment=environment or self.stack.environment)
 
     def settled(self, company: str, event_id: str, timeout: float = 20) -> EventRecord:
         """The event, once it is settled or held."""
@@ -96,7 +89,7 @@ class System:
 
     def fortnox(self, company: str) -> Fortnox:
         """The company's ledger, as a person of the company works in it."""
-        return Fortnox(Transport(self.stack.settings.fortnox_api_url, self.app.services.tokens), company)
+        return Fortnox(Transport(self.stack.settings.fortnox_api_url, self.app.services.fortnox.tokens), company)
 
     def file(self, company: str, **file: Any) -> dict[str, Any]:
         """Puts a file on Moment's shelf; returns the attachment that names it."""
@@ -119,7 +112,7 @@ class System:
 
     def in_english(self, company: str) -> None:
         """The company's mails are in English from now on."""
-        self.app.services.company_settings.change(company, {"language": "en"})
+        self.app.services.stores.company_settings.change(company, {"language": "en"})
 
     def mails_to(self, address: str) -> list[dict[str, Any]]:
         return [mail for mail in self.stack.sandbox.mails() if address in mail["to"]]

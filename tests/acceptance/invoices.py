@@ -37,7 +37,7 @@ def requests_to(system: System, company: str) -> list[str]:
 
 def change(system: System, company: str, method: str, path: str, body: Any = None) -> None:
     """What a person does in Fortnox."""
-    token = system.app.services.tokens.access_token(company)
+    token = system.app.services.fortnox.tokens.access_token(company)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     requests.request(
         method, system.stack.sandbox.fortnox + path, json=body, headers=headers, timeout=5

@@ -3,8 +3,9 @@
 import base64
 from typing import Any
 
-from fortnox.situations import SITUATIONS
+from fortnox.situations import explanation
 from local import wait_until
+from messages.catalogue import say
 from tasks.flows import PROBE
 from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json, integration_json, invoice_json, project_json
@@ -50,7 +51,7 @@ def told(system: System, company: str, situation: str) -> None:
 
     def mails() -> list[str]:
         texts = (" ".join(mail["text"].split()) for mail in system.mails_to(f"ekonomi@{company}.example"))
-        return [text for text in texts if SITUATIONS[situation].sv.reason in text]
+        return [text for text in texts if say(explanation(situation).reason, "sv") in text]
 
     assert len(wait_until(mails, what=f"the mail about {situation}", timeout=60)) == 1
 
@@ -72,15 +73,15 @@ def test_without_a_licence_for_customers_only_they_wait_and_one_mail_says_so(sys
     assert system.settled("nolicence", "e2").status == "done"  # the project
     assert asked(system, "nolicence", "customers") <= 8  # what was under way when the first was refused
     mail = one_mail(system, "nolicence")
-    assert SITUATIONS["licence"].sv.reason in " ".join(mail["text"].split())
+    assert say(explanation("licence").reason, "sv") in " ".join(mail["text"].split())
 
-    system.app.send_task(PROBE)  # still closed: it asks once, and tells nobody
+    system.app.send_task(PROBE.name)  # still closed: it asks once, and tells nobody
     before = asked(system, "nolicence", "customers")
     wait_until(lambda: asked(system, "nolicence", "customers") == before + 1, what="the probe", timeout=30)
     counted(system, "nolicence", "held", 40)
 
     system.stack.sandbox.tenant("nolicence", unlicensed_scopes=[])
-    system.app.send_task(PROBE)
+    system.app.send_task(PROBE.name)
     counted(system, "nolicence", "done", 44)
     ledger = system.ledger("nolicence")
     assert {one["CustomerNumber"] for one in ledger["customers"]} == {str(n) for n in range(40)}
@@ -122,7 +123,7 @@ def test_without_a_licence_for_integrations_everything_waits_until_somebody_retr
         customer_json(company="noapi"), project_json(company="noapi"), invoice_json(company="noapi", attachments=[])
     )
     counted(system, "noapi", "held", 2)
-    assert system.settled("noapi", "e1").reason == (
+    assert say(system.settled("noapi", "e1").reason) == (
         "The company has no licence for integrations in Fortnox, so nothing can be transferred."
     )
     assert one_mail(system, "noapi")

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from fortnox.situations import SITUATIONS
+from fortnox.situations import explanation
 from local import wait_until
+from messages.catalogue import say
 from ordering import EventRecord
 from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json, integration_json, invoice_json, project_json
@@ -22,7 +23,7 @@ def an_invoice_meets(system: System, company: str, state: Any = None, **tenant: 
 
 def mail_about(system: System, company: str, situation: str) -> str:
     """The mail that holds the situation's sentences."""
-    reason, remedy = SITUATIONS[situation].sv
+    reason, remedy = (say(one, "sv") for one in explanation(situation))
 
     def look() -> str | None:
         texts = [" ".join(mail["text"].split()) for mail in system.mails_to(f"ekonomi@{company}.example")]
@@ -124,7 +125,7 @@ def test_a_withdrawn_consent_pauses_the_company_and_everything_goes_on_after_rec
     system.publish(customer_json(company="avslutad"), project_json(company="avslutad"))
     system.publish(invoice_json(company="avslutad", attachments=[]))
     paused = wait_until(lambda: system.app.services.ordering.paused("avslutad"), what="the pause", timeout=60)
-    assert paused == SITUATIONS["grant-dead"].en.reason
+    assert paused == explanation("grant-dead").reason
     wait_until(lambda: system.mails_to("ekonomi@avslutad.example"), what="the mail", timeout=60)
     system.publish(
         integration_json(

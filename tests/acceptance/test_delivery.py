@@ -13,6 +13,7 @@ from redis import Redis
 
 from local import wait_until
 from local.stack import Stack
+from messages.catalogue import say
 from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json
 from worker.bootstrap import create_app
@@ -122,7 +123,7 @@ def test_an_event_that_kills_its_process_three_times_is_set_aside_and_its_key_go
     system.publish(customer_json(event_id="good", sequence=2))
     failed = system.settled("acme", "deadly", timeout=25)
     assert failed.status == "failed"
-    assert "died 3 times in a row" in failed.reason
+    assert "died 3 times in a row" in say(failed.reason)
     assert system.settled("acme", "good").status == "done"
     assert worker.log_tail(1000).count("transfer.process_died") == 3
 

@@ -53,6 +53,9 @@ def test_events_are_found_by_number_and_status_and_exported(system: System) -> N
     )
     for event_id in ("e1", "i1", "bad"):
         system.settled("logged", event_id)
+    wait_until(
+        lambda: steps(system, "logged", "e1")[-1] in ("done", "failed"), what="the timeline to be written", timeout=20
+    )
     by_number = listed(system, "--company", "logged", "--number", "1001")
     assert [one["id"] for one in by_number] == ["i1"]
     assert by_number[0]["key"] == "logged/invoice/1001"

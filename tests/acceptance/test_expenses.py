@@ -6,9 +6,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from delivery.polling import POLL_ID
 from local import wait_until
 from local.stack import Stack
-from tasks.schedule import POLL_ID
 from tests.acceptance.conftest import System
 from tests.unit import factories
 from worker.bootstrap import create_app
@@ -81,7 +81,7 @@ def test_a_refused_expense_is_mailed_once_and_goes_through_when_a_person_retries
     (mail,) = wait_until(lambda: system.mails_to("ekonomi@unwanted.example"), what="the mail", timeout=40, interval=0.2)
     assert f"supplier invoice {number} (Virke AB F-7)" in mail["subject"]
     assert "The period is closed" in " ".join(mail["text"].split())
-    assert "1000.00 SEK on account 4010, project 1" in " ".join(mail["text"].split())
+    assert "1,000.00 SEK on account 4010, project 1" in " ".join(mail["text"].split())
     (failed,) = system.app.services.ordering.failed("unwanted")
     assert system.run("expenses", "explain", "unwanted", number).stdout.count(failed.id) == 1
 
@@ -104,8 +104,8 @@ def test_an_invoiced_expense_that_changes_is_told_and_left_as_it_is(system: Syst
 
     (mail,) = wait_until(lambda: system.mails_to("ekonomi@invoiced.example"), what="the mail", timeout=40, interval=0.2)
 
-    assert "1000.00 SEK" in mail["text"]
-    assert "1200.00 SEK" in mail["text"]
+    assert "1,000.00 SEK" in mail["text"]
+    assert "1,200.00 SEK" in mail["text"]
     assert sandbox.expenses("invoiced")[name]["writes"] == {"POST": 1, "PUT": 0}
     by_hand = ("expenses", "import", "invoiced", "--days-back", "30", "--timeout", "60")
     assert system.run(*by_hand).returncode == 1
@@ -129,7 +129,7 @@ def test_another_ledger_gets_ids_of_its_own_and_the_former_ones_expenses_stay(sy
         factories.integration_json(company="resettled", event_id="again", authorization_code=code, expenses=chosen)
     )
     assert system.settled("resettled", "again").status == "done"
-    tenant_id = system.app.services.connections.get("resettled").tenant_id
+    tenant_id = system.app.services.stores.connections.get("resettled").tenant_id
 
     found = expense(system, "resettled", f"fortnox:{tenant_id}:{number}:2", amountExcludingVat="77.00")
 
@@ -149,14 +149,14 @@ def test_a_company_that_is_disabled_or_switched_off_costs_nothing(system: System
     asked = len(sandbox.requests("leaving"))
     follow(system, "staying")
     for _ in range(3):  # three more polls of another company
-        before = services.expenses("staying").summary()["lastPoll"]
+        before = services.stores.expenses("staying").summary()["lastPoll"]
         wait_until(
-            lambda before=before: services.expenses("staying").summary()["lastPoll"] != before,  # type: ignore[misc]
+            lambda before=before: services.stores.expenses("staying").summary()["lastPoll"] != before,  # type: ignore[misc]
             what="a poll", timeout=30,
         )  # fmt: skip
     assert len(sandbox.requests("leaving")) == asked
-    assert services.polls.next("leaving") is None
-    assert "disabled" in system.run("expenses", "import", "leaving", "--days-back", "3").stderr
+    assert services.polling.polls.next("leaving") is None
+    assert "switched off" in system.run("expenses", "import", "leaving", "--days-back", "3").stderr
 
 
 def test_an_import_by_hand_shows_what_it_did(system: System) -> None:
@@ -175,7 +175,7 @@ def test_an_import_by_hand_shows_what_it_did(system: System) -> None:
     expense(system, "byhand", f"fortnox:{number}:2")
     explained = json.loads(system.run("expenses", "explain", "byhand", number, "--json").stdout)
     assert [row["state"] for row in explained["rows"]] == ["not sent", "sent", "sent"]
-    assert explained["rows"][0]["reason"] == "The row is what is owed to the supplier."
+    assert explained["rows"][0]["reason"] == "The row is the amount owed to the supplier."
     (standing,) = [
         json.loads(line) for line in system.run("expenses", "status", "byhand", "--json").stdout.splitlines()
     ]

@@ -8,6 +8,7 @@ import requests
 
 from fortnox.payloads import AttachmentPayload
 from local import wait_until
+from messages.catalogue import lines, say
 from tasks.attachments import UNANSWERED_MOST
 from tasks.invoices import FILE_TRIES
 from tests.acceptance.conftest import System
@@ -34,11 +35,11 @@ def test_a_file_that_is_gone_is_named_in_the_mail_and_added_by_a_later_retry(sys
     assert attachments_of(system, "gone") == ["faktura.pdf"]
     wait_until(lambda: system.mails_to("ekonomi@gone.example"), what="the mail", timeout=30)
     (mail,) = system.mails_to("ekonomi@gone.example")
-    assert "underlag.pdf: its host answered 404" in mail["text"]
+    assert "“underlag.pdf”: its host answered 404" in mail["text"]
     assert "events retry gone e3" in " ".join(mail["text"].split())
     system.file("gone", name="underlag.pdf", size=1_000)
     before = len(requests_to(system, "gone"))
-    assert retried(system, "gone").reason == ""
+    assert say(retried(system, "gone").reason) == ""
     assert attachments_of(system, "gone") == ["faktura.pdf", "underlag.pdf"]
     assert the_invoice(system, "gone")["writes"] == {"POST": 1, "bookkeep": 1}
     assert downloads(system, "gone")["faktura.pdf"] == 1
@@ -55,7 +56,7 @@ def test_a_file_attached_by_hand_meanwhile_is_not_added_again(system: System) ->
     attach_by_hand(system, "handmade", "inskannad.pdf")
     system.file("handmade", name="faktura.pdf", size=1_000)
     done = retried(system, "handmade")
-    assert (done.status, done.reason.splitlines()[1:]) == ("done", ["faktura.pdf"])  # said, as it may be another
+    assert (done.status, lines(done.reason)[1:]) == ("done", ["“faktura.pdf”"])  # said, as it may be another
     assert attachments_of(system, "handmade") == ["inskannad.pdf"]
 
 
@@ -71,7 +72,7 @@ def test_a_file_that_a_person_attached_of_their_own_is_not_taken_for_the_invoice
     event = system.app.services.ordering.event
     wait_until(lambda: (e := event(company, "e3")) and e.status == "retrying", what="the lost answer", timeout=20)
     attach_by_hand(system, company, "attest.pdf")
-    assert system.settled_at_once(company, "e3").reason == ""
+    assert say(system.settled_at_once(company, "e3").reason) == ""
     assert attachments_of(system, company) == ["attest.pdf", "faktura.pdf"]
 
 
@@ -90,8 +91,8 @@ def test_what_cannot_be_read_of_a_file_does_not_hold_the_invoice_up(system: Syst
     done = an_invoice_of(system, "unreadable", attachments=files)
     assert done.status == "done"
     assert the_invoice(system, "unreadable")["Booked"]
-    for told in ("text.pdf: its content is not base64", "address.pdf: its address", "empty.pdf: is empty"):
-        assert told in done.reason
+    for told in ("“text.pdf”: its content is not base64", "“address.pdf”: its address", "“empty.pdf”: is empty"):
+        assert told in say(done.reason)
 
 
 UPLOAD, LINK = "/3/inbox", "/api/fileattachments/attachments-v1"
@@ -111,7 +112,7 @@ def test_a_file_to_which_fortnox_never_answers_does_not_hold_the_invoice_up_and_
         project_json(company=company),
         invoice_json(company=company, attachments=[system.file(company, name="a.pdf", size=1_000)]),
     )
-    assert system.settled_at_once(company, "e3").reason == ""
+    assert say(system.settled_at_once(company, "e3").reason) == ""
     made = requests_to(system, company)
     assert made.count(f"POST {step}") == UNANSWERED_MOST + 1
     posted = made.index("PUT /3/invoices/1001/bookkeep")
@@ -135,7 +136,7 @@ def test_an_upload_that_was_removed_before_it_was_linked_is_made_again(system: S
     wait_until(lambda: (e := event(company, "e3")) and e.status == "retrying", what="the fault", timeout=20)
     (orphan,) = system.ledger(company)["orphans"]
     change(system, company, "DELETE", f"/3/inbox/{orphan['Id']}")
-    assert system.settled_at_once(company, "e3").reason == ""
+    assert say(system.settled_at_once(company, "e3").reason) == ""
     assert attachments_of(system, company) == ["a.pdf"]
     assert the_invoice(system, company)["writes"] == {"POST": 1, "bookkeep": 1}
 
@@ -143,9 +144,9 @@ def test_an_upload_that_was_removed_before_it_was_linked_is_made_again(system: S
 def test_a_file_that_fortnox_refused_is_taken_anew_by_a_later_retry(system: System) -> None:
     company = "smaller"
     large = system.file(company, name="large.pdf", size=6_000_000)
-    assert "large.pdf: " in an_invoice_of(system, company, attachments=[large]).reason
+    assert "“large.pdf”: " in say(an_invoice_of(system, company, attachments=[large]).reason)
     system.file(company, name="large.pdf", size=1_000)
-    assert retried(system, company).reason == ""
+    assert say(retried(system, company).reason) == ""
     assert attachments_of(system, company) == ["large.pdf"]
 
 
@@ -162,7 +163,7 @@ def test_a_host_that_is_down_does_not_hold_the_invoice_up_and_the_file_follows(s
     assert attachments_of(system, company) == ["a.pdf"]
     record = event(company, "e3")
     assert record is not None
-    assert "posted; a file is not there yet. b.pdf: its host answered 503" in record.reason
+    assert "posted; a file is not there yet. “b.pdf”: its host answered 503" in say(record.reason)
     system.file(company, name="b.pdf", size=1_000)
     assert system.settled(company, "e3").status == "done"
     assert attachments_of(system, company) == ["a.pdf", "b.pdf"]
@@ -178,7 +179,7 @@ def test_a_host_that_stays_down_is_given_up_after_ten_tries_and_the_file_named(s
     )
     done = system.settled_at_once(company, "e3")
     assert done.status == "done"
-    assert "b.pdf: its host answered 503" in done.reason
+    assert "“b.pdf”: its host answered 503" in say(done.reason)
     assert downloads(system, company)["b.pdf"] == FILE_TRIES
     assert the_invoice(system, company)["writes"] == {"POST": 1, "bookkeep": 1}
 
@@ -195,7 +196,7 @@ def test_a_key_that_moment_refuses_loses_no_file_however_often_it_was_tried(syst
         project_json(company=company),
         invoice_json(company=company, attachments=[system.file(company, name="a.pdf", size=1_000)]),
     )
-    assert system.settled_at_once(company, "e3").reason == ""
+    assert say(system.settled_at_once(company, "e3").reason) == ""
     assert attachments_of(system, company) == ["a.pdf"]
     assert the_invoice(system, company)["writes"] == {"POST": 1, "bookkeep": 1}
 
@@ -230,8 +231,8 @@ def test_a_file_from_elsewhere_or_behind_a_redirect_is_never_fetched(system: Sys
     done = an_invoice_of(system, "hosts", attachments=[moved, elsewhere])
     assert done.status == "done"
     assert the_invoice(system, "hosts")["Booked"]
-    assert "moved.pdf: its host answered 302" in done.reason
-    assert "x.pdf: evil.example is not Moment and not listed in ATTACHMENT_HOSTS" in done.reason
+    assert "“moved.pdf”: its host answered 302" in say(done.reason)
+    assert "“x.pdf”: “evil.example” is not Moment and not listed in ATTACHMENT_HOSTS" in say(done.reason)
 
 
 def test_a_file_that_fortnox_refuses_is_left_out_and_the_others_are_linked(system: System) -> None:
@@ -239,8 +240,8 @@ def test_a_file_that_fortnox_refuses_is_left_out_and_the_others_are_linked(syste
     small = [system.file("toobig", name=f"{n}.pdf", size=1_000 + n) for n in range(2)]
     done = an_invoice_of(system, "toobig", attachments=[small[0], large, small[1]])
     assert done.status == "done"
-    assert "large.pdf: " in done.reason
-    assert "0.pdf" not in done.reason
+    assert "“large.pdf”: " in say(done.reason)
+    assert "0.pdf" not in say(done.reason)
     assert attachments_of(system, "toobig") == ["0.pdf", "1.pdf"]
     assert retried(system, "toobig").status == "done"
     assert attachments_of(system, "toobig") == ["0.pdf", "1.pdf"]
@@ -251,7 +252,7 @@ def test_an_upload_that_fortnox_refuses_is_left_out(system: System) -> None:
     files = [system.file("toolarge", name=f"{n}.pdf", size=1_000 + n) for n in range(2)]
     done = an_invoice_of(system, "toolarge", attachments=files)
     assert done.status == "done"
-    assert "0.pdf: " in done.reason
+    assert "“0.pdf”: " in say(done.reason)
     assert attachments_of(system, "toolarge") == ["1.pdf"]
 
 
@@ -264,7 +265,7 @@ def test_pdfs_go_along_when_fortnox_sends_the_invoice_as_far_as_its_limits_reach
         project_json(company="sent"),
         invoice_json(company="sent", attachments=[text, *pdfs]),
     )
-    assert system.settled("sent", "e3").reason == ""
+    assert say(system.settled("sent", "e3").reason) == ""
     linked = the_invoice(system, "sent")["attachments"]
     included = {one["Name"] for one in linked if one["includeOnSend"]}
     assert len(linked) == 8
@@ -301,6 +302,6 @@ def test_what_a_look_has_found_linked_is_not_forgotten_when_the_next_link_is_ref
 def test_a_pdf_that_fortnox_does_not_take_for_one_is_attached_and_not_sent_along(system: System) -> None:
     odd = base64.b64encode(b"\n%PDF-1.4 after a blank line").decode()
     files = [system.file("odd", name="plain.pdf", size=1_000), system.file("odd", name="odd.pdf", content_base64=odd)]
-    assert an_invoice_of(system, "odd", attachments=files).reason == ""
+    assert say(an_invoice_of(system, "odd", attachments=files).reason) == ""
     linked = {one["Name"]: one["includeOnSend"] for one in the_invoice(system, "odd")["attachments"]}
     assert linked == {"plain.pdf": True, "odd.pdf": False}

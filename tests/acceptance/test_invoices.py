@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from local import wait_until
+from messages.catalogue import say
 from tests.acceptance.conftest import System
 from tests.acceptance.invoices import an_invoice_of, change, requests_to, retried, the_invoice
 from tests.unit.factories import a_line, customer_json, invoice_json, project_json
@@ -52,8 +53,8 @@ def test_vat_that_fortnox_computes_otherwise_is_not_posted_and_the_mail_has_both
     (mail,) = system.mails_to("ekonomi@vat.example")
     for told in (
         "Total: 0.26 SEK in Fortnox, 0.25 SEK in Moment",
-        "VAT: 0.06 in Fortnox, 0.05 in Moment",
-        "Row 1: 0.10 on account 3010 with 25 % VAT in Fortnox, 0.10 on account 3010 with 25 % VAT in Moment",
+        "VAT: 0.06 SEK in Fortnox, 0.05 SEK in Moment",
+        "Row 1: 0.10 SEK on account 3010 with 25 % VAT in Fortnox, 0.10 SEK on account 3010 with 25 % VAT in Moment",
         "not posted",
     ):
         assert told in " ".join(mail["text"].split())
@@ -86,12 +87,12 @@ def test_an_invoice_cancelled_in_fortnox_is_recognised_and_left_alone(system: Sy
     change(system, "makulerad", "PUT", "/3/invoices/1001/cancel")
     failed = retried(system, "makulerad")
     assert (failed.status, failed.code) == ("failed", "Cancelled")
-    assert "cancelled (makulerad)" in failed.reason
+    assert "cancelled (makulerad)" in say(failed.reason)
 
 
 def test_an_invoice_cancelled_before_it_could_be_posted_is_told_so(system: System) -> None:
     failed = an_invoice_of(system, "stopped", tenant={"locked_until": "2026-11-30"})
-    assert "locked" in failed.reason
+    assert "locked" in say(failed.reason)
     change(system, "stopped", "PUT", "/3/invoices/1001/cancel")
     assert retried(system, "stopped").code == "Cancelled"
 
@@ -107,7 +108,7 @@ def test_another_invoice_under_the_number_is_never_touched_and_its_customer_is_n
     )
     failed = system.settled("taken", "e3")
     assert (failed.status, failed.code) == ("failed", "NumberTaken")
-    assert "77 Andra Bolaget AB" in failed.reason
+    assert "77 Andra Bolaget AB" in say(failed.reason)
     found = the_invoice(system, "taken")
     assert (found["Booked"], found["CustomerNumber"], found["writes"]) == (False, "77", {"POST": 1})
 
@@ -121,7 +122,7 @@ def test_the_same_invoice_in_a_second_event_is_found_complete_and_left_as_it_is(
     before = the_invoice(system, company)
     system.publish(invoice_json(company=company, event_id="once-more", attachments=attachments))
     done = system.settled(company, "once-more")
-    assert (done.status, done.reason) == ("done", "")
+    assert (done.status, say(done.reason)) == ("done", "")
     assert the_invoice(system, company) == before
     assert system.ledger(company)["orphans"] == []
 
@@ -134,8 +135,8 @@ def test_an_invoice_that_fortnox_numbers_otherwise_is_not_posted_and_made_anew_o
 ) -> None:
     failed = an_invoice_of(system, "numbered", tenant=OTHERWISE)
     assert (failed.status, failed.code) == ("failed", "OtherNumber")
-    assert "invoice 1001 the number 7" in failed.reason
-    assert "Cancel (makulera) invoice 7" in failed.remedy
+    assert "invoice 1001 the number 7" in say(failed.reason)
+    assert "Cancel (makulera) invoice 7" in say(failed.remedy)
     assert retried(system, "numbered").code == "OtherNumber"
     assert the_invoice(system, "numbered")["writes"] == {"POST": 1}
     change(system, "numbered", "PUT", "/3/invoices/7/cancel")
@@ -170,7 +171,7 @@ def test_what_a_person_changed_after_a_refused_posting_is_compared_again(system:
     system.stack.sandbox.post("lock", {"tenant": "between", "until": None})
     failed = retried(system, "between")
     assert (failed.status, failed.code) == ("failed", "NotAsBilled")
-    assert "Freight: 100.00 in Fortnox, 0.00 in Moment" in failed.reason
+    assert "Freight: 100.00 SEK in Fortnox, 0.00 SEK in Moment" in say(failed.reason)
     assert not the_invoice(system, "between")["Booked"]
     change(system, "between", "PUT", "/3/invoices/1001", {"Invoice": {"Freight": 0}})
     assert retried(system, "between").status == "done"

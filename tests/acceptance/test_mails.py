@@ -31,7 +31,7 @@ def test_a_mail_that_was_put_off_arrives_once_and_held_up_no_other_company(
     assert mail["subject"] == "Fortnox: faktura 1001 till Skånska Bygg AB kunde inte överföras"
     for form in (mail["text"], mail["html"]):
         assert "3599" in form  # Fortnox's own message names the account
-        assert "12 500,00 SEK" in form
+        assert "12 500,00 kr" in form
 
 
 def test_a_company_with_a_dead_grant_is_told_and_told_again_when_it_is_connected(system: System) -> None:
@@ -39,10 +39,10 @@ def test_a_company_with_a_dead_grant_is_told_and_told_again_when_it_is_connected
     system.stack.sandbox.post("grants/revoke", {"tenant": "lapsed"})
     system.publish(customer_json(company="lapsed"))
     (told,) = wait_until(lambda: system.mails_to("ekonomi@lapsed.example"), what="the mail", timeout=60)
-    assert told["subject"] == "Fortnox: kopplingen till Fortnox behöver dig"
+    assert told["subject"] == "Fortnox: åtgärd krävs för kopplingen"
     code = system.stack.sandbox.code("lapsed")
     address = "ekonomi@lapsed.example"
     system.publish(integration_json(event_id="again", company="lapsed", authorization_code=code, error_email=address))
     wait_until(lambda: len(system.mails_to("ekonomi@lapsed.example")) == 2, what="the good news", timeout=60)
-    assert "fungerar igen" in system.mails_to("ekonomi@lapsed.example")[1]["subject"]
+    assert "är igång igen" in system.mails_to("ekonomi@lapsed.example")[1]["subject"]
     assert system.settled("lapsed", "e1").status == "done"

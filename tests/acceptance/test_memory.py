@@ -13,6 +13,8 @@ from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json, invoice_json, project_json
 from worker.bootstrap import create_app
 
+pytestmark = pytest.mark.proof
+
 MB = 1_000_000
 FILE, COMPANIES = 19 * MB, 3
 FILES = -(-int(os.environ.get("FILES_MB", "57")) * MB // FILE)

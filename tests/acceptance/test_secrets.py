@@ -58,7 +58,7 @@ class Monitor(threading.Thread):
 
 
 def tokens_of(system: System) -> set[str]:
-    held = system.app.services.connections.held(COMPANY)
+    held = system.app.services.stores.connections.held(COMPANY)
     assert held is not None
     assert held.tokens.refresh_token is not None
     return {held.tokens.access_token.get_secret_value(), held.tokens.refresh_token.get_secret_value()}
@@ -84,7 +84,7 @@ def test_no_secret_is_readable_in_logs_monitors_mails_commands_or_redis(quiet: S
     vault = system.app.services.vault
     codes = [stack.sandbox.code(COMPANY, service=False) for _ in range(4)]
     secrets = set(codes)
-    # Through each door. Where it would lie in Redis before a worker takes it, the producer has sealed it.
+    # Through each entrance. Where it would lie in Redis before a worker takes it, the producer has sealed it.
     system.publish(consent(system, "by-python", codes[0]))
     assert system.settled(COMPANY, "by-python").status == "done"
     secrets |= tokens_of(system)
@@ -132,7 +132,7 @@ def test_no_secret_is_readable_in_logs_monitors_mails_commands_or_redis(quiet: S
     seen += [
         repr(services),
         repr(system.app.settings),
-        repr(services.connections.held(COMPANY)),
+        repr(services.stores.connections.held(COMPANY)),
         json.dumps(stack.sandbox.mails()),
     ]
     services.redis.save()
@@ -153,13 +153,13 @@ def test_an_error_shows_no_secret_however_it_is_shown(quiet: System) -> None:
     system = quiet
     services = system.app.services
     code = system.stack.sandbox.code(COMPANY, service=False)
-    grant = services.oauth.exchange_code(code)
+    grant = services.fortnox.oauth.exchange_code(code)
     assert grant.refresh_token is not None
     secret = grant.refresh_token.get_secret_value()
     for fault in ({"status": 503, "body": "html"}, {"status": 200, "body": "text"}, {"status": 400, "body": "oauth"}):
         system.stack.sandbox.fault("fail_next", path="/oauth-v1/token", **fault)
         with pytest.raises(e.FortnoxError) as caught:
-            services.oauth.refresh(grant.refresh_token)
+            services.fortnox.oauth.refresh(grant.refresh_token)
         shown = [str(caught.value), repr(caught.value), pickle.dumps(caught.value).decode("latin-1")]
         assert not any(secret in text or code in text for text in shown)
     assert secret not in repr(grant) + str(grant)

@@ -1,4 +1,4 @@
-"""The Redis door: what XADD returned for is never lost, and arrives in the stream's order."""
+"""The Redis stream: what XADD returned for is never lost, and arrives in the stream's order."""
 
 import json
 from typing import Any
@@ -6,14 +6,19 @@ from typing import Any
 from redis import Redis
 
 from local import wait_until
+from messages.catalogue import say
+from stores.event_stream import STREAM
 from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json
-from worker.stream import STREAM
 
 
 def add(system: System, event: Any) -> None:
+    add_bytes(system, (event if isinstance(event, str) else json.dumps(event)).encode())
+
+
+def add_bytes(system: System, event: bytes) -> None:
     with Redis.from_url(system.stack.environment["REDIS_URL"]) as redis:
-        redis.xadd(STREAM, {"event": event if isinstance(event, str) else json.dumps(event)})
+        redis.xadd(STREAM, {"event": event})
 
 
 def test_an_event_added_to_the_stream_is_delivered_and_leaves_the_stream(system: System) -> None:
@@ -43,4 +48,49 @@ def test_garbage_in_the_stream_is_kept_as_failed_and_the_reader_goes_on(system: 
     assert system.settled("stream3", "e1").status == "done"
     failed = system.settled("stream3", "bad")
     assert failed.status == "failed"
-    assert "customer: is missing" in failed.reason
+    assert "customer: is missing" in say(failed.reason)
+
+
+def test_bytes_that_are_not_utf_8_are_refused_whole_and_nothing_of_them_reaches_the_ledger(system: System) -> None:
+    system.connect("stream4")
+    latin = json.dumps(customer_json(company="stream4", name="Ökrogen"), ensure_ascii=False).encode("latin-1")
+    add_bytes(system, latin)
+    add(system, customer_json(company="stream4", event_id="e2", customer_number="2"))
+
+    assert system.settled("stream4", "e2").status == "done"
+
+    (failed,) = system.app.services.ordering.failed("stream4")
+    assert "is not UTF-8" in say(failed.reason)
+    assert [customer["CustomerNumber"] for customer in system.ledger("stream4")["customers"]] == ["2"]
+
+
+def test_what_broke_the_reader_once_does_not_delay_the_next_entry(system: System) -> None:
+    system.connect("stream5")
+    harmful = (b'{"a":1e999999999999}', b'{"id":"\\ud800"}', b'{"a":' + b"[" * 900, b"[" * 100_000, b"\xff", b"")
+    for entry in harmful:
+        add_bytes(system, entry)
+    add(system, customer_json(company="stream5"))
+
+    record = wait_until(lambda: system.app.services.ordering.event("stream5", "e1"), what="the event", timeout=5)
+
+    assert record is not None
+    assert system.settled("stream5", "e1").status == "done"
+    assert system.run("health", "delivery").returncode == 0
+
+
+def test_a_reader_that_cannot_read_turns_health_red_until_it_can(system: System) -> None:
+    system.connect("stream6")
+    redis = system.app.services.redis
+    wait_until(lambda: redis.xlen(STREAM) == 0, what="the stream to be empty", timeout=10)
+    redis.delete(STREAM)
+    redis.set(STREAM, "of another type")
+    try:
+        wait_until(system.app.services.telemetry.threads.all_down, what="the reader to be down", timeout=20)
+        health = system.run("health", "delivery")
+        assert (health.returncode, "stream reader" in health.stderr) == (1, True)
+    finally:
+        redis.delete(STREAM)
+    add(system, customer_json(company="stream6"))
+    assert system.settled("stream6", "e1", timeout=60).status == "done"
+    wait_until(lambda: not system.app.services.telemetry.threads.all_down(), what="the reader to work", timeout=10)
+    assert system.run("health", "delivery").returncode == 0

@@ -43,7 +43,7 @@ class Findings:
     acknowledged: int = 0
     ok: int = 0
     recovered: int = 0  # attempted without an answer, and there
-    not_admitted: int = 0  # sent by the Celery door, and lost by the broker before any worker had it
+    not_admitted: int = 0  # sent by the Celery entrance, and lost by the broker before any worker had it
     repeated_writes: int = 0  # the same version written again, after a write of unknown outcome
     orphans: int = 0  # files uploaded again, as nothing can be asked about an upload that was not answered
     set_aside: int = 0  # after too many crashes in a row
@@ -94,8 +94,8 @@ class _Company:
         self._findings.orphans += len(self._ledger["orphans"])
 
     def _acknowledged(self, attempt: Attempt) -> bool:
-        """Whether it must have its effect. For what came by the Celery door: whether a worker has admitted it."""
-        return attempt.sent and (attempt.step.door != "celery" or self._fates[attempt.step.id] is not None)
+        """Whether it must have its effect. For what came by the Celery entrance: whether a worker has admitted it."""
+        return attempt.sent and (attempt.step.entrance != "celery" or self._fates[attempt.step.id] is not None)
 
     def _count(self) -> None:
         found = self._findings
@@ -200,7 +200,7 @@ class _Company:
             if step.kind == "invoice":
                 needs = [("customer", step.customer), *([("project", step.project)] if step.project else [])]
                 floors[step.number] = ({need: latest.get(need, 0) for need in needs}, step.credits)
-            elif attempt.sent and step.door != "celery":
+            elif attempt.sent and step.entrance != "celery":
                 latest[step.kind, step.number] = step.version
         return floors
 
@@ -226,7 +226,7 @@ class _Company:
             self._findings.lost.append(f"{self._of(step)}: {fate or 'the engine does not know it'}")
 
     def _of(self, step: Step) -> str:
-        return f"{step.company} {step.id} ({step.door})"
+        return f"{step.company} {step.id} ({step.entrance})"
 
 
 def to_writes(lines: Iterable[Mapping[str, Any]]) -> Iterator[Write]:

@@ -1,4 +1,4 @@
-"""Moment: threads that publish each company's events in order, through its door, and write down what was answered.
+"""Moment: threads that publish each company's events in order, through its entrance, and write down what was answered.
 
 A producer whose event was not taken publishes it again, as its contract allows; now and then it gives up, and then
 nobody can know whether the event was taken.
@@ -16,12 +16,12 @@ from kombu.exceptions import OperationalError
 from redis import Redis
 from redis.exceptions import RedisError
 
+from stores.event_stream import FIELD, STREAM
 from tasks.flows import RECEIVE
 from tests.chaos.options import Options
 from tests.chaos.workload import Step
 from worker.bootstrap import App
 from worker.publish import publish
-from worker.stream import FIELD, STREAM
 
 GIVES_UP = 0.3  # the chance, where nothing else needs the event
 PAUSE = 0.3  # seconds before it is published again
@@ -29,7 +29,7 @@ PAUSE = 0.3  # seconds before it is published again
 
 @dataclass(slots=True)
 class Attempt:
-    """A step that was tried. `sent`: its door answered that it has it."""
+    """A step that was tried. `sent`: its entrance answered that it has it."""
 
     step: Step
     sent: bool = False
@@ -49,8 +49,8 @@ class Attempts:
         return sum(len(attempts) for attempts in self.by_company.values())
 
 
-class Doors:
-    """The three doors, as one who has a step to publish sees them. Safe to share between threads."""
+class Entrances:
+    """The three entrances, as one who has a step to publish sees them. Safe to share between threads."""
 
     def __init__(self, app: App) -> None:
         url = app.settings.redis_url.get_secret_value()
@@ -60,14 +60,14 @@ class Doors:
         self._celery = Celery("producer", broker=url, set_as_current=False)
 
     def publish(self, step: Step) -> None:
-        """Raises `RedisError` or `OperationalError` when the door did not answer that it has the event."""
-        match step.door:
+        """Raises `RedisError` or `OperationalError` when the entrance did not answer that it has the event."""
+        match step.entrance:
             case "python":
-                publish(step.event, app=self._app)
+                publish(step.event, services=self._app.services)
             case "stream":
                 self._redis.xadd(STREAM, {FIELD: json.dumps(step.event)})
             case "celery":
-                self._celery.send_task(RECEIVE, args=[step.event], queue="events")
+                self._celery.send_task(RECEIVE.name, args=[step.event], queue="events")
 
     def close(self) -> None:
         self._redis.close()
@@ -77,11 +77,11 @@ class Doors:
 class Producer(threading.Thread):
     """Publishes the steps of its companies, each at its time."""
 
-    def __init__(self, name: str, steps: Sequence[Step], doors: Doors, attempts: Attempts, seed: str) -> None:
+    def __init__(self, name: str, steps: Sequence[Step], entrances: Entrances, attempts: Attempts, seed: str) -> None:
         super().__init__(name=name, daemon=True)
         self.error: Exception | None = None
         self._steps = steps
-        self._doors = doors
+        self._doors = entrances
         self._attempts = attempts
         self._dice = random.Random(seed)
         self._ended = threading.Event()
@@ -120,7 +120,7 @@ class Producer(threading.Thread):
 
 
 def producers(
-    workload: Mapping[str, Sequence[Step]], doors: Doors, attempts: Attempts, options: Options
+    workload: Mapping[str, Sequence[Step]], entrances: Entrances, attempts: Attempts, options: Options
 ) -> list[Producer]:
     """A few threads; a company's events stay with one of them, so that its order is the order of publishing."""
     made = []
@@ -129,5 +129,5 @@ def producers(
         mine = companies[number :: options.producers]
         attempts.by_company |= {company: [] for company in mine}
         steps = sorted((step for company in mine for step in workload[company]), key=lambda step: step.at)
-        made.append(Producer(f"producer-{number}", steps, doors, attempts, f"{options.seed}/{number}"))
+        made.append(Producer(f"producer-{number}", steps, entrances, attempts, f"{options.seed}/{number}"))
     return made

@@ -6,19 +6,20 @@ import time
 from pathlib import Path
 
 from local import DeadlineExceeded, wait_until
-from ordering.engine import UNSETTLED
+from messages.catalogue import say
+from ordering import UNSETTLED
+from stores.event_stream import STREAM
 from tests.chaos.checker import Fate, check, to_writes
 from tests.chaos.cluster import Cluster
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.options import Options
-from tests.chaos.producers import Attempts, Doors, Producer, producers
+from tests.chaos.producers import Attempts, Entrances, Producer, producers
 from tests.chaos.report import Report
 from tests.chaos.watch import Watch
 from tests.chaos.workload import companies, workload
 from tests.unit import factories
 from worker.bootstrap import App, create_app
 from worker.publish import publish
-from worker.stream import STREAM
 
 IMPATIENT = 20.0  # seconds of draining after which what waits for its next attempt is let go
 
@@ -47,12 +48,12 @@ class _Run:
 
     def run(self) -> Report:
         self._connect()
-        nemesis, watch, doors = (
+        nemesis, watch, entrances = (
             Nemesis(self._cluster, self._options),
             Watch(self._cluster, self._options),
-            Doors(self._app),
+            Entrances(self._app),
         )
-        threads = producers(workload(self._options), doors, self._attempts, self._options)
+        threads = producers(workload(self._options), entrances, self._attempts, self._options)
         self._cluster.sandbox.post("faults", {"seed": self._options.seed, "rates": self._options.fault_rates()})
         watch.start()
         try:
@@ -68,7 +69,7 @@ class _Run:
                 thread.end()
             nemesis.end()
             watch.end()
-            doors.close()
+            entrances.close()
         self._cluster.check()
         return self._report(nemesis, watch, drained_in)
 
@@ -142,7 +143,7 @@ class _Run:
         for attempt in tried:
             record = self._ordering.event(attempt.step.company, attempt.step.id)
             if record is not None:
-                fates[attempt.step.company, attempt.step.id] = Fate(record.status, record.reason, record.code)
+                fates[attempt.step.company, attempt.step.id] = Fate(record.status, say(record.reason), record.code)
         lines = (json.loads(line) for line in self._cluster.record.read_text(encoding="utf-8").splitlines())
         ledgers = {company: self._cluster.sandbox.state(company) for company in self._companies}
         by_status = self._cluster.sandbox.get("requests/count", by="status")

@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.chaos.options import SHORT
 from tests.chaos.run import run
+
+pytestmark = pytest.mark.proof
 
 
 def test_nothing_is_lost_doubled_or_reordered_whatever_is_killed(tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ def test_what_was_not_acknowledged_may_be_there_or_not(run: Run) -> None:
 
 def test_what_the_celery_door_took_counts_once_a_worker_has_admitted_it(run: Run) -> None:
     attempt = customer(3)
-    run.attempted(replace(attempt, step=replace(attempt.step, door="celery")))
+    run.attempted(replace(attempt, step=replace(attempt.step, entrance="celery")))
     assert broken(run.findings()) == []
     assert run.findings().not_admitted == 1
 
@@ -222,7 +222,7 @@ def test_the_same_seed_makes_the_same_events_through_all_doors() -> None:
     steps = [step for line in workload(SHORT).values() for step in line]
 
     assert steps == [step for line in workload(SHORT).values() for step in line]
-    assert {step.door for step in steps} == {"python", "stream", "celery"}
+    assert {step.entrance for step in steps} == {"python", "stream", "celery"}
     assert {step.kind for step in steps} == {"customer", "project", "invoice"}
     assert all(
         version_told(step.event["customer"]["name"]) == step.version for step in steps if step.kind == "customer"

@@ -9,11 +9,11 @@ from typing import Any, Literal
 from tests.chaos.options import Options
 from tests.unit import factories
 
-Door = Literal["python", "stream", "celery"]
+Entrance = Literal["python", "stream", "celery"]
 Kind = Literal["customer", "project", "invoice"]
 
-# Of twenty companies. The Celery door has only the broker's guarantee, so it gets a small share.
-DOORS: Sequence[Door] = ("python",) * 10 + ("stream",) * 7 + ("celery",) * 3
+# Of twenty companies. The Celery entrance has only the broker's guarantee, so it gets a small share.
+ENTRANCES: Sequence[Entrance] = ("python",) * 10 + ("stream",) * 7 + ("celery",) * 3
 CUSTOMERS, PROJECTS = 6, 3  # of each company
 INVOICES = 0.30  # of the events
 CREDIT_NOTES = 0.15  # of the invoices
@@ -26,7 +26,7 @@ class Step:
     """One event to be published, in its company's order. `version` is told by the document's text."""
 
     at: float  # seconds after the start
-    door: Door
+    entrance: Entrance
     company: str
     kind: Kind
     number: str
@@ -47,8 +47,8 @@ def companies(options: Options) -> list[str]:
     return [f"company-{number:02}" for number in range(1, options.companies + 1)]
 
 
-def door_of(company: str) -> Door:
-    return DOORS[int(company.rpartition("-")[2]) * 11 % len(DOORS)]
+def entrance_of(company: str) -> Entrance:
+    return ENTRANCES[int(company.rpartition("-")[2]) * 11 % len(ENTRANCES)]
 
 
 def workload(options: Options) -> dict[str, list[Step]]:
@@ -65,9 +65,9 @@ class _Company:
         self._company = company
         self._dice = dice
         self._seconds = seconds
-        self._door = door_of(company)
-        # Without a counter of the producer's, the order of admission alone decides; the Celery door keeps no order.
-        self._counted = self._door == "celery" or dice.random() < 0.5
+        self._entrance = entrance_of(company)
+        # Without a counter of the producer's, the order of admission alone decides; the Celery entrance keeps no order.
+        self._counted = self._entrance == "celery" or dice.random() < 0.5
         self._versions: dict[tuple[Kind, str], int] = {}
         self._originals: list[Step] = []
         self._invoices = 1000
@@ -103,9 +103,9 @@ class _Company:
             event = factories.project_json(
                 **envelope, type="project.updated", project_number=number, name=told("Projekt", number, version)
             )
-        # What invoices need has to be there, whatever the Celery door does to the order.
-        door: Door = "python" if version == 1 and self._door == "celery" else self._door
-        return Step(at, door, self._company, kind, number, version, event, essential=version == 1)
+        # What invoices need has to be there, whatever the Celery entrance does to the order.
+        entrance: Entrance = "python" if version == 1 and self._entrance == "celery" else self._entrance
+        return Step(at, entrance, self._company, kind, number, version, event, essential=version == 1)
 
     def _invoice(self, at: float) -> Step:
         self._invoices += 1
@@ -136,7 +136,7 @@ class _Company:
             event["invoice"]["project"] = None
         step = Step(
             at,
-            self._door,
+            self._entrance,
             self._company,
             "invoice",
             str(number),
@@ -152,8 +152,8 @@ class _Company:
         return step
 
     def _to_credit(self) -> Step | None:
-        """An invoice that no credit note has credited; none where the door keeps no order."""
-        if self._door == "celery" or not self._originals or self._dice.random() >= CREDIT_NOTES:
+        """An invoice that no credit note has credited; none where the entrance keeps no order."""
+        if self._entrance == "celery" or not self._originals or self._dice.random() >= CREDIT_NOTES:
             return None
         return self._originals.pop(self._dice.randrange(len(self._originals)))
 

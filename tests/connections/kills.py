@@ -21,8 +21,8 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 from delivery.tokens import TokenKeeper, to_tokens
-from fortnox import OAuth
 from fortnox.errors import FortnoxError, GrantDead
+from fortnox.oauth import OAuth
 from moment.events import Integration
 from stores import Connection, ConnectionStore, Vault
 from tests.services import CLIENT_ID, CLIENT_SECRET, Sandbox, running_redis, running_sandbox
@@ -54,7 +54,7 @@ class Kills:
         )
 
 
-class Ground:
+class Environment:
     """A Redis, a Fortnox, and processes that refresh without pause."""
 
     def __init__(self, redis_url: str, sandbox: Sandbox) -> None:
@@ -112,9 +112,9 @@ class Ground:
 def killed_in_refresh(directory: Path, *, kills: int, repeats_taken: bool, seed: int = 1) -> Kills:
     """Kills a refreshing process so often, each time at a random instant, and looks whether the company lives on."""
     result, dice = Kills(repeats_taken), random.Random(seed)
-    with _ground(directory) as ground:
-        ground.sandbox.tenant(COMPANY)
-        ground.sandbox.post(
+    with _environment(directory) as environment:
+        environment.sandbox.tenant(COMPANY)
+        environment.sandbox.post(
             "options",
             {
                 "refresh_seconds": REFRESH,
@@ -122,44 +122,44 @@ def killed_in_refresh(directory: Path, *, kills: int, repeats_taken: bool, seed:
                 "refresh_race_window": 30.0 if repeats_taken else 0.0,
             },
         )
-        ground.connect()
+        environment.connect()
         for _ in range(kills):
-            child = ground.refresh_until_killed()
+            child = environment.refresh_until_killed()
             time.sleep(dice.uniform(0, 4 * REFRESH))  # not a wait for anything: the random instant
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
             result.kills += 1
-            _judge(ground, result)
+            _judge(environment, result)
     return result
 
 
-def _judge(ground: Ground, result: Kills) -> None:
-    exchanged = _settled_exchange(ground)
+def _judge(environment: Environment, result: Kills) -> None:
+    exchanged = _settled_exchange(environment)
     try:
-        ground.keeper.keep_alive(COMPANY)
-        ground.keeper.keep_alive(COMPANY)  # and the pair that was kept is one that works
+        environment.keeper.keep_alive(COMPANY)
+        environment.keeper.keep_alive(COMPANY)  # and the pair that was kept is one that works
     except GrantDead:
         if exchanged:
             result.unavoidable += 1
         else:
             result.wrongly_lost += 1
-        ground.connect()
+        environment.connect()
     except FortnoxError:
         result.wrongly_lost += 1
-        ground.connect()
+        environment.connect()
     else:
         result.survived += 1
 
 
-def _settled_exchange(ground: Ground) -> bool:
+def _settled_exchange(environment: Environment) -> bool:
     """What the killed one had sent may still be on its way to Fortnox."""
     deadline = time.monotonic() + 2 * REFRESH
-    while not (exchanged := ground.stored_token_was_exchanged()) and time.monotonic() < deadline:
+    while not (exchanged := environment.stored_token_was_exchanged()) and time.monotonic() < deadline:
         time.sleep(0.005)
     return exchanged
 
 
 @contextmanager
-def _ground(directory: Path) -> Iterator[Ground]:
+def _environment(directory: Path) -> Iterator[Environment]:
     with running_redis(directory / "redis", appendfsync="no") as url, running_sandbox(directory / "sandbox") as sandbox:
-        yield Ground(url, sandbox)
+        yield Environment(url, sandbox)

@@ -90,7 +90,7 @@ def _publish(system: System, seconds: float) -> int:
 
 def _alive(system: System, company: str) -> bool:
     services = system.app.services
-    held = services.connections.held(company)
+    held = services.stores.connections.held(company)
     if held is None or services.ordering.paused(company) is not None:
         return False
-    return bool(services.tokens.renew(company, held.tokens.access_token.get_secret_value()))
+    return bool(services.fortnox.tokens.renew(company, held.tokens.access_token.get_secret_value()))

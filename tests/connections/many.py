@@ -60,7 +60,7 @@ def connected(directory: Path, *, companies: int) -> Many:
                 integration=Integration(error_email=f"ekonomi@company-{n:05}.example"),
                 connected_at=datetime.now(UTC),
             )
-            services.connections.begin(connection, tokens)
+            services.stores.connections.begin(connection, tokens)
             services.redis.sadd("mf:companies", connection.company)
         started = time.monotonic()
         worker = stack.start_worker(concurrency=2)

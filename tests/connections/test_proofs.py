@@ -7,6 +7,8 @@ import pytest
 from tests.connections.kills import killed_in_refresh
 from tests.connections.load import under_load
 
+pytestmark = pytest.mark.proof
+
 
 def test_no_refresh_token_is_used_twice_and_nothing_is_lost_under_load(tmp_path: Path) -> None:
     result = under_load(tmp_path, seconds=4, workers=1, concurrency=8)

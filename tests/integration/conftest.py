@@ -6,7 +6,10 @@ import pytest
 import redis
 from pydantic import SecretStr
 
-from fortnox import SCOPES, Fortnox, Http, OAuth, Transport
+from fortnox.client import Fortnox
+from fortnox.oauth import OAuth
+from fortnox.transport import Http, Transport
+from tasks.flows import SCOPES
 from tests.fortnox_things import COMPANY, ServiceTokens
 from tests.openapi import faults, load_document
 from tests.recording import Recorder, recording

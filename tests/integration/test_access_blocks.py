@@ -8,10 +8,13 @@ from itertools import count
 import pytest
 from redis import Redis
 
-from delivery.access_blocks import OPENING, AccessBlocks
+from delivery.access_blocks import AccessBlocks
 from delivery.retry_policy import decide
+from fortnox.codes import explain
 from fortnox.errors import AccessMissing, Details, MissingLicence, StillBlocked, ValueRefused
 from ordering import Claim, Ordering, Submission
+from stores.access_blocks import OPENING
+from tests.sentences import sentence
 
 CUSTOMERS = "/3/customers/{number}"
 REFUSED = MissingLicence(Details("PUT", CUSTOMERS, 403, "2001101", situation="licence"))
@@ -82,7 +85,7 @@ def test_the_first_that_is_refused_is_told_and_the_others_do_not_ask(company: Co
     record = company.ordering.event("acme", "c")
     assert record is not None
     assert (record.status, record.blocker) == ("held", "acme/access/customers")
-    assert (record.code, record.reason) == ("licence 2001101", "The company has no licence in Fortnox for this part.")
+    assert (record.code, record.reason) == ("licence 2001101", explain(REFUSED).reason)
 
 
 def test_of_several_that_are_refused_at_the_same_time_one_is_told(company: Company) -> None:
@@ -176,7 +179,7 @@ def test_a_part_whose_probe_was_given_up_is_opened_for_the_next(company: Company
     company.publish("a", "b")
     company.run("a")
     company.run("b")
-    company.ordering.skip("acme", "a", "not wanted")
+    company.ordering.skip("acme", "a", sentence("not wanted"))
     company.closed.probe()
     company.run("b")
     assert company.asked == ["a", "b"]

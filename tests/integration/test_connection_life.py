@@ -4,10 +4,13 @@ from contextlib import suppress
 
 import pytest
 
-from delivery.runner import TransferContext
+from delivery.context import TransferContext
 from fortnox import errors as e
+from messages import Message
+from messages.catalogue import say
 from ordering import Done, LeaseLost, Outcome
 from tasks.keep_alive import keep_alive
+from tests.sentences import sentence
 from tests.unattended import Unattended
 from tests.unit.factories import customer_json, integration_json
 
@@ -39,17 +42,17 @@ def dies(acme: Unattended) -> None:
 def test_a_code_that_is_no_good_ends_no_connection_that_works_and_holds_nothing_up(
     acme: Unattended, code: str | None
 ) -> None:
-    before = acme.services.connections.get("acme")
+    before = acme.services.stores.connections.get("acme")
     acme.publish(integration_json(event_id="wrong", authorization_code=code, error_email="other@acme.example"))
     acme.publish(customer_json())
 
     assert acme.run("wrong") == "done"
 
     told = acme.event("wrong")
-    assert told.reason.endswith("The connection that was made before goes on as it was.")
+    assert say(told.reason).endswith("The connection that was made before goes on as it was.")
     assert told.remedy
     assert acme.reported() == ["wrong"]
-    assert acme.services.connections.get("acme") == before
+    assert acme.services.stores.connections.get("acme") == before
     assert acme.run("e1") == "done"
 
 
@@ -58,7 +61,7 @@ def test_an_older_code_that_was_used_ends_no_connection_that_works(unattended: U
     unattended.connect("second")
     unattended.publish(integration_json(event_id="again", authorization_code=older))
     assert unattended.run("again") == "done"
-    assert unattended.services.connections.get("acme").enabled_by == "second"
+    assert unattended.services.stores.connections.get("acme").enabled_by == "second"
 
 
 def test_a_code_that_is_no_good_fails_where_no_connection_works(acme: Unattended) -> None:
@@ -95,7 +98,7 @@ def test_a_pause_that_is_settled_after_the_company_connected_again_does_not_last
 
 
 def test_beat_ends_a_pause_that_a_process_left_when_the_grant_lived_already(acme: Unattended) -> None:
-    acme.services.ordering.pause("acme", "What a process settled before it died.")
+    acme.services.ordering.pause("acme", sentence("What a process settled before it died."))
     keep_alive.apply()
     assert acme.services.ordering.paused("acme") is None
 
@@ -115,7 +118,7 @@ def test_choices_that_change_while_the_grant_is_dead_are_kept_and_told_of_by_no_
     assert acme.run("update") == "done"
 
     assert acme.reported() == [""]
-    assert acme.services.connections.get("acme").integration.error_email == "ny@acme.example"
+    assert acme.services.stores.connections.get("acme").integration.error_email == "ny@acme.example"
     acme.connect("again", service_account=False)
     assert acme.services.ordering.paused("acme") is None
 
@@ -141,14 +144,14 @@ def test_a_transfer_that_meets_the_end_of_its_connection_is_skipped(acme: Unatte
         return Done()
 
     assert acme.run("e1", meets_the_end) == "skipped"
-    assert acme.event("e1").reason == "The integration is disabled for this company."
+    assert acme.event("e1").reason == Message("transfer.disabled")
 
 
 def test_the_end_of_a_service_accounts_connection_says_where_its_consent_is_removed(unattended: Unattended) -> None:
     unattended.connect()
     unattended.publish(integration_json(event_id="off", type="integration.disabled"))
     assert unattended.run("off") == "done"
-    assert "removed in Fortnox" in unattended.event("off").reason
+    assert "removed in Fortnox" in say(unattended.event("off").reason)
     assert unattended.reported() == ["off"]
 
 
@@ -156,22 +159,22 @@ def test_an_end_that_fortnox_refuses_forgets_the_tokens_and_says_so(acme: Unatte
     acme.sandbox.fault("fail_next", status=400, path="/oauth-v1/revoke", body="oauth")
     acme.publish(integration_json(event_id="off", type="integration.disabled"))
     assert acme.run("off") == "done"
-    assert "did not confirm" in acme.event("off").reason
-    assert acme.services.connections.held("acme") is None
+    assert "did not confirm" in say(acme.event("off").reason)
+    assert acme.services.stores.connections.held("acme") is None
 
 
 def test_the_end_of_a_dead_grant_has_nothing_to_say(acme: Unattended) -> None:
     dies(acme)
     acme.publish(integration_json(event_id="off", type="integration.disabled"))
     assert acme.run("off") == "done"
-    assert acme.event("off").reason == ""
+    assert say(acme.event("off").reason) == ""
     assert acme.services.ordering.paused("acme") is None
 
 
 def test_a_change_that_was_overtaken_changes_nothing(acme: Unattended, monkeypatch: pytest.MonkeyPatch) -> None:
     """A holder of `integration.disabled` that was stopped: another did it meanwhile, and the company came back."""
     acme.publish(integration_json(event_id="off", type="integration.disabled"))
-    store, find = acme.services.connections, acme.services.connections.find
+    store, find = acme.services.stores.connections, acme.services.stores.connections.find
 
     def stopped(company: str) -> object:
         found = find(company)

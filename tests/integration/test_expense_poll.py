@@ -8,15 +8,19 @@ import pytest
 import redis
 from celery.exceptions import Retry as ShownAsRetry
 
-from cli.expenses import standing, why_waiting
-from delivery.runner import TransferContext, TransferFailed
-from fortnox import Limiter
-from ordering import Release
+from delivery.context import TransferContext
+from delivery.polling import POLL_ID, poll_asked
+from fortnox.limiter import Limiter
+from messages import NOTHING, Message
+from messages.catalogue import say
+from operations import expenses as operations
+from operations.errors import OperationError, WrongArgument
+from ordering import EventRecord, Release
 from stores import Heartbeats
 from tasks import expenses
-from tasks.expenses import Order
-from tasks.flows import POLL, TRANSFERS
-from tasks.schedule import POLL_ID, poll_asked
+from tasks.base import TransferFailed
+from tasks.expenses import PollRequest
+from tasks.flows import CUSTOMER, EXPENSES, INTEGRATION
 from tests.services import Sandbox
 from tests.unattended import Unattended
 from tests.unit.factories import customer_json, integration_json
@@ -32,8 +36,8 @@ def app(unattended: Unattended, sandbox: Sandbox) -> App:
     sandbox.post("options", {"rate_limit_enabled": True})
     sandbox.moment_project("acme", "1")
     sandbox.post("projects", {"tenant": "acme", "number": "1", "StartDate": "2026-01-01"})
-    publish(integration_json(authorization_code=sandbox.code("acme")), app=unattended.app)
-    assert run(unattended.app, TRANSFERS["integration"], "e4") == "done"
+    publish(integration_json(authorization_code=sandbox.code("acme")), services=unattended.app.services)
+    assert run(unattended.app, INTEGRATION.task.name, "e4") == "done"
     return unattended.app
 
 
@@ -41,13 +45,23 @@ def run(app: App, task: str, event_id: str) -> Any:
     return app.tasks[task].run("acme", event_id)
 
 
+def failed(app: App) -> int:
+    (one,) = operations.status(app.services, "acme")
+    return one.failed
+
+
+def told(event: EventRecord) -> list[tuple[str, str]]:
+    """What the event says of which row."""
+    return [(part.key, str(part.params["row"])) for part in event.reason.parts]
+
+
 def test_a_poll_leaves_rate_to_the_companys_transfers_and_gives_its_slot_back(
     app: App, sandbox: Sandbox, redis_client: "redis.Redis"
 ) -> None:
     sandbox.supplier_invoice("acme", ROW, copies=29)
-    poll_asked(app.services, "acme")
+    poll_asked(app.services.ordering, "acme")
 
-    assert run(app, POLL, POLL_ID) == "snooze"
+    assert run(app, EXPENSES.task.name, POLL_ID) == "snooze"
 
     assert app.services.ordering.counts("acme")["retrying"] == 1
     assert not app.services.ordering.resting("acme")
@@ -55,26 +69,26 @@ def test_a_poll_leaves_rate_to_the_companys_transfers_and_gives_its_slot_back(
     assert limiter.room("acme").used == 18
     for _ in range(6):
         limiter.acquire("acme")  # an invoice with a file takes four
-    sent = app.services.expenses("acme").summary()["supplierInvoicesSent"]
+    sent = app.services.stores.expenses("acme").summary()["supplierInvoicesSent"]
     assert 0 < sent < 30
-    assert app.services.expenses("acme").due() == 30 - sent  # the one that found no room goes on at once
+    assert app.services.stores.expenses("acme").due() == 30 - sent  # the one that found no room goes on at once
 
 
 def test_a_poll_leaves_nearly_everything_while_the_company_has_transfers_waiting(
     app: App, sandbox: Sandbox, redis_client: "redis.Redis"
 ) -> None:
     sandbox.supplier_invoice("acme", ROW, copies=29)
-    publish(customer_json(), app=app)
+    publish(customer_json(), services=app.services)
     pass_time(app)
-    poll_asked(app.services, "acme")
+    poll_asked(app.services.ordering, "acme")
 
-    assert run(app, POLL, POLL_ID) == "snooze"
+    assert run(app, EXPENSES.task.name, POLL_ID) == "snooze"
 
     assert Limiter(redis_client).room("acme").used == 1
-    assert run(app, TRANSFERS["customer"], customer_json()["id"]) == "done"
+    assert run(app, CUSTOMER.task.name, customer_json()["id"]) == "done"
     pass_time(app)
     app.services.ordering.retry("acme", POLL_ID)
-    assert run(app, POLL, POLL_ID) == "snooze"
+    assert run(app, EXPENSES.task.name, POLL_ID) == "snooze"
     assert Limiter(redis_client).room("acme").used == 18
 
 
@@ -83,9 +97,9 @@ def test_a_poll_that_was_interrupted_goes_on_from_its_list_without_listing_again
 ) -> None:
     sandbox.supplier_invoice("acme", ROW, copies=29)
     sandbox.post("options", {"rate_limit_enabled": False})  # ours stays
-    poll_asked(app.services, "acme")
+    poll_asked(app.services.ordering, "acme")
     for _ in range(10):
-        ended = run(app, POLL, POLL_ID)
+        ended = run(app, EXPENSES.task.name, POLL_ID)
         if ended != "snooze":
             break
         redis_client.delete(*redis_client.scan_iter("fortnox:rate*"))
@@ -96,18 +110,18 @@ def test_a_poll_that_was_interrupted_goes_on_from_its_list_without_listing_again
     assert len(expenses) == 30
     assert all(one["writes"] == {"POST": 1, "PUT": 0} for one in expenses.values())
     assert sandbox.requests("acme").count("GET /3/supplierinvoices") == 2  # the list, and who waits for approval
-    assert app.services.expenses("acme").summary()["counts"]["created"] == 30
+    assert app.services.stores.expenses("acme").summary()["counts"]["created"] == 30
 
 
 def test_while_moment_is_down_the_poll_backs_off_and_the_companys_transfers_go_on(app: App, sandbox: Sandbox) -> None:
     sandbox.supplier_invoice("acme", ROW)
     sandbox.in_moment("POST", "faults", {"kind": "fail_next", "status": 503, "count": 99})
-    poll_asked(app.services, "acme")
+    poll_asked(app.services.ordering, "acme")
     with pytest.raises(ShownAsRetry):
-        run(app, POLL, POLL_ID)
+        run(app, EXPENSES.task.name, POLL_ID)
     record = app.services.ordering.event("acme", POLL_ID)
     assert record is not None
-    assert (record.status, record.reason) == ("retrying", "Moment did not answer as it should (status 503).")
+    assert (record.status, say(record.reason)) == ("retrying", "Moment answered with an error (status 503).")
     assert not app.services.ordering.resting("acme")
 
 
@@ -122,17 +136,17 @@ def test_while_fortnox_is_down_a_poll_is_tried_again_every_interval_and_a_person
 ) -> None:
     sandbox.post("options", {"rate_limit_enabled": False})
     sandbox.fault("fail_next", status=503, count=999, path="/3/supplierinvoices")
-    poll_asked(app.services, "acme")
+    poll_asked(app.services.ordering, "acme")
     for _ in range(143):
         with pytest.raises(ShownAsRetry) as shown:
-            run(app, POLL, POLL_ID)
+            run(app, EXPENSES.task.name, POLL_ID)
         redis_client.delete(*redis_client.scan_iter("fortnox:rate*"))  # as if five seconds had passed
         app.services.ordering.resume("acme")  # the breaker's rest, which others than the poll would end too
         comes_due(app)
     assert shown.value.when <= datetime.now(UTC) + timedelta(minutes=10)  # where a transfer waits for hours
     for _ in range(2):
         with suppress(ShownAsRetry, TransferFailed):
-            run(app, POLL, POLL_ID)
+            run(app, EXPENSES.task.name, POLL_ID)
         redis_client.delete(*redis_client.scan_iter("fortnox:rate*"))
         app.services.ordering.resume("acme")
         if app.services.ordering.event("acme", POLL_ID).status == "retrying":  # type: ignore[union-attr]
@@ -140,27 +154,27 @@ def test_while_fortnox_is_down_a_poll_is_tried_again_every_interval_and_a_person
     record = app.services.ordering.event("acme", POLL_ID)
     assert record is not None
     assert record.status == "failed"
-    assert "tried 145 times over about a day" in record.reason
-    assert record.remedy == "Nothing: it goes on by itself when Fortnox works again."
+    assert record.reason.parts[-1] == Message("delivery.gave-up", n=145)
+    assert record.remedy == Message("expenses.resumes-with-fortnox")
 
     sandbox.delete("faults")
-    assert poll_asked(app.services, "acme")  # as in the company's next slot
-    assert run(app, POLL, POLL_ID) == "done"
+    assert poll_asked(app.services.ordering, "acme")  # as in the company's next slot
+    assert run(app, EXPENSES.task.name, POLL_ID) == "done"
 
 
 def test_a_person_who_is_told_after_a_day_is_told_which_system_is_down(app: App, sandbox: Sandbox) -> None:
     sandbox.supplier_invoice("acme", ROW)
-    for status, remedy in ((503, "Moment works again"), (401, "a new API key of Moment's")):
+    for status, remedy in ((503, "expenses.resumes-with-moment"), (401, "expenses.renew-api-key")):
         sandbox.in_moment("POST", "faults", {"kind": "fail_next", "status": status, "count": 1})
-        poll_asked(app.services, "acme")
+        poll_asked(app.services.ordering, "acme")
         app.services.redis.hset(f"mf:event:acme:{POLL_ID}", "attempts", 144)  # as if for a day
-        app.services.expenses("acme").add(["1"], datetime.now(UTC))
+        app.services.stores.expenses("acme").add(["1"], datetime.now(UTC))
         pass_time(app)
         with pytest.raises(TransferFailed):
-            run(app, POLL, POLL_ID)
+            run(app, EXPENSES.task.name, POLL_ID)
         record = app.services.ordering.event("acme", POLL_ID)
         assert record is not None
-        assert remedy in record.remedy
+        assert record.remedy == Message(remedy)
 
 
 def test_a_failed_event_names_its_supplier_invoice_and_is_over_when_that_goes_through(
@@ -169,20 +183,20 @@ def test_a_failed_event_names_its_supplier_invoice_and_is_over_when_that_goes_th
     refusal = {"kind": "fail_next", "status": 400, "body": "attachment", "message": "no", "method": "POST"}
     sandbox.in_moment("POST", "faults", refusal)
     number = sandbox.supplier_invoice("acme", ROW)
-    poll_asked(app.services, "acme")
-    assert run(app, POLL, POLL_ID) == "done"
+    poll_asked(app.services.ordering, "acme")
+    assert run(app, EXPENSES.task.name, POLL_ID) == "done"
     (failed,) = app.services.ordering.failed("acme")
     assert failed.id.startswith(f"supplierinvoice-{number}-")
     assert [one[:2] for one in app.services.ordering.unreported()] == [("acme", failed.id)]
 
-    app.services.expenses("acme").add([number], datetime.now(UTC))
-    poll_asked(app.services, "acme")
-    assert run(app, POLL, POLL_ID) == "done"
+    app.services.stores.expenses("acme").add([number], datetime.now(UTC))
+    poll_asked(app.services.ordering, "acme")
+    assert run(app, EXPENSES.task.name, POLL_ID) == "done"
 
     over = app.services.ordering.event("acme", failed.id)
     assert over is not None
-    assert (over.status, over.reason) == ("skipped", "It went through since.")
-    assert app.services.expenses("acme").failure(number) is None
+    assert (over.status, over.reason) == ("skipped", Message("expense.went-through"))
+    assert app.services.stores.expenses("acme").failure(number) is None
 
 
 def test_the_same_difference_is_told_again_when_it_was_settled_in_between(
@@ -191,8 +205,8 @@ def test_the_same_difference_is_told_again_when_it_was_settled_in_between(
     def change(amount: str) -> list[str]:
         redis_client.delete("-", *redis_client.scan_iter("fortnox:rate*"))
         sandbox.supplier_invoice("acme", {**ROW, "Debit": amount}, invoice={"GivenNumber": "1"})
-        poll_asked(app.services, "acme")
-        assert run(app, POLL, POLL_ID) == "done"
+        poll_asked(app.services.ordering, "acme")
+        assert run(app, EXPENSES.task.name, POLL_ID) == "done"
         return [event.id for event in app.services.ordering.failed("acme")]
 
     assert change("1000.00") == []
@@ -204,62 +218,97 @@ def test_the_same_difference_is_told_again_when_it_was_settled_in_between(
 
     assert second != first
     assert change("1200.00") == [second]  # once for each change
-    assert standing(app.services, "acme")["failed"] == 1
-    app.services.ordering.skip("acme", second, "The customer knows.")
-    counted = app.services.expenses("acme").summary()["counts"]
+    assert failed(app) == 1
+    app.services.ordering.skip("acme", second, Message("expense.went-through"))
+    counted = app.services.stores.expenses("acme").summary()["counts"]
     assert change("1200.00") == []
-    assert standing(app.services, "acme")["failed"] == 0
-    after = app.services.expenses("acme").summary()["counts"]
+    assert failed(app) == 0
+    after = app.services.stores.expenses("acme").summary()["counts"]
     assert (after["needAPerson"], after["looked"]) == (counted["needAPerson"], counted["looked"] + 1)
 
 
 def test_a_refusal_that_goes_through_leaves_only_what_still_stands(app: App, sandbox: Sandbox) -> None:
     second = {**ROW, "Debit": "500.00"}
     sandbox.supplier_invoice("acme", ROW, second)
-    poll_asked(app.services, "acme")
-    assert run(app, POLL, POLL_ID) == "done"
+    poll_asked(app.services.ordering, "acme")
+    assert run(app, EXPENSES.task.name, POLL_ID) == "done"
     sandbox.in_moment("POST", "expenses", {"company": "acme", "externalId": "fortnox:1:2", "invoiced": True})
     row = {**ROW, "Debit": "1200.00"}
     refusal = {"kind": "fail_next", "status": 400, "body": "attachment", "message": "no", "method": "POST"}
     sandbox.in_moment("POST", "faults", refusal)
     sandbox.supplier_invoice("acme", row, second, {**ROW, "Debit": "7.00"}, invoice={"GivenNumber": "1"})
-    poll_asked(app.services, "acme")
-    assert run(app, POLL, POLL_ID) == "done"
+    poll_asked(app.services.ordering, "acme")
+    assert run(app, EXPENSES.task.name, POLL_ID) == "done"
     (failed,) = app.services.ordering.failed("acme")
-    assert "Row 2: " in failed.reason
-    assert "Row 4 (" in failed.reason
+    assert told(failed) == [("expense.already-invoiced", "2"), ("expense.rejected", "4")]
 
     app.services.ordering.retry("acme", failed.id)
     with suppress(TransferFailed):
-        run(app, POLL, failed.id)
+        run(app, EXPENSES.task.name, failed.id)
 
     (failed,) = app.services.ordering.failed("acme")
-    assert "Row 2: " in failed.reason
-    assert "Row 4" not in failed.reason
+    assert told(failed) == [("expense.already-invoiced", "2")]
     assert "fortnox:1:4" in sandbox.expenses("acme")
 
 
 # An import by hand
 
 
-def why(app: App) -> str:
-    return why_waiting(app.services, "acme", app.services.ordering.event("acme", POLL_ID))
+def why(app: App) -> Message:
+    return operations.why_waiting(app.services, "acme", app.services.ordering.event("acme", POLL_ID))
 
 
 def test_who_watches_an_import_is_told_what_it_waits_for(app: App, sandbox: Sandbox) -> None:
     sandbox.supplier_invoice("acme", ROW)
-    poll_asked(app.services, "acme")
+    poll_asked(app.services.ordering, "acme")
     app.services.redis.delete("mf:heartbeats")
-    assert why(app) == "No worker takes it. Start one; the import goes on then."
+    assert why(app) == Message("expenses.import-without-worker")
     Heartbeats(app.services.redis).beat("worker")
-    assert why(app) == ""
+    assert why(app) == NOTHING
     sandbox.in_moment("POST", "faults", {"kind": "fail_next", "status": 503})
     with pytest.raises(ShownAsRetry):
-        run(app, POLL, POLL_ID)
+        run(app, EXPENSES.task.name, POLL_ID)
     Heartbeats(app.services.redis).beat("worker")
-    assert why(app) == "Moment did not answer as it should (status 503). It is tried again by itself."
-    app.services.ordering.pause("acme", "Fortnox no longer accepts the connection.")
-    assert "acme is paused: Fortnox no longer accepts the connection." in why(app)
+    assert say(why(app)) == "Moment answered with an error (status 503). It is tried again automatically."
+    grant_ended = Message("expenses.not-connected", company="acme")
+    app.services.ordering.pause("acme", grant_ended)
+    assert why(app) == Message("expenses.import-paused", company="acme", reason=grant_ended)
+
+
+def test_an_import_yields_how_far_it_is_until_a_worker_is_through_with_it(app: App, sandbox: Sandbox) -> None:
+    sandbox.supplier_invoice("acme", ROW)
+    steps = operations.import_(app.services, "acme", days_back=30, timeout=60)
+
+    first = next(steps)
+
+    assert (first.done, first.left) == (False, 1)
+    assert first.listing is not None
+    assert run(app, EXPENSES.task.name, POLL_ID) == "done"
+    *_, last = steps
+    assert (last.done, last.left, last.waits_for) == (True, 0, NOTHING)
+    assert {name: last.counts[name] for name in ("looked", "created", "needAPerson")} == {
+        "looked": 1,
+        "created": 1,
+        "needAPerson": 0,
+    }
+
+
+def test_an_import_ends_with_why_its_poll_failed_and_is_not_begun_for_who_wants_no_expenses(
+    app: App, sandbox: Sandbox
+) -> None:
+    sandbox.fault("fail_next", status=400, path="/3/supplierinvoices")
+    steps = operations.import_(app.services, "acme", days_back=30, timeout=60)
+    next(steps)
+    with pytest.raises(TransferFailed):
+        run(app, EXPENSES.task.name, POLL_ID)
+    with pytest.raises(OperationError) as failed:
+        next(steps)
+    record = app.services.ordering.event("acme", POLL_ID)
+    assert record is not None
+    assert failed.value.message == Message.join(record.reason, record.remedy)
+    with pytest.raises(WrongArgument) as unknown:
+        next(operations.import_(app.services, "nobody", days_back=30, timeout=60))
+    assert unknown.value.message == Message("expenses.not-connected", company="nobody")
 
 
 # Another ledger
@@ -275,9 +324,9 @@ def other(sandbox: Sandbox) -> str:
 
 def connect(app: App, sandbox: Sandbox, ledger: str, event_id: str) -> None:
     """Connects the company to that ledger."""
-    publish(integration_json(event_id=event_id, authorization_code=sandbox.code(ledger)), app=app)
+    publish(integration_json(event_id=event_id, authorization_code=sandbox.code(ledger)), services=app.services)
     pass_time(app)
-    assert run(app, TRANSFERS["integration"], event_id) == "done"
+    assert run(app, INTEGRATION.task.name, event_id) == "done"
 
 
 def pass_time(app: App) -> None:
@@ -287,8 +336,8 @@ def pass_time(app: App) -> None:
 
 def poll_to_the_end(app: App) -> None:
     pass_time(app)
-    poll_asked(app.services, "acme")
-    assert run(app, POLL, POLL_ID) == "done"
+    poll_asked(app.services.ordering, "acme")
+    assert run(app, EXPENSES.task.name, POLL_ID) == "done"
 
 
 def amounts(sandbox: Sandbox) -> dict[str, str]:
@@ -306,7 +355,7 @@ def test_another_ledger_starts_anew_under_ids_of_its_own_and_leaves_the_first_on
     sandbox.supplier_invoice(other, {**ROW, "Debit": "77.00"})
     sandbox.supplier_invoice(other, {**ROW, "Project": ""})  # number 2, which does not count here
     connect(app, sandbox, other, "e5")
-    tenant_id = app.services.connections.get("acme").tenant_id
+    tenant_id = app.services.stores.connections.get("acme").tenant_id
 
     poll_to_the_end(app)
 
@@ -356,16 +405,16 @@ def test_what_failed_in_the_former_ledger_is_skipped_and_a_retry_of_it_touches_n
 
     over = app.services.ordering.event("acme", failed.id)
     assert over is not None
-    assert (over.status, over.reason) == ("skipped", "The company is connected to another Fortnox ledger.")
+    assert (over.status, over.reason) == ("skipped", Message("expenses.other-ledger"))
     sandbox.in_moment("POST", "faults", refusal)
     sandbox.supplier_invoice(other, ROW, invoice={"GivenNumber": "1"})
     poll_to_the_end(app)
     (anew,) = app.services.ordering.failed("acme")
     assert anew.id != failed.id
     app.services.ordering.retry("acme", failed.id)
-    assert run(app, POLL, failed.id) == "skipped"
+    assert run(app, EXPENSES.task.name, failed.id) == "skipped"
     app.services.ordering.retry("acme", anew.id)
-    assert run(app, POLL, anew.id) == "done"
+    assert run(app, EXPENSES.task.name, anew.id) == "done"
     assert list(amounts(sandbox).values()) == ["1000.00"]
 
 
@@ -373,19 +422,19 @@ def test_a_poll_that_was_under_way_when_another_ledger_was_connected_brings_noth
     app: App, sandbox: Sandbox, other: str
 ) -> None:
     sandbox.supplier_invoice("acme", ROW)
-    poll_asked(app.services, "acme")
+    poll_asked(app.services.ordering, "acme")
     claim = app.services.ordering.claim("acme", POLL_ID)
     assert claim is not None
     with app.services.leases.keep(claim) as hold:
-        context = TransferContext(Order(), claim, hold, app.services)
+        context = TransferContext(PollRequest(), claim, hold, app.services)
         assert context.connection.tenant_id is not None
         sandbox.supplier_invoice(other, {**ROW, "Debit": "77.00"})
         connect(app, sandbox, other, "e5")
 
         outcome = expenses.poll(context)
 
-    assert outcome == Release(reason="The company is connected to another Fortnox ledger.")
+    assert outcome == Release(reason=Message("expenses.other-ledger"))
     assert amounts(sandbox) == {}
     assert app.services.ordering.settle(claim, outcome) == ()
-    assert run(app, POLL, POLL_ID) == "done"
+    assert run(app, EXPENSES.task.name, POLL_ID) == "done"
     assert list(amounts(sandbox).values()) == ["77.00"]

@@ -7,12 +7,14 @@ import pytest
 import redis
 
 from config import load_settings
+from delivery import polling
+from delivery.polling import POLL_ID, follow, poll_asked, reconciliation_asked
 from delivery.services import Services
 from moment.events import ExpenseChoices, Integration
 from ordering import Done, Failed
 from stores import Connection
-from tasks import schedule
-from tasks.schedule import POLL_ID, follow, poll_asked, reconciliation_asked
+from tasks.flows import SCHEDULE_NIGHT, SCHEDULE_POLLS
+from tests.sentences import sentence
 from worker.bootstrap import App, create_app
 
 MESSAGES = "polls"  # the queue that the wake-ups of polls go to
@@ -40,25 +42,25 @@ def a_connection(company: str, *, state: str = "connected", enabled: bool = True
 
 def look(app: App) -> int:
     """What beat's message makes a worker do."""
-    return int(app.tasks[schedule.SCHEDULE_POLLS].run())
+    return int(app.tasks[SCHEDULE_POLLS.name].run())
 
 
 def test_a_company_that_chose_expenses_is_polled_at_once_and_then_in_its_slots(app: App, services: Services) -> None:
-    follow(services, a_connection("acme"))
+    follow(services.polling, services.ordering, a_connection("acme"))
     assert services.redis.llen(MESSAGES) == 1
     assert services.ordering.counts("acme")["ready"] == 1
-    slot = services.polls.next("acme")
+    slot = services.polling.polls.next("acme")
     assert slot is not None
     assert slot <= datetime.now(UTC) + timedelta(minutes=10)
-    assert services.nights.next("acme") is not None
+    assert services.polling.nights.next("acme") is not None
     assert look(app) == 0
 
 
 @pytest.mark.parametrize("gone", [{"state": "disabled"}, {"enabled": False}])
 def test_a_company_that_is_off_is_in_no_timetable(services: Services, gone: dict[str, object]) -> None:
-    follow(services, a_connection("acme"))
-    follow(services, a_connection("acme", **gone))  # type: ignore[arg-type]
-    assert (services.polls.next("acme"), services.nights.next("acme")) == (None, None)
+    follow(services.polling, services.ordering, a_connection("acme"))
+    follow(services.polling, services.ordering, a_connection("acme", **gone))  # type: ignore[arg-type]
+    assert (services.polling.polls.next("acme"), services.polling.nights.next("acme")) == (None, None)
 
 
 def overdue(services: Services, companies: int, since: timedelta) -> None:
@@ -73,7 +75,7 @@ def test_after_a_downtime_no_storm_follows_and_nothing_is_made_up_for(app: App, 
     for _ in range(70):
         look(app)
     assert services.redis.llen(MESSAGES) == 1000  # each once, though thirty slots were missed
-    assert services.polls.due(datetime.now(UTC), 1000) == []
+    assert services.polling.polls.due(datetime.now(UTC), 1000) == []
 
 
 def test_after_a_missed_night_reconciliations_come_at_twice_their_usual_pace_and_no_faster(
@@ -81,7 +83,7 @@ def test_after_a_missed_night_reconciliations_come_at_twice_their_usual_pace_and
 ) -> None:
     for n in range(2000):
         services.redis.zadd("mf:timetable:nights", {f"c{n}": n})
-    assert int(app.tasks[schedule.SCHEDULE_NIGHT].run()) == 17  # twice the usual 8 1/3 in a minute
+    assert int(app.tasks[SCHEDULE_NIGHT.name].run()) == 17  # twice the usual 8 1/3 in a minute
     assert services.redis.llen(MESSAGES) == 17
 
 
@@ -103,7 +105,7 @@ def test_a_due_poll_that_is_open_is_not_queued_again(app: App, services: Service
 
 
 def test_a_paused_companys_poll_waits_and_runs_once_when_it_is_resumed(app: App, services: Services) -> None:
-    services.ordering.pause("c0", "the grant is dead")
+    services.ordering.pause("c0", sentence("the grant is dead"))
     for _ in range(3):
         overdue(services, 1, timedelta(minutes=1))
         look(app)
@@ -114,23 +116,23 @@ def test_a_paused_companys_poll_waits_and_runs_once_when_it_is_resumed(app: App,
 
 def test_a_look_that_dies_before_it_has_moved_the_slots_asks_again_without_harm(services: Services) -> None:
     overdue(services, 1, timedelta(minutes=1))
-    assert poll_asked(services, "c0")
-    assert services.polls.due(datetime.now(UTC), 10) == ["c0"]
-    assert not poll_asked(services, "c0")
+    assert poll_asked(services.ordering, "c0")
+    assert services.polling.polls.due(datetime.now(UTC), 10) == ["c0"]
+    assert not poll_asked(services.ordering, "c0")
 
 
 def failed_poll(services: Services, code: str = "") -> None:
-    poll_asked(services, "acme")
+    poll_asked(services.ordering, "acme")
     claim = services.ordering.claim("acme", POLL_ID)
     assert claim is not None
-    services.ordering.settle(claim, Failed("no", code=code))
+    services.ordering.settle(claim, Failed(sentence("no"), code=code))
 
 
 def test_a_poll_that_failed_as_a_system_was_down_is_tried_again_in_the_companys_next_slot(
     app: App, services: Services
 ) -> None:
-    follow(services, a_connection("acme"))
-    failed_poll(services, schedule.DOWN)
+    follow(services.polling, services.ordering, a_connection("acme"))
+    failed_poll(services, polling.DOWN)
     services.redis.zadd("mf:timetable:polls", {"acme": 0})
 
     assert look(app) == 1
@@ -144,29 +146,29 @@ def test_a_poll_that_failed_for_good_is_tried_again_when_the_connection_changes(
     look(app)
     assert services.ordering.counts("acme")["failed"] == 1
 
-    follow(services, a_connection("acme"))
+    follow(services.polling, services.ordering, a_connection("acme"))
 
     assert services.ordering.counts("acme")["ready"] == 1
 
 
 def test_the_night_asks_for_what_changed_lately_and_lets_a_failed_poll_try_again(services: Services) -> None:
-    poll_asked(services, "acme")
+    poll_asked(services.ordering, "acme")
     claim = services.ordering.claim("acme", POLL_ID)
     assert claim is not None
-    services.ordering.settle(claim, Failed("no licence"))
-    assert not poll_asked(services, "acme")
+    services.ordering.settle(claim, Failed(sentence("no licence")))
+    assert not poll_asked(services.ordering, "acme")
     messages = services.redis.llen(MESSAGES)
 
-    assert reconciliation_asked(services, "acme")
+    assert reconciliation_asked(services.stores, services.ordering, "acme", 35)
     assert services.redis.llen(MESSAGES) == messages + 1  # type: ignore[operator]
 
-    listing = services.expenses("acme").listing("import")
+    listing = services.stores.expenses("acme").listing("import")
     assert listing is not None
     assert (listing.days, listing.since) == (35, None)
 
 
 def test_an_import_that_reaches_less_far_does_not_shorten_one_under_way(services: Services) -> None:
-    store = services.expenses("acme")
+    store = services.stores.expenses("acme")
     store.ask_import(90)
     store.ask_import(35)
     listing = store.listing("import")

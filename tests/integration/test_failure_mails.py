@@ -12,21 +12,24 @@ import pytest
 import sentry_sdk
 from pydantic import SecretStr
 
-from fortnox.situations import SITUATIONS
+from delivery.admission import take
+from fortnox.situations import explanation
 from local.sandbox import Sandbox
+from messages import Message
+from messages.catalogue import say
 from moment.events import event_json, parse_event
 from ordering import Done, Failed, Held, Ordering, Pause, Submission, TargetUnavailable
-from tasks.receive import take
 from tests.mail_dispatch import OPERATOR, START, Inbox, MailDispatch, attached, parsed, running_dispatch, running_smtp
+from tests.sentences import sentence
 from tests.sentry import running_sentry
 from tests.unit.factories import credit_note_json, customer_json, invoice_json, project_json
 from worker.bootstrap import App, create_app
 from worker.publish import publish
 
-PERIOD = SITUATIONS["period-locked"]
+PERIOD = explanation("period-locked")
 LOCKED = Failed(
-    PERIOD.en.reason,
-    PERIOD.en.remedy,
+    PERIOD.reason,
+    PERIOD.remedy,
     "period-locked 2000401",
     "Perioden är låst till och med 2026-11-30.",
 )
@@ -58,18 +61,18 @@ def invoices(start: int, n: int, **fields: Any) -> list[dict[str, Any]]:
 def test_a_failure_is_told_once_with_what_why_what_to_do_and_what_waits_for_it(dispatch: MailDispatch) -> None:
     dispatch.connect()
     dispatch.ends(customer_json())
-    dispatch.services.names.remember("acme", "10001", "Skånska Bygg AB")
+    dispatch.services.stores.names.remember("acme", "10001", "Skånska Bygg AB")
     dispatch.ends(invoice_json(), LOCKED)
-    publish(credit_note_json(), app=dispatch.app)
-    assert dispatch.told() == 1
-    assert dispatch.told() == 0
+    publish(credit_note_json(), services=dispatch.app.services)
+    assert dispatch.round() == 1
+    assert dispatch.round() == 0
     mail = dispatch.mail()
     assert mail["to"] == ["ekonomi@acme.example"]
     assert mail["subject"] == "Fortnox: faktura 1001 till Skånska Bygg AB kunde inte överföras"
     for form in (mail["text"], mail["html"]):
         for part in (
-            "12 500,00 SEK",
-            PERIOD.sv.reason,
+            "12 500,00 kr",
+            say(PERIOD.reason, "sv"),
             "Perioden är låst till och med 2026-11-30.",
             "2000401",
             "Lås upp perioden i Fortnox",
@@ -82,55 +85,55 @@ def test_a_failure_is_told_once_with_what_why_what_to_do_and_what_waits_for_it(d
 def test_a_company_that_chose_english_is_written_to_in_english(dispatch: MailDispatch) -> None:
     dispatch.connect(language="en")
     dispatch.ends(invoice_json(), LOCKED)
-    dispatch.told()
+    dispatch.round()
     mail = dispatch.mail()
     assert mail["subject"] == "Fortnox: invoice 1001 to customer 10001 could not be transferred"
     assert "12,500.00 SEK" in mail["text"]
-    assert PERIOD.en.reason in " ".join(mail["text"].split())
+    assert say(PERIOD.reason) in " ".join(mail["text"].split())
     assert mail["headers"]["Content-Language"] == "en"
 
 
 def test_a_held_event_is_told_with_what_it_waits_for(dispatch: MailDispatch) -> None:
     dispatch.connect()
-    dispatch.ends(invoice_json(), Held("acme/customer/10001", "It does not exist.", code="2000433"))
-    dispatch.told()
+    dispatch.ends(invoice_json(), Held("acme/customer/10001", sentence("It does not exist."), code="2000433"))
+    dispatch.round()
     assert "faktura 1001 till kund 10001 väntar" in dispatch.mail()["subject"]
     assert "så snart kund 10001 har överförts" in " ".join(dispatch.mail()["text"].split())
 
 
 def test_a_remark_is_told_though_the_event_went_through(dispatch: MailDispatch) -> None:
     dispatch.connect()
-    notice = "A file was not transferred: avtal.pdf: its host answered 404"
+    notice = Message("file.named", file="avtal.pdf", why=Message("file.host-answered", status="404"))
     dispatch.ends(customer_json(), Done(notice=notice))
-    dispatch.told()
-    assert "överfördes, med en anmärkning" in dispatch.mail()["subject"]
-    assert "En fil överfördes inte: avtal.pdf: dess värd svarade 404" in " ".join(dispatch.mail()["text"].split())
+    dispatch.round()
+    assert "överfördes, med anmärkning" in dispatch.mail()["subject"]
+    assert "”avtal.pdf”: servern svarade 404" in " ".join(dispatch.mail()["text"].split())
 
 
 def test_an_event_that_cannot_be_read_and_names_no_company_goes_to_the_operator(dispatch: MailDispatch) -> None:
-    take(dispatch.app, ["no", "event"])
-    assert dispatch.told() == 1
+    take(dispatch.app.services, ["no", "event"])
+    assert dispatch.round() == 1
     assert dispatch.mail()["to"] == [OPERATOR]
-    assert dispatch.mail()["subject"] == "Fortnox: An event from Moment could not be read"
+    assert dispatch.mail()["subject"] == "Fortnox: a message from Moment could not be read"
     assert "must be a JSON object" in dispatch.mail()["text"]
 
 
 def test_an_event_mended_before_it_was_told_is_not_told(dispatch: MailDispatch) -> None:
     dispatch.ends(invoice_json(), LOCKED)
     dispatch.ordering.retry("acme", "e3")
-    assert dispatch.told() == 0
+    assert dispatch.round() == 0
 
 
 def test_an_event_mended_while_it_waited_for_the_hour_is_not_in_the_digest(dispatch: MailDispatch) -> None:
     dispatch.connect()
     first, second, third = invoices(1001, 3)
     dispatch.ends(first, LOCKED)
-    dispatch.told()
+    dispatch.round()
     dispatch.ends(second, LOCKED)
     dispatch.ends(third, LOCKED)
-    dispatch.told()
-    dispatch.ordering.skip("acme", "i1002", "given up")
-    assert dispatch.told(hours=1) == 1
+    dispatch.round()
+    dispatch.ordering.skip("acme", "i1002", sentence("given up"))
+    assert dispatch.round(hours=1) == 1
     assert "faktura 1003" in dispatch.mails()[-1]["subject"]
 
 
@@ -138,24 +141,24 @@ def test_an_event_mended_while_it_waited_for_the_hour_is_not_in_the_digest(dispa
 
 
 def test_failures_of_different_causes_are_told_apart_and_at_once(dispatch: MailDispatch) -> None:
-    dispatch.ends(customer_json(event_id="c1", customer_number="1"), Failed("One cause."))
-    dispatch.ends(customer_json(event_id="c2", customer_number="2"), Failed("Another cause."))
-    assert dispatch.told() == 2
+    dispatch.ends(customer_json(event_id="c1", customer_number="1"), Failed(sentence("One cause.")))
+    dispatch.ends(customer_json(event_id="c2", customer_number="2"), Failed(sentence("Another cause.")))
+    assert dispatch.round() == 2
 
 
 def test_more_of_the_same_cause_comes_an_hour_after_the_first_as_one_mail_with_the_list(dispatch: MailDispatch) -> None:
     dispatch.connect()
-    dispatch.services.names.remember("acme", "10001", "Skånska Bygg AB")
+    dispatch.services.stores.names.remember("acme", "10001", "Skånska Bygg AB")
     first, *more = invoices(1001, 26)
     dispatch.ends(first, LOCKED)
-    assert dispatch.told() == 1
+    assert dispatch.round() == 1
     for event in more:
         dispatch.ends(event, LOCKED)
     assert dispatch.rounds(seconds=60, minutes=59) == 0
-    assert dispatch.told(minutes=1) == 1
+    assert dispatch.round(minutes=1) == 1
     mail = dispatch.mails()[-1]
     assert mail["subject"] == "Fortnox: 25 fakturor kunde inte överföras"
-    assert "26 sammanlagt" in mail["text"]
+    assert "totalt 26" in mail["text"]
     assert "… och 5 till" in mail["text"]
     rows = attached(mail)
     assert [row[1] for row in rows] == [str(number) for number in range(1002, 1027)]
@@ -166,8 +169,8 @@ def test_more_of_the_same_cause_comes_an_hour_after_the_first_as_one_mail_with_t
         "12500,00",
         "SEK",
         "stoppad",
-        PERIOD.sv.reason,
-        PERIOD.sv.remedy,
+        say(PERIOD.reason, "sv"),
+        say(PERIOD.remedy, "sv"),
     ]
     assert dispatch.rounds(seconds=600, hours=3) == 0
 
@@ -176,10 +179,10 @@ def test_the_mails_of_a_cause_are_one_thread_and_those_of_another_are_not(dispat
     dispatch.connect()
     first, second, other = invoices(1001, 3)
     dispatch.ends(first, LOCKED)
-    dispatch.told()
+    dispatch.round()
     dispatch.ends(second, LOCKED)
-    dispatch.ends(other, Failed("Something else."))
-    dispatch.told(hours=1)
+    dispatch.ends(other, Failed(sentence("Something else.")))
+    dispatch.round(hours=1)
     assert len(dispatch.mails()) == 3
     threads = Counter(mail["headers"]["References"] for mail in dispatch.mails())
     assert sorted(threads.values()) == [1, 2]
@@ -191,14 +194,14 @@ def test_ten_thousand_failures_of_one_cause_are_three_mails_at_most_in_an_hour_a
 ) -> None:
     dispatch.connect()
     dispatch.connect("other")
-    dispatch.services.names.remember("acme", "10001", "Skånska Bygg AB")
+    dispatch.services.stores.names.remember("acme", "10001", "Skånska Bygg AB")
     body = event_json(parse_event(invoice_json(invoice_number=10**9, attachments=[])))
     for n in range(10_000):
         _fails(dispatch.ordering, n, body.replace(str(10**9), str(n + 1)))
         if n % 2000 == 500:  # over the hour, and now and then something else happens elsewhere
             cause = f"Cause {chr(65 + n // 2000)}."
-            dispatch.ends(invoice_json(company="other", event_id=f"o{n}", invoice_number=n), Failed(cause))
-            assert dispatch.told(minutes=10) >= 1
+            dispatch.ends(invoice_json(company="other", event_id=f"o{n}", invoice_number=n), Failed(sentence(cause)))
+            assert dispatch.round(minutes=10) >= 1
             assert cause in dispatch.mails("ekonomi@other.example")[-1]["text"]
     dispatch.rounds(seconds=60, minutes=10)
     assert dispatch.now == START + timedelta(hours=1)
@@ -238,8 +241,8 @@ def test_six_hours_without_smtp_lose_nothing_double_nothing_and_keep_the_order(
         for company in companies:
             for cause in range(3):
                 event = customer_json(company=company, event_id=f"{hour}-{cause}", customer_number=f"{hour}-{cause}")
-                dispatch.ends(event, Failed(f"Cause {'ABC'[cause]}.", code=f"{cause}"))
-                assert dispatch.told(minutes=1) == 0
+                dispatch.ends(event, Failed(sentence(f"Cause {'ABC'[cause]}."), code=f"{cause}"))
+                assert dispatch.round(minutes=1) == 0
         assert dispatch.rounds(seconds=540, minutes=54) == 0
     dispatch.sandbox.refuse_mail(None)
     dispatch.rounds(minutes=5)
@@ -267,13 +270,13 @@ def test_a_mail_that_the_server_may_have_is_sent_again_as_it_was(dispatch: MailD
     first, second = invoices(1001, 2)
     dispatch.ends(first, LOCKED)
     dispatch.sandbox.post("smtp", {"refuse": "drop_after_data", "count": 1})
-    assert dispatch.told() == 0
+    assert dispatch.round() == 0
     dispatch.ends(second, LOCKED)
-    assert dispatch.told(minutes=1) == 1
+    assert dispatch.round(minutes=1) == 1
     once, again = dispatch.mails()
     assert once["headers"]["Message-ID"] == again["headers"]["Message-ID"]
     assert "faktura 1001" in again["subject"]
-    assert dispatch.told(hours=1) == 1
+    assert dispatch.round(hours=1) == 1
     assert "faktura 1002" in dispatch.mails()[-1]["subject"]
 
 
@@ -282,15 +285,15 @@ def test_a_mail_in_doubt_that_is_then_surely_refused_is_in_doubt_still(dispatch:
     first, second = invoices(1001, 2)
     dispatch.ends(first, LOCKED)
     dispatch.sandbox.post("smtp", {"refuse": "drop_after_data", "count": 1})
-    assert dispatch.told() == 0
+    assert dispatch.round() == 0
     dispatch.sandbox.post("smtp", {"refuse": "450", "count": 1})
-    assert dispatch.told(minutes=3) == 0
+    assert dispatch.round(minutes=3) == 0
     dispatch.ends(second, LOCKED)
-    assert dispatch.told(minutes=3) == 1
+    assert dispatch.round(minutes=3) == 1
     once, again = dispatch.mails()
     assert once["headers"]["Message-ID"] == again["headers"]["Message-ID"]
     assert "faktura 1001" in again["subject"]
-    assert dispatch.told(hours=1) == 1
+    assert dispatch.round(hours=1) == 1
     assert dispatch.mails()[-1]["headers"]["Message-ID"] != again["headers"]["Message-ID"]
     assert "faktura 1002" in dispatch.mails()[-1]["subject"]
 
@@ -300,11 +303,11 @@ def test_the_mail_after_one_in_doubt_whose_event_was_given_up_does_not_look_like
     first, second = invoices(1001, 2)
     dispatch.ends(first, LOCKED)
     dispatch.sandbox.post("smtp", {"refuse": "drop_after_data", "count": 1})
-    assert dispatch.told() == 0
-    dispatch.ordering.skip("acme", "i1001", "given up")
-    assert dispatch.told(minutes=3) == 0
+    assert dispatch.round() == 0
+    dispatch.ordering.skip("acme", "i1001", sentence("given up"))
+    assert dispatch.round(minutes=3) == 0
     dispatch.ends(second, LOCKED)
-    assert dispatch.told() == 1
+    assert dispatch.round() == 1
     once, other = dispatch.mails()
     assert once["headers"]["Message-ID"] != other["headers"]["Message-ID"]
     assert once["headers"]["References"] == other["headers"]["References"]
@@ -322,7 +325,7 @@ def test_a_list_too_large_for_the_server_is_left_out_and_holds_up_nobody(
             limited.ends(event, LOCKED)
         limited.passes(minutes=1)
         limited.ends(invoice_json(company="beta"), LOCKED)
-        assert limited.told() == 2
+        assert limited.round() == 2
         assert limited.rounds(minutes=5) == 0
     to_acme, to_beta = small.got
     assert (to_acme["To"], to_beta["To"]) == ("ekonomi@acme.example", "ekonomi@beta.example")
@@ -335,19 +338,20 @@ def test_a_list_too_large_for_the_server_is_left_out_and_holds_up_nobody(
 def test_a_mail_that_cannot_be_written_holds_up_its_own_company_alone_and_is_a_bug(dispatch: MailDispatch) -> None:
     for company in ("acme", "beta"):
         dispatch.connect(company)
-    dispatch.services.redis.hset("mf:settings:acme", "language", "xx")
+    dispatch.services.redis.delete("mf:settings:acme")
+    dispatch.services.redis.set("mf:settings:acme", "no hash")
     dispatch.ends(invoice_json(), LOCKED)
     dispatch.passes(minutes=1)
     dispatch.ends(invoice_json(company="beta"), LOCKED)
     with running_sentry() as sentry:
         sentry_sdk.init(dsn=sentry.dsn, default_integrations=False)
-        assert dispatch.told() == 1
+        assert dispatch.round() == 1
         sentry_sdk.flush()
         sentry_sdk.init()
     assert dispatch.mail()["to"] == ["ekonomi@beta.example"]
     assert [event["tags"]["company"] for event in sentry.events] == ["acme"]
-    dispatch.services.redis.hset("mf:settings:acme", "language", "sv")
-    assert dispatch.told(minutes=3) == 1
+    dispatch.services.redis.delete("mf:settings:acme")
+    assert dispatch.round(minutes=3) == 1
     assert dispatch.mails()[-1]["to"] == ["ekonomi@acme.example"]
 
 
@@ -361,10 +365,10 @@ def test_a_mail_at_which_the_server_breaks_off_each_time_goes_behind_those_of_ot
             broken.connect(company)
             broken.ends(invoice_json(company=company), LOCKED)
             broken.passes(minutes=1)
-        assert broken.told() == 0
+        assert broken.round() == 0
         assert broken.rounds(minutes=1) == 2
         assert [mail["To"] for mail in inbox.got] == ["ekonomi@beta.example", "ekonomi@gamma.example"]
-        broken.ends(customer_json(company="beta"), Failed("Something else."))
+        broken.ends(customer_json(company="beta"), Failed(sentence("Something else.")))
         assert broken.rounds(minutes=5) == 1
 
 
@@ -374,10 +378,10 @@ def test_one_company_whose_mailbox_is_full_holds_up_no_other(dispatch: MailDispa
     dispatch.sandbox.post("smtp", {"refuse": "450", "recipient": "ekonomi@acme.example"})
     dispatch.ends(invoice_json(), LOCKED)
     dispatch.ends(invoice_json(company="beta"), LOCKED)
-    assert dispatch.told() == 1
+    assert dispatch.round() == 1
     assert dispatch.mail()["to"] == ["ekonomi@beta.example"]
     dispatch.sandbox.refuse_mail(None)
-    assert dispatch.told(minutes=3) == 1
+    assert dispatch.round(minutes=3) == 1
     assert dispatch.mails()[-1]["to"] == ["ekonomi@acme.example"]
 
 
@@ -390,10 +394,10 @@ def test_an_address_that_is_refused_for_good_falls_back_to_the_operator_with_a_w
     dispatch.connect()
     dispatch.sandbox.post("smtp", {"refuse": "550", "recipient": "ekonomi@acme.example"})
     dispatch.ends(invoice_json(), LOCKED)
-    assert dispatch.told() == 1
+    assert dispatch.round() == 1
     mail = dispatch.mail()
     assert mail["to"] == [OPERATOR]
-    assert "ekonomi@acme.example was refused: 550" in " ".join(mail["text"].split())
+    assert "“ekonomi@acme.example”, an address of the company, was refused: “550" in " ".join(mail["text"].split())
     assert "The bookkeeping period" in mail["text"]
 
 
@@ -401,14 +405,14 @@ def test_an_address_that_is_refused_for_good_falls_back_to_the_operator_with_a_w
 def test_a_company_without_a_usable_address_is_told_of_to_the_operator(dispatch: MailDispatch, address: str) -> None:
     dispatch.connect(address=address)
     dispatch.ends(invoice_json(), LOCKED)
-    dispatch.told()
+    dispatch.round()
     assert dispatch.mail()["to"] == [OPERATOR]
 
 
 def test_several_addresses_get_the_mail_up_to_five(dispatch: MailDispatch) -> None:
     dispatch.connect(address="; ".join(f"p{n}@acme.example" for n in range(9)))
     dispatch.ends(invoice_json(), LOCKED)
-    dispatch.told()
+    dispatch.round()
     assert dispatch.mail()["to"] == [f"p{n}@acme.example" for n in range(5)]
 
 
@@ -416,7 +420,7 @@ def test_an_address_that_is_put_off_alone_gets_the_same_mail_later(dispatch: Mai
     dispatch.connect(address="a@acme.example, b@acme.example, c@acme.example")
     dispatch.sandbox.post("smtp", {"refuse": "450", "recipient": "b@acme.example", "count": 2})
     dispatch.ends(invoice_json(), LOCKED)
-    assert dispatch.told() == 1
+    assert dispatch.round() == 1
     assert dispatch.mail()["to"] == ["a@acme.example", "c@acme.example"]
     assert dispatch.rounds(minutes=4) == 0
     assert dispatch.rounds(minutes=20) == 1
@@ -433,12 +437,13 @@ def test_the_operator_hears_of_an_address_that_is_put_off_for_a_day_and_nobody_w
     dispatch.connect(address="a@acme.example, b@acme.example")
     dispatch.sandbox.post("smtp", {"refuse": "450", "recipient": "b@acme.example"})
     dispatch.ends(invoice_json(), LOCKED)
-    assert dispatch.told() == 1
-    dispatch.ends(customer_json(), Failed("Something else."))
-    assert dispatch.told() == 1
+    assert dispatch.round() == 1
+    dispatch.ends(customer_json(), Failed(sentence("Something else.")))
+    assert dispatch.round() == 1
     dispatch.rounds(seconds=600, hours=48)
     assert [mail["to"] for mail in dispatch.mails()] == [["a@acme.example"]] * 2 + [[OPERATOR]] * 2
-    assert "b@acme.example was refused: 450" in " ".join(dispatch.mails()[-1]["text"].split())
+    text = " ".join(dispatch.mails()[-1]["text"].split())
+    assert "“b@acme.example”, an address of the company, was refused: “450" in text
     refused = dispatch.sandbox.get("mails")["refused"]
     assert refused <= 2 * 12
 
@@ -450,7 +455,7 @@ def test_without_any_address_it_stays_to_be_told_until_there_is_one(
     nobody.ends(invoice_json(), LOCKED)
     assert nobody.rounds(minutes=2) == 0
     nobody.connect()
-    assert nobody.told(hours=1) == 1
+    assert nobody.round(hours=1) == 1
     assert nobody.mail()["to"] == ["ekonomi@acme.example"]
 
 
@@ -460,8 +465,8 @@ def test_without_any_address_it_stays_to_be_told_until_there_is_one(
 def test_a_name_with_line_breaks_writes_neither_headers_nor_lines_of_its_own(dispatch: MailDispatch) -> None:
     dispatch.connect()
     name = "Ond\r\nBcc: victim@example.org\r\n\r\n<script>alert(1)</script> \u202eräksmörgås\x00 AB " + "x" * 5000
-    dispatch.ends(customer_json(name=name), Failed("No."))
-    assert dispatch.told() == 1
+    dispatch.ends(customer_json(name=name), Failed(sentence("No.")))
+    assert dispatch.round() == 1
     mail = parsed(dispatch.mail())
     assert "Bcc" not in mail
     assert dispatch.mail()["to"] == ["ekonomi@acme.example"]
@@ -476,7 +481,7 @@ def test_a_name_with_line_breaks_writes_neither_headers_nor_lines_of_its_own(dis
 def test_the_headers_tell_machines_what_this_is(dispatch: MailDispatch) -> None:
     dispatch.connect()
     dispatch.ends(invoice_json(), LOCKED)
-    dispatch.told()
+    dispatch.round()
     headers = dispatch.mail()["headers"]
     assert headers["Auto-Submitted"] == "auto-generated"
     assert headers["List-Id"] == "<acme.moment-fortnox.integration.example>"
@@ -487,7 +492,7 @@ def test_the_headers_tell_machines_what_this_is(dispatch: MailDispatch) -> None:
     assert dispatch.mail()["raw"].isascii()
 
 
-# A company at a standstill
+# Outages
 
 
 def test_a_dead_grant_is_told_once_however_many_events_meet_it_then_at_set_steps_and_when_it_is_over(
@@ -495,19 +500,19 @@ def test_a_dead_grant_is_told_once_however_many_events_meet_it_then_at_set_steps
 ) -> None:
     dispatch.connect()
     for number in range(3):
-        publish(customer_json(event_id=f"c{number}", customer_number=str(number)), app=dispatch.app)
+        publish(customer_json(event_id=f"c{number}", customer_number=str(number)), services=dispatch.app.services)
     for claim in [dispatch.ordering.claim("acme", f"c{number}") for number in range(3)]:
         assert claim is not None
-        reason = SITUATIONS["grant-dead"].en.reason
+        reason = explanation("grant-dead").reason
         dispatch.ordering.settle(claim, Pause(reason))
-    assert dispatch.told() == 1
+    assert dispatch.round() == 1
     assert "Kopplingen till Fortnox har upphört" in dispatch.mail()["text"]
-    assert "3 händelser" in dispatch.mail()["text"]
+    assert "Väntar: 3 överföringar" in dispatch.mail()["text"]
     assert "moment-fortnox companies connect acme" in dispatch.mail()["text"]
     assert dispatch.rounds(seconds=3600, days=30) == 4  # after 4 hours, 1, 3 and 7 days
     dispatch.ordering.resume("acme")
-    assert dispatch.told() == 1
-    assert "fungerar igen" in dispatch.mails()[-1]["subject"]
+    assert dispatch.round() == 1
+    assert "är igång igen" in dispatch.mails()[-1]["subject"]
     assert "30 dygn" in dispatch.mails()[-1]["text"]
     assert dispatch.rounds(seconds=3600, hours=5) == 0
     assert len({mail["headers"]["Message-ID"] for mail in dispatch.mails()}) == 6
@@ -520,8 +525,8 @@ def test_a_paused_company_gets_the_address_at_which_it_consents_again(
     linked = MailDispatch(created(running[0], fortnox_redirect_uri="https://moment.example/back"), running[1])
     linked.connect()
     linked.ends(customer_json())
-    linked.ordering.pause("acme", "The connection to Fortnox has ended.")
-    assert linked.told() == 1
+    linked.ordering.pause("acme", sentence("The connection to Fortnox has ended."))
+    assert linked.round() == 1
     address = f"{linked.services.settings.fortnox_auth_url}/oauth-v1/auth?"
     assert address in linked.mail()["text"]
     assert f'href="{address}' in linked.mail()["html"]
@@ -530,10 +535,10 @@ def test_a_paused_company_gets_the_address_at_which_it_consents_again(
 def test_a_company_that_left_is_not_told_that_it_goes_on(dispatch: MailDispatch) -> None:
     dispatch.connect()
     dispatch.ends(customer_json())
-    dispatch.ordering.pause("acme", "The connection to Fortnox has ended.")
-    assert dispatch.told() == 1
-    connection = dispatch.services.connections.get("acme")
-    dispatch.services.connections.save(connection.model_copy(update={"state": "disabled"}))
+    dispatch.ordering.pause("acme", sentence("The connection to Fortnox has ended."))
+    assert dispatch.round() == 1
+    connection = dispatch.services.stores.connections.get("acme")
+    dispatch.services.stores.connections.save(connection.model_copy(update={"state": "disabled"}))
     dispatch.ordering.resume("acme")
     assert dispatch.rounds(minutes=2) == 0
 
@@ -543,19 +548,19 @@ def test_two_days_without_smtp_still_send_a_mail_in_doubt_again_as_it_was(dispat
     first, second = invoices(1001, 2)
     dispatch.ends(first, LOCKED)
     dispatch.sandbox.post("smtp", {"refuse": "drop_after_data", "count": 1})
-    assert dispatch.told() == 0
+    assert dispatch.round() == 0
     dispatch.passes(days=2)
     dispatch.ends(second, LOCKED)
-    assert dispatch.told() == 1
+    assert dispatch.round() == 1
     assert len({mail["headers"]["Message-ID"] for mail in dispatch.mails()}) == 1
 
 
-def test_a_standstill_that_ended_before_anyone_was_told_is_not_told(dispatch: MailDispatch) -> None:
+def test_an_outage_that_ended_before_anyone_was_told_is_not_told(dispatch: MailDispatch) -> None:
     dispatch.connect()
     dispatch.ordering.publish(Submission("acme", "a", "acme/customer/1", "customer.updated", "{}", dispatch.now))
-    dispatch.ordering.pause("acme", "For a moment.")
+    dispatch.ordering.pause("acme", sentence("For a moment."))
     dispatch.sandbox.refuse_mail("450")
-    dispatch.told()
+    dispatch.round()
     dispatch.ordering.resume("acme")
     dispatch.sandbox.refuse_mail(None)
     assert dispatch.rounds(hours=1) == 0
@@ -563,15 +568,15 @@ def test_a_standstill_that_ended_before_anyone_was_told_is_not_told(dispatch: Ma
 
 def test_an_outage_ends_untold_when_the_last_event_that_waited_was_given_up(dispatch: MailDispatch) -> None:
     dispatch.connect()
-    dispatch.ends(customer_json(), Failed("Something else."))
-    publish(invoice_json(), app=dispatch.app)
+    dispatch.ends(customer_json(), Failed(sentence("Something else.")))
+    publish(invoice_json(), services=dispatch.app.services)
     assert dispatch.ordering.counts("acme")["held"] == 1  # it tries nothing
     for number in range(3):
         event = project_json(event_id=f"p{number}", project_number=str(number))
-        dispatch.ends(event, TargetUnavailable(timedelta(hours=5), "Fortnox cannot be reached."))
+        dispatch.ends(event, TargetUnavailable(timedelta(hours=5), sentence("Fortnox cannot be reached.")))
     assert dispatch.rounds(minutes=20) == 2
     for number in range(3):
-        dispatch.ordering.skip("acme", f"p{number}", "given up")
+        dispatch.ordering.skip("acme", f"p{number}", sentence("given up"))
     assert dispatch.ordering.stopped() == {}
     assert not dispatch.ordering.states(["acme"])["acme"].probing
     assert dispatch.rounds(seconds=600, hours=30) == 0
@@ -581,17 +586,137 @@ def test_an_outage_is_told_at_set_steps_not_per_event_and_its_end_once(dispatch:
     dispatch.connect()
     for number in range(5):
         event = project_json(event_id=f"p{number}", project_number=str(number))
-        dispatch.ends(event, TargetUnavailable(timedelta(hours=5), "Fortnox cannot be reached."))
+        dispatch.ends(event, TargetUnavailable(timedelta(hours=5), sentence("Fortnox cannot be reached.")))
         if number >= 2:
             dispatch.services.redis.hdel("mf:company:acme", "rests")  # its rest is over, and the next probe goes out
             dispatch.ordering.pump()
     assert dispatch.rounds(seconds=60, minutes=14) == 0
     assert dispatch.rounds(minutes=2) == 1
     assert "inte svarat på 15 minuter" in dispatch.mail()["subject"]
-    assert "5 händelser" in dispatch.mail()["text"]
+    assert "Väntar: 5 överföringar" in dispatch.mail()["text"]
     assert dispatch.rounds(seconds=600, hours=25) == 3  # after 1 hour, 4 hours and a day
     dispatch.ends(project_json(event_id="ok", project_number="9"))
     assert dispatch.rounds(minutes=4) == 0  # one answer is not the end of an outage yet
     assert dispatch.rounds(minutes=2) == 1
-    assert "fungerar igen" in dispatch.mails()[-1]["subject"]
+    assert "svarar igen" in dispatch.mails()[-1]["subject"]
     assert dispatch.rounds(seconds=600, hours=2) == 0
+
+
+# Damage
+
+
+def damaged(dispatch: MailDispatch, event_id: str, field: str, value: str) -> None:
+    assert dispatch.services.redis.hset(f"mf:event:acme:{event_id}", field, value) == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("occurred", "9" * 20),
+        ("accepted", "1e400"),
+        ("settled", "soon"),
+        ("attempts", "many"),
+        ("occurred", b"\xff"),
+        ("settled", "253402300799000"),  # the last second of the calendar: in Swedish time there is none
+    ],
+)
+def test_a_record_that_cannot_be_read_is_reported_as_such_and_stops_no_other_mail(
+    dispatch: MailDispatch, field: str, value: str
+) -> None:
+    for company in ("acme", "beta"):
+        dispatch.connect(company)
+        dispatch.ends(invoice_json(company=company), LOCKED)
+    dispatch.ends(customer_json(), Failed(Message("duration.days", n=1)))
+    damaged(dispatch, "e3", field, value)
+    assert dispatch.round() == 3
+    assert (
+        dispatch.mails("ekonomi@beta.example")[0]["subject"]
+        == "Fortnox: faktura 1001 till kund 10001 kunde inte överföras"
+    )
+    about_damage, other = sorted(
+        dispatch.mails("ekonomi@acme.example"), key=lambda mail: "kund 10001" in mail["subject"]
+    )
+    assert "kund 10001" in other["subject"]
+    assert about_damage["subject"] == "Fortnox: uppgifterna om en överföring går inte att läsa"
+    assert "moment-fortnox events show acme e3" in about_damage["text"]
+    assert dispatch.rounds(minutes=5) == 0
+
+
+def test_a_record_damaged_while_it_waited_for_its_mail_stops_no_other(dispatch: MailDispatch) -> None:
+    dispatch.connect()
+    first, second, third = invoices(1001, 3)
+    dispatch.ends(first, LOCKED)
+    assert dispatch.round() == 1
+    dispatch.ends(second, LOCKED)
+    dispatch.ends(third, LOCKED)
+    assert dispatch.round() == 0
+    damaged(dispatch, "i1002", "occurred", "9" * 20)
+    assert dispatch.round(hours=1) == 1
+    assert "faktura 1003" in dispatch.mails()[-1]["subject"]
+    assert dispatch.round(minutes=1) == 1
+    assert "moment-fortnox events show acme i1002" in dispatch.mails()[-1]["text"]
+    assert dispatch.rounds(seconds=600, hours=3) == 0
+
+
+@pytest.mark.parametrize("body", ["{", "[]", '{"givenNumber": {}}', "[" * 5000, "null", '"\\ud800"'])
+def test_a_body_that_cannot_be_read_leaves_the_event_its_number(dispatch: MailDispatch, body: str) -> None:
+    dispatch.connect()
+    dispatch.ends(invoice_json(), LOCKED)
+    dispatch.services.redis.set("mf:body:acme:e3", body)
+    expenses = Submission(
+        "acme", "s1", "acme/expenses", "expenses.row", body, dispatch.now, refused=Message("duration.days", n=1)
+    )
+    dispatch.ordering.publish(expenses)
+    assert dispatch.round() == 2
+    assert any("faktura 1001 kunde inte" in mail["subject"] for mail in dispatch.mails())
+
+
+def test_damaged_state_of_the_mails_themselves_ends_no_round(dispatch: MailDispatch) -> None:
+    redis = dispatch.services.redis
+    dispatch.connect()
+    dispatch.connect("beta", address="a@beta.example, b@beta.example")
+    dispatch.sandbox.post("smtp", {"refuse": "450", "recipient": "b@beta.example", "count": 1})
+    dispatch.ends(invoice_json(company="beta"), LOCKED)
+    assert dispatch.round() == 1
+    (ref,) = redis.zrange("mf:mail:deferred", 0, -1)  # type: ignore[misc]
+    redis.delete(f"mf:mail:deferred:{ref}")
+    for field in ("acme", "gone"):
+        redis.hset("mf:mail:outages", field, '{"kind": "paused", "since": "x"}')
+        redis.hset("mf:mail:backoff", field, "soon")
+    redis.zadd("mf:mail:due", {"nocause": 1})
+    dispatch.ends(invoice_json(), LOCKED)
+    assert dispatch.round(minutes=6) == 1
+    assert dispatch.mails()[-1]["to"] == ["ekonomi@acme.example"]
+    assert redis.zcard("mf:mail:deferred") == 0
+
+
+def test_a_connection_that_cannot_be_read_sends_the_mail_to_the_operator_who_is_told_why(
+    dispatch: MailDispatch,
+) -> None:
+    dispatch.connect()
+    dispatch.ends(invoice_json(), LOCKED)
+    dispatch.services.redis.hset("mf:connection:acme", "connection", "{")
+    assert dispatch.round() == 1
+    assert dispatch.mail()["to"] == [OPERATOR]
+    assert "the company's connection cannot be read" in " ".join(dispatch.mail()["text"].split())
+    dispatch.ordering.pause("acme", Message("duration.days", n=1))
+    assert dispatch.round() == 1
+
+
+def test_a_file_name_with_line_breaks_is_no_paragraph_of_a_mail(dispatch: MailDispatch) -> None:
+    dispatch.connect()
+    name = "avtal.pdf\r\n\r\nGör så här\r\n----------\r\nBetala till konto 123. \u202e\x1b[2J" + "x" * 5000
+    publish(customer_json(), services=dispatch.app.services)
+    claim = dispatch.ordering.claim("acme", "e1")
+    assert claim is not None
+    dispatch.ordering.settle(claim, Done(Message("unreadable", text=name)))
+    dispatch.ends(project_json(), Failed(Message("unreadable", text=name), code="x", said=name + "!"))
+    assert dispatch.round() == 2
+    for mail in dispatch.mails():
+        text = mail["text"].replace("\r\n", "\n")
+        assert "\nGör så här\n----------\nBetala" not in text
+        assert "\nBetala" not in text.replace(" \n", " ")
+        flat = " ".join(text.split())
+        assert "”avtal.pdf Gör så här ---------- Betala till konto 123." in flat
+        assert not {"\u202e", "\x1b"} & set(text + mail["html"])
+        assert len(text) < 4000

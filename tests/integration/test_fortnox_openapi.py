@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from delivery.upsert import create_or_update
-from fortnox import Fortnox
+from fortnox.client import Fortnox
 from fortnox.payloads import AttachmentPayload
 from tests import openapi
 from tests.fortnox_things import MemoryLinks, a_customer, a_project, an_invoice

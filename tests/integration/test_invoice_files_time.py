@@ -10,9 +10,10 @@ import pytest
 from pydantic import SecretStr
 from redis import Redis
 
-from delivery.runner import TransferContext
-from fortnox import Fortnox
+from delivery.context import TransferContext
+from fortnox.client import Fortnox
 from local.sandbox import MOMENT_KEY
+from messages import Message
 from moment.events import parse_event
 from moment.files import FileSource
 from ordering import Ordering, Submission
@@ -40,9 +41,8 @@ def a_job(ordering: Ordering, sandbox: Sandbox, fortnox: Fortnox, event: dict[st
     files = FileSource(f"{sandbox.moment}/api/1.0", SecretStr(MOMENT_KEY), ())
     parts = {
         "ordering": ordering,
-        "files": files,
-        "fortnox": lambda hold: fortnox,
-        "check_capacity": lambda company: None,
+        "moment": SimpleNamespace(files=files),
+        "fortnox": SimpleNamespace(open=lambda lease: fortnox, check_capacity=lambda company: None),
     }
     services = cast(Any, SimpleNamespace(**parts))
     fortnox.customers.create(a_customer().for_create())
@@ -65,7 +65,7 @@ def test_files_that_never_come_are_late_and_leave_time_for_the_others(
     started = time.monotonic()
     left = transfer_files(context, context.event.invoice)
     assert time.monotonic() - started < 8
-    assert [one.partition(":")[0] for one in left.late] == ["a.pdf", "b.pdf", "c.pdf"]
+    assert [one.params["file"] for one in left.late] == ["a.pdf", "b.pdf", "c.pdf"]
     assert left.missing == ()
     assert [one["Name"] for one in sandbox.state("acme")["invoices"][0]["attachments"]] == ["here.pdf"]
 
@@ -77,5 +77,5 @@ def test_a_file_whose_turn_comes_too_late_is_late(
     inside = an_attachment(file_name="a.pdf", url=None, content="JVBERi0xLjQ=")
     context = a_job(ordering, sandbox, fortnox, invoice_json(attachments=[inside]))
     assert transfer_files(context, context.event.invoice).late == (
-        "a.pdf: the other files took all the time that there was",
+        Message("file.named", file="a.pdf", why=Message("file.no-time-left")),
     )

@@ -32,7 +32,7 @@ def app(stack: Stack) -> App:
 
 def connect(app: App, stack: Stack, company: str, *, service: bool = False) -> None:
     stack.sandbox.tenant(company)
-    grant = app.services.oauth.exchange_code(stack.sandbox.code(company, service=service))
+    grant = app.services.fortnox.oauth.exchange_code(stack.sandbox.code(company, service=service))
     connection = Connection(
         company=company,
         state="connected",
@@ -41,7 +41,9 @@ def connect(app: App, stack: Stack, company: str, *, service: bool = False) -> N
         connected_at=datetime.now(UTC),
     )
     tokens = to_tokens(grant)
-    app.services.connections.begin(connection, tokens.model_copy(update={"refresh_token": None}) if service else tokens)
+    app.services.stores.connections.begin(
+        connection, tokens.model_copy(update={"refresh_token": None}) if service else tokens
+    )
 
 
 def advance(stack: Stack, days: float) -> datetime:
@@ -60,9 +62,9 @@ def test_an_idle_company_is_connected_after_100_days(app: App, stack: Stack) -> 
         now = advance(stack, 1) + timedelta(days=passed - 1)
         exchanged += (due := exchange_unused(services, now))
         if due:  # Redis's clock did not go on: what is stored as used now was used then
-            services.connections.look_again("idle", now)
+            services.stores.connections.look_again("idle", now)
     assert exchanged == 3
-    assert services.tokens.renew("idle", services.tokens.access_token("idle"))
+    assert services.fortnox.tokens.renew("idle", services.fortnox.tokens.access_token("idle"))
 
 
 def test_without_it_the_refresh_token_lapses(app: App, stack: Stack) -> None:
@@ -72,21 +74,21 @@ def test_without_it_the_refresh_token_lapses(app: App, stack: Stack) -> None:
     assert exchange_unused(app.services, now) == 0
     assert app.services.ordering.paused("lapsed")
     assert ("lapsed", "") in [(one[0], one[1]) for one in app.services.ordering.unreported()]
-    assert app.services.connections.unused_since(now, 10) == []
+    assert app.services.stores.connections.unused_since(now, 10) == []
 
 
 def test_what_is_not_due_and_a_service_account_are_left_alone(app: App, stack: Stack) -> None:
     connect(app, stack, "busy")
     connect(app, stack, "service", service=True)
     assert exchange_unused(app.services, datetime.now(UTC) + timedelta(days=29)) == 0
-    assert app.services.connections.unused_since(datetime.now(UTC) + timedelta(days=60), 10) == ["busy"]
+    assert app.services.stores.connections.unused_since(datetime.now(UTC) + timedelta(days=60), 10) == ["busy"]
 
 
 def test_a_failure_that_passes_is_tried_again_in_an_hour_and_holds_up_nobody(app: App, stack: Stack) -> None:
     now = datetime.now(UTC)
     for name in ("first", "second"):
         connect(app, stack, name)
-        app.services.connections.look_again(name, now - timedelta(days=31))
+        app.services.stores.connections.look_again(name, now - timedelta(days=31))
     stack.sandbox.fault("fail_next", status=503, path="/oauth-v1/token", body="html", tenant="first", count=2)
     assert exchange_unused(app.services, now) == 1
     assert exchange_unused(app.services, now) == 0
@@ -98,23 +100,25 @@ def test_a_tick_is_short_and_takes_the_longest_unused_first(app: App, stack: Sta
     names = [f"c{n:02}" for n in range(MOST + 2)]
     for n, name in enumerate(names):
         connect(app, stack, name)
-        app.services.connections.look_again(name, datetime.now(UTC) - timedelta(days=31, seconds=-n))
+        app.services.stores.connections.look_again(name, datetime.now(UTC) - timedelta(days=31, seconds=-n))
     assert exchange_unused(app.services, datetime.now(UTC)) == MOST
-    assert app.services.connections.unused_since(datetime.now(UTC) - timedelta(days=1), 10) == names[MOST:]
+    assert app.services.stores.connections.unused_since(datetime.now(UTC) - timedelta(days=1), 10) == names[MOST:]
 
 
 def test_a_token_that_no_key_opens_holds_up_no_other_company(app: App, stack: Stack) -> None:
     now = datetime.now(UTC)
     for n, name in enumerate(("locked", "behind")):
         connect(app, stack, name)
-        app.services.connections.look_again(name, now - timedelta(days=31, seconds=-n))
+        app.services.stores.connections.look_again(name, now - timedelta(days=31, seconds=-n))
     app.services.redis.hset("mf:connection:locked", "tokens", "sealed with a key that is lost")
     with capture_logs() as logged:
         assert exchange_unused(app.services, now) == 1
     (told,) = [line for line in logged if line["event"] == "connection.needs_operator"]
     assert (told["company"], told["error"]) == ("locked", "Unsealable")
     assert exchange_unused(app.services, now) == 0
-    assert app.services.connections.unused_since(now - timedelta(days=29), 10) == ["locked"]  # looked at in an hour
+    assert app.services.stores.connections.unused_since(now - timedelta(days=29), 10) == [
+        "locked"
+    ]  # looked at in an hour
 
 
 def test_an_error_that_nobody_foresaw_holds_up_no_other_company(
@@ -123,13 +127,13 @@ def test_an_error_that_nobody_foresaw_holds_up_no_other_company(
     now = datetime.now(UTC)
     for n, name in enumerate(("odd", "behind")):
         connect(app, stack, name)
-        app.services.connections.look_again(name, now - timedelta(days=31, seconds=-n))
-    keep_alive = app.services.tokens.keep_alive
+        app.services.stores.connections.look_again(name, now - timedelta(days=31, seconds=-n))
+    keep_alive = app.services.fortnox.tokens.keep_alive
 
     def breaks(company: str) -> None:
         if company == "odd":
             raise KeyError(company)
         keep_alive(company)
 
-    monkeypatch.setattr(app.services.tokens, "keep_alive", breaks)
+    monkeypatch.setattr(app.services.fortnox.tokens, "keep_alive", breaks)
     assert exchange_unused(app.services, now) == 1

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from messages.catalogue import say
 from moment import errors
 from moment.api import MomentApi
 from moment.errors import (
@@ -84,7 +85,7 @@ def test_each_refusal_has_its_own_error(api: MomentApi, sandbox: Sandbox) -> Non
         api.create("acme", expense.model_copy(update={"project_number": "9"}))
     with pytest.raises(MomentRefused, match="currencyCode") as refused:
         api.create("acme", expense.model_copy(update={"currency_code": "kr"}))
-    assert refused.value.reason == "Moment refused it (currencyCode: Must be three capital letters)."
+    assert say(refused.value.reason) == "Moment refused it: “currencyCode: Must be three capital letters”"
 
 
 def test_a_wrong_key_is_the_operators(sandbox: Sandbox) -> None:

@@ -61,13 +61,13 @@ def test_a_file_of_moments_is_fetched_with_its_key(shelf: Shelf) -> None:
 def test_a_key_that_moment_refuses_is_the_operators_to_mend_and_the_file_is_asked_for_again(shelf: Shelf) -> None:
     url = shelf.put(size=10)
     stranger = FileSource(f"{shelf.origin}/api/1.0", SecretStr("wrong"), ())
-    with pytest.raises(KeyRefused, match=r"faktura\.pdf: Moment refuses the integration's key \(401\)"):
+    with pytest.raises(KeyRefused, match=r"faktura\.pdf”: Moment refuses the integration's key \(401\)"):
         shelf.fetch(url, stranger)
 
 
 @pytest.mark.parametrize("url", ["https://evil.example/x.pdf", "http://169.254.169.254/latest", "file:///etc/passwd"])
 def test_a_host_that_is_not_listed_is_never_asked(shelf: Shelf, url: str) -> None:
-    with pytest.raises(FileMissing, match="not Moment and not listed in ATTACHMENT_HOSTS"):
+    with pytest.raises(FileMissing, match=r"“.+” is not Moment and not listed in ATTACHMENT_HOSTS"):
         shelf.fetch(url)
 
 
@@ -187,7 +187,7 @@ def test_a_file_inside_the_event_is_decoded(shelf: Shelf) -> None:
 
 def test_a_page_in_place_of_a_file_is_a_missing_file(shelf: Shelf) -> None:
     page = base64.b64encode(b"<html>Log in</html>").decode()
-    with pytest.raises(FileMissing, match=r"sent a page \(text/html\) in place of it"):
+    with pytest.raises(FileMissing, match=r"sent a page \(“text/html”\) in place of it"):
         shelf.fetch(shelf.put(content_base64=page, content_type="text/html; charset=utf-8"))
 
 
@@ -226,7 +226,7 @@ def test_content_in_lines_as_in_a_mail_is_decoded(shelf: Shelf) -> None:
 
 
 def test_a_file_of_no_bytes_is_a_missing_file(shelf: Shelf) -> None:
-    with pytest.raises(FileMissing, match=r"a\.txt: is empty"):
+    with pytest.raises(FileMissing, match=r"a\.txt”: is empty"):
         shelf.read("")
-    with pytest.raises(FileMissing, match=r"faktura\.pdf: is empty"):
+    with pytest.raises(FileMissing, match=r"faktura\.pdf”: is empty"):
         shelf.fetch(shelf.put(content_base64=""))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from delivery.runner import TransferContext, counting
+from delivery.context import TransferContext, counting
 from ordering import Done, Outcome
 from tests.unattended import Unattended
 from tests.unit.factories import customer_json, invoice_json

@@ -15,9 +15,13 @@ import pytest
 from pydantic import SecretStr
 
 from delivery.retry_policy import decide
-from fortnox import Fortnox, FortnoxError, Http, OAuth, Transport, explain
+from fortnox.client import Fortnox
+from fortnox.errors import FortnoxError
+from fortnox.oauth import OAuth
 from fortnox.payloads import AttachmentPayload
-from fortnox.situations import SITUATIONS
+from fortnox.situations import SITUATIONS, explanation
+from fortnox.transport import Http, Transport
+from messages.catalogue import say
 from ordering import Claim, Failed, Held, Pause, Retry, TargetUnavailable
 from tests.fortnox_things import COMPANY, ServiceTokens, a_customer, a_project, an_invoice
 from tests.services import CLIENT_ID, Sandbox
@@ -376,11 +380,11 @@ def test_a_situation_comes_about_and_ends_as_the_table_says(world: World, name: 
     outcome = decide(caught.value, a_claim(), NEEDS, chance=0.5)
 
     assert isinstance(outcome, ENDINGS[situation.ending])
-    assert outcome.reason == situation.en.reason
+    assert outcome.reason == explanation(name).reason
     if isinstance(outcome, Held):
         assert outcome.key.split("/")[1] in KINDS[situation.ending]
     if isinstance(outcome, Failed | Held | Pause):
-        assert outcome.remedy == situation.en.remedy
+        assert outcome.remedy == explanation(name).remedy
         assert outcome.code.split()[0] == name
 
 
@@ -433,6 +437,6 @@ def test_a_refusal_that_nobody_has_described_is_told_in_fortnoxs_own_words(world
         world.customer()
     outcome = decide(caught.value, a_claim(), NEEDS, chance=0.5)
     assert isinstance(outcome, Failed)
-    assert outcome.reason == "Fortnox refused it and says: Månen är i vägen. (4711)"
-    assert explain(caught.value, "sv").reason == "Fortnox nekade och säger: Månen är i vägen. (4711)"
+    assert say(outcome.reason) == "Fortnox refused it and says: “Månen är i vägen.” (4711)"
+    assert say(outcome.reason, "sv") == "Fortnox nekade och säger: ”Månen är i vägen.” (4711)"
     assert outcome.code == "4711"

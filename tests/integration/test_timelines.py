@@ -6,7 +6,8 @@ import pytest
 from redis import Redis
 
 from ordering import Done, Failed, Ordering, Submission
-from stores import Entry, TimelineStore
+from stores import TimelineEntry, TimelineStore
+from tests.sentences import sentence
 
 DAYS = timedelta(days=90)
 KEY = "mf:timeline:acme:e1"
@@ -22,7 +23,7 @@ class Log:
         self.ordering.publish(Submission("acme", "e1", "acme/invoice/1", "invoice.finalized", "{}", datetime.now(UTC)))
 
     def note(self, what: str) -> None:
-        self.timeline.note("acme", "e1", Entry(datetime.now(UTC), what, {}))
+        self.timeline.add("acme", "e1", TimelineEntry(datetime.now(UTC), what, {}))
 
     def ends(self, outcome: Done | Failed) -> None:
         claim = self.ordering.claim("acme", "e1")
@@ -54,9 +55,9 @@ def test_what_is_written_after_the_end_does_not_keep_a_timeline_for_ever(log: Lo
 
 
 def test_a_failed_event_keeps_its_timeline_also_when_it_was_given_up_and_is_retried(log: Log) -> None:
-    log.ends(Failed("no"))
+    log.ends(Failed(sentence("no")))
     assert log.seconds_left() is None
-    log.ordering.skip("acme", "e1", "given up")
+    log.ordering.skip("acme", "e1", sentence("given up"))
     log.note("skipped by hand")
     assert log.seconds_left() is not None
     log.ordering.retry("acme", "e1")

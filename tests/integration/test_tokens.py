@@ -13,8 +13,8 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 from delivery.tokens import TokenKeeper, to_tokens
-from fortnox import OAuth
 from fortnox import errors as e
+from fortnox.oauth import OAuth
 from local import EmbeddedRedis, wait_until
 from moment.events import Integration
 from stores import Connection, ConnectionStore, NeverConnected, Overtaken, Tokens, Vault

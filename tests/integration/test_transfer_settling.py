@@ -8,10 +8,11 @@ from typing import cast
 import pytest
 
 from config import load_settings
-from delivery.runner import TransferContext, TransferTask
+from delivery.context import TransferContext
 from local import EmbeddedRedis
 from ordering import Done, Outcome
-from tasks.flows import TRANSFERS
+from tasks.base import TransferTask
+from tasks.flows import CUSTOMER
 from tests.unit.factories import customer_json
 from worker.bootstrap import App, create_app
 from worker.publish import publish
@@ -32,8 +33,8 @@ def app(server: EmbeddedRedis) -> Iterator[App]:
 
 
 def test_a_transfer_is_settled_when_redis_is_back(server: EmbeddedRedis, app: App) -> None:
-    publish(customer_json(), app=app)
-    task = cast(TransferTask, app.tasks[TRANSFERS["customer"]])
+    publish(customer_json(), services=app.services)
+    task = cast(TransferTask, app.tasks[CUSTOMER.task.name])
     back = threading.Timer(0.7, server.start)
 
     def done_as_redis_goes_away(context: TransferContext) -> Outcome:

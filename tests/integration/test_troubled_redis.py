@@ -24,7 +24,7 @@ def unwritable(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CliRu
     with running_redis(tmp_path) as url, Redis.from_url(url) as redis:
         app = create_app(load_settings(None, redis_url=url, fortnox_api_url="http://127.0.0.1:1"))
         app.services.ordering.check_layout()
-        publish(customer_json(), app=app)
+        publish(customer_json(), services=app.services)
         if request.param == "full":
             redis.config_set("maxmemory", 1)
         else:

@@ -6,7 +6,7 @@ import pytest
 import redis
 from kombu import Connection
 
-from config.celery import TRANSFERS_QUEUE
+from config.queues import TRANSFERS_QUEUE
 from delivery.wakeups import wakeup_sender
 from ordering import Done, Ordering, Submission
 from worker.broker import outlive_connections
@@ -62,7 +62,7 @@ def test_a_wakeup_is_not_written_down_until_it_is_acknowledged(
     ordering: Ordering, redis_url: str, redis_client: "redis.Redis"
 ) -> None:
     """The engine repeats what is not answered: each message would else cost two transactions."""
-    outlive_connections()
+    outlive_connections(1_000_000)
     submit(ordering, "e1")
     with Connection(redis_url) as connection:
         message = connection.SimpleQueue(TRANSFERS_QUEUE).get(block=True, timeout=5)
@@ -76,7 +76,7 @@ def test_a_wakeup_that_a_worker_did_not_get_to_is_put_back(
     ordering: Ordering, redis_url: str, redis_client: "redis.Redis", how: str
 ) -> None:
     """So a worker that stops makes nobody wait until the engine repeats it."""
-    outlive_connections()
+    outlive_connections(1_000_000)
     submit(ordering, "e1")
     with Connection(redis_url) as connection:
         message = connection.SimpleQueue(TRANSFERS_QUEUE).get(block=True, timeout=5)
@@ -91,7 +91,7 @@ def test_a_wakeup_that_a_worker_did_not_get_to_is_put_back(
 def test_a_producers_message_is_written_down_until_it_is_acknowledged(
     redis_url: str, redis_client: "redis.Redis"
 ) -> None:
-    outlive_connections()
+    outlive_connections(1_000_000)
     with Connection(redis_url) as connection:
         queue = connection.SimpleQueue("events")
         queue.put({"a": 1})
@@ -102,7 +102,7 @@ def test_a_producers_message_is_written_down_until_it_is_acknowledged(
 
 
 def test_a_producers_message_of_a_worker_that_died_comes_back(redis_url: str, redis_client: "redis.Redis") -> None:
-    outlive_connections()
+    outlive_connections(1_000_000)
     with Connection(redis_url) as dead:  # closed after the other has the message
         first = dead.SimpleQueue("events")
         first.put({"a": 1})

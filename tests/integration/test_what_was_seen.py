@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import requests
 
+from messages.catalogue import say
 from tests.unattended import Unattended
 from tests.unit.factories import an_attachment, credit_note_json, customer_json, invoice_json, project_json
 
@@ -21,7 +22,7 @@ def invoice(acme: Unattended, number: str = "1001", ledger: str = "acme") -> dic
 
 def headers(acme: Unattended) -> dict[str, str]:
     """As a person of the company."""
-    token = acme.services.oauth.exchange_code(acme.sandbox.code("acme")).access_token.get_secret_value()
+    token = acme.services.fortnox.oauth.exchange_code(acme.sandbox.code("acme")).access_token.get_secret_value()
     return {"Authorization": f"Bearer {token}"}
 
 
@@ -124,7 +125,7 @@ def test_a_number_that_a_person_took_meanwhile_is_told_with_whose_it_is(acme: Un
     acme.by_hand("invoices", THEIRS)
     acme.run("e3")
     assert acme.event("e3").code == "NumberTaken"
-    assert "of customer 10001" in acme.event("e3").reason
+    assert "of customer “10001" in say(acme.event("e3").reason)
 
 
 def test_an_original_that_a_person_entered_meanwhile_is_linked_to(acme: Unattended) -> None:

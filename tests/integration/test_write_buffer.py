@@ -7,11 +7,17 @@ import redis
 
 from local import wait_until
 from local.redis import free_port
+from stores.counters import Counters
+from stores.threads import ThreadStates
 from stores.write_buffer import GATHERED_SECONDS, WriteBuffer
 
 
+def threads(redis: "redis.Redis") -> ThreadStates:
+    return ThreadStates(redis, Counters(redis))
+
+
 def test_a_note_alone_is_written_at_once_and_many_are_written_together(redis_client: "redis.Redis") -> None:
-    write_buffer = WriteBuffer(redis_client)
+    write_buffer = WriteBuffer(redis_client, threads(redis_client))
     write_buffer.put(lambda pipeline: pipeline.rpush("log", 0))
     assert redis_client.llen("log") == 1
     before = redis_client.info("stats")["total_reads_processed"]  # type: ignore[index]
@@ -23,7 +29,7 @@ def test_a_note_alone_is_written_at_once_and_many_are_written_together(redis_cli
 
 
 def test_what_is_gathered_is_written_when_the_process_ends(redis_client: "redis.Redis") -> None:
-    write_buffer = WriteBuffer(redis_client)
+    write_buffer = WriteBuffer(redis_client, threads(redis_client))
     for number in range(3):
         write_buffer.put(partial(lambda number, pipeline: pipeline.rpush("log", number), number))
     write_buffer.flush()
@@ -34,4 +40,15 @@ def test_what_is_gathered_is_written_when_the_process_ends(redis_client: "redis.
 
 
 def test_a_redis_that_is_away_is_no_error_of_the_attempt() -> None:
-    WriteBuffer(redis.Redis(port=free_port())).put(lambda pipeline: pipeline.rpush("log", 1))
+    away = redis.Redis(port=free_port())
+    WriteBuffer(away, threads(away)).put(lambda pipeline: pipeline.rpush("log", 1))
+
+
+def test_a_note_that_cannot_be_written_takes_no_other_with_it_and_is_counted(redis_client: "redis.Redis") -> None:
+    write_buffer = WriteBuffer(redis_client, threads(redis_client))
+    write_buffer.put(lambda pipeline: pipeline.rpush("log", 0))
+    for note in (1, "\ud800", 2):  # a lone surrogate is no UTF-8
+        write_buffer.put(partial(lambda note, pipeline: pipeline.rpush("log", note), note))
+    write_buffer.flush()
+    assert redis_client.lrange("log", 0, -1) == [b"0", b"1", b"2"]
+    assert redis_client.hget("mf:counters", "threads|write buffer") == b"1"

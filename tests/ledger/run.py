@@ -19,6 +19,7 @@ import requests
 
 from local import wait_until
 from local.stack import Stack
+from messages.catalogue import say
 from tests.ledger import check
 from tests.ledger.plan import Company, documents, plan
 from tests.unit.factories import integration_json
@@ -103,7 +104,7 @@ def _publish(stack: Stack, app: App, companies: list[Company]) -> None:
         code = stack.sandbox.code(company.name)
         enabled = integration_json(company=company.name, event_id="enabled", authorization_code=code)
         for event in (enabled, *company.masters, *(document.event for document in company.documents)):
-            publish(event, app=app)
+            publish(event, services=app.services)
 
 
 def _drain(app: App, companies: list[Company], report: Report, say: Callable[[str], object], timeout: float) -> None:
@@ -131,7 +132,7 @@ def _hurry(app: App, name: str, report: Report, *, retrying: int, failed: int) -
     waiting = [event for event in ordering.unsettled(name) if event.status == "retrying"] if retrying else []
     given_up = list(ordering.failed(name)) if failed else []
     for event in (*waiting, *given_up):
-        if event.status == "failed" and GAVE_UP not in event.reason:
+        if event.status == "failed" and GAVE_UP not in say(event.reason):
             report.broken.append(f"{name} {event.id} failed: {event.reason}")
             return
         report.retried_by_hand += 1

@@ -12,6 +12,8 @@ from tests.ledger import check
 from tests.ledger.plan import Company, plan
 from tests.ledger.run import run
 
+pytestmark = pytest.mark.proof
+
 
 def test_every_invoice_is_there_once_and_exact_whatever_fails_on_the_way(tmp_path: Path) -> None:
     seed = random.SystemRandom().randrange(2**32)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from messages import NOTHING, Message
 from ordering import (
     Claim,
     Done,
@@ -23,10 +24,27 @@ from ordering import (
     Superseded,
     TargetUnavailable,
 )
+from tests.simulation.model import JUMP
 from tests.simulation.world import Worker, World
 
 MOST_EVENTS: Final = 30  # of one world
 STEPS: Final = ("created", "uploaded", "attached")
+PLAIN: Final = tuple(str(n) for n in range(1, 13))
+# As the engine's own names go on, and with what separates their parts.
+ODD: Final = (
+    "1",
+    "1:settled",
+    "1:line",
+    "1:failed",
+    "1:active",
+    "1:held",
+    "1:waiters",
+    "1:",
+    ":1",
+    "1 2",
+    "-line:1",
+    "å",
+)
 
 
 class Mix:
@@ -38,6 +56,7 @@ class Mix:
         theme = rng.choice(THEMES)
         many = rng.choice(theme.keys)
         self.customers, self.projects, self.invoices = rng.randint(1, many), rng.randint(1, 2), rng.randint(1, 2 * many)
+        self.numbers, self.ids = rng.choice(((PLAIN, "e{}"), (ODD, "e{}"), (ODD, "e1:{}:body")))
         self.sequences = rng.choice((0.0, 0.5, 1.0))
         self.needs_integration = rng.choice((0.0, 0.3, 1.0))
         self.lost, self.doubled = rng.choice((0.0, 0.1, 0.5)), rng.choice((0.0, 0.1, 0.3))
@@ -82,7 +101,7 @@ def publishes(world: World, mix: Mix) -> None:
         known = rng.choice(world.published)
         event = known if rng.random() < 0.5 else _an_event(world, mix, known.company, known.id)
     else:
-        event = _an_event(world, mix, rng.choice(mix.companies), f"e{len(world.published)}")
+        event = _an_event(world, mix, rng.choice(mix.companies), mix.ids.format(len(world.published)))
         world.published.append(event)
     world.publish(event)
 
@@ -110,7 +129,7 @@ def _an_event(world: World, mix: Mix, company: str, event_id: str) -> Submission
         0
     ]
     number = {"customer": mix.customers, "project": mix.projects, "invoice": mix.invoices}.get(kind, 1)
-    chosen = rng.randint(1, number)
+    chosen = mix.numbers[rng.randrange(number)]
     key = {"integration": f"{company}/integration", "invalid": f"{company}/invalid/{event_id}"}.get(
         kind, f"{company}/{kind}/{chosen}"
     )
@@ -119,9 +138,9 @@ def _an_event(world: World, mix: Mix, company: str, event_id: str) -> Submission
     if (snapshot or kind == "invoice") and rng.random() < mix.needs_integration:
         needs.append(f"{company}/integration")
     if kind == "invoice":
-        needs.append(f"{company}/customer/{rng.randint(1, mix.customers)}")
-        needs += [f"{company}/project/{rng.randint(1, mix.projects)}"] if rng.random() < 0.6 else []
-        credited = rng.randint(1, mix.invoices)
+        needs.append(f"{company}/customer/{mix.numbers[rng.randrange(mix.customers)]}")
+        needs += [f"{company}/project/{mix.numbers[rng.randrange(mix.projects)]}"] if rng.random() < 0.6 else []
+        credited = mix.numbers[rng.randrange(mix.invoices)]
         needs += [f"{company}/invoice/{credited}"] if rng.random() < 0.3 and credited != chosen else []
     producer = world.someone("producer")
     return Submission(
@@ -135,7 +154,7 @@ def _an_event(world: World, mix: Mix, company: str, event_id: str) -> Submission
         snapshot=snapshot,
         control=kind == "integration",
         sequence=_sequence(world, mix, key) if snapshot else None,
-        refused="not a valid event" if kind == "invalid" else "",
+        refused=_why("not a valid event") if kind == "invalid" else NOTHING,
     )
 
 
@@ -143,7 +162,7 @@ def _sequence(world: World, mix: Mix, key: str) -> int | None:
     """The key's counter; now and then that of an event which was overtaken on its way."""
     if world.rng.random() >= mix.sequences:
         return None
-    mix.counters[key] = mix.counters.get(key, 0) + 1
+    mix.counters[key] = mix.counters.get(key, 0) + (1 if world.rng.random() < 0.95 else 2 * JUMP)
     return mix.counters[key] - world.rng.choice((0, 0, 0, 1, 2))
 
 
@@ -237,25 +256,29 @@ def haunts(world: World, mix: Mix) -> None:
         world.settle(ghost.name, claim, _an_outcome(world, mix, ghost, claim))
 
 
+def _why(words: str) -> Message:
+    return Message("test.reason", words=words)
+
+
 def _failed(world: World, worker: Worker, claim: Claim) -> Outcome:
-    return Failed("no")
+    return Failed(_why("no"))
 
 
 def _pause(world: World, worker: Worker, claim: Claim) -> Outcome:
-    return Pause("the grant is dead")
+    return Pause(_why("the grant is dead"))
 
 
 def _skipped(world: World, worker: Worker, claim: Claim) -> Outcome:
-    return Skipped("switched off")
+    return Skipped(_why("switched off"))
 
 
 def _superseded(world: World, worker: Worker, claim: Claim) -> Outcome:
-    return Superseded("newer")
+    return Superseded(_why("newer"))
 
 
 def _done(world: World, worker: Worker, claim: Claim) -> Outcome:
     told = world.rng.random() < 0.2
-    return Done("a file is missing", "send it", again=world.rng.random() < 0.5) if told else Done()
+    return Done(_why("a file is missing"), _why("send it"), again=world.rng.random() < 0.5) if told else Done()
 
 
 def _wait(world: World, worker: Worker, longest: int) -> timedelta:
@@ -266,11 +289,11 @@ def _wait(world: World, worker: Worker, longest: int) -> timedelta:
 
 
 def _retry(world: World, worker: Worker, claim: Claim) -> Outcome:
-    return Retry(_wait(world, worker, 3600), "timeout")
+    return Retry(_wait(world, worker, 3600), _why("timeout"))
 
 
 def _trouble(world: World, worker: Worker, claim: Claim) -> Outcome:
-    return TargetUnavailable(_wait(world, worker, 600), "503")
+    return TargetUnavailable(_wait(world, worker, 600), _why("503"))
 
 
 def _yield(world: World, worker: Worker, claim: Claim) -> Outcome:
@@ -284,10 +307,10 @@ def _later(world: World, worker: Worker, claim: Claim) -> Outcome:
 def _held(world: World, worker: Worker, claim: Claim) -> Outcome:
     """Refused for a customer or project that the event needs, as the handler names it; or for a key without events."""
     if world.rng.random() < 0.3:
-        return Held(_access(claim.company), "no licence", tell=world.rng.random() < 0.5)
+        return Held(_access(claim.company), _why("no licence"), tell=world.rng.random() < 0.5)
     event = world.model.events.get(f"{claim.company}:{claim.id}")
     named = [key for key in event.needs if key.split("/")[1] in ("customer", "project")] if event else []
-    return Held(world.rng.choice(named), "unknown") if named else Done()
+    return Held(world.rng.choice(named), _why("unknown")) if named else Done()
 
 
 def _access(company: str) -> str:

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from messages import Message
 from ordering import Wakeup
-from ordering.engine import STATUSES
+from ordering.records import STATUSES
 from tests.simulation.model import ACTIVE, FORGOTTEN, IDLE, OPEN, SETTLED, Event, Key, Model
 from tests.simulation.server import Kept, Wire, pack
 
@@ -42,7 +43,7 @@ class Looks:
             self._companies.append(company)
             self._company_reads += [
                 pack("HMGET", f"{PREFIX}company:{company}", "paused", "rests", "probing"),
-                pack("SMEMBERS", f"{PREFIX}company:{company}:released"),
+                pack("SMEMBERS", f"{PREFIX}company-released:{company}"),
             ]
         hash_ = f"{PREFIX}event:{company}:{event_id}"
         self._reads.append(pack("HMGET", hash_, "status", "place", "blocker", "fence", "attempts"))
@@ -73,6 +74,7 @@ class Looks:
             else ()
         )
         model.settle_down(put_off)
+        self._compare_told_of_sequences()
         gone = False
         for at, event in enumerate(self._events):
             if model.events.get(event.ref) is not event:
@@ -101,6 +103,23 @@ class Looks:
         if gone:
             self.forget()
 
+    def _compare_told_of_sequences(self) -> None:
+        """Once a day for each company, one of the events that their sequence alone superseded is reported."""
+        model = self._model
+        events, model.by_sequence = model.by_sequence, []
+        for name in {event.company: None for event in events}:
+            company = model.companies[name]
+            refs = [event.ref for event in events if event.company == name]
+            scores = {ref: self._wire.execute_command("ZSCORE", f"{PREFIX}reports", ref) for ref in refs}
+            now = [ref for ref in refs if scores[ref] is not None and int(scores[ref]) == model.now]
+            new = [ref for ref in now if model.reports.get(ref) != model.now]
+            if company.stale_told == model.today:
+                insist(not new, f"{name} was told of sequences today, and is told again of {new}")
+            else:
+                insist(len(new) == 1 or (not new and now), f"{name} should be told of one of {refs}, and is of {new}")
+                company.stale_told = model.today
+                model.reports |= dict.fromkeys(new, model.now)
+
     def _compare_idle(self, event: Event, status: str, blocker: str, put_off: bool) -> None:
         allowed = IDLE if put_off else self._model.allowed(event)
         if status not in allowed:
@@ -124,7 +143,7 @@ class Looks:
             company = model.companies.get(name)
             if company is None:
                 continue
-            if paused != company.paused:
+            if paused != _stored(company.paused):
                 raise Violation(f"{name} is paused: {paused}; it should be: {company.paused}")
             if int(rests or 0) != (company.rests or 0):
                 raise Violation(f"{name} rests until {rests}; it should until {company.rests}")
@@ -209,12 +228,12 @@ def _check_log(found: dict[str, Kept], model: Model) -> None:
     """Every settled event that is remembered is found by its status and by its key; takes these indices out."""
     for name in model.companies:
         for status in FORGOTTEN:
-            index = found.pop(f"{PREFIX}company:{name}:{status}", _NOTHING)
+            index = found.pop(f"{PREFIX}company-{status}:{name}", _NOTHING)
             events = {e.id: str(e.settled) for e in model.of_company(name) if e.status == status}
             insist(index.value == events, f"{name} lists {index.value} as {status}; they are {events}")
             insist(index.expires or not events, f"the list of what is {status} of {name} never ends")
     for name, key in model.keys.items():
-        index = found.pop(f"{PREFIX}key:{name}:settled", _NOTHING)
+        index = found.pop(f"{PREFIX}key-settled:{name}", _NOTHING)
         events = {e.id: str(e.settled) for e in key.events if e.status in FORGOTTEN}
         failed = {e.id: str(e.settled) for e in key.events if e.status == "failed"}  # forgotten here, kept elsewhere
         insist(isinstance(index.value, dict), f"{name} has no list of what is settled")
@@ -258,19 +277,22 @@ def _expected_company(model: Model, name: str) -> dict[str, Any]:
     for event in events:
         counts[event.status] = counts.get(event.status, 0) + 1
     fields = {f"n:{status}": str(counts[status]) for status in STATUSES if counts.get(status)}
-    fields |= {} if company.paused is None else {"paused": company.paused}
+    fields |= {} if company.paused is None else {"paused": company.paused.to_json()}
     fields |= {} if company.rests is None else {"rests": str(company.rests)}
     fields |= {"troubles": str(company.troubles), "troubled": company.troubled} if company.troubles else {}
     fields |= {"probing": "1"} if company.probing else {}
+    told = {"stale_told": company.stale_told, "jump_told": company.jump_told}
+    fields |= {field: str(day) for field, day in told.items() if day is not None}
     left = [e for e in events if e.status == "ready" and not e.released]
-    base = f"company:{name}"
     return {
-        base: fields,
-        f"{base}:ready": {e.id: str(e.place) for e in left if not e.control},
-        f"{base}:control": {e.id: str(e.place) for e in left if e.control},
-        f"{base}:released": {e.id for e in events if e.released},
-        f"{base}:open": {e.id: str(e.accepted) for e in events if e.status in OPEN},
-        f"{base}:failed": {e.id: str(e.settled) for e in events if e.status == "failed"},
+        f"company:{name}": fields,
+        f"company-ready:{name}": {e.id: str(e.place) for e in left if not e.control},
+        f"company-control:{name}": {e.id: str(e.place) for e in left if e.control},
+        f"company-released:{name}": {e.id for e in events if e.released},
+        f"company-keys:{name}": {e.id: e.key for e in events if e.status in OPEN or e.status == "failed"},
+        f"company-held:{name}": {e.id for e in events if e.status == "held"},
+        f"company-open:{name}": {e.id: str(e.accepted) for e in events if e.status in OPEN},
+        f"company-failed:{name}": {e.id: str(e.settled) for e in events if e.status == "failed"},
     }
 
 
@@ -279,18 +301,21 @@ def _expected_key(model: Model, name: str, put_off: bool) -> dict[str, Any]:
     known = {"through": key.through, "sequence": key.sequence, "done_at": key.done_at}
     company = name.partition("/")[0]
     waiting = [e for e in model.of_company(company) if e.blocker == name]
-    base = f"key:{name}"
     held = [e for e in waiting if e.status == "held"]
     refused = [e for e in held if e.refused_by or (put_off and e.refused_for == name)]
     return {
-        base: {field: str(value) for field, value in known.items() if value is not None},
-        f"{base}:active": next((e.id for e in key.events if e.status in ACTIVE), ""),
-        f"{base}:line": {e.id: str(e.place) for e in key.line()},
-        f"{base}:failed": {e.id: str(e.place) for e in key.events if e.broken},
-        f"{base}:waiters": {e.ref: str(e.place) for e in waiting if e.status == "waiting"},
-        f"{base}:held": {e.ref: str(e.place) for e in held if e not in refused},
-        f"{base}:refused": {e.ref: str(e.refused_at) for e in refused},
+        f"key:{name}": {field: str(value) for field, value in known.items() if value is not None},
+        f"key-active:{name}": next((e.id for e in key.events if e.status in ACTIVE), ""),
+        f"key-line:{name}": {e.id: str(e.place) for e in key.line()},
+        f"key-failed:{name}": {e.id: str(e.place) for e in key.events if e.broken},
+        f"key-waiters:{name}": {e.ref: str(e.place) for e in waiting if e.status == "waiting"},
+        f"key-held:{name}": {e.ref: str(e.place) for e in held if e not in refused},
+        f"key-refused:{name}": {e.ref: str(e.refused_at) for e in refused},
     }
+
+
+def _stored(reason: Message | None) -> str | None:
+    return reason.to_json() if reason else None
 
 
 def _expected_event(event: Event) -> dict[str, str]:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from ordering.engine import LUA
+from ordering.queries import LUA
 from tests.simulation.__main__ import main
 from tests.simulation.mutants import MUTANTS, Mutant
 from tests.simulation.runner import RESTARTED, Simulation, simulate_in_parallel
 from tests.simulation.variants import Patch, PatchDoesNotFit, write_variant
+
+pytestmark = pytest.mark.proof
 
 SEEDS = 1_500
 CAUGHT_WITHIN = 1_000

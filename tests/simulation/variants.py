@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ordering.engine import LUA
+from ordering.queries import LUA
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from ordering import Claim, Done, LeaseLost, Ordering, Outcome, Submission, Unreported, Wakeup, engine
+from messages import Message
+from ordering import Claim, Done, LeaseLost, Ordering, Outcome, Submission, Unreported, Wakeup, queries
 from tests.simulation.checks import PREFIX, Looks, check_structure, insist
 from tests.simulation.model import OPEN, Event, Model, Rules, ms
 from tests.simulation.server import Server, Wire
 
+BY_HAND: Final = Message("test.by-hand")
 START: Final = 1_700_000_000_000
 RETENTION: Final = timedelta(days=90)
 REMEMBERED: Final = 30  # actions that a failure prints
@@ -78,12 +80,12 @@ def build_engine(wire: Wire, rules: Rules, scripts: Path | None = None) -> Engin
 
 @contextmanager
 def _scripts_from(directory: Path | None) -> Iterator[None]:
-    own = engine.LUA
-    engine.LUA = directory or own
+    own = queries.LUA
+    queries.LUA = directory or own  # type: ignore[misc]
     try:
         yield
     finally:
-        engine.LUA = own
+        queries.LUA = own  # type: ignore[misc]
 
 
 class World:
@@ -219,9 +221,9 @@ class World:
         return pumped.next_due
 
     def pause(self, company: str) -> None:
-        self.ordering.pause(company, "an operator")
+        self.ordering.pause(company, BY_HAND)
         self._step("%s is paused", company)
-        self.model.pause(company, "an operator")
+        self.model.pause(company, BY_HAND)
         self._told(())
 
     def resume(self, company: str) -> None:
@@ -247,7 +249,7 @@ class World:
 
     def skip(self, company: str, event_id: str) -> None:
         event = self.model.events.get(f"{company}:{event_id}")
-        skipped, wakeups = self.ordering.skip(company, event_id, "not wanted")
+        skipped, wakeups = self.ordering.skip(company, event_id, BY_HAND)
         self._step("skip of %s: %s", event_id, skipped)
         insist(skipped == self.model.skip(event), f"skip of {event_id} gave {skipped}")
         self._told(wakeups)

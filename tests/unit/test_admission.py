@@ -8,6 +8,7 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 from delivery.admission import refused
+from messages.catalogue import say
 from moment.events import InvalidEvent, parse_event
 from ordering import Submission
 from stores import Vault
@@ -43,7 +44,7 @@ def kept(given: Any) -> Submission:
 def test_a_code_in_clear_is_nowhere_in_what_is_kept_of_what_is_no_event(given: Any) -> None:
     submission = kept(given)
     assert CODE not in submission.body
-    assert CODE not in submission.refused
+    assert CODE not in submission.refused.to_json()
     assert CODE[-8:] not in submission.body
 
 
@@ -54,7 +55,7 @@ def test_what_else_is_in_the_text_stays() -> None:
 
 def test_what_is_wrong_with_the_code_itself_is_said_in_full() -> None:
     given = integration_json(authorization_code="")
-    assert kept(given).refused == "Not a valid event: integration.authorizationCode: must not be empty"
+    assert say(kept(given).refused) == "Not a valid event: integration.authorizationCode: must not be empty"
 
 
 def test_what_is_nested_too_deeply_is_kept_as_text() -> None:

@@ -56,6 +56,10 @@ CASES = [
     Case("BackgroundStopped", heartbeats(mail=700), "5m", True, {"part": "mail"}),
     Case("BackgroundStopped", heartbeats(polls=700), "5m", True, {"part": "polls"}),
     Case("BackgroundStopped", heartbeats(worker=700, polls=500), "5m", False),
+    Case("StreamStuck", {"stream_oldest_entry_age_seconds": 90}, "5m", True),
+    Case("StreamStuck", {"stream_oldest_entry_age_seconds": 30}, "5m", False),
+    Case("ThreadDown", {'threads_down{thread="stream reader"}': 1}, "5m", True, {"thread": "stream reader"}),
+    Case("ThreadDown", {'threads_down{thread="stream reader"}': 0}, "5m", False),
     *(Case("NeverRan", UP | heartbeats(part), "10m", True, {"part": part}) for part in PARTS),
     Case("NeverRan", UP | heartbeats(), "10m", False),
     Case("NeverRan", {"up": 0}, "10m", False),  # that is RedisDown

@@ -11,16 +11,27 @@ from redbeat.schedulers import RedBeatConfig
 
 from config import load_settings
 from config.celery import (
-    BACKGROUND_QUEUES,
-    DELIVERY_QUEUES,
-    QUEUES,
     SOFT_SHUTDOWN_SECONDS,
     TASK_SOFT_TIME_LIMIT,
     TASK_TIME_LIMIT,
     VISIBILITY_TIMEOUT,
     celery_options,
 )
-from tasks.flows import POLL, RECEIVE, REPORT, SCHEDULE_NIGHT, SCHEDULE_POLLS, TRANSFERS, UNREADABLE
+from config.queues import BACKGROUND_QUEUES, DELIVERY_QUEUES, QUEUES
+from config.redis import redis_access
+from tasks.flows import (
+    CUSTOMER,
+    EXPENSES,
+    INTEGRATION,
+    INVOICE,
+    PROJECT,
+    RECEIVE,
+    REPORT,
+    SCHEDULE_NIGHT,
+    SCHEDULE_POLLS,
+    UNREADABLE,
+    TaskRecord,
+)
 
 REDBEAT_OPTIONS = {"redbeat_redis_url", "redbeat_key_prefix", "redbeat_lock_timeout", "redbeat_redis_options"}
 COMPOSE_STOP_GRACE_SECONDS = 30
@@ -56,7 +67,8 @@ def test_every_transport_option_is_known_to_the_installed_kombu(options: dict[st
 def test_redbeat_reads_its_options_without_a_deprecation_warning(app: Celery) -> None:
     config = RedBeatConfig(app)
 
-    assert config.redis_url == "redis://:hunter2@127.0.0.1:7/3"
+    assert config.redis_url == "redis://127.0.0.1:7/3"
+    assert config.redbeat_redis_options["credential_provider"].get_credentials() == ("hunter2",)
     assert config.lock_timeout == 30
     assert config.redbeat_redis_options["socket_timeout"] == 15.0
 
@@ -82,16 +94,16 @@ def test_a_soft_shutdown_ends_before_docker_kills() -> None:
     ("task", "queue"),
     [
         (RECEIVE, "events"),
-        *((task, "transfers") for task in TRANSFERS.values()),
+        *((flow.task, "transfers") for flow in (CUSTOMER, PROJECT, INVOICE, INTEGRATION)),
         (UNREADABLE, "transfers"),
         (REPORT, "mail"),
-        (POLL, "polls"),
+        (EXPENSES.task, "polls"),
         (SCHEDULE_POLLS, "events"),
         (SCHEDULE_NIGHT, "events"),
     ],
 )
-def test_a_task_is_routed_by_the_first_word_of_its_name(app: Celery, task: str, queue: str) -> None:
-    route = app.amqp.router.route({}, task)
+def test_a_task_is_routed_to_its_queue(app: Celery, task: TaskRecord, queue: str) -> None:
+    route = app.amqp.router.route({}, task.name)
 
     assert route["queue"].name == queue
 
@@ -109,3 +121,25 @@ def test_every_queue_is_read_by_one_of_the_two_workers() -> None:
 def test_a_pickled_message_is_refused(app: Celery) -> None:
     assert app.conf.accept_content == ["json"]
     assert json.dumps(app.conf.task_routes)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "credentials"),
+    [
+        ("redis://127.0.0.1:7/3", "redis://127.0.0.1:7/3", (None, None)),
+        ("redis://:p%40ss@127.0.0.1:7/3", "redis://127.0.0.1:7/3", (None, "p@ss")),
+        ("rediss://app:p@[::1]:7/3?timeout=5", "rediss://[::1]:7/3?timeout=5", ("app", "p")),
+        ("redis://h:7/3?password=p&username=app", "redis://h:7/3", ("app", "p")),
+    ],
+)
+def test_the_credentials_of_redis_are_kept_beside_its_address(
+    url: str, shown: str, credentials: tuple[str | None, str | None]
+) -> None:
+    access = redis_access(load_settings(fortnox_api_url="http://127.0.0.1:1", redis_url=url))
+    assert (access.url, access[1:]) == (shown, credentials)
+
+
+def test_no_option_holds_the_password(options: dict[str, object], app: Celery) -> None:
+    assert "hunter2" not in repr(options)
+    assert "hunter2" not in app.conf.humanize(with_defaults=True, censored=False)
+    assert "hunter2" not in repr(app.conf.table(with_defaults=True, censored=False))

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
-from fortnox import SCOPES
 from fortnox import errors as e
 from fortnox.errors import Details
 from fortnox.models import AccountInformation, FinancialYear
+from messages.catalogue import say
 from moment.events import Integration
 from stores import Problem, UsedAccount
-from tasks.checks import Found, problems, stopped
+from tasks.checks import LedgerSetup, problems, stopped
+from tasks.flows import SCOPES
 
 
 def chosen(**given: Any) -> Integration:
@@ -32,11 +33,11 @@ GOOD: dict[str, Any] = {
 EXPENSES = {"enabled": True, "accountNumbers": ["4010", "5400-5499"]}
 
 
-def found(**given: Any) -> Found:
-    return Found(**(GOOD | given))
+def found(**given: Any) -> LedgerSetup:
+    return LedgerSetup(**(GOOD | given))
 
 
-def told(integration: Integration, what: Found) -> list[Problem]:
+def told(integration: Integration, what: LedgerSetup) -> list[Problem]:
     return list(problems(integration, what))
 
 
@@ -50,7 +51,7 @@ def test_without_chosen_accounts_every_cost_is_brought_back_so_none_is_missing()
 
 
 def test_what_fortnox_did_not_say_is_no_problem() -> None:
-    assert told(chosen(expenses=EXPENSES), Found()) == []
+    assert told(chosen(expenses=EXPENSES), LedgerSetup()) == []
 
 
 @pytest.mark.parametrize(
@@ -79,15 +80,15 @@ def test_what_fortnox_did_not_say_is_no_problem() -> None:
         (chosen(), found(used=frozenset({UsedAccount(3999, Decimal(25))})), "does not have: 3999", ()),
         (chosen(), found(used=frozenset({UsedAccount(5460, Decimal(25))})), "not active in Fortnox: 5460", ()),
         (chosen(), found(used=frozenset({UsedAccount(3010, Decimal(6))})), "3010 (6 %)", ()),
-        (chosen(errorEmail="nobody"), found(), "'nobody' is no address", ()),
+        (chosen(errorEmail="nobody"), found(), "“nobody” is not an address", ()),
         (chosen(errorEmail=None), found(), "no address", ()),
     ],
 )
 def test_a_problem_names_what_is_wrong_what_to_do_and_what_it_stops(
-    integration: Integration, what: Found, words: str, stops: tuple[str, ...]
+    integration: Integration, what: LedgerSetup, words: str, stops: tuple[str, ...]
 ) -> None:
     (problem,) = told(integration, what)
-    assert words in problem.what
+    assert words in say(problem.what)
     assert problem.remedy
     assert problem.stops == stops
 
@@ -95,7 +96,7 @@ def test_a_problem_names_what_is_wrong_what_to_do_and_what_it_stops(
 def test_an_unusual_rate_is_told() -> None:
     what = found(accounts={3010: account(3010, VATCode="")}, used=frozenset({UsedAccount(3010, Decimal("8.5"))}))
     (problem,) = told(chosen(), what)
-    assert "8.5 %" in problem.what
+    assert "8.5 %" in say(problem.what)
 
 
 def test_what_is_not_chosen_is_not_looked_at() -> None:
@@ -113,5 +114,5 @@ def test_it_is_an_error_only_where_nothing_chosen_can_work() -> None:
 def test_what_stops_most_comes_first_and_many_accounts_are_counted() -> None:
     used = frozenset(UsedAccount(number, Decimal(25)) for number in range(6000, 6015))
     first, second = told(chosen(), found(years=(CASH,), used=used))
-    assert "cash" in first.what
-    assert "6009 and 5 more" in second.what
+    assert "cash" in say(first.what)
+    assert "6009, and 5 more" in say(second.what)

@@ -10,7 +10,8 @@ import sys
 
 import pytest
 
-from config.celery import QUEUES, SOFT_SHUTDOWN_SECONDS
+from config.celery import SOFT_SHUTDOWN_SECONDS
+from config.queues import QUEUES
 from tests.compose import APPLICATION, COMPOSE_FILE, NotSet, Service, compose_file, services
 
 ROOT = COMPOSE_FILE.parent
@@ -44,8 +45,10 @@ def test_redis_loses_nothing_that_was_acknowledged() -> None:
         "--appendfsync": "always",
         "--maxmemory-policy": "noeviction",
         "--save": "",
+        "--maxmemory": "2gb",
+        "--aclfile": "/etc/redis/users.acl",
     }
-    assert SERVICES["redis"].definition["volumes"] == ["redis-data:/data"]
+    assert SERVICES["redis"].definition["volumes"] == ["redis-data:/data", "./redis-users.acl:/etc/redis/users.acl:ro"]
     assert "redis-data" in compose_file()["volumes"]
 
 
@@ -77,11 +80,12 @@ def test_a_worker_gets_a_soft_shutdown_and_the_time_for_it(name: str) -> None:
 def test_flower_does_not_start_without_a_login() -> None:
     flower = SERVICES["flower"]
 
+    given = {"REDIS_URL": "redis://redis:6379/0"}
     with pytest.raises(NotSet, match="FLOWER_BASIC_AUTH"):
-        flower.environment({})
+        flower.environment(given)
     with pytest.raises(NotSet, match="FLOWER_BASIC_AUTH"):
-        flower.environment({"FLOWER_BASIC_AUTH": ""})
-    assert flower.environment({"FLOWER_BASIC_AUTH": "a:b"})["FLOWER_BASIC_AUTH"] == "a:b"
+        flower.environment(given | {"FLOWER_BASIC_AUTH": ""})
+    assert flower.environment(given | {"FLOWER_BASIC_AUTH": "a:b"})["FLOWER_BASIC_AUTH"] == "a:b"
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
@@ -114,12 +118,42 @@ def test_our_containers_can_do_as_little_as_possible(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", APPLICATION)
-def test_the_application_waits_for_redis_and_takes_its_secrets_from_env(name: str) -> None:
-    definition = SERVICES[name].definition
+def test_the_application_waits_for_redis_and_does_not_start_without_its_address(name: str) -> None:
+    service = SERVICES[name]
 
-    assert definition["depends_on"] == {"redis": {"condition": "service_healthy"}}
-    assert definition["env_file"] == ".env"
-    assert definition["environment"]["REDIS_URL"] == "redis://redis:6379/0"
+    assert service.definition["depends_on"] == {"redis": {"condition": "service_healthy"}}
+    with pytest.raises(NotSet, match="REDIS_URL"):
+        service.environment({"FLOWER_BASIC_AUTH": "a:b"})
+
+
+def test_only_what_transfers_gets_the_secrets_of_fortnox_moment_and_smtp() -> None:
+    given = {name: SERVICES[name].definition["env_file"] for name in APPLICATION}
+
+    assert given == {"worker": ".env", "background": ".env", "beat": ".env", "flower": [], "metrics": []}
+
+
+def test_producers_and_pages_share_no_network_with_what_transfers() -> None:
+    members = {
+        network: {name for name, one in SERVICES.items() if network in one.definition["networks"]}
+        for network in compose_file()["networks"]
+    }
+
+    assert members == {
+        "redis": {"redis", "worker", "background", "beat", "flower", "metrics"},
+        "producers": {"redis"},
+        "internet": {"worker", "background", "beat", "sandbox"},
+        "pages": {"flower", "metrics"},
+    }
+    assert all((compose_file()["networks"][name] or {}).get("internal") for name in ("redis", "producers"))
+
+
+def test_redis_lets_nobody_in_without_a_password_but_its_own_health_check() -> None:
+    users = [
+        line.split() for line in (ROOT / "redis-users.acl.example").read_text().splitlines() if line[:5] == "user "
+    ]
+
+    assert ["user", "default", "off"] in users
+    assert [user[1] for user in users if "nopass" in user] == ["health"]
 
 
 def test_only_the_sandbox_needs_a_profile() -> None:
@@ -150,3 +184,5 @@ def test_the_image_holds_no_settings_and_no_history() -> None:
 
     assert "*" in lines  # everything is left out, but what is named
     assert not any(name.startswith((".env", ".git", "tests")) for name in allowed)
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"bench", "tests"}
+    assert packages <= allowed, "the image lacks a package"

@@ -1,8 +1,7 @@
-"""The services's rules, kept by tests: settings and their example, import directions, what is in git, in the wheel and
+"""The project's rules, kept by tests: settings and their example, what is in git, in the wheel and
 in the documentation.
 """
 
-import ast
 import re
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from pydantic_settings import BaseSettings
 
 from config import load_settings
 from config.settings import Settings
-from fortnox import SCOPES
+from tasks.flows import SCOPES
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = (
@@ -28,7 +27,9 @@ PACKAGES = (
     "local",
     "mails",
     "mappers",
+    "messages",
     "moment",
+    "operations",
     "ordering",
     "sandbox",
     "stores",
@@ -66,48 +67,7 @@ def test_the_env_example_works_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None
     assert load_settings(ROOT / ".env.example").is_sandbox
 
 
-# --- What a mapper may use ---
-
-ENTRY_POINTS = ("worker/app.py", "worker/__init__.py", "cli")
-# Where files, sockets, clocks and chance come from; a mapper needs none of them.
-IMPURE = ("datetime.datetime.now", "http", "os", "pathlib", "random", "redis", "requests", "socket", "time", "urllib")
-
-
-def imports_of(module: Path) -> Iterator[str]:
-    """Every module or name imported, dotted: `from moment import events` is `moment.events`."""
-    for node in ast.walk(ast.parse((ROOT / module).read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{module} imports relatively; the direction is easier seen in a full name"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def is_within(name: str, packages: tuple[str, ...]) -> bool:
-    return any(name == package or name.startswith(f"{package}.") for package in packages)
-
-
-def test_mappers_import_nothing_that_does_io() -> None:
-    wrong = [
-        f"{module}: {name}"
-        for module in sorted(MODULES)
-        if module.parts[0] == "mappers"
-        for name in imports_of(module)
-        if is_within(name, IMPURE)
-    ]
-
-    assert wrong == []
-
-
-def test_only_entry_points_import_the_celery_app() -> None:
-    wrong = [
-        str(module)
-        for module in sorted(MODULES)
-        if any(is_within(name, ("worker.app",)) for name in imports_of(module))
-        and not str(module).startswith(ENTRY_POINTS)
-    ]
-
-    assert wrong == []
+# --- The environment ---
 
 
 def test_only_config_reads_the_environment() -> None:

@@ -152,7 +152,8 @@ def test_a_credit_note_waits_for_its_invoice_but_never_for_itself() -> None:
         ({"total_including_vat": "1.23456"},
          "invoice.totalIncludingVat: must have at most 4 decimals (given: 1.23456)"),
         ({"total_including_vat": True},
-         "invoice.totalIncludingVat: must be a decimal number such as 12500.00 (given: true)"),
+         "invoice.totalIncludingVat: must be a decimal number such as 12500.00: digits and a point, no spaces "
+         "(given: true)"),
         ({"total_including_vat": float("nan")}, "invoice.totalIncludingVat: must be a finite number (given: NaN)"),
         ({"invoice_number": True}, "invoice.invoiceNumber: must be a whole number such as 1001 (given: true)"),
         ({"invoice_number": 1001.5}, "invoice.invoiceNumber: must be a whole number such as 1001 (given: 1001.5)"),

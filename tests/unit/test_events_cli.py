@@ -4,10 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cli.events import in_words, to_filter, whole_timeline
+from cli.events import in_words, to_filter
 from cli.export import COLUMNS, harmless, row
+from messages import NOTHING
+from operations.events import log_line, whole_timeline
 from ordering import EventRecord
 from stores import Entry
+from tests.sentences import sentence
 
 AT = datetime(2026, 11, 22, 9, tzinfo=UTC)
 
@@ -19,8 +22,8 @@ def a_record(**overrides: object) -> EventRecord:
         "type": "invoice.finalized",
         "key": "acme/invoice/1001",
         "status": "failed",
-        "reason": "It is full.",
-        "remedy": "",
+        "reason": sentence("It is full."),
+        "remedy": NOTHING,
         "code": "2001",
         "attempts": 1,
         "occurred_at": AT,
@@ -35,14 +38,14 @@ def test_an_end_that_no_attempt_brought_about_is_told_from_the_event() -> None:
     claimed = Entry(AT + timedelta(seconds=1), "claimed", {})
     timeline = whole_timeline(a_record(), [claimed])
     assert [entry.what for entry in timeline] == ["admitted", "claimed", "failed"]
-    assert timeline[-1].details == {"code": "2001", "reason": "It is full."}
+    assert timeline[-1].details == {"code": "2001", "reason": sentence("It is full.").to_json()}
     ended = Entry(AT + timedelta(seconds=2), "failed", {})
     assert whole_timeline(a_record(), [claimed, ended])[-1] is ended
 
 
 @pytest.mark.parametrize("value", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])
-def test_a_cell_that_a_spreadsheet_would_calculate_is_text(value: str) -> None:
-    assert harmless(value) == f"'{value}"
+def test_a_cell_that_a_spreadsheet_would_calculate_is_sentence(value: str) -> None:
+    assert harmless(value) == "'" + value.replace("\t", r"\t")
 
 
 def test_other_cells_stay_as_they_are() -> None:
@@ -51,7 +54,7 @@ def test_other_cells_stay_as_they_are() -> None:
 
 def test_a_line_of_the_log_has_the_number_the_time_and_the_requests_it_took() -> None:
     requests = [Entry(AT, "request", {"status": 503}), Entry(AT, "request", {"status": 201}), Entry(AT, "done", {})]
-    line = row(a_record(), requests)
+    line = row(log_line(a_record(), requests))
     assert (line["number"], line["seconds"], line["requests"]) == ("1001", 3.0, 2)
     assert tuple(line) == COLUMNS
 

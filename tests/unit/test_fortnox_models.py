@@ -161,9 +161,10 @@ def test_the_tenant_is_read_from_the_token_where_it_is_there(token: str, tenant:
 
 
 def test_the_address_to_consent_at_names_scopes_state_and_the_service_account() -> None:
-    oauth = OAuth("https://apps.fortnox.se", "me", SecretStr("s3cret"), redirect_uri="https://us.example/back?x=1")
+    back, scopes = "https://us.example/back?x=1", ["customer", "invoice"]
+    oauth = OAuth("https://apps.fortnox.se", "me", SecretStr("s3cret"), redirect_uri=back, scopes=scopes)
 
-    plain = oauth.authorize_url("st&te", ["customer", "invoice"])
+    plain = oauth.authorize_url("st&te")
     service = oauth.authorize_url("state", service_account=True)
 
     assert plain == (

@@ -8,6 +8,7 @@ import pytest
 from fortnox.models import Invoice
 from fortnox.payloads import InvoicePayload
 from mappers import compare, expected_total, to_invoice
+from messages.catalogue import lines, say
 from tests.unit.factories import a_credit_note, a_line, an_invoice
 
 LINES = [a_line(), a_line(account_number="3050", vat_percentage="6", amount_excluding_vat="199.00")]
@@ -56,19 +57,19 @@ def test_what_came_back_as_it_was_sent_is_equal() -> None:
     ("changed", "told"),
     [
         ({"CustomerNumber": "10002"}, "Customer: 10002 in Fortnox, 10001 in Moment"),
-        ({"Total": Decimal("12711.44")}, "Total: 12 711.44 SEK in Fortnox, 12 710.94 SEK in Moment"),
-        ({"TotalVAT": Decimal("2511.95")}, "VAT: 2 511.95 in Fortnox, 2 511.94 in Moment"),
-        ({"Freight": Decimal(50)}, "Freight: 50.00 in Fortnox, 0.00 in Moment"),
-        ({"AdministrationFee": Decimal(29)}, "Administration fee: 29.00 in Fortnox, 0.00 in Moment"),
+        ({"Total": Decimal("12711.44")}, "Total: 12,711.44 SEK in Fortnox, 12,710.94 SEK in Moment"),
+        ({"TotalVAT": Decimal("2511.95")}, "VAT: 2,511.95 SEK in Fortnox, 2,511.94 SEK in Moment"),
+        ({"Freight": Decimal(50)}, "Freight: 50.00 SEK in Fortnox, 0.00 SEK in Moment"),
+        ({"AdministrationFee": Decimal(29)}, "Administration fee: 29.00 SEK in Fortnox, 0.00 SEK in Moment"),
         ({"Currency": "EUR"}, "Currency: EUR in Fortnox, SEK in Moment"),
         # as far as a whole krona apart is a rounding, and no more
-        ({"Total": Decimal("12712.94"), "RoundOff": Decimal(2)}, "Total: 12 712.94 SEK in Fortnox"),
+        ({"Total": Decimal("12712.94"), "RoundOff": Decimal(2)}, "Total: 12,712.94 SEK in Fortnox"),
     ],
 )
 def test_each_figure_that_differs_is_told_with_both(changed: dict[str, Any], told: str) -> None:
     comparison = compare(answered(billed(), **changed), billed())
     assert not comparison.equal
-    assert told in str(comparison)
+    assert told in say(comparison.message)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_a_foreign_amount_is_worth_in_kronor_what_moment_said(changed: dict[str,
     assert compare(answered(sent), sent).equal
     assert compare(answered(sent, CurrencyRate=Decimal("6.91"), CurrencyUnit=100), sent).equal
     comparison = compare(answered(sent, **changed), sent)
-    assert told in str(comparison).splitlines()
+    assert told in lines(comparison.message)
     assert not comparison.equal
 
 
@@ -98,20 +99,21 @@ def test_rounding_to_whole_kronor_is_no_difference() -> None:
 
 def test_rows_are_told_beside_each_other_and_a_missing_one_as_nothing() -> None:
     rows = [{"AccountNumber": 3011, "VAT": 25, "TotalExcludingVAT": "10000"}]
-    assert str(compare(answered(billed(), rows), billed())).splitlines() == [
-        "Row 1: 10 000.00 on account 3011 with 25 % VAT in Fortnox, 10 000.00 on account 3010 with 25 % VAT in Moment",
-        "Row 2: nothing in Fortnox, 199.00 on account 3050 with 6 % VAT in Moment",
+    assert lines(compare(answered(billed(), rows), billed()).message) == [
+        "Row 1: 10,000.00 SEK on account 3011 with 25 % VAT in Fortnox, "
+        "10,000.00 SEK on account 3010 with 25 % VAT in Moment",
+        "Row 2: nothing in Fortnox, 199.00 SEK on account 3050 with 6 % VAT in Moment",
     ]
 
 
 def test_of_a_long_invoice_only_the_rows_that_differ_are_told() -> None:
-    lines = [a_line(account_number=str(3000 + n), amount_excluding_vat="1.00", vat_percentage="0") for n in range(60)]
-    sent = billed(lines=lines, total_including_vat="60.00")
+    many = [a_line(account_number=str(3000 + n), amount_excluding_vat="1.00", vat_percentage="0") for n in range(60)]
+    sent = billed(lines=many, total_including_vat="60.00")
     rows = [{"AccountNumber": 3000 + n, "VAT": 0, "TotalExcludingVAT": 2 if n in (7, 40) else 1} for n in range(60)]
-    told = str(compare(answered(sent, rows), sent)).splitlines()
+    told = lines(compare(answered(sent, rows), sent).message)
     assert [line.partition(":")[0] for line in told] == ["Row 8", "Row 41"]
     all_rows = [row | {"TotalExcludingVAT": 2} for row in rows]
-    assert str(compare(answered(sent, all_rows), sent)).splitlines()[20:] == ["and 40 more rows"]
+    assert lines(compare(answered(sent, all_rows), sent).message)[20:] == ["and 40 more rows"]
 
 
 @pytest.mark.parametrize(("rate", "equal"), [("11.4200", True), ("11.4205", True), ("1", False), ("11.52", False)])

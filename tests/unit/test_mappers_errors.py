@@ -7,6 +7,7 @@ import pytest
 
 from mappers import errors
 from mappers.errors import AccountSum, TotalsDiffer, Unmappable
+from messages import Message
 
 PLAIN = [
     kind
@@ -17,11 +18,11 @@ PLAIN = [
 
 @pytest.mark.parametrize("kind", PLAIN)
 def test_an_error_survives_pickling(kind: type[Unmappable]) -> None:
-    error = kind("project.endDate", "2026-10-31", "the project ends before it starts", "Mend it.")
+    error = kind("project.endDate", "2026-10-31", Message("project.ends-before-start"), Message("mend"))
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is kind
     assert vars(copy) == vars(error)
-    assert str(copy) == str(error) == "project.endDate '2026-10-31': the project ends before it starts"
+    assert str(copy) == str(error) == "project.endDate: project.ends-before-start"
 
 
 def test_the_difference_of_totals_survives_pickling() -> None:

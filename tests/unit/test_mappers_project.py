@@ -7,6 +7,7 @@ import pytest
 
 from fortnox.payloads import API_BLANK, ProjectPayload
 from mappers import BadDates, BadNumber, Mapped, to_project
+from messages.catalogue import say
 from moment.events import parse_event
 from tests.unit.factories import a_project
 
@@ -89,10 +90,10 @@ def test_a_project_may_end_on_the_day_it_starts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "source"), [("2027-07-01", "its start date, 2027-07-01"), (None, "the day it was created")]
+    ("start", "source"), [("2027-07-01", "its start date, 1 Jul 2027"), (None, "the day it was created")]
 )
 def test_an_end_before_the_start_is_an_error_that_names_both_dates(start: str | None, source: str) -> None:
     with pytest.raises(BadDates) as caught:
         mapped(start_date=start, end_date="2026-10-31")
     assert (caught.value.path, caught.value.value) == ("project.endDate", "2026-10-31")
-    assert source in str(caught.value)
+    assert source in say(caught.value.message)

@@ -7,14 +7,17 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, ResponseError
 
-from delivery.retry_policy import decide
+from delivery.leases import HandedBack, Moved
+from delivery.retry_policy import OutOfTime, decide
 from fortnox import errors as e
 from mappers.errors import TotalsDiffer
+from messages import Message
 from moment.errors import KeyRefused, MomentUnavailable, NotThere
 from moment.events import InvalidEvent, Problem
 from ordering import Claim, Failed, Held, Outcome, Pause, Release, Retry, TargetUnavailable
 from ordering.backoff import ATTEMPTS
-from stores import NeverConnected
+from stores import NeverConnected, Overtaken
+from stores.vault import Unsealable
 
 NEEDS = ("acme/integration", "acme/customer/10001", "acme/project/1")
 
@@ -50,6 +53,8 @@ def details(situation: str = "", **known: str) -> e.Details:
         (RedisConnectionError("gone"), Release),  # not the event's doing: no attempt is charged
         (OutOfMemoryError("OOM command not allowed"), Release),
         (ResponseError("WRONGTYPE"), Retry),
+        (OutOfTime(), Retry),
+        (Unsealable(), Failed),
         (MomentUnavailable("POST", "/companies/{company}/projectExpenses", 503), Retry),  # Fortnox is not at fault
         (KeyRefused("GET", "/companies/{company}/projects", 401), Retry),
         (NotThere("GET", "/companies/{company}/projects", 404), Failed),
@@ -57,6 +62,18 @@ def details(situation: str = "", **known: str) -> e.Details:
 )
 def test_each_kind_of_error_has_one_outcome(error: Exception, outcome: type[Outcome]) -> None:
     assert isinstance(decided(error), outcome)
+
+
+@pytest.mark.parametrize(
+    ("error", "key"),
+    [
+        (HandedBack(), "delivery.worker-stopped"),
+        (Moved(), "delivery.ledger-changed"),
+        (Overtaken("acme"), "delivery.connection-changed"),
+    ],
+)
+def test_what_is_no_failure_gives_the_event_back_at_once_and_says_why(error: Exception, key: str) -> None:
+    assert decided(error) == Release(reason=Message(key))
 
 
 def test_a_rejection_that_names_a_prerequisite_is_held_behind_that_key() -> None:
@@ -111,12 +128,11 @@ def test_a_full_window_rests_the_company_for_as_long_as_the_limiter_says() -> No
 def test_after_the_last_attempt_it_fails_and_says_how_often_it_was_tried() -> None:
     failed = decided(e.Unavailable(details()), attempts=ATTEMPTS - 1)
     assert isinstance(failed, Failed)
-    assert f"tried {ATTEMPTS} times" in failed.reason
+    assert failed.reason.parts[-1] == Message("delivery.gave-up", n=ATTEMPTS)
 
 
 def test_an_unknown_error_is_a_bug_that_fails_loudly(caplog: pytest.LogCaptureFixture) -> None:
     failed = decided(ZeroDivisionError("secret detail"))
     assert isinstance(failed, Failed)
     assert failed.code == "bug"
-    assert "ZeroDivisionError" in failed.reason
-    assert "secret detail" not in failed.reason
+    assert failed.reason == Message("delivery.bug", error="ZeroDivisionError")

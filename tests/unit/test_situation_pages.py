@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from fortnox.codes import CODES, TEXTS, labelled
-from fortnox.situations import AFTERWARDS, SITUATIONS, WHOM
+from fortnox.situations import SITUATIONS, explanation
+from messages.catalogue import Language, say
 
 PAGES = Path(__file__).parents[2] / "docs" / "situations"
 INDEX = (PAGES / "README.md").read_text(encoding="utf-8")
 ENDS = {"fail": "failed", "prerequisite": "held", "access": "held", "reconnect": "paused", "retry": "retried"}
+LANGUAGES: tuple[Language, ...] = ("en", "sv")
 PARTS = ("What happened", "How it looks in Fortnox", "What to do", "What happens by itself", "How to retry")
 
 
@@ -25,7 +27,8 @@ def test_there_is_a_page_for_each_situation_and_no_other() -> None:
 @pytest.mark.parametrize("name", SITUATIONS)
 def test_a_page_carries_the_tables_sentences_in_both_languages(name: str) -> None:
     situation, text = SITUATIONS[name], page(name)
-    sentences = (*situation.en, *situation.sv, *AFTERWARDS[situation.ending])
+    said = (*explanation(name), situation.afterwards)
+    sentences = [say(one, language) for one in said for language in LANGUAGES]
 
     assert [sentence for sentence in sentences if sentence not in text] == []
 
@@ -35,7 +38,7 @@ def test_a_page_says_who_acts_how_it_ends_and_which_codes_lead_to_it(name: str) 
     situation, text = SITUATIONS[name], page(name)
 
     assert f"| Name in mails and lists | `{name}` |" in text
-    assert f"| Who acts | {WHOM[situation.whom]} |" in text
+    assert f"| Who acts | {say(situation.acts)} |" in text
     assert f"**{ENDS[situation.ending]}**" in text
     assert [code for code, leads_to in CODES.items() if leads_to == name and f"`{code}`" not in text] == []
     assert re.findall(r"^## (.+)$", text, re.MULTILINE) == list(PARTS)
@@ -45,7 +48,7 @@ def test_a_page_says_who_acts_how_it_ends_and_which_codes_lead_to_it(name: str) 
 def test_the_index_leads_to_each_page_with_what_it_says_and_how_it_ends(name: str) -> None:
     situation = SITUATIONS[name]
 
-    assert f"]({name}.md) | {situation.en.reason} | {ENDS[situation.ending]} |" in INDEX
+    assert f"]({name}.md) | {say(explanation(name).reason)} | {ENDS[situation.ending]} |" in INDEX
 
 
 def test_no_page_leads_to_one_that_is_not_there() -> None:

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from delivery.polling import at_a_time
 from stores.timetable import SWEDEN, every, nightly
-from tasks.schedule import at_a_time, poll_tick
+from tasks.flows import poll_tick
 
 TEN_MINUTES = timedelta(minutes=10)
 times = st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001 - given UTC

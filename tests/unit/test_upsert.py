@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from delivery.upsert import CREATING, UPDATING, Done, LinkRecord, create_or_update, digest
+from delivery.upsert import CREATING, UPDATING, Written, create_or_update, digest
 from fortnox import errors as e
 from fortnox.errors import Details
 from fortnox.payloads import CustomerPayload
+from stores.links import LinkRecord
 
 
 class MemoryLinks:
@@ -118,7 +119,7 @@ def a_customer(name: str = "Skånska Bygg AB", **fields: Any) -> CustomerPayload
 
 
 def test_a_new_one_costs_one_request(register: FakeRegister, links: MemoryLinks) -> None:
-    assert create_or_update(register, links, a_customer()) is Done.CREATED
+    assert create_or_update(register, links, a_customer()) is Written.CREATED
     assert register.requests == ["POST"]
 
 
@@ -126,7 +127,7 @@ def test_an_unchanged_one_costs_none(register: FakeRegister, links: MemoryLinks)
     create_or_update(register, links, a_customer())
     register.requests.clear()
 
-    assert create_or_update(register, links, a_customer()) is Done.UNCHANGED
+    assert create_or_update(register, links, a_customer()) is Written.UNCHANGED
     assert register.requests == []
 
 
@@ -134,7 +135,7 @@ def test_a_changed_one_costs_one_request(register: FakeRegister, links: MemoryLi
     create_or_update(register, links, a_customer(email="a@b.example"))
     register.requests.clear()
 
-    assert create_or_update(register, links, a_customer(email=None)) is Done.UPDATED
+    assert create_or_update(register, links, a_customer(email=None)) is Written.UPDATED
     assert register.requests == ["PUT"]
     assert register.held["10001"]["Email"] == "API_BLANK"
 
@@ -146,7 +147,7 @@ def test_one_that_fortnox_already_has_is_taken_over(
     register.held["10001"] = {"Name": "Old"}
     register.taken = taken
 
-    assert create_or_update(register, links, a_customer()) is Done.UPDATED
+    assert create_or_update(register, links, a_customer()) is Written.UPDATED
     assert register.requests == ["POST", "GET", "PUT"]
     assert register.held["10001"]["Name"] == "Skånska Bygg AB"
 
@@ -173,7 +174,7 @@ def test_our_own_is_not_shown_to_the_check(register: FakeRegister, links: Memory
     def check(_: dict[str, Any]) -> None:
         pytest.fail("it was ours")
 
-    assert create_or_update(register, links, a_customer("New name"), check=check) is Done.UPDATED
+    assert create_or_update(register, links, a_customer("New name"), check=check) is Written.UPDATED
 
 
 def test_one_deleted_in_fortnox_is_created_again(register: FakeRegister, links: MemoryLinks) -> None:
@@ -181,7 +182,7 @@ def test_one_deleted_in_fortnox_is_created_again(register: FakeRegister, links: 
     register.held.clear()
     register.requests.clear()
 
-    assert create_or_update(register, links, a_customer("New name")) is Done.CREATED
+    assert create_or_update(register, links, a_customer("New name")) is Written.CREATED
     assert register.requests == ["PUT", "POST"]
 
 
@@ -225,7 +226,7 @@ def test_a_create_of_unknown_outcome_is_looked_up_before_the_next_write(
     create_or_update(register, links, a_customer())
 
     assert register.requests == ["GET", "PUT" if landed else "POST"]
-    assert create_or_update(register, links, a_customer()) is Done.UNCHANGED
+    assert create_or_update(register, links, a_customer()) is Written.UNCHANGED
 
 
 @pytest.mark.parametrize("landed", [True, False])
@@ -254,7 +255,7 @@ def test_a_crash_in_the_middle_of_a_write_is_found_afterwards(
         create_or_update(register, links, a_customer("Second"))
 
     assert links.digest == (UPDATING if before else CREATING)
-    assert create_or_update(register, links, a_customer("First")) is Done.UPDATED
+    assert create_or_update(register, links, a_customer("First")) is Written.UPDATED
     assert register.held["10001"]["Name"] == "First"
 
 
@@ -292,7 +293,7 @@ def test_an_attempt_that_was_throttled_is_followed_by_one_that_goes_on_from_ther
         with pytest.raises(e.WindowFull):
             create_or_update(register, links, a_customer(), check=shown.append, memory=memory)
 
-    assert create_or_update(register, links, a_customer(), check=shown.append, memory=memory) is Done.UPDATED
+    assert create_or_update(register, links, a_customer(), check=shown.append, memory=memory) is Written.UPDATED
     assert register.requests == ["POST", "POST", "GET", "GET", "PUT", "PUT"]
     assert len(shown) == 1
 
@@ -319,7 +320,7 @@ def test_a_look_that_found_nothing_is_not_repeated_when_the_create_is_throttled(
     with pytest.raises(e.WindowFull):
         create_or_update(register, links, a_customer(), memory=memory)
 
-    assert create_or_update(register, links, a_customer(), memory=memory) is Done.CREATED
+    assert create_or_update(register, links, a_customer(), memory=memory) is Written.CREATED
     assert register.requests == ["GET", "POST", "POST"]
 
 
@@ -347,7 +348,7 @@ def test_a_number_that_was_taken_while_it_was_looked_for_is_taken_over(
     register.fail("GET", e.NotFound(Details()))
     register.held["10001"] = {"Name": "Skånska Bygg AB"}
 
-    assert create_or_update(register, links, a_customer(email="a@b.example")) is Done.UPDATED
+    assert create_or_update(register, links, a_customer(email="a@b.example")) is Written.UPDATED
     assert register.requests == ["GET", "POST", "GET", "PUT"]
 
 

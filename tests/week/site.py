@@ -2,7 +2,6 @@
 
 import json
 import random
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,13 +12,14 @@ from typing import Any, Final
 
 import requests
 
+from delivery.polling import POLL_ID, poll_asked
 from local import wait_until
 from local.processes import ManagedProcess
 from local.sandbox import MOMENT_KEY
 from local.stack import Stack
 from local.waiting import DeadlineExceeded
+from messages import Message
 from tasks.flows import SCHEDULE_NIGHT
-from tasks.schedule import POLL_ID, poll_asked
 from tests.unit.factories import integration_json
 from tests.week.rule import Choices
 from worker.bootstrap import App, create_app
@@ -37,7 +37,7 @@ AS_IF_FOR_A_DAY: Final = "return redis.call('EXISTS', KEYS[1]) == 1 and redis.ca
 DOWN: Final = {"503": 0.5, "drop_before": 0.5}
 MOMENT_DOWN: Final = {"503": 0.4, "drop_before": 0.3, "drop_after": 0.3}
 LOST_ANSWERS: Final = {"drop_after": 0.3, "fail_after": 0.2}
-REFUSED: Final = re.compile(r"Row \d+ \(")
+INVOICED: Final = "expense.already-invoiced"  # the key of the message that tells of such a difference
 REFUSAL: Final = {"kind": "fail_next", "status": 400, "body": "attachment", "message": "No", "count": 2}
 
 
@@ -81,14 +81,14 @@ class Site:
 
     def _listed(self, company: str, since: datetime) -> bool:
         self.hurry(company)
-        poll_asked(self.app.services, company)
-        last = self.app.services.expenses(company).summary()["lastPoll"]
+        poll_asked(self.app.services.ordering, company)
+        last = self.app.services.stores.expenses(company).summary()["lastPoll"]
         return last is not None and datetime.fromisoformat(last) > since
 
     # Companies
 
     def connect(self, company: str, choices: Choices) -> None:
-        self.app.services.company_settings.change(
+        self.app.services.stores.company_settings.change(
             company,
             {
                 "expenseRequires": choices.requires,
@@ -110,7 +110,7 @@ class Site:
         }
         mail = f"ekonomi@{company}.example"
         event = integration_json(company=company, event_id=event_id, expenses=expenses, error_email=mail, **more)
-        publish(event, app=self.app)
+        publish(event, services=self.app.services)
 
         def done() -> bool:
             record = self.app.services.ordering.event(company, event_id)
@@ -121,9 +121,9 @@ class Site:
     def reconcile(self, *companies: str) -> None:
         """Tonight's reconciliation, now: its time has come, and what beat sends each minute goes to a real worker."""
         for company in companies:
-            self.app.services.nights.remove(company)
-            self.app.services.nights.add(company, datetime(2026, 1, 1, tzinfo=UTC))
-        self.app.send_task(SCHEDULE_NIGHT)
+            self.app.services.polling.nights.remove(company)
+            self.app.services.polling.nights.add(company, datetime(2026, 1, 1, tzinfo=UTC))
+        self.app.send_task(SCHEDULE_NIGHT.name)
         wait_until(
             lambda: all(map(self._is_reconciled, companies)),
             what=f"the reconciliation of {', '.join(companies)}", timeout=PATIENCE, interval=0.05,
@@ -131,16 +131,16 @@ class Site:
 
     def _is_reconciled(self, company: str) -> bool:
         self.hurry(company)
-        following, store = self.app.services.nights.next(company), self.app.services.expenses(company)
+        following, store = self.app.services.polling.nights.next(company), self.app.services.stores.expenses(company)
         asked = following is not None and following > datetime.now(UTC)
         return asked and store.listing("import") is None and not store.due()
 
     def import_by_hand(self, company: str, days: int) -> None:
         """`moment-fortnox expenses import`; exit status 1 is one that needs a person."""
         services = self.app.services
-        services.expenses(company).ask_import(days)
-        poll_asked(services, company)
-        store = services.expenses(company)
+        services.stores.expenses(company).ask_import(days)
+        poll_asked(services.ordering, company)
+        store = services.stores.expenses(company)
         wait_until(
             lambda: store.listing("import") is None and not store.due(),
             what=f"the import of {company}",
@@ -160,12 +160,12 @@ class Site:
             ordering.retry(company, POLL_ID)
         if counts["failed"]:
             for event in ordering.failed(company):
-                if event.id != POLL_ID and ("already invoiced" not in event.reason or REFUSED.search(event.reason)):
+                if event.id != POLL_ID and any(part.key != INVOICED for part in event.reason.parts):
                     ordering.retry(company, event.id)
 
-    def told(self, company: str) -> dict[str, str]:
+    def told(self, company: str) -> dict[str, tuple[Message, ...]]:
         """What failed events say, by supplier invoice: what `events list` shows, and the mails."""
-        return {event.id.split("-")[1]: event.reason for event in self.app.services.ordering.failed(company)}
+        return {event.id.split("-")[1]: event.reason.parts for event in self.app.services.ordering.failed(company)}
 
     # Both ledgers, with amounts as they are
 
@@ -215,11 +215,11 @@ class Site:
     def _give_up(self, given_up: set[str]) -> bool:
         """As if each company's poll had been tried for a day. True when each was given up once."""
         services = self.app.services
-        companies = services.polls.companies()
+        companies = services.polling.polls.companies()
         for company in companies - given_up:
             record = services.ordering.event(company, POLL_ID)
             if record is None:
-                poll_asked(services, company)
+                poll_asked(services.ordering, company)
             elif record.status == "failed":
                 given_up.add(company)
             else:

@@ -12,6 +12,8 @@ from tests.week.judge import Deleted, Known, differing, wrong
 from tests.week.rule import Choices, expenses_of, view_of
 from tests.week.run import SHORT, run
 
+pytestmark = pytest.mark.proof
+
 
 def test_expenses_are_the_rule_applied_to_the_ledger_in_the_night_that_has_an_hour_twice(tmp_path: Path) -> None:
     report = run(SEED, tmp_path, SHORT)

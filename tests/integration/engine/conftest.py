@@ -8,9 +8,15 @@ import pytest
 from redis import Redis
 
 from local import EmbeddedRedis
+from messages import NOTHING, Message
 from ordering import Claim, Done, Ordering, Outcome, Submission, Wakeup
 
 LEASE = timedelta(seconds=30)
+
+
+def why(words: str) -> Message:
+    """A reason, in the words of a test."""
+    return Message("test.reason", words=words)
 
 
 class Line:
@@ -63,9 +69,9 @@ class Line:
         record = self.ordering.event(company, event_id)
         return record.status if record else "unknown"
 
-    def reason(self, event_id: str) -> str:
+    def reason(self, event_id: str) -> Message:
         record = self.ordering.event("acme", event_id)
-        return record.reason if record else "unknown"
+        return record.reason if record else NOTHING
 
     def released(self) -> list[str]:
         """The ids woken since this was last asked."""

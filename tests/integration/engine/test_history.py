@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis import Redis
 
+from messages import NOTHING
 from ordering import Done, Failed, Retry
 from ordering.history import Filter, find
-from tests.integration.engine.conftest import Line
+from tests.integration.engine.conftest import Line, why
 
 DAY = timedelta(days=1)
 
@@ -22,7 +23,7 @@ def test_events_are_found_newest_first_over_all_companies_and_statuses(line: Lin
         line.passes(seconds=1)
     line.run("e0")
     line.passes(seconds=1)
-    line.run("e1", Failed("no"), company="beta")
+    line.run("e1", Failed(why("no")), company="beta")
     assert found(line) == ["e1", "e0", "e2"]
     assert found(line, company="acme") == ["e0", "e2"]
     assert found(line, status="failed") == ["e1"]
@@ -33,7 +34,7 @@ def test_events_are_found_newest_first_over_all_companies_and_statuses(line: Lin
 def test_one_number_is_found_with_all_that_happened_to_it(line: Line) -> None:
     for event_id, key in (("a", "customer/1"), ("b", "customer/2"), ("c", "customer/1")):
         line.publish(event_id, key)
-        line.run(event_id, Done() if event_id != "c" else Failed("no"))
+        line.run(event_id, Done() if event_id != "c" else Failed(why("no")))
         line.passes(seconds=1)
     line.publish("d", "customer/1")
     assert found(line, keys=("acme/customer/1",)) == ["d", "c", "a"]
@@ -56,7 +57,7 @@ def test_every_event_is_on_one_page_over_companies_that_share_a_millisecond(line
     made = []
     for number in range(60):
         company, event_id = ("b", "A", "å", "a")[number % 4], f"e{number % 7}-{number}"
-        line.publish(event_id, f"customer/{number}", company=company, refused="" if number % 3 else "no")
+        line.publish(event_id, f"customer/{number}", company=company, refused=NOTHING if number % 3 else why("no"))
         made.append((company, event_id))
         if number % 19 == 0:
             line.passes(milliseconds=1)
@@ -70,12 +71,12 @@ def test_every_event_is_on_one_page_over_companies_that_share_a_millisecond(line
 def test_a_look_for_what_is_rare_looks_at_so_many_at_a_time_and_at_each_once(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ordering.engine.LOOKS", 10)
+    monkeypatch.setattr("ordering.queries.LOOKS", 10)
     for number in range(45):
         company = ("acme", "beta", "gamma")[number // 20]
         line.publish(f"e{number}", f"customer/{number}", company=company)
         if number % 20 == 0:
-            line.run(f"e{number}", Retry(timedelta(hours=1), "no", "code"), company=company)
+            line.run(f"e{number}", Retry(timedelta(hours=1), why("no"), "code"), company=company)
             line.passes(milliseconds=1)
     looks: list[int] = []
     for wanted in (Filter(status="retrying"), Filter(code="code")):
@@ -89,9 +90,9 @@ def test_a_look_for_what_is_rare_looks_at_so_many_at_a_time_and_at_each_once(
 def test_what_failed_is_read_in_order_though_it_is_retried_meanwhile(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ordering.engine.PAGE", 7)
+    monkeypatch.setattr("ordering.queries.PAGE", 7)
     for number in range(50):
-        line.publish(f"e{number:02}", f"customer/{number}", refused="no")
+        line.publish(f"e{number:02}", f"customer/{number}", refused=why("no"))
         if number == 30:
             line.passes(milliseconds=1)
     line.passes(seconds=1)
@@ -101,7 +102,7 @@ def test_what_failed_is_read_in_order_though_it_is_retried_meanwhile(
         if int(record.id[1:]) % 3:
             line.ordering.retry("acme", record.id)
             line.passes(milliseconds=1)
-            line.run(record.id, Failed("again"))  # which is not met again
+            line.run(record.id, Failed(why("again")))  # which is not met again
     assert told == [f"e{number:02}" for number in range(50)]
 
 
@@ -118,12 +119,12 @@ def test_a_time_bounds_what_is_found(line: Line) -> None:
 
 def test_an_event_retried_by_hand_is_no_longer_listed_as_it_was(line: Line, redis: Redis) -> None:
     line.publish("a")
-    line.ordering.skip("acme", "a", "given up")
+    line.ordering.skip("acme", "a", why("given up"))
     assert found(line, status="skipped") == ["a"]
     line.ordering.retry("acme", "a")
     assert found(line, status="skipped") == []
     assert found(line) == ["a"]
-    assert not redis.exists("mf:key:acme/customer/1:settled")
+    assert not redis.exists("mf:key-settled:acme/customer/1")
 
 
 def test_what_is_older_than_the_retention_leaves_the_log_without_a_scan(line: Line, redis: Redis) -> None:
@@ -134,23 +135,23 @@ def test_what_is_older_than_the_retention_leaves_the_log_without_a_scan(line: Li
     for number in range(10, 15):
         line.publish(f"e{number}", "customer/1")
         line.run(f"e{number}")
-    for index in ("company:acme:done", "key:acme/customer/1:settled"):
+    for index in ("company-done:acme", "key-settled:acme/customer/1"):
         assert redis.zrange(f"mf:{index}", 0, -1) == [f"e{number}" for number in range(10, 15)]
         assert 89 * DAY.total_seconds() < redis.ttl(f"mf:{index}") <= 90 * DAY.total_seconds()  # type: ignore[operator]
 
 
 def test_a_failed_event_stays_listed_however_old(line: Line) -> None:
     line.publish("old", "invoice/1")
-    line.run("old", Failed("no"))
+    line.run("old", Failed(why("no")))
     line.passes(days=200)
     line.publish("new", "invoice/2")
-    line.run("new", Failed("no"))
+    line.run("new", Failed(why("no")))
     assert found(line, status="failed") == ["new", "old"]
 
 
 def test_an_event_knows_whether_a_newer_one_of_its_key_came(line: Line) -> None:
     line.publish("a", "invoice/1")
-    line.run("a", Failed("no"))
+    line.run("a", Failed(why("no")))
     first = line.ordering.event("acme", "a")
     assert first is not None
     assert line.ordering.is_newest(first)
@@ -166,7 +167,7 @@ def test_what_settles_is_counted_by_type_and_outcome(line: Line, redis: Redis) -
     line.publish("b", "customer/1", snapshot=True)
     line.run("b")
     line.publish("c", "customer/2")
-    line.run("c", Failed("no"))
+    line.run("c", Failed(why("no")))
     assert redis.hgetall("mf:counters") == {
         "events|thing.changed|superseded": "1",
         "events|thing.changed|done": "1",

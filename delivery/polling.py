@@ -1,0 +1,87 @@
+"""Which company's supplier invoices are polled, and when.
+
+A poll is an event of the engine with an id that recurs: while a company has an open poll, no second one is queued,
+however long there was no worker or no beat.
+"""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from math import ceil
+from typing import Final
+
+import structlog
+
+from delivery.services import Polling, Stores
+from ordering import Ordering, Submission
+from stores import Connection, Timetable
+from tasks.flows import EXPENSES
+
+log = structlog.get_logger(__name__)
+
+POLL_TYPE: Final = f"{EXPENSES.kind}.poll"
+POLL_ID: Final = "expenses-poll"
+DOWN: Final = "down"  # the code of a poll that failed because Fortnox or Moment was down for a day
+LEAST_AT_A_TIME = 10
+
+
+def at_a_time(companies: int, interval: timedelta, tick: timedelta) -> int:
+    """How many companies one tick asks for at most: twice the usual pace, so that a downtime ends in no storm."""
+    return max(LEAST_AT_A_TIME, ceil(2 * companies * (tick / interval)))
+
+
+def follow(polling: Polling, ordering: Ordering, connection: Connection) -> None:
+    """Add the company to the timetables or remove it, as it chose. A company that is added is polled at once."""
+    now, company = datetime.now(UTC), connection.company
+    if connection.state == "connected" and connection.integration.expenses.enabled:
+        polling.polls.add(company, now)
+        polling.nights.add(company, now)
+        poll_asked(ordering, company, anew=True)
+    else:
+        polling.polls.remove(company)
+        polling.nights.remove(company)
+
+
+def poll_asked(ordering: Ordering, company: str, *, anew: bool = False) -> bool:
+    """Queue a poll of the company. Return False where one is open already, or failed for good.
+
+    A poll that failed because a system was down is tried again; with `anew`, so is any that failed.
+    """
+    known = ordering.publish(
+        Submission(
+            company=company,
+            id=POLL_ID,
+            key=expenses_key(company),
+            type=POLL_TYPE,
+            body=json.dumps({"company": company}),
+            occurred_at=datetime.now(UTC),
+            recurring=True,
+        )
+    ).known
+    record = ordering.event(company, POLL_ID) if known else None
+    if record is not None and record.status == "failed" and (anew or record.code == DOWN):
+        ordering.retry(company, POLL_ID)
+        return True
+    return not known
+
+
+def reconciliation_asked(stores: Stores, ordering: Ordering, company: str, days: int) -> bool:
+    """Queue a poll that looks again at all that changed in the last `days`. A poll that failed for good is retried."""
+    stores.expenses(company).ask_import(days)
+    return poll_asked(ordering, company, anew=True)
+
+
+def expenses_key(company: str) -> str:
+    """The ordering key of the company's expenses: polls and retries run one at a time."""
+    return f"{company}/{EXPENSES.kind}"
+
+
+def ask_due(timetable: Timetable, most: int, ask: Callable[[str], bool]) -> int:
+    """Call `ask` for up to `most` companies that are due. Return how many were."""
+    now = datetime.now(UTC)
+    companies = timetable.due(now, most)
+    asked = sum(map(ask, companies))
+    timetable.done(companies, now)  # last: after a crash they are still due, and asking twice does no harm
+    if companies:
+        log.info("schedule.asked", due=len(companies), asked=asked)
+    return len(companies)

@@ -1,0 +1,41 @@
+"""Why an operation was not done. Each error is a message; the operation has changed nothing unless it says so."""
+
+import re
+from typing import Final
+
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
+
+from config import Settings
+from config.redis import redis_address
+from messages import Message
+
+_NO_WRITES: Final = re.compile(r"\b(OOM|READONLY|MISCONF)\b")  # Redis's words, also inside the error of a script
+
+
+class OperationError(Exception):
+    """The operation was not done; `message` says why."""
+
+    def __init__(self, message: Message) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class WrongArgument(OperationError):
+    """An argument cannot be right, whatever the state of the system."""
+
+
+class UnknownEvent(OperationError):
+    """The company has no event of this id."""
+
+    def __init__(self, company: str, event_id: str) -> None:
+        super().__init__(Message("operation.unknown-event", company=company, event=event_id))
+
+
+def redis_problem(settings: Settings, error: RedisError) -> Message:
+    """What is wrong with Redis, and what to do."""
+    address, said = redis_address(settings), str(error)
+    if isinstance(error, OutOfMemoryError | ReadOnlyError) or _NO_WRITES.search(said):
+        return Message("redis.refuses-writes", address=address, error=said)
+    if isinstance(error, ResponseError):
+        return Message("redis.refuses-command", address=address, error=said)
+    return Message("redis.silent", address=address, error=said)

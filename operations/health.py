@@ -1,0 +1,100 @@
+"""Whether the system makes progress, and if not, why."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
+
+from redis.exceptions import ResponseError
+
+from config.queues import MAIL_QUEUE, POLLS_QUEUE, TRANSFERS_QUEUE
+from config.redis import DURABLE
+from delivery.services import Services
+from messages import Message
+from operations.errors import redis_problem
+from stores.beat import beat_age
+from stores.heartbeats import MAIL, POLLS, PUMP, WORKER
+from tasks.flows import REPORT_SCHEDULE
+
+STUCK_AFTER: Final = timedelta(seconds=60)  # a worker's pump moves what is due within a second, and shows it each 5 s
+TAKEN_AFTER: Final = timedelta(seconds=90)  # beat sends the workers of transfers a tick each minute
+LONG_TAKEN_AFTER: Final = timedelta(seconds=300)  # a round of mails or a poll may occupy a process for minutes
+BEAT_AFTER: Final = timedelta(seconds=60)  # beat runs something every ten seconds; another takes over within 35
+
+
+class Part(StrEnum):
+    """A part that can be checked alone; the health check of a service checks its own part."""
+
+    REDIS = "redis"
+    DELIVERY = "delivery"
+    BACKGROUND = "background"
+    BEAT = "beat"
+
+
+def problems(services: Services, part: Part | None = None) -> list[Message]:
+    """Everything that is wrong, of one part or of all. Raises `RedisError`."""
+    return [problem for name, check in CHECKS.items() if part in (None, name) for problem in check(services)]
+
+
+def _redis(services: Services) -> Iterator[Message]:
+    try:
+        services.telemetry.heartbeats.check_writable()
+    except ResponseError as error:  # out of memory, a replica, or a full disk
+        yield redis_problem(services.settings, error)
+    try:
+        for name, wanted in DURABLE.items():
+            found = services.redis.config_get(name).get(name)  # type: ignore[union-attr]  # not awaitable: no asyncio
+            if found != wanted:
+                yield Message("health.not-durable", setting=name, found=str(found), wanted=wanted)
+    except ResponseError:
+        return  # a hosted Redis does not show its settings
+
+
+def _delivery(services: Services) -> Iterator[Message]:
+    overdue = services.ordering.overdue()
+    if overdue > STUCK_AFTER:
+        yield Message("health.stuck", seconds=_seconds(overdue))
+    ages = services.telemetry.heartbeats.ages()
+    pumped = ages.get(PUMP)
+    if pumped is None:
+        yield Message("health.no-worker")
+    elif pumped > STUCK_AFTER:
+        yield Message("health.no-pump", seconds=_seconds(pumped))
+    for thread, worker in services.telemetry.threads.all_down():
+        yield Message("health.thread-down", thread=thread, worker=worker)
+    yield from _taken(services, TRANSFERS_QUEUE, ages.get(WORKER), TAKEN_AFTER)
+
+
+def _background(services: Services) -> Iterator[Message]:
+    ages = services.telemetry.heartbeats.ages()
+    for queue, part in ((MAIL_QUEUE, MAIL), (POLLS_QUEUE, POLLS)):
+        yield from _taken(services, queue, ages.get(part), LONG_TAKEN_AFTER)
+
+
+def _taken(services: Services, queue: str, age: timedelta | None, most: timedelta) -> Iterator[Message]:
+    """A problem where messages wait in the queue and no worker has taken any for longer than `most`."""
+    if (age is None or age > most) and services.redis.llen(queue):
+        if age is None:
+            yield Message(f"health.{queue}.never-taken")
+        else:
+            yield Message(f"health.{queue}.not-taken", seconds=_seconds(age))
+
+
+def _beat(services: Services) -> Iterator[Message]:
+    age = beat_age(services.redis, REPORT_SCHEDULE.name)
+    if age is None:
+        yield Message("health.no-beat")
+    elif age > BEAT_AFTER:
+        yield Message("health.beat-stopped", seconds=_seconds(age))
+
+
+def _seconds(time: timedelta) -> str:
+    return f"{time.total_seconds():.0f}"
+
+
+CHECKS: Final[Mapping[Part, Callable[[Services], Iterator[Message]]]] = {
+    Part.REDIS: _redis,
+    Part.DELIVERY: _delivery,
+    Part.BACKGROUND: _background,
+    Part.BEAT: _beat,
+}

@@ -1,0 +1,41 @@
+"""The keys that seal secrets at rest: making one, and sealing everything anew with the first."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cryptography.fernet import Fernet
+
+from delivery.services import Services
+from stores.rotation import Rotation
+
+
+@dataclass(frozen=True)
+class Resealed:
+    """How many secrets of each kind ended in which way, and the Redis keys of those that no key opens."""
+
+    counts: Counter[tuple[str, object]]
+    unopenable: list[str]
+
+
+def new_key() -> str:
+    """A random key for `ENCRYPTION_KEYS`."""
+    return Fernet.generate_key().decode()
+
+
+Count = Callable[[int], object]
+
+
+def rotate(services: Services, start: Count = lambda n: None, advance: Count = lambda n: None) -> Resealed:
+    """Seal all tokens and codes with the first key. `start` gets the number of keys in Redis, `advance` each page's."""
+    rotation = Rotation(services.redis, services.vault)
+    resealed = Resealed(Counter(), [])
+    start(rotation.size())
+    for step in rotation.walk():
+        if step.kind == "keys":
+            advance(int(step.found))
+            continue
+        resealed.counts[step.kind, step.found] += 1
+        if step.found == "unopenable":
+            resealed.unopenable.append(step.name)
+    return resealed

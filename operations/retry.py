@@ -1,0 +1,131 @@
+"""Retrying and skipping events by hand. Who did it is written to the event's timeline."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from delivery.context import recorded_as
+from delivery.services import Services
+from delivery.snapshots import ACCEPTED
+from mails.causes import cause
+from messages import Message
+from messages.catalogue import say
+from operations.errors import OperationError, UnknownEvent
+from ordering import EventRecord
+from ordering.history import Filter
+from stores import TimelineEntry
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which failed events to retry. Empty fields choose all.
+
+    `reason`: a text that the event's reason holds, in English; `cause`: see `mails.causes`.
+    """
+
+    company: str = ""
+    code: str = ""
+    reason: str = ""
+    cause: str = ""
+
+    def fits(self, record: EventRecord) -> bool:
+        """Whether the event is chosen. Pure."""
+        return (
+            Filter(self.company, "failed", code=self.code).fits(record)
+            and (not self.reason or self.reason.casefold() in say(record.reason).casefold())
+            and (not self.cause or cause(record) == self.cause)
+        )
+
+
+@dataclass(frozen=True)
+class Retried:
+    """What a retry did. `became`: the event's new status, "" where it had gone on meanwhile.
+
+    `newest`: whether no newer event of its key was accepted. `with_others`: it waited, with others, for a part of
+    Fortnox that is tried again.
+    """
+
+    record: EventRecord
+    became: str
+    newest: bool = True
+    with_others: bool = False
+
+
+def cause_of(services: Services, company: str, event_id: str) -> str:
+    """The cause for which this event failed. Raises `OperationError` where there is no such failed event."""
+    record = services.ordering.event(company, event_id)
+    if record is None:
+        raise OperationError(Message("operation.like-unknown-event", event=event_id))
+    if record.status != "failed":
+        raise OperationError(Message("operation.like-not-failed", event=event_id, status=record.status))
+    return cause(record) or ""
+
+
+def retry(services: Services, company: str, event_id: str, *, by: str, accept_existing: bool = False) -> Retried:
+    """Run one event again, now. With `accept_existing` its next transfer takes over what Fortnox has under its number.
+
+    Raises `OperationError` where there is no such event or nothing to retry.
+    """
+    mark = recorded_as(ACCEPTED, services.stores.connections.ledger(company)) if accept_existing else ""
+    record = services.ordering.event(company, event_id)
+    if record is None:
+        raise UnknownEvent(company, event_id)
+    if services.fortnox.access_blocks.opened_for(record):
+        _write(services, record, "retried by hand", {"by": by}, datetime.now(UTC))
+        return Retried(record, "ready", with_others=True)
+    done = _retry(services, record, by, mark)
+    if not done.became:
+        status = record.status
+        raise OperationError(Message("operation.nothing-to-retry", company=company, event=event_id, status=status))
+    return done
+
+
+def number_failed(services: Services, company: str | None) -> int:
+    """How many events have failed, of the company or of all."""
+    return sum(state.counts["failed"] for state in services.ordering.states(_names(services, company)).values())
+
+
+def retry_failed(services: Services, selection: Selection, *, by: str) -> Iterator[Retried | None]:
+    """Retry the chosen failed events: by company, those that failed first before others.
+
+    Yields once for each failed event: what the retry did, or None where the event was not chosen.
+    """
+    for company, state in services.ordering.states(_names(services, selection.company)).items():
+        for record in services.ordering.failed(company) if state.counts["failed"] else ():
+            yield _retry(services, record, by) if selection.fits(record) else None
+
+
+def skip(services: Services, company: str, event_id: str, reason: str, *, by: str) -> int:
+    """Give up an event that is not running. Return how many events that waited for it may go on.
+
+    Raises `OperationError` where there is no such event or it cannot be skipped.
+    """
+    asked = datetime.now(UTC)
+    record = services.ordering.event(company, event_id)
+    if record is None:
+        raise UnknownEvent(company, event_id)
+    behind = services.ordering.behind([record.key])[0].released
+    why = Message("event.skipped-by-hand", reason=reason, by=by)
+    if not services.ordering.skip(company, event_id, why)[0]:
+        status = record.status
+        raise OperationError(Message("operation.not-skippable", company=company, event=event_id, status=status))
+    said = Message("event.skip-reason", reason=reason).to_json()
+    _write(services, record, "skipped by hand", {"by": by, "reason": said}, asked)
+    return behind
+
+
+def _names(services: Services, company: str | None) -> list[str]:
+    return [company] if company else services.ordering.companies()
+
+
+def _retry(services: Services, record: EventRecord, by: str, mark: str = "") -> Retried:
+    asked = datetime.now(UTC)
+    became, _ = services.ordering.retry(record.company, record.id, mark=mark)
+    if became in ("", "unknown"):
+        return Retried(record, "")
+    _write(services, record, "retried by hand", {"by": by}, asked)
+    return Retried(record, became, newest=services.ordering.is_newest(record))
+
+
+def _write(services: Services, record: EventRecord, what: str, details: dict[str, str], at: datetime) -> None:
+    services.telemetry.timeline.add(record.company, record.id, TimelineEntry(at, what, details))

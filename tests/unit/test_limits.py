@@ -1,0 +1,92 @@
+"""What is refused before it is parsed, from its bytes or from the object that a producer parsed."""
+
+import json
+import time
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moment.events import InvalidEvent
+from moment.limits import DEPTH, check_limits, check_object
+
+
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = {"a": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    ("raw", "problem"),
+    [
+        (b'"' + b"a" * 200 + b'"', "has 202 bytes; at most 200 are accepted"),
+        ('{"name":"Ökrogen"}'.encode("latin-1"), "not UTF-8"),
+        (b'"\xed\xa0\x80"', "not UTF-8"),  # a surrogate
+        (b"[" * 33, "nested too deeply"),
+        (b'["\\"",' * 33, "nested too deeply"),
+        (b"[1e31]", "exponent"),
+        (b"[1E-31]", "exponent"),
+        (b"[1e999999999999]", "exponent"),
+        (b"[" + b"1" * 31 + b"]", "more than 30 digits"),
+        (b"[-0." + b"1" * 30 + b"]", "more than 30 digits"),
+        (b"[1." + b"1" * 30 + b"e1]", "more than 30 digits"),
+    ],
+)
+def test_what_is_beyond_a_limit_is_refused_with_that_reason(raw: bytes, problem: str) -> None:
+    with pytest.raises(InvalidEvent, match=problem):
+        check_limits(raw, most=200)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"[" * 32 + b"]" * 32,
+        b"[[],[],{}]" * 8,
+        b'["' + b"[" * 60 + b'\\"' + b"[" * 30 + b'"]',
+        b'["1e999999999999 ' + b"1" * 40 + b'"]',
+        b"[1e30, 1E-30, 12500.00, -0.0000000000000000000000000001]",
+        b"no JSON at all",
+        b"",
+    ],
+)
+def test_what_is_within_the_limits_passes_be_it_json_or_not(raw: bytes) -> None:
+    check_limits(raw, most=1000)
+
+
+@pytest.mark.parametrize(
+    "raw", [b'"' + b"\\n" * 9_900_000 + b'"', b"[" + b"1," * 9_900_000 + b"1]", b"[" + b"[]," * 6_600_000 + b"1]"]
+)
+def test_the_largest_text_is_looked_through_in_seconds(raw: bytes) -> None:
+    began = time.process_time()
+    try:
+        check_limits(raw)
+    except InvalidEvent as error:
+        assert "lists and objects" in str(error)  # noqa: PT017 - two of the three are fine
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize(
+    "value",
+    [nested(DEPTH + 1), {"a": 10**30}, {"a": 1e31}, {"a": Decimal("1e-40")}, ["a" * 101], {"a" * 101: 1}, [1] * 101],
+)
+def test_an_object_that_a_producer_parsed_has_the_same_limits(value: Any) -> None:
+    with pytest.raises(InvalidEvent):
+        check_object(value, most=100)
+
+
+def test_an_object_within_the_limits_passes() -> None:
+    check_object({"a": [nested(DEPTH - 2), 10**30 - 1, 1e30, True, None, Decimal("12500.00")]}, most=100)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    )
+)
+def test_both_say_the_same_of_the_same_value(value: Any) -> None:
+    check_limits(json.dumps(value).encode())
+    check_object(value)
