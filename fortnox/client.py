@@ -19,7 +19,7 @@ from fortnox.payloads import AttachmentPayload
 from fortnox.responses import Json
 from fortnox.transport import Transport
 
-M = TypeVar("M", bound=m.Model)
+M = TypeVar("M", bound=m.FortnoxModel)
 T = TypeVar("T")
 Fields = Mapping[str, Any]
 
@@ -39,8 +39,8 @@ class Fortnox:
         access = Access(transport, company, leave)
         self.company = company
         self._transport = transport
-        self.customers = Register(access, "customer", "/3/customers", "Customer", "CustomerNumber", m.Customer)
-        self.projects = Register(access, "project", "/3/projects", "Project", "ProjectNumber", m.Project)
+        self.customers = Register(access, "customer", "/3/customers", "Customer", "CustomerNumber", m.FortnoxCustomer)
+        self.projects = Register(access, "project", "/3/projects", "Project", "ProjectNumber", m.FortnoxProject)
         self.invoices = Invoices(access)
         self.inbox = Inbox(access)
         self.attachments = Attachments(access)
@@ -135,16 +135,16 @@ class Register(Generic[M]):
 class Invoices:
     def __init__(self, access: Access) -> None:
         self._access = access
-        self._decode = one("Invoice", m.Invoice)
+        self._decode = one("Invoice", m.FortnoxInvoice)
 
-    def get(self, document_number: int | str) -> m.Invoice:
+    def get(self, document_number: int | str) -> m.FortnoxInvoice:
         """Raises `NotFound`."""
         return self._access.get(self._decode, "/3/invoices/{number}", document_number)
 
-    def create(self, fields: Fields) -> m.Invoice:
+    def create(self, fields: Fields) -> m.FortnoxInvoice:
         return self._access.call(self._decode, "POST", "/3/invoices", body={"Invoice": dict(fields)})
 
-    def bookkeep(self, document_number: int | str) -> m.Invoice:
+    def bookkeep(self, document_number: int | str) -> m.FortnoxInvoice:
         """Posts the invoice. Not repeatable: after `OutcomeUnknown` look at `booked` first."""
         return self._access.call(
             self._decode, "PUT", "/3/invoices/{number}/bookkeep", document_number, repeatable=False
@@ -182,7 +182,7 @@ class Attachments:
     def __init__(self, access: Access) -> None:
         self._access = access
 
-    def list(self, document_number: int | str) -> tuple[m.Attachment, ...]:
+    def list(self, document_number: int | str) -> tuple[m.AttachedFile, ...]:
         """The files attached to a customer invoice."""
         return self._access.get(
             _attachments,
@@ -190,7 +190,7 @@ class Attachments:
             params={"entityid": str(document_number), "entitytype": CUSTOMER_INVOICE},
         )
 
-    def attach(self, attachments: Sequence[AttachmentPayload]) -> tuple[m.Attachment, ...]:
+    def attach(self, attachments: Sequence[AttachmentPayload]) -> tuple[m.AttachedFile, ...]:
         """Attaches uploaded files, all in one request. Not repeatable: after `OutcomeUnknown` list first."""
         return self._access.call(
             _attachments, "POST", ATTACHMENTS, body=[attachment.model_dump() for attachment in attachments]
@@ -334,8 +334,8 @@ def _all(model: type[M], items: Json) -> tuple[M, ...]:
     return tuple(model.model_validate(item) for item in items)
 
 
-def _attachments(document: Json) -> tuple[m.Attachment, ...]:
-    return _all(m.Attachment, [] if document is None else document)
+def _attachments(document: Json) -> tuple[m.AttachedFile, ...]:
+    return _all(m.AttachedFile, [] if document is None else document)
 
 
 def _supplier_invoice_page(document: Json, number: int, page_size: int) -> SupplierInvoicePage:

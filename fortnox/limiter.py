@@ -25,7 +25,7 @@ UNEVEN = 0.1
 TICK = 0.1  # seconds; limits takes a window's length as a whole number
 
 
-class Room(NamedTuple):
+class Window(NamedTuple):
     """How full a company's window is."""
 
     used: int
@@ -94,22 +94,22 @@ class Limiter:
         # The strategy class would file a lower limit under a key of its own; the storage takes key and limit
         # apart.
         if not self._storage.acquire_entry(self._key(company), allowed, self._window):
-            raise _full(self.room(company, leave))
+            raise _full(self.window(company, leave))
 
     def check(self, company: str) -> None:
         """Raises `WindowFull` where there is no room now: for before work that a request is to follow."""
-        if (room := self.room(company)).free_in:
-            raise _full(room)
+        if (window := self.window(company)).free_in:
+            raise _full(window)
 
-    def room(self, company: str, leave: int = 0) -> Room:
+    def window(self, company: str, leave: int = 0) -> Window:
         """How full the window is now, and when it has room again."""
         allowed = max(1, self._requests - leave)
         oldest, used = self._storage.get_moving_window(self._key(company), allowed, self._window)
         if used < allowed:
-            return Room(used, 0.0)
+            return Window(used, 0.0)
         # When the window is full, `oldest` is the entry whose leaving makes room.
         free_in = (oldest + self._window - self._storage.clock()) * TICK
-        return Room(used, max(free_in, 0.0) + SHORTEST_WAIT)
+        return Window(used, max(free_in, 0.0) + SHORTEST_WAIT)
 
     def used(self, companies: Iterable[str]) -> dict[str, float]:
         """The share (0 to 1) of each company's window that is used now, for the metrics; in one round trip."""
@@ -130,5 +130,5 @@ class Limiter:
         return self._item.key_for(company)
 
 
-def _full(room: Room) -> WindowFull:
-    return WindowFull(Details(situation="", message="Our own limiter."), room.free_in)
+def _full(window: Window) -> WindowFull:
+    return WindowFull(Details(situation="", message="Our own limiter."), window.free_in)

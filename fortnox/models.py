@@ -44,13 +44,13 @@ Flag = Annotated[bool, BeforeValidator(_or_no)]  # also "true" and "false" as te
 Account = Annotated[int | None, BeforeValidator(_or_none)]
 
 
-class Model(BaseModel):
+class FortnoxModel(BaseModel):
     """An object of Fortnox's, as we read it."""
 
     model_config = ConfigDict(alias_generator=to_pascal, validate_by_name=True, frozen=True, extra="ignore")
 
 
-class Customer(Model):
+class FortnoxCustomer(FortnoxModel):
     customer_number: Number
     name: Text = None
     organisation_number: Text = None
@@ -61,7 +61,7 @@ class Customer(Model):
     active: Annotated[bool | None, BeforeValidator(_or_none)] = None
 
 
-class Project(Model):
+class FortnoxProject(FortnoxModel):
     project_number: Number
     description: Text = None
     start_date: Day = None
@@ -69,7 +69,7 @@ class Project(Model):
     status: Text = None
 
 
-class InvoiceRow(Model):
+class InvoiceRow(FortnoxModel):
     account_number: Account = None
     description: Text = None
     delivered_quantity: AmountOrZero = Decimal(0)
@@ -81,7 +81,7 @@ class InvoiceRow(Model):
     project: Text = None
 
 
-class InvoiceListItem(Model):
+class InvoiceListItem(FortnoxModel):
     """An invoice as a list shows it: no rows."""
 
     document_number: Number
@@ -101,7 +101,7 @@ class InvoiceListItem(Model):
     voucher_year: Annotated[int | None, BeforeValidator(_or_none)] = None
 
 
-class Invoice(InvoiceListItem):
+class FortnoxInvoice(InvoiceListItem):
     """An invoice with its rows and its sums. `total` includes VAT and the rounding `round_off`."""
 
     customer_number: Number
@@ -129,7 +129,7 @@ class Invoice(InvoiceListItem):
     invoice_rows: tuple[InvoiceRow, ...] = ()
 
 
-class InboxFile(Model):
+class InboxFile(FortnoxModel):
     """An uploaded file. `archive_file_id` is what an attachment names, not `id`."""
 
     id: Text = None
@@ -138,7 +138,7 @@ class InboxFile(Model):
     size: Annotated[int | None, BeforeValidator(_or_none)] = None
 
 
-class Attachment(Model):
+class AttachedFile(FortnoxModel):
     """A file attached to a document (camelCase there)."""
 
     model_config = ConfigDict(alias_generator=to_camel)
@@ -150,7 +150,7 @@ class Attachment(Model):
     include_on_send: Flag = False
 
 
-class SupplierInvoiceListItem(Model):
+class SupplierInvoiceListItem(FortnoxModel):
     """A supplier invoice as a list shows it: no rows."""
 
     given_number: Number
@@ -173,7 +173,7 @@ class SupplierInvoiceListItem(Model):
     authorizer_name: Text = None
 
 
-class SupplierInvoiceRow(Model):
+class SupplierInvoiceRow(FortnoxModel):
     """A row of the voucher: `code` TOT is the payable, VAT the tax; a cost has neither."""
 
     account: Account = None
@@ -200,7 +200,7 @@ class SupplierInvoice(SupplierInvoiceListItem):
     supplier_invoice_rows: tuple[SupplierInvoiceRow, ...] = ()
 
 
-class CompanyInformation(Model):
+class CompanyInformation(FortnoxModel):
     """The company behind a grant. `database_number` is its tenant id."""
 
     company_name: Text = None
@@ -209,7 +209,7 @@ class CompanyInformation(Model):
     country_code: Text = None
 
 
-class AccountInformation(Model):
+class AccountInformation(FortnoxModel):
     """An account of the chart of accounts. The settings are ALLOWED, MANDATORY or NOTALLOWED."""
 
     number: int
@@ -221,7 +221,7 @@ class AccountInformation(Model):
     year: Annotated[int | None, BeforeValidator(_or_none)] = None
 
 
-class Currency(Model):
+class Currency(FortnoxModel):
     """One row of the currency register: `unit` of it are `buy_rate` or `sell_rate` in the company's own."""
 
     code: Number
@@ -238,7 +238,7 @@ class Currency(Model):
         return rate / (self.unit or 1) if rate else None
 
 
-class FinancialYear(Model):
+class FinancialYear(FortnoxModel):
     """`accounting_method` is ACCRUAL or CASH."""
 
     id: int

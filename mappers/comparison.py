@@ -5,7 +5,7 @@ from decimal import Decimal
 from itertools import zip_longest
 from typing import NamedTuple
 
-from fortnox.models import Invoice, InvoiceRow
+from fortnox.models import FortnoxInvoice, InvoiceRow
 from fortnox.payloads import InvoicePayload, InvoiceRowPayload
 from mappers.totals import ZERO, expected_total, to_ore
 from messages import Message, Money, Param
@@ -52,7 +52,7 @@ class Comparison(NamedTuple):
         return Message.join(*shown)
 
 
-def compare(found: Invoice, sent: InvoicePayload) -> Comparison:
+def compare(found: FortnoxInvoice, sent: InvoicePayload) -> Comparison:
     """Compares `found`, as Fortnox answered it, with what was sent, whose rows come to what was billed.
 
     A company may have Fortnox round to whole kronor: `RoundOff` says by how much, and that is no difference.
@@ -65,7 +65,7 @@ def compare(found: Invoice, sent: InvoicePayload) -> Comparison:
     return Comparison(tuple(filter(lambda one: one.real, _head(found, sent))), tuple(listed))
 
 
-def _head(found: Invoice, sent: InvoicePayload) -> Iterator[Difference]:
+def _head(found: FortnoxInvoice, sent: InvoicePayload) -> Iterator[Difference]:
     expected = expected_total(sent)
     currency = sent.currency
     yield Difference(Message("comparison.customer"), found.customer_number, sent.customer_number)
@@ -87,7 +87,7 @@ def _head(found: Invoice, sent: InvoicePayload) -> Iterator[Difference]:
     )
 
 
-def _rate(found: Invoice, sent: Decimal) -> Iterator[Difference]:
+def _rate(found: FortnoxInvoice, sent: Decimal) -> Iterator[Difference]:
     """What one of the currency costs: Fortnox's rate is for as many as its unit says, which may be the register's."""
     what = Message("comparison.currency-rate")
     if not found.currency_rate or not found.currency_unit:

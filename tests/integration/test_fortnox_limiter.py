@@ -59,7 +59,7 @@ def test_a_worker_whose_clock_is_off_shares_the_same_window(
     fast = Limiter(redis_client, WINDOW)
     for _ in range(20):
         fast.acquire("acme")
-    assert fast.room("acme").used == 20
+    assert fast.window("acme").used == 20
     monkeypatch.setattr(time, "time", lambda: right() - 300)
     slow = Limiter(redis_client, WINDOW)
     assert fill(slow, "acme") == 4
@@ -111,7 +111,7 @@ def test_leaving_room_forgets_nothing_of_what_was_used(redis_client: "redis.Redi
         limiter.acquire("acme", leave=2)
 
     assert 0.9 < caught.value.retry_after <= 1.01 + UNEVEN  # until two of the three have left
-    assert limiter.room("acme").used == 3
+    assert limiter.window("acme").used == 3
     assert fill(limiter, "acme") == 1
 
 
