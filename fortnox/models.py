@@ -1,8 +1,7 @@
-"""What Fortnox answers: frozen models of the fields that are used. Pure. No I/O.
+"""Fortnox's answers: frozen models of the fields that are used. Pure. No I/O.
 
-Tolerant, because Fortnox is not uniform: unknown fields are ignored, amounts come as numbers or text, numbers
-of documents too, an empty text stands for nothing, and one thing has two names (`Cancel` in a list,
-`Cancelled` alone).
+They are tolerant, because Fortnox is not uniform: unknown fields are ignored, amounts and document numbers come as
+numbers or text, an empty text means none, and one field has two names (`Cancel` in a list, `Cancelled` elsewhere).
 """
 
 from datetime import date
@@ -30,7 +29,7 @@ def _as_text(value: Any) -> Any:
 
 
 def _reference(value: Any) -> Any:
-    """Fortnox writes "no document" as null, "" or 0."""
+    """None for null, "" and 0: Fortnox uses all three for "no document"."""
     return None if (text := _as_text(value)) in {None, "0"} else text
 
 
@@ -45,7 +44,7 @@ Account = Annotated[int | None, BeforeValidator(_or_none)]
 
 
 class FortnoxModel(BaseModel):
-    """An object of Fortnox's, as we read it."""
+    """Base of the objects that are read from Fortnox."""
 
     model_config = ConfigDict(alias_generator=to_pascal, validate_by_name=True, frozen=True, extra="ignore")
 
@@ -82,7 +81,7 @@ class InvoiceRow(FortnoxModel):
 
 
 class InvoiceListItem(FortnoxModel):
-    """An invoice as a list shows it: no rows."""
+    """An invoice in a list, without rows."""
 
     document_number: Number
     customer_number: Text = None
@@ -102,7 +101,7 @@ class InvoiceListItem(FortnoxModel):
 
 
 class FortnoxInvoice(InvoiceListItem):
-    """An invoice with its rows and its sums. `total` includes VAT and the rounding `round_off`."""
+    """An invoice with rows and sums. `total` includes VAT and the rounding `round_off`."""
 
     customer_number: Number
     customer_name: Text = None
@@ -130,7 +129,7 @@ class FortnoxInvoice(InvoiceListItem):
 
 
 class InboxFile(FortnoxModel):
-    """An uploaded file. `archive_file_id` is what an attachment names, not `id`."""
+    """An uploaded file. An attachment refers to it by `archive_file_id`, not by `id`."""
 
     id: Text = None
     archive_file_id: Number
@@ -139,7 +138,7 @@ class InboxFile(FortnoxModel):
 
 
 class AttachedFile(FortnoxModel):
-    """A file attached to a document (camelCase there)."""
+    """A file attached to a document. Its fields are camelCase."""
 
     model_config = ConfigDict(alias_generator=to_camel)
 
@@ -151,7 +150,7 @@ class AttachedFile(FortnoxModel):
 
 
 class SupplierInvoiceListItem(FortnoxModel):
-    """A supplier invoice as a list shows it: no rows."""
+    """A supplier invoice in a list, without rows."""
 
     given_number: Number
     invoice_number: Text = None
@@ -174,7 +173,7 @@ class SupplierInvoiceListItem(FortnoxModel):
 
 
 class SupplierInvoiceRow(FortnoxModel):
-    """A row of the voucher: `code` TOT is the payable, VAT the tax; a cost has neither."""
+    """A row of the voucher. `code` is TOT for the payable, VAT for the tax, and neither for a cost."""
 
     account: Account = None
     account_description: Text = None
@@ -201,7 +200,7 @@ class SupplierInvoice(SupplierInvoiceListItem):
 
 
 class CompanyInformation(FortnoxModel):
-    """The company behind a grant. `database_number` is its tenant id."""
+    """The company that gave a grant. `database_number` is its tenant id."""
 
     company_name: Text = None
     organization_number: Text = None
@@ -210,7 +209,7 @@ class CompanyInformation(FortnoxModel):
 
 
 class AccountInformation(FortnoxModel):
-    """An account of the chart of accounts. The settings are ALLOWED, MANDATORY or NOTALLOWED."""
+    """An account in the chart of accounts. Each setting is ALLOWED, MANDATORY or NOTALLOWED."""
 
     number: int
     description: Text = None
@@ -222,7 +221,7 @@ class AccountInformation(FortnoxModel):
 
 
 class Currency(FortnoxModel):
-    """One row of the currency register: `unit` of it are `buy_rate` or `sell_rate` in the company's own."""
+    """A currency in the register. `buy_rate` and `sell_rate` are the price of `unit` of it in the company's own."""
 
     code: Number
     description: Text = None
@@ -233,7 +232,7 @@ class Currency(FortnoxModel):
 
     @property
     def rate(self) -> Decimal | None:
-        """The rate of a sale, for one of the currency. None where the register has none: it is not 1 then."""
+        """The rate of a sale for one unit. None if the register has no rate: never assume 1."""
         rate = self.sell_rate or self.buy_rate
         return rate / (self.unit or 1) if rate else None
 
