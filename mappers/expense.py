@@ -1,6 +1,6 @@
-"""A Fortnox supplier invoice as expenses in Moment: which rows count, and why the others do not. Pure. No I/O.
+"""Maps a Fortnox supplier invoice to expenses in Moment: which rows count, and why the others do not. Pure. No I/O.
 
-docs/expenses.md is the table in words; the two are to be read side by side.
+docs/expenses.md describes the same rules for accountants.
 """
 
 from collections.abc import Collection, Mapping
@@ -24,9 +24,9 @@ PAYABLE_CODE, VAT_CODE = "TOT", "VAT"  # SupplierInvoiceRow.Code in Fortnox's Op
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a company chose. `accounts` are numbers or ranges, `4010` or `5000-5999`; none of them: every cost.
+    """What a company has chosen. `accounts` are numbers or ranges, `4010` or `5000-5999`; empty: every cost.
 
-    `ledger` is not its choice: the tenant id of its Fortnox, where that is not the first that it was connected to.
+    `ledger` is no choice: the tenant id of its Fortnox, unless that is the first ledger it was connected to.
     """
 
     accounts: tuple[str, ...]
@@ -47,41 +47,41 @@ class Rules:
 
 
 class ProjectState(NamedTuple):
-    """What is known of a project: both must be so."""
+    """What is known of a project. It may have expenses if both are true."""
 
     in_moment: bool
     starts: bool  # has a start date in Fortnox
 
 
-class Reason(NamedTuple):
-    """Why something does not count: in a word for the log, and for a person."""
+class SkipReason(NamedTuple):
+    """Why a row does not count: a code for the log, and the message for a person."""
 
     code: str
     message: Message
 
 
-class Row(NamedTuple):
-    """A row and what becomes of it: an expense, or the reason why not."""
+class ExpenseRow(NamedTuple):
+    """A row of a supplier invoice with its expense, or with the reason why it has none."""
 
     number: int  # counted from 1, over all rows
     account: int | None
     project: str | None
     amount: Decimal
     expense: Expense | None
-    reason: Reason | None
+    reason: SkipReason | None
 
     @property
-    def lacks_project(self) -> bool:
-        """Whether nothing is missing but what its project lacks."""
+    def waits_for_project(self) -> bool:
+        """Whether the row would count if its project existed in Moment and had a start date."""
         return self.reason is not None and self.reason.code in (PROJECT_UNKNOWN, PROJECT_WITHOUT_START)
 
 
 def to_expenses(
     invoice: SupplierInvoice, rules: Rules, *, pending: bool, projects: Mapping[str, ProjectState]
-) -> tuple[Row, ...]:
-    """Each row of the invoice with its expense, or with the reason why it has none.
+) -> tuple[ExpenseRow, ...]:
+    """Return each row of the invoice with its expense, or with the reason why it has none.
 
-    `pending`: it waits for somebody's approval. `projects` holds those that `projects_needed` names.
+    `pending`: the invoice awaits approval. `projects` holds those that `projects_needed` names.
     """
     return tuple(
         _row(number, row, invoice, rules, pending, projects)
@@ -90,33 +90,33 @@ def to_expenses(
 
 
 def projects_needed(invoice: SupplierInvoice, rules: Rules, *, pending: bool) -> tuple[str, ...]:
-    """The projects on which it depends whether rows count."""
+    """Return the projects whose state decides whether rows count."""
     rows = invoice.supplier_invoice_rows
     counting = (row for row in rows if not _not_counting(row, invoice, rules, pending))
     return tuple(dict.fromkeys(number for row in counting if (number := row.project or invoice.project)))
 
 
-def refused(invoice: SupplierInvoiceListItem, rules: Rules) -> Reason | None:
-    """Why no row of it counts, by what already a list shows; None where rows may count."""
+def skip_reason(invoice: SupplierInvoiceListItem, rules: Rules) -> SkipReason | None:
+    """Return why no row of the invoice counts, as far as a list shows it; None if rows may count."""
     if invoice.cancelled:
-        return Reason("cancelled", Message("expense.cancelled"))
+        return SkipReason("cancelled", Message("expense.cancelled"))
     if rules.needs_posting and not invoice.booked:
-        return Reason("not_posted", Message("expense.not-posted"))
+        return SkipReason("not_posted", Message("expense.not-posted"))
     if invoice.invoice_date is None:
-        return Reason("no_date", Message("expense.no-date"))
+        return SkipReason("no_date", Message("expense.no-date"))
     if rules.from_date is not None and invoice.invoice_date < rules.from_date:
-        before = Message("expense.before-from-date", date=invoice.invoice_date, start=rules.from_date)
-        return Reason("before_from_date", before)
+        message = Message("expense.before-from-date", date=invoice.invoice_date, start=rules.from_date)
+        return SkipReason("before_from_date", message)
     return None
 
 
 def external_id(given_number: str, row: int, ledger: str = "") -> str:
-    """The expense's id in Moment. Each ledger numbers its supplier invoices from 1, so a later one's ids name it."""
+    """Return the expense's id in Moment. Every ledger numbers from 1, so ids of a later ledger name it."""
     return ":".join(("fortnox", *filter(None, (ledger,)), given_number, str(row)))
 
 
 def within(account: int, accounts: Collection[str]) -> bool:
-    """Whether the account is one of these numbers or in one of these ranges."""
+    """Return whether the account is one of these numbers or within one of these ranges."""
     bounds = (text.partition("-") for text in accounts)
     return any(int(first) <= account <= int(last or first) for first, _, last in bounds)
 
@@ -128,56 +128,56 @@ def _row(
     rules: Rules,
     pending: bool,
     projects: Mapping[str, ProjectState],
-) -> Row:
+) -> ExpenseRow:
     project = row.project or invoice.project
     reason = _not_counting(row, invoice, rules, pending) or _no_project(project, projects)
     expense = None if reason else _expense(number, row, invoice, rules, str(project))
-    return Row(number, row.account, project, _amount(row, invoice), expense, reason)
+    return ExpenseRow(number, row.account, project, _amount(row, invoice), expense, reason)
 
 
-def _not_counting(row: SupplierInvoiceRow, invoice: SupplierInvoice, rules: Rules, pending: bool) -> Reason | None:
-    if why_not := refused(invoice, rules):
+def _not_counting(row: SupplierInvoiceRow, invoice: SupplierInvoice, rules: Rules, pending: bool) -> SkipReason | None:
+    if why_not := skip_reason(invoice, rules):
         return why_not
     if pending and rules.needs_approval:
-        return Reason("waits_for_approval", Message("expense.awaits-approval"))
+        return SkipReason("waits_for_approval", Message("expense.awaits-approval"))
     return _not_a_chosen_cost(row, _amount(row, invoice), rules)
 
 
-def _not_a_chosen_cost(row: SupplierInvoiceRow, amount: Decimal, rules: Rules) -> Reason | None:
+def _not_a_chosen_cost(row: SupplierInvoiceRow, amount: Decimal, rules: Rules) -> SkipReason | None:
     if row.account is None:
-        return Reason("no_account", Message("expense.no-account"))
+        return SkipReason("no_account", Message("expense.no-account"))
     if _is_payable(row):
-        return Reason("payable", Message("expense.payable"))
+        return SkipReason("payable", Message("expense.payable"))
     if row.code == VAT_CODE or row.account in VAT:
-        return Reason("vat", Message("expense.vat"))
+        return SkipReason("vat", Message("expense.vat"))
     if not within(row.account, rules.accounts or rules.cost_accounts):
-        return Reason("account_not_chosen", _not_chosen(str(row.account), rules))
-    return None if amount else Reason("amount_0", Message("expense.amount-0"))
+        return SkipReason("account_not_chosen", _not_chosen(row.account, rules))
+    return None if amount else SkipReason("amount_0", Message("expense.amount-zero"))
 
 
-def _not_chosen(account: str, rules: Rules) -> Message:
+def _not_chosen(account: int, rules: Rules) -> Message:
     if rules.accounts:
-        return Message("expense.account-not-chosen", account=account, chosen=", ".join(rules.accounts))
-    return Message("expense.no-cost-account", account=account, costs=", ".join(rules.cost_accounts))
+        return Message("expense.account-not-chosen", account=str(account), chosen=", ".join(rules.accounts))
+    return Message("expense.no-cost-account", account=str(account), accounts=", ".join(rules.cost_accounts))
 
 
 def _is_payable(row: SupplierInvoiceRow) -> bool:
     return row.code == PAYABLE_CODE or row.account in SUPPLIER_DEBTS
 
 
-def _no_project(number: str | None, projects: Mapping[str, ProjectState]) -> Reason | None:
+def _no_project(number: str | None, projects: Mapping[str, ProjectState]) -> SkipReason | None:
     if number is None:
-        return Reason("no_project", Message("expense.no-project"))
+        return SkipReason("no_project", Message("expense.no-project"))
     state = projects[number]
     if not state.in_moment:
-        return Reason(PROJECT_UNKNOWN, Message("expense.project-unknown", number=number))
+        return SkipReason(PROJECT_UNKNOWN, Message("expense.project-unknown", project=number))
     return (
-        None if state.starts else Reason(PROJECT_WITHOUT_START, Message("expense.project-without-start", number=number))
+        None if state.starts else SkipReason(PROJECT_WITHOUT_START, Message("expense.project-no-start", project=number))
     )
 
 
 def _expense(number: int, row: SupplierInvoiceRow, invoice: SupplierInvoice, rules: Rules, project: str) -> Expense:
-    assert invoice.invoice_date is not None  # `refused` lets none through without
+    assert invoice.invoice_date is not None  # else `skip_reason` gives one
     return Expense(
         external_id=external_id(invoice.given_number, number, rules.ledger),
         project_number=project,
@@ -193,24 +193,24 @@ def _expense(number: int, row: SupplierInvoiceRow, invoice: SupplierInvoice, rul
 
 
 def _description(row: SupplierInvoiceRow, invoice: SupplierInvoice) -> str:
-    """The row's own text, else the supplier and its invoice number."""
+    """Return the row's text, else the supplier's name and invoice number."""
     text = row.item_description or row.transaction_information
     supplier = " ".join(part for part in (invoice.supplier_name, invoice.invoice_number) if part)
     return " ".join((text or supplier or f"Leverantörsfaktura {invoice.given_number}").split())
 
 
 def _original(row: SupplierInvoiceRow, invoice: SupplierInvoice, rules: Rules) -> str:
-    """The amount in the supplier's currency, where that is another: Moment's endpoint has no field for it."""
+    """Return a foreign amount in brackets, else "". Moment's endpoint has no field for it."""
     currency, amount = invoice.currency, _sign(invoice) * (row.debit_currency - row.credit_currency)
     return f" ({amount:.2f} {currency})" if currency not in (None, rules.currency) and amount else ""
 
 
 def _amount(row: SupplierInvoiceRow, invoice: SupplierInvoice) -> Decimal:
-    """In the ledger's own currency."""
+    """Return the amount in the ledger's own currency."""
     return _sign(invoice) * (row.debit - row.credit)
 
 
 def _sign(invoice: SupplierInvoice) -> int:
-    """-1 for a credit note whose amounts are written as an invoice's, which its payable row gives away."""
+    """Return -1 for a credit note written with an invoice's amounts, which its payable row shows; else 1."""
     payable = sum((r.credit - r.debit for r in invoice.supplier_invoice_rows if _is_payable(r)), Decimal(0))
     return -1 if invoice.credit and payable > 0 else 1

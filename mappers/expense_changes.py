@@ -1,7 +1,7 @@
-"""What has to change in Moment: what it should have against what was last sent. Pure. No I/O.
+"""Plans what to change in Moment: the expenses it should have, against what it was last sent. Pure. No I/O.
 
-An expense's place is the row number in its id. Rows move, as when somebody adds a VAT row before them, and expenses
-follow. One that was invoiced to the customer cannot: it stands for its row from its old place.
+An expense's place is the row number in its id. Rows can move, for example when a VAT row is added before them, and
+their expenses follow. An expense that was invoiced to the customer cannot: it keeps its place and stands for its row.
 """
 
 from collections.abc import Collection, Mapping
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from moment.expenses import Expense
 
-IN_DOUBT = "?"  # a write was begun, and its result was never recorded
+IN_DOUBT = "?"  # a write was started, and its outcome is not known
 WITHDRAWN = "-"
 
 
@@ -28,34 +28,34 @@ ORDER = (Action.WITHDRAW, Action.CORRECT, Action.CREATE)
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What Moment last got for a place: a digest, or `IN_DOUBT`.
+    """What Moment was last sent for a place: the expense's digest, or `IN_DOUBT`.
 
-    `told`: the expense is invoiced, so it stays; a person was notified that it should be this (or `WITHDRAWN`).
-    `moved`: the expense is invoiced, so it stays; this is its row by now.
+    `reported`: the expense was invoiced and stays; a person was told that it should be this digest, or `WITHDRAWN`.
+    `moved`: the expense was invoiced and stays; this is the row it now stands for.
     """
 
     digest: str
-    told: str = ""
+    reported: str = ""
     moved: int | None = None
 
     def __str__(self) -> str:
         moved = "" if self.moved is None else f">{self.moved}"
-        return self.digest + moved + (f"!{self.told}" if self.told else "")
+        return self.digest + moved + (f"!{self.reported}" if self.reported else "")
 
     @classmethod
     def read(cls, text: str) -> "Sent":
-        there, _, told = text.partition("!")
+        there, _, reported = text.partition("!")
         digest, _, moved = there.partition(">")
-        return cls(digest, told, int(moved) if moved else None)
+        return cls(digest, reported, int(moved) if moved else None)
 
     @property
     def invoiced(self) -> bool:
-        """Whether it is known to be."""
-        return bool(self.told) or self.moved is not None
+        """Whether the expense is known to be invoiced."""
+        return bool(self.reported) or self.moved is not None
 
 
 class Change(NamedTuple):
-    """One thing to do. `row` is for a person: where it is in Fortnox. `expense` is None for one to withdraw."""
+    """One change in Moment. `row` is where the expense is in Fortnox, for messages; no `expense` means withdraw."""
 
     place: int
     action: Action
@@ -63,19 +63,32 @@ class Change(NamedTuple):
     row: int
 
 
+class Plan(NamedTuple):
+    """The next step: what to record of invoiced expenses whose row has moved, then the change to make, if any."""
+
+    moved: Mapping[int, Sent]
+    change: Change | None
+
+
+def plan(wanted: Mapping[int, Expense], sent: Mapping[int, Sent], tried: Collection[Change]) -> Plan:
+    """Return the next step towards a Moment that has exactly the wanted rows. Changes in `tried` are not repeated."""
+    moved = moved_invoiced(wanted, sent)
+    return Plan(moved, next_change(wanted, {**sent, **moved}, tried))
+
+
 def place_of(row: int, sent: Mapping[int, Sent]) -> int:
-    """The place of a row's expense: its own, unless an invoiced one has moved. Two rows never have the same."""
+    """Return the place of a row's expense: its own number, unless an invoiced expense moved. No two rows share one."""
     for place, one in sent.items():
         if one.moved == row:
             return place
     place = row
     while place in sent and (moved := sent[place].moved) is not None:
-        place = moved  # which is free: its own row is where this one was
+        place = moved  # free, since the row of that number is where this one was
     return place
 
 
 def changes(wanted: Mapping[int, Expense], sent: Mapping[int, Sent]) -> tuple[Change, ...]:
-    """All changes, place by place, that give Moment exactly the wanted rows."""
+    """Return every change, by place, after which Moment has exactly the wanted rows."""
     rows = {place_of(row, sent): row for row in wanted}
     found = []
     for place in sorted({*rows, *sent}):
@@ -88,84 +101,79 @@ def changes(wanted: Mapping[int, Expense], sent: Mapping[int, Sent]) -> tuple[Ch
     return tuple(found)
 
 
-class Plan(NamedTuple):
-    """`moved`: places to record anew, as their rows have moved. `change`: the next change in Moment, if any."""
+def next_change(wanted: Mapping[int, Expense], sent: Mapping[int, Sent], tried: Collection[Change]) -> Change | None:
+    """Return the next change that was not tried yet; None if none is left.
 
-    moved: Mapping[int, Sent]
-    change: Change | None
-
-
-def plan(wanted: Mapping[int, Expense], sent: Mapping[int, Sent], tried: Collection[Change]) -> Plan:
-    """What to do next so that Moment has exactly the wanted rows. `tried`: changes already made or refused.
-
-    Ask again after each change: its result may alter what is left to do.
-    """
-    moved = found_again(wanted, sent)
-    return Plan(moved, following(wanted, {**sent, **moved}, tried))
-
-
-def following(wanted: Mapping[int, Expense], sent: Mapping[int, Sent], tried: Collection[Change]) -> Change | None:
-    """The next change that was not tried yet. An expense is never in Moment twice because rows have moved.
-
-    Write an expense only after the row that held it is released, and not at all where the release was refused. Rows
-    that swapped places have to begin somewhere: then the order of actions decides.
+    Write an expense only after the place that held it is released, so that no amount is in Moment twice; if that was
+    refused, do not write it at all. Rows that swapped places block each other, so one of them goes first.
     """
     due = changes(wanted, sent)
     left = [change for change in due if change not in tried]
-    having = {change.place: sent[change.place].digest for change in due if change.place in sent}
+    held = {change.place: sent[change.place].digest for change in due if change.place in sent}
 
-    def had_at(change: Change) -> set[int]:
+    def held_at(change: Change) -> set[int]:
         digest = change.expense and change.expense.digest
-        return {place for place, has in having.items() if has == digest and place != change.place}
+        return {place for place, has in held.items() if has == digest and place != change.place}
 
-    stuck = {change.place for change in due if change in tried}
-    while more := {change.place for change in left if had_at(change) & stuck} - stuck:
-        stuck |= more
-    free = (change for change in left if change.place not in stuck)
-    return min(free, key=lambda one: (bool(had_at(one)), ORDER.index(one.action), one.place), default=None)
+    blocked = {change.place for change in due if change in tried}
+    while more := {change.place for change in left if held_at(change) & blocked} - blocked:
+        blocked |= more
+    free = (change for change in left if change.place not in blocked)
+    return min(free, key=lambda one: (bool(held_at(one)), ORDER.index(one.action), one.place), default=None)
 
 
-def found_again(wanted: Mapping[int, Expense], sent: Mapping[int, Sent]) -> dict[int, Sent]:
-    """Invoiced expenses whose row has moved, as they are to be recorded. Nobody is notified of those."""
+def moved_invoiced(wanted: Mapping[int, Expense], sent: Mapping[int, Sent]) -> dict[int, Sent]:
+    """Return the invoiced expenses whose row is now another one, as they are to be recorded. Nobody is told of them."""
     now = dict(sent)
     for place, one in sorted(sent.items()):
-        row = _elsewhere(place, wanted, now) if one.invoiced else None
+        row = _moved_to(place, wanted, now) if one.invoiced else None
         if row is not None:
             now = {at: replace(other, moved=None) if other.moved == row else other for at, other in now.items()}
             now[place] = Sent(one.digest, moved=None if row == place else row)
     return {place: one for place, one in now.items() if one != sent[place]}
 
 
-def _elsewhere(place: int, wanted: Mapping[int, Expense], sent: Mapping[int, Sent]) -> int | None:
-    """The row that says what this place has, where its own row says something else.
+def _moved_to(place: int, wanted: Mapping[int, Expense], sent: Mapping[int, Sent]) -> int | None:
+    """Return the row that equals the expense of this place, if the place's own row no longer does.
 
-    Prefers a row of which Moment has no expense; else one whose expense can still be withdrawn.
+    Prefer a row that Moment has no equal expense for; else take one whose expense can still be withdrawn.
     """
     digest = sent[place].digest
-    saying = {row: sent.get(place_of(row, sent)) for row, expense in wanted.items() if expense.digest == digest}
-    if any(place_of(row, sent) == place for row in saying):
+    equal = {row: sent.get(place_of(row, sent)) for row, expense in wanted.items() if expense.digest == digest}
+    if any(place_of(row, sent) == place for row in equal):
         return None
-    without = [row for row, at in saying.items() if at is None or at.digest != digest]
-    return min(without or [row for row, at in saying.items() if at and not at.invoiced], default=None)
+    missing = [row for row, at in equal.items() if at is None or at.digest != digest]
+    return min(missing or [row for row, at in equal.items() if at and not at.invoiced], default=None)
 
 
-def standing(wanted: Mapping[int, Expense], sent: Mapping[int, Sent]) -> dict[int, Change]:
-    """The places whose invoiced expense still differs in the way that a person was notified of."""
-    untold = {place: replace(one, told="") for place, one in sent.items()}
-    return {change.place: change for change in changes(wanted, untold) if _is_told(change, sent)}
+def unresolved(wanted: Mapping[int, Expense], sent: Mapping[int, Sent]) -> dict[int, Change]:
+    """Return, by place, the invoiced expenses that still differ in the way that a person was told."""
+    unreported = {place: replace(one, reported="") for place, one in sent.items()}
+    return {change.place: change for change in changes(wanted, unreported) if _is_reported(change, sent)}
 
 
-def _is_told(change: Change, sent: Mapping[int, Sent]) -> bool:
-    return change.place in sent and sent[change.place].told == _should_be(change.expense)
+def settled(wanted: Mapping[int, Expense], sent: Mapping[int, Sent]) -> dict[int, Sent]:
+    """Return, as they are to be recorded, the reported expenses that Fortnox and Moment agree on again."""
+    found = {}
+    for row, expense in wanted.items():
+        place = place_of(row, sent)
+        if (one := sent.get(place)) and one.reported and expense.digest == one.digest:
+            found[place] = replace(one, reported="")
+    return found
+
+
+def target(expense: Expense | None) -> str:
+    """Return the digest that a place should have: the expense's, or `WITHDRAWN`."""
+    return WITHDRAWN if expense is None else expense.digest
+
+
+def _is_reported(change: Change, sent: Mapping[int, Sent]) -> bool:
+    return change.place in sent and sent[change.place].reported == target(change.expense)
 
 
 def _action(expense: Expense | None, before: Sent | None) -> Action | None:
     if before is None:
         return None if expense is None else Action.CREATE
-    if _should_be(expense) in (before.digest, before.told):
+    if target(expense) in (before.digest, before.reported):
         return None
     return Action.WITHDRAW if expense is None else Action.CORRECT
-
-
-def _should_be(expense: Expense | None) -> str:
-    return WITHDRAWN if expense is None else expense.digest

@@ -36,17 +36,17 @@ class Expense(Model):
     billable: bool
 
     def fields(self) -> dict[str, Any]:
-        """As it goes over the wire."""
+        """Return the expense as it is sent."""
         return self.model_dump(mode="json", by_alias=True)
 
     @property
     def digest(self) -> str:
-        """Tells versions apart. Rows move, and `billable` is a person's to change in Moment: both are left out."""
+        """Distinguish versions, by all fields but two: rows move, and `billable` is changed by people in Moment."""
         fields = {name: value for name, value in self.fields().items() if name not in ("billable", "externalId")}
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12]
 
     def as_found(self, document: Any) -> bool | None:
-        """Whether an expense read from Moment says the same but for `billable`; None when it cannot be read."""
+        """Return whether an expense read from Moment is equal but for `billable`; None if it cannot be read."""
         try:
             return Expense.model_validate(document).digest == self.digest
         except ValueError:

@@ -21,7 +21,7 @@ class OperationError(Exception):
 
 
 class WrongArgument(OperationError):
-    """An argument is wrong, whatever the state of the system."""
+    """An argument cannot be right, whatever the state of the system."""
 
 
 class UnknownEvent(OperationError):

@@ -13,7 +13,7 @@ Keys of a company's first ledger are `mf:expenses:<company>:…`, of any other `
   project:<n>      a project that may have expenses; expires
   unfit            hash: project that may not have expenses → what it lacks; expires
   lacking          set: projects that supplier invoices wait for; `lacking:<n>` the supplier invoices
-  asking           set: those of `lacking` to ask about now
+  asking           set: those of `waiting_for` to ask about now
 `mf:expenses:<company>:ledgers` is described at `Ledgers`.
 """
 
@@ -50,7 +50,7 @@ class Listing:
     page: int = 1
     pages: int | None = None
     total: int | None = None
-    walks: int = 0
+    passes: int = 0
     moved: bool = False  # entries moved between pages while it was read, so one may have been missed
 
     def to_json(self) -> str:
@@ -89,11 +89,11 @@ class ExpenseStore:
         found = self._redis.hget(self.state_key, f"listing:{kind}")
         return Listing.from_json(found) if found else None
 
-    def list_on(self, kind: Kind, listing: Listing) -> bool:
+    def save_listing(self, kind: Kind, listing: Listing) -> bool:
         """Stores how far the listing has come. False: another listing replaced it meanwhile."""
         return bool(self._run("listed", f"listing:{kind}", listing.id, listing.to_json(), ""))
 
-    def walk(self, kind: Kind, numbers: list[str], *, anew: bool) -> bool:
+    def remember_page(self, kind: Kind, numbers: list[str], *, anew: bool) -> bool:
         """Remembers a page's entries. False: one was on an earlier page too, so entries moved between pages."""
         key = f"{self._base}:walk:{kind}"
         pipeline = self._redis.pipeline()
@@ -103,8 +103,8 @@ class ExpenseStore:
         pipeline.expire(key, WALK_KEPT)
         return bool(pipeline.execute()[-2] == len(numbers))
 
-    def listed(self, kind: Kind, listing: Listing, cursor: datetime | None = None) -> bool:
-        """Ends the listing and advances the cursor, if one is given. False as in `list_on`."""
+    def end_listing(self, kind: Kind, listing: Listing, cursor: datetime | None = None) -> bool:
+        """Ends the listing and advances the cursor, if one is given. False as in `save_listing`."""
         until = "" if cursor is None else cursor.isoformat()
         return bool(self._run("listed", f"listing:{kind}", listing.id, "", until))
 
@@ -123,7 +123,7 @@ class ExpenseStore:
             self._redis.zadd(self._todo, places, lt=True)
 
     def take(self, now: datetime, again: timedelta) -> str | None:
-        """The next one to sync, or None. It stays queued, due again after `again`, until `looked_at` is called."""
+        """The next one to sync, or None. It stays queued, due again after `again`, until `finish` is called."""
         found = self._redis.zrangebyscore(self._todo, "-inf", now.timestamp(), start=0, num=1)
         found = found or self._redis.zrange(self._backlog, 0, 0)
         if not found:
@@ -139,14 +139,14 @@ class ExpenseStore:
         pipeline.zrem(self._backlog, number)
         pipeline.execute()
 
-    def looked_at(self, number: str) -> None:
+    def finish(self, number: str) -> None:
         """It is synced: takes it off the queue."""
         pipeline = self._redis.pipeline()
         pipeline.zrem(self._todo, number)
         pipeline.hdel(self._troubled, number)
         pipeline.execute()
 
-    def troubled_since(self, number: str, now: datetime) -> datetime:
+    def failing_since(self, number: str, now: datetime) -> datetime:
         """Since when syncing it has failed: since now, if this is the first time."""
         self._redis.hsetnx(self._troubled, number, now.isoformat())
         return _moment(self._redis.hget(self._troubled, number)) or now
@@ -156,7 +156,7 @@ class ExpenseStore:
         until = (now or datetime.now(UTC)).timestamp()
         return int(self._redis.zcount(self._todo, "-inf", until)) + int(self._redis.zcard(self._backlog))
 
-    def to_look_at(self) -> int:
+    def queued(self) -> int:
         """How many are queued."""
         return int(self._redis.zcard(self._todo)) + int(self._redis.zcard(self._backlog))
 
@@ -167,7 +167,7 @@ class ExpenseStore:
         found = self._redis.hget(self._sent, number)
         return {int(row): Sent.read(text) for row, text in json.loads(found).items()} if found else {}
 
-    def send(self, number: str, sent: Mapping[int, Sent]) -> None:
+    def record_sent(self, number: str, sent: Mapping[int, Sent]) -> None:
         """Stores what Moment now has of the supplier invoice, by row."""
         if sent:
             self._redis.hset(self._sent, number, json.dumps({row: str(one) for row, one in sorted(sent.items())}))
@@ -195,12 +195,12 @@ class ExpenseStore:
     def awaiting(self) -> frozenset[str]:
         return frozenset(self._redis.smembers(self._awaiting))
 
-    def set_pending(self, numbers: frozenset[str], good_for: timedelta) -> None:
+    def set_pending(self, numbers: frozenset[str], ttl: timedelta) -> None:
         """Stores, for that long, all supplier invoices that await approval."""
         pipeline = self._redis.pipeline()
         pipeline.delete(self._pending)
         pipeline.sadd(self._pending, "", *numbers)  # "" is no number: an empty set would not be there
-        pipeline.pexpire(self._pending, good_for)
+        pipeline.pexpire(self._pending, ttl)
         pipeline.execute()
 
     def forget_pending(self) -> None:
@@ -240,17 +240,17 @@ class ExpenseStore:
         found = fit or unfit
         return ProjectState(found[0] == "1", found[1] == "1") if found else None
 
-    def know_project(self, number: str, state: ProjectState, good_for: timedelta) -> None:
+    def cache_project(self, number: str, state: ProjectState, ttl: timedelta) -> None:
         """Remembers the project for that long. All projects that may not have expenses expire together."""
         known = f"{int(state.in_moment)}{int(state.starts)}"
         if all(state):
-            self._redis.set(f"{self._base}:project:{number}", known, px=good_for)
+            self._redis.set(f"{self._base}:project:{number}", known, px=ttl)
             return
         pipeline = self._redis.pipeline()
         pipeline.hset(self._unfit, number, known)
         pipeline.pttl(self._unfit)
         if pipeline.execute()[-1] < 0:
-            self._redis.pexpire(self._unfit, good_for)
+            self._redis.pexpire(self._unfit, ttl)
 
     def forget_project(self, number: str) -> None:
         self._redis.delete(f"{self._base}:project:{number}")
@@ -259,7 +259,7 @@ class ExpenseStore:
         """Asks about all these projects again: somebody may have added what they lack."""
         self._redis.delete(self._unfit)
 
-    def lack(self, number: str, projects: Iterable[str]) -> None:
+    def wait_for_projects(self, number: str, projects: Iterable[str]) -> None:
         """Remembers that rows of the supplier invoice wait for these projects."""
         pipeline = self._redis.pipeline()
         for project in projects:
@@ -267,18 +267,18 @@ class ExpenseStore:
             pipeline.sadd(self._lacking, project)
         pipeline.execute()
 
-    def ask_lacking(self) -> None:
+    def queue_awaited_projects(self) -> None:
         """Queues all projects that supplier invoices wait for, to ask about them."""
         self._redis.sunionstore(self._asking, self._lacking)
 
-    def next_lacking(self) -> str | None:
+    def next_awaited_project(self) -> str | None:
         return self._redis.srandmember(self._asking)  # type: ignore[no-any-return]
 
-    def lacking(self, project: str) -> frozenset[str]:
+    def waiting_for(self, project: str) -> frozenset[str]:
         """The supplier invoices that wait for the project."""
         return frozenset(self._redis.smembers(f"{self._lacking}:{project}"))
 
-    def asked(self, project: str, *, fit: bool) -> None:
+    def project_checked(self, project: str, *, fit: bool) -> None:
         """Takes the project off the queue. If it is fit, nothing waits for it any more."""
         pipeline = self._redis.pipeline()
         pipeline.srem(self._asking, project)
@@ -295,7 +295,7 @@ class ExpenseStore:
     def count(self, what: str, by: int = 1) -> None:
         self._redis.hincrby(self.state_key, f"n:{what}", by)
 
-    def note_poll(self, when: datetime) -> None:
+    def record_poll(self, when: datetime) -> None:
         self._redis.hset(self.state_key, "polled", when.isoformat())
 
     def summary(self) -> dict[str, Any]:
@@ -306,7 +306,7 @@ class ExpenseStore:
             "lastPoll": state.get("polled"),
             "listedUntil": state.get("cursor"),
             "listing": [_shown(state[name]) for name in ("listing:changes", "listing:import") if name in state],
-            "toLookAt": self.to_look_at(),
+            "toLookAt": self.queued(),
             "awaitingApproval": int(self._redis.scard(self._awaiting)),
             "supplierInvoicesSent": int(self._redis.hlen(self._sent)),
             "counts": counts,

@@ -1,14 +1,6 @@
-"""Supplier invoices in Fortnox become expenses in Moment: list what changed, read each one, plan, apply.
+"""A company's supplier invoices on their way from Fortnox to Moment.
 
-ChangeLister   which supplier invoices may have changed; queues them in Redis
-InvoiceReader  one supplier invoice, and what becomes of each of its rows
-plan           what has to change in Moment (`mappers.expense_changes`, pure)
-ExpenseWriter  applies one change in Moment and records it
-ExpenseSync    the four together, for one company
+`lister` queues those that changed, `reader` reads one and decides what each row becomes, `applier` makes Moment agree
+and records it, `sync` takes one after the other from the queue, and `failures` reports what needs a person. The queue
+is in Redis: after a crash another process goes on with it.
 """
-
-from delivery.expenses.pace import Pace
-from delivery.expenses.reader import Inspection, Problem
-from delivery.expenses.sync import ExpenseSync
-
-__all__ = ["ExpenseSync", "Inspection", "Pace", "Problem"]

@@ -1,4 +1,4 @@
-"""How long things hold in a company that is polled at an interval. Pure."""
+"""How long things last in a company that is polled every `interval`. Pure."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -6,36 +6,36 @@ from datetime import timedelta
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Durations that follow the poll interval; in brackets at ten minutes."""
+    """Delays and lifetimes; in brackets with the usual interval of ten minutes."""
 
     interval: timedelta = timedelta(minutes=10)
 
     @property
-    def again(self) -> timedelta:
+    def retry(self) -> timedelta:
         """Delay before an unfinished supplier invoice is retried (a minute)."""
         return self.interval / 10
 
     @property
-    def refused_again(self) -> timedelta:
-        """Delay before one that Moment refused is retried (six hours)."""
+    def retry_rejected(self) -> timedelta:
+        """Delay before a supplier invoice that Moment rejected is retried (six hours)."""
         return 36 * self.interval
 
     @property
-    def notified_after(self) -> timedelta:
-        """How long a supplier invoice may get no answer before a person is notified (a day)."""
+    def report_after(self) -> timedelta:
+        """How long a supplier invoice may stay unanswered before a person is told (a day)."""
         return 144 * self.interval
 
     @property
-    def pending_good_for(self) -> timedelta:
-        """How long the list of those that wait for approval is cached (a minute)."""
+    def pending_cached(self) -> timedelta:
+        """How long the list of those that await approval is cached (a minute)."""
         return self.interval / 10
 
     @property
-    def project_good_for(self) -> timedelta:
-        """How long it is cached that a project may have expenses (a day)."""
+    def project_cached(self) -> timedelta:
+        """How long a project that may have expenses is cached (a day)."""
         return 144 * self.interval
 
     @property
-    def project_bad_for(self) -> timedelta:
-        """How long it is cached that a project may not, which a person may be correcting (five minutes)."""
+    def unfit_project_cached(self) -> timedelta:
+        """How long a project that may not have expenses is cached (five minutes): somebody may be correcting it."""
         return self.interval / 2

@@ -1,4 +1,7 @@
-"""Reads one supplier invoice from Fortnox and decides what becomes of each of its rows."""
+"""Reads a supplier invoice with what decides about it besides itself: approvals and projects. Changes nothing.
+
+Approvals and projects are cached. A person's question is `fresh`: it neither reads nor fills the cache.
+"""
 
 from dataclasses import dataclass
 
@@ -6,84 +9,81 @@ from delivery.expenses.pace import Pace
 from fortnox.client import Fortnox
 from fortnox.errors import NotFound
 from fortnox.models import SupplierInvoice
-from mappers.expense import ProjectState, Row, Rules, projects_needed, refused, to_expenses
-from messages import Message
+from mappers.expense import ExpenseRow, ProjectState, Rules, projects_needed, skip_reason, to_expenses
 from moment.api import MomentApi
-from stores.expenses import ExpenseStore
+from moment.expenses import Expense
+from stores import ExpenseStore
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """Why a person is needed for a supplier invoice, and what to do."""
-
-    reason: Message
-    remedy: Message
-
-
-@dataclass(frozen=True, slots=True)
-class Inspection:
-    """A supplier invoice and what becomes of its rows.
-
-    `problems`: why a person is needed now. `standing`: a person was notified before, and the difference still exists.
-    """
+class Reading:
+    """A supplier invoice as it was read, and what becomes of each of its rows."""
 
     number: str
-    invoice: SupplierInvoice | None  # None: it is not in Fortnox any more
-    rows: tuple[Row, ...] = ()
-    pending: bool = False  # nothing but approval is missing
-    problems: tuple[Problem, ...] = ()
-    standing: bool = False
+    invoice: SupplierInvoice | None  # None: Fortnox no longer has it
+    rows: tuple[ExpenseRow, ...] = ()
+    pending: bool = False  # it awaits approval, and nothing else is missing
+
+    @property
+    def wanted(self) -> dict[int, Expense]:
+        """The expenses that Moment should have, by row."""
+        return {row.number: row.expense for row in self.rows if row.expense is not None}
+
+    @property
+    def awaited_projects(self) -> set[str]:
+        """The projects that rows wait for."""
+        return {row.project for row in self.rows if row.project and row.waits_for_project}
+
+    @property
+    def skipped(self) -> str:
+        """`payable 1, account_not_chosen 3 4`: which rows do not count, by reason."""
+        rows: dict[str, list[str]] = {}
+        for row in self.rows:
+            if row.reason is not None:
+                rows.setdefault(row.reason.code, []).append(str(row.number))
+        return ", ".join(f"{why} {' '.join(numbers)}" for why, numbers in rows.items())
 
 
-@dataclass(frozen=True)
-class InvoiceReader:
-    """One company's."""
+@dataclass(frozen=True, slots=True)
+class Approvals:
+    """Which supplier invoices await approval."""
+
+    fortnox: Fortnox
+    store: ExpenseStore
+    pace: Pace
+
+    def is_pending(self, number: str, *, fresh: bool = False) -> bool:
+        if fresh:
+            return number in self.fortnox.supplier_invoices.pending_approval()
+        known = self.store.pending(number)
+        if known is not None:
+            return known
+        pending = self.fortnox.supplier_invoices.pending_approval()
+        self.store.set_pending(pending, self.pace.pending_cached)
+        return number in pending
+
+
+@dataclass(frozen=True, slots=True)
+class Projects:
+    """Which projects may have expenses."""
 
     company: str
     fortnox: Fortnox
     moment: MomentApi
     store: ExpenseStore
-    rules: Rules
     pace: Pace
 
-    def read(self, number: str, *, asked: bool = False) -> Inspection:
-        """Read the supplier invoice and decide about each of its rows. Changes nothing in Moment.
-
-        Where a person asks (`asked`), no cached answer is used, and none is cached.
-        """
-        try:
-            invoice = self.fortnox.supplier_invoices.get(number)
-        except NotFound:
-            return Inspection(number, None)
-        is_pending, project = (self._ask_pending, self._ask_project) if asked else (self.is_pending, self.project)
-        needs = self.rules.needs_approval and not refused(invoice, self.rules)
-        pending = needs and is_pending(number)
-        projects = {n: project(n) for n in projects_needed(invoice, self.rules, pending=pending)}
-        rows = to_expenses(invoice, self.rules, pending=pending, projects=projects)
-        return Inspection(number, invoice, rows, pending)
-
-    def is_pending(self, number: str) -> bool:
-        """Whether the supplier invoice waits for approval, by the cached list where that is recent."""
-        found = self.store.pending(number)
-        if found is None:
-            everyone = self.fortnox.supplier_invoices.pending_approval()
-            self.store.set_pending(everyone, self.pace.pending_good_for)
-            found = number in everyone
-        return found
-
-    def _ask_pending(self, number: str) -> bool:
-        return number in self.fortnox.supplier_invoices.pending_approval()
-
-    def project(self, number: str) -> ProjectState:
-        """Whether the project may have expenses, by the cached answer where that is recent."""
+    def state(self, number: str, *, fresh: bool = False) -> ProjectState:
+        if fresh:
+            return self._ask(number)
         known = self.store.project(number)
         if known is None:
-            known = self._ask_project(number)
-            good_for = self.pace.project_good_for if all(known) else self.pace.project_bad_for
-            self.store.know_project(number, known, good_for)
+            known = self._ask(number)
+            ttl = self.pace.project_cached if all(known) else self.pace.unfit_project_cached
+            self.store.cache_project(number, known, ttl)
         return known
 
-    def _ask_project(self, number: str) -> ProjectState:
+    def _ask(self, number: str) -> ProjectState:
         in_moment = self.moment.has_project(self.company, number)
         return ProjectState(in_moment, in_moment and self._starts(number))
 
@@ -92,3 +92,24 @@ class InvoiceReader:
             return self.fortnox.projects.get(number).start_date is not None
         except NotFound:
             return False
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads the supplier invoices of one ledger by a company's rules."""
+
+    fortnox: Fortnox
+    rules: Rules
+    approvals: Approvals
+    projects: Projects
+
+    def read(self, number: str, *, fresh: bool = False) -> Reading:
+        try:
+            invoice = self.fortnox.supplier_invoices.get(number)
+        except NotFound:
+            return Reading(number, None)
+        needs_approval = self.rules.needs_approval and not skip_reason(invoice, self.rules)
+        pending = needs_approval and self.approvals.is_pending(number, fresh=fresh)
+        needed = projects_needed(invoice, self.rules, pending=pending)
+        projects = {project: self.projects.state(project, fresh=fresh) for project in needed}
+        return Reading(number, invoice, to_expenses(invoice, self.rules, pending=pending, projects=projects), pending)

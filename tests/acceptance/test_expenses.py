@@ -81,7 +81,7 @@ def test_a_refused_expense_is_mailed_once_and_goes_through_when_a_person_retries
     (mail,) = wait_until(lambda: system.mails_to("ekonomi@unwanted.example"), what="the mail", timeout=40, interval=0.2)
     assert f"supplier invoice {number} (Virke AB F-7)" in mail["subject"]
     assert "The period is closed" in " ".join(mail["text"].split())
-    assert "1000.00 SEK on account 4010, project 1" in " ".join(mail["text"].split())
+    assert "1,000.00 SEK on account 4010, project 1" in " ".join(mail["text"].split())
     (failed,) = system.app.services.ordering.failed("unwanted")
     assert system.run("expenses", "explain", "unwanted", number).stdout.count(failed.id) == 1
 
@@ -104,8 +104,8 @@ def test_an_invoiced_expense_that_changes_is_told_and_left_as_it_is(system: Syst
 
     (mail,) = wait_until(lambda: system.mails_to("ekonomi@invoiced.example"), what="the mail", timeout=40, interval=0.2)
 
-    assert "1000.00 SEK" in mail["text"]
-    assert "1200.00 SEK" in mail["text"]
+    assert "1,000.00 SEK" in mail["text"]
+    assert "1,200.00 SEK" in mail["text"]
     assert sandbox.expenses("invoiced")[name]["writes"] == {"POST": 1, "PUT": 0}
     by_hand = ("expenses", "import", "invoiced", "--days-back", "30", "--timeout", "60")
     assert system.run(*by_hand).returncode == 1
@@ -156,7 +156,7 @@ def test_a_company_that_is_disabled_or_switched_off_costs_nothing(system: System
         )  # fmt: skip
     assert len(sandbox.requests("leaving")) == asked
     assert services.polling.polls.next("leaving") is None
-    assert "disabled" in system.run("expenses", "import", "leaving", "--days-back", "3").stderr
+    assert "switched off" in system.run("expenses", "import", "leaving", "--days-back", "3").stderr
 
 
 def test_an_import_by_hand_shows_what_it_did(system: System) -> None:
@@ -175,7 +175,7 @@ def test_an_import_by_hand_shows_what_it_did(system: System) -> None:
     expense(system, "byhand", f"fortnox:{number}:2")
     explained = json.loads(system.run("expenses", "explain", "byhand", number, "--json").stdout)
     assert [row["state"] for row in explained["rows"]] == ["not sent", "sent", "sent"]
-    assert explained["rows"][0]["reason"] == "The row is what is owed to the supplier."
+    assert explained["rows"][0]["reason"] == "The row is the amount owed to the supplier."
     (standing,) = [
         json.loads(line) for line in system.run("expenses", "status", "byhand", "--json").stdout.splitlines()
     ]

@@ -112,7 +112,7 @@ def test_a_company_that_moved_to_another_ledger_is_as_late_as_the_polls_of_that_
         stores.connections.save(connection.model_copy(update={"tenant_id": tenant_id}))
         stores.ledgers.enter("acme", tenant_id)
         listing = Listing(since=None)
-        stores.expenses("acme").listed("changes", listing, datetime.now(UTC) - timedelta(**ago))
+        stores.expenses("acme").end_listing("changes", listing, datetime.now(UTC) - timedelta(**ago))
 
     lists(1, hours=5)
     assert value(sync, "poll_age_seconds", company="acme") == pytest.approx(5 * 3600, abs=60)

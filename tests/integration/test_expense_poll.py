@@ -8,19 +8,19 @@ import pytest
 import redis
 from celery.exceptions import Retry as ShownAsRetry
 
-from cli.expenses import standing, why_waiting
 from delivery.context import TransferContext
 from delivery.polling import POLL_ID, poll_asked
 from fortnox.limiter import Limiter
-from fortnox.situations import explanation
+from messages import NOTHING, Message
 from messages.catalogue import say
-from ordering import Release
+from operations import expenses as operations
+from operations.errors import OperationError, WrongArgument
+from ordering import EventRecord, Release
 from stores import Heartbeats
 from tasks import expenses
 from tasks.base import TransferFailed
-from tasks.expenses import ELSEWHERE, Order
+from tasks.expenses import PollRequest
 from tasks.flows import CUSTOMER, EXPENSES, INTEGRATION
-from tests.sentences import sentence
 from tests.services import Sandbox
 from tests.unattended import Unattended
 from tests.unit.factories import customer_json, integration_json
@@ -43,6 +43,16 @@ def app(unattended: Unattended, sandbox: Sandbox) -> App:
 
 def run(app: App, task: str, event_id: str) -> Any:
     return app.tasks[task].run("acme", event_id)
+
+
+def failed(app: App) -> int:
+    (one,) = operations.status(app.services, "acme")
+    return one.failed
+
+
+def told(event: EventRecord) -> list[tuple[str, str]]:
+    """What the event says of which row."""
+    return [(part.key, str(part.params["row"])) for part in event.reason.parts]
 
 
 def test_a_poll_leaves_rate_to_the_companys_transfers_and_gives_its_slot_back(
@@ -144,8 +154,8 @@ def test_while_fortnox_is_down_a_poll_is_tried_again_every_interval_and_a_person
     record = app.services.ordering.event("acme", POLL_ID)
     assert record is not None
     assert record.status == "failed"
-    assert "tried 145 times, over about a day" in say(record.reason)
-    assert say(record.remedy) == "Nothing: it goes on by itself when Fortnox works again."
+    assert record.reason.parts[-1] == Message("delivery.gave-up", n=145)
+    assert record.remedy == Message("expenses.resumes-with-fortnox")
 
     sandbox.delete("faults")
     assert poll_asked(app.services.ordering, "acme")  # as in the company's next slot
@@ -154,7 +164,7 @@ def test_while_fortnox_is_down_a_poll_is_tried_again_every_interval_and_a_person
 
 def test_a_person_who_is_told_after_a_day_is_told_which_system_is_down(app: App, sandbox: Sandbox) -> None:
     sandbox.supplier_invoice("acme", ROW)
-    for status, remedy in ((503, "Moment works again"), (401, "a new API key for Moment")):
+    for status, remedy in ((503, "expenses.resumes-with-moment"), (401, "expenses.renew-api-key")):
         sandbox.in_moment("POST", "faults", {"kind": "fail_next", "status": status, "count": 1})
         poll_asked(app.services.ordering, "acme")
         app.services.redis.hset(f"mf:event:acme:{POLL_ID}", "attempts", 144)  # as if for a day
@@ -164,7 +174,7 @@ def test_a_person_who_is_told_after_a_day_is_told_which_system_is_down(app: App,
             run(app, EXPENSES.task.name, POLL_ID)
         record = app.services.ordering.event("acme", POLL_ID)
         assert record is not None
-        assert remedy in say(record.remedy)
+        assert record.remedy == Message(remedy)
 
 
 def test_a_failed_event_names_its_supplier_invoice_and_is_over_when_that_goes_through(
@@ -185,7 +195,7 @@ def test_a_failed_event_names_its_supplier_invoice_and_is_over_when_that_goes_th
 
     over = app.services.ordering.event("acme", failed.id)
     assert over is not None
-    assert (over.status, say(over.reason)) == ("skipped", "It has gone through since.")
+    assert (over.status, over.reason) == ("skipped", Message("expense.went-through"))
     assert app.services.stores.expenses("acme").failure(number) is None
 
 
@@ -208,11 +218,11 @@ def test_the_same_difference_is_told_again_when_it_was_settled_in_between(
 
     assert second != first
     assert change("1200.00") == [second]  # once for each change
-    assert standing(app.services, "acme")["failed"] == 1
-    app.services.ordering.skip("acme", second, sentence("The customer knows."))
+    assert failed(app) == 1
+    app.services.ordering.skip("acme", second, Message("expense.went-through"))
     counted = app.services.stores.expenses("acme").summary()["counts"]
     assert change("1200.00") == []
-    assert standing(app.services, "acme")["failed"] == 0
+    assert failed(app) == 0
     after = app.services.stores.expenses("acme").summary()["counts"]
     assert (after["needAPerson"], after["looked"]) == (counted["needAPerson"], counted["looked"] + 1)
 
@@ -230,40 +240,75 @@ def test_a_refusal_that_goes_through_leaves_only_what_still_stands(app: App, san
     poll_asked(app.services.ordering, "acme")
     assert run(app, EXPENSES.task.name, POLL_ID) == "done"
     (failed,) = app.services.ordering.failed("acme")
-    assert "Row 2: " in say(failed.reason)
-    assert "Row 4 (" in say(failed.reason)
+    assert told(failed) == [("expense.already-invoiced", "2"), ("expense.rejected", "4")]
 
     app.services.ordering.retry("acme", failed.id)
     with suppress(TransferFailed):
         run(app, EXPENSES.task.name, failed.id)
 
     (failed,) = app.services.ordering.failed("acme")
-    assert "Row 2: " in say(failed.reason)
-    assert "Row 4" not in say(failed.reason)
+    assert told(failed) == [("expense.already-invoiced", "2")]
     assert "fortnox:1:4" in sandbox.expenses("acme")
 
 
 # An import by hand
 
 
-def why(app: App) -> str:
-    return why_waiting(app.services, "acme", app.services.ordering.event("acme", POLL_ID))
+def why(app: App) -> Message:
+    return operations.why_waiting(app.services, "acme", app.services.ordering.event("acme", POLL_ID))
 
 
 def test_who_watches_an_import_is_told_what_it_waits_for(app: App, sandbox: Sandbox) -> None:
     sandbox.supplier_invoice("acme", ROW)
     poll_asked(app.services.ordering, "acme")
     app.services.redis.delete("mf:heartbeats")
-    assert why(app) == "No worker takes it. Start one; the import goes on then."
+    assert why(app) == Message("expenses.import-without-worker")
     Heartbeats(app.services.redis).beat("worker")
-    assert why(app) == ""
+    assert why(app) == NOTHING
     sandbox.in_moment("POST", "faults", {"kind": "fail_next", "status": 503})
     with pytest.raises(ShownAsRetry):
         run(app, EXPENSES.task.name, POLL_ID)
     Heartbeats(app.services.redis).beat("worker")
-    assert why(app) == "Moment answered with an error (status 503). It is tried again by itself."
-    app.services.ordering.pause("acme", explanation("grant-dead").reason)
-    assert f"acme is paused: {say(explanation('grant-dead').reason)}" in why(app)
+    assert say(why(app)) == "Moment answered with an error (status 503). It is tried again automatically."
+    grant_ended = Message("expenses.not-connected", company="acme")
+    app.services.ordering.pause("acme", grant_ended)
+    assert why(app) == Message("expenses.import-paused", company="acme", reason=grant_ended)
+
+
+def test_an_import_yields_how_far_it_is_until_a_worker_is_through_with_it(app: App, sandbox: Sandbox) -> None:
+    sandbox.supplier_invoice("acme", ROW)
+    steps = operations.import_(app.services, "acme", days_back=30, timeout=60)
+
+    first = next(steps)
+
+    assert (first.done, first.left) == (False, 1)
+    assert first.listing is not None
+    assert run(app, EXPENSES.task.name, POLL_ID) == "done"
+    *_, last = steps
+    assert (last.done, last.left, last.waits_for) == (True, 0, NOTHING)
+    assert {name: last.counts[name] for name in ("looked", "created", "needAPerson")} == {
+        "looked": 1,
+        "created": 1,
+        "needAPerson": 0,
+    }
+
+
+def test_an_import_ends_with_why_its_poll_failed_and_is_not_begun_for_who_wants_no_expenses(
+    app: App, sandbox: Sandbox
+) -> None:
+    sandbox.fault("fail_next", status=400, path="/3/supplierinvoices")
+    steps = operations.import_(app.services, "acme", days_back=30, timeout=60)
+    next(steps)
+    with pytest.raises(TransferFailed):
+        run(app, EXPENSES.task.name, POLL_ID)
+    with pytest.raises(OperationError) as failed:
+        next(steps)
+    record = app.services.ordering.event("acme", POLL_ID)
+    assert record is not None
+    assert failed.value.message == Message.join(record.reason, record.remedy)
+    with pytest.raises(WrongArgument) as unknown:
+        next(operations.import_(app.services, "nobody", days_back=30, timeout=60))
+    assert unknown.value.message == Message("expenses.not-connected", company="nobody")
 
 
 # Another ledger
@@ -360,7 +405,7 @@ def test_what_failed_in_the_former_ledger_is_skipped_and_a_retry_of_it_touches_n
 
     over = app.services.ordering.event("acme", failed.id)
     assert over is not None
-    assert (over.status, say(over.reason)) == ("skipped", say(ELSEWHERE))
+    assert (over.status, over.reason) == ("skipped", Message("expenses.other-ledger"))
     sandbox.in_moment("POST", "faults", refusal)
     sandbox.supplier_invoice(other, ROW, invoice={"GivenNumber": "1"})
     poll_to_the_end(app)
@@ -381,14 +426,14 @@ def test_a_poll_that_was_under_way_when_another_ledger_was_connected_brings_noth
     claim = app.services.ordering.claim("acme", POLL_ID)
     assert claim is not None
     with app.services.leases.keep(claim) as hold:
-        context = TransferContext(Order(), claim, hold, app.services)
+        context = TransferContext(PollRequest(), claim, hold, app.services)
         assert context.connection.tenant_id is not None
         sandbox.supplier_invoice(other, {**ROW, "Debit": "77.00"})
         connect(app, sandbox, other, "e5")
 
         outcome = expenses.poll(context)
 
-    assert outcome == Release(reason=ELSEWHERE)
+    assert outcome == Release(reason=Message("expenses.other-ledger"))
     assert amounts(sandbox) == {}
     assert app.services.ordering.settle(claim, outcome) == ()
     assert run(app, EXPENSES.task.name, POLL_ID) == "done"

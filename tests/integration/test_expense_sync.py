@@ -13,11 +13,14 @@ import redis
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from delivery.expenses import ExpenseSync, Inspection
+from delivery.expenses.applier import described
+from delivery.expenses.pace import Pace
+from delivery.expenses.sync import ExpenseSync, SyncResult, open_sync
 from fortnox.client import Fortnox
 from fortnox.errors import Unavailable
 from fortnox.transport import Http, Transport
-from mappers.expense import ProjectState, Rules
+from mappers.expense import ExpenseRow, ProjectState, Rules
+from messages import Message, Money
 from messages.catalogue import say
 from moment.api import MomentApi
 from moment.errors import MomentUnavailable
@@ -35,16 +38,17 @@ class Office:
 
     sync: ExpenseSync
     sandbox: Sandbox
+    reopened: Callable[[Rules], ExpenseSync]
     before_request: list[Callable[[], None]] = field(default_factory=list)
 
-    def poll(self) -> list[Inspection]:
+    def poll(self) -> list[SyncResult]:
         """A whole poll, as the task does it."""
-        soon = time.monotonic() + 60
-        assert self.sync.lister.queue_listed("changes", soon)
-        self.sync.lister.queue_approved()
-        assert self.sync.lister.queue_listed("import", soon)
-        self.sync.lister.queue_waiting(soon)
-        return list(self.sync.inspect_queued(soon))
+        soon, lister = time.monotonic() + 60, self.sync.lister
+        assert lister.queue_listed("changes", soon)
+        lister.queue_approved()
+        assert lister.queue_listed("import", soon)
+        lister.queue_awaiting_projects(soon)
+        return list(self.sync.work(soon))
 
     def enter(self, *rows: dict[str, Any], **more: Any) -> str:
         return self.sandbox.supplier_invoice(COMPANY, *(rows or (ROW,)), **more)
@@ -71,7 +75,7 @@ class Office:
         self.sandbox.in_moment("POST", control, body)
 
     def rules(self, **changed: Any) -> None:
-        self.sync = replace(self.sync, rules=replace(self.sync.rules, **changed))
+        self.sync = self.reopened(replace(self.sync.reader.rules, **changed))
 
 
 @pytest.fixture
@@ -86,28 +90,34 @@ def office(
             hooks.pop(0)()
 
     with redis.Redis.from_url(redis_url, decode_responses=True) as store:
-        sync = ExpenseSync(
-            company=COMPANY,
-            fortnox=Fortnox(Transport(sandbox.fortnox, tokens, http=http, before_request=before), COMPANY),
-            moment=MomentApi(f"{sandbox.moment}/api/1.0", SecretStr("sandbox-key")),
-            store=ExpenseStore(store, COMPANY),
-            rules=Rules(accounts=("4010",)),
-            check=lambda: None,
-        )
+
+        def opened(rules: Rules) -> ExpenseSync:
+            return open_sync(
+                COMPANY,
+                fortnox=Fortnox(Transport(sandbox.fortnox, tokens, http=http, before_request=before), COMPANY),
+                moment=MomentApi(f"{sandbox.moment}/api/1.0", SecretStr("sandbox-key")),
+                store=ExpenseStore(store, COMPANY),
+                rules=rules,
+                check=lambda: None,
+                pace=Pace(),
+            )
+
         sandbox.moment_project(COMPANY, "1")
         sandbox.post("projects", {"tenant": COMPANY, "number": "1", "StartDate": "2026-01-01"})
-        office = Office(sync, sandbox, hooks)
+        office = Office(opened(Rules(accounts=("4010",))), sandbox, opened, hooks)
         office.clock("2026-11-22T09:00:30+01:00")
         yield office
 
 
+def why(row: ExpenseRow) -> Message | None:
+    return row.reason and row.reason.message
+
+
+def rows_told(result: SyncResult) -> list[str]:
+    return [str(problem.reason.params["row"]) for problem in result.problems]
+
+
 # Requests
-
-
-def why(inspection: Inspection) -> str:
-    """Why the last row does not count."""
-    reason = inspection.rows[-1].reason
-    return say(reason.message) if reason else ""
 
 
 def test_an_idle_poll_costs_one_request_and_a_changed_supplier_invoice_one_more(office: Office) -> None:
@@ -195,7 +205,7 @@ def test_a_list_of_several_pages_is_read_to_its_end_though_rows_shift_and_a_poll
     while not office.sync.lister.queue_listed("changes", time.monotonic() + 0.001):
         assert office.sync.store.cursor is None  # nothing counts as listed before all of it is on the list
 
-    assert office.sync.store.to_look_at() == 1011
+    assert office.sync.store.queued() == 1011
     assert office.requests()[PAGE] == 6  # the total changed on the way, so it was read again
     cursor = office.sync.store.cursor  # when its first page was read, and not later
     assert cursor is not None
@@ -211,7 +221,7 @@ def test_no_row_is_missed_though_a_change_moves_one_from_a_page_to_another(offic
 
     assert office.sync.lister.queue_listed("changes", time.monotonic() + 60)
 
-    assert office.sync.store.to_look_at() == 1010
+    assert office.sync.store.queued() == 1010
 
 
 @pytest.mark.parametrize("asked_at_page", [1, 2, 3])
@@ -230,7 +240,7 @@ def test_an_import_that_reaches_further_is_not_lost_whenever_it_is_asked_for(
     assert office.sync.lister.queue_listed("import", time.monotonic() + 60)
 
     assert office.sync.store.listing("import") is None
-    assert old in {looked.number for looked in office.sync.inspect_queued(time.monotonic() + 60)}
+    assert old in {looked.number for looked in office.sync.work(time.monotonic() + 60)}
 
 
 # Corrections
@@ -258,7 +268,7 @@ def test_what_a_person_chose_in_moment_about_billing_stays(office: Office) -> No
     office.poll()
     name = f"fortnox:{number}:2"
     there = {k: v for k, v in office.sandbox.expenses(COMPANY)[name].items() if k not in ("writes", "invoiced")}
-    office.sync.moment._call(
+    office.sync.applier.moment._call(
         "PUT", "/companies/{company}/projectExpenses/{id}", COMPANY, name,
         body=office.sync.reader.read(number).rows[1].expense.model_copy(update={"billable": False}),  # type: ignore[union-attr]
     )  # fmt: skip
@@ -332,13 +342,13 @@ def test_an_approval_alone_is_noticed_at_the_next_poll_though_lastmodified_says_
 def test_a_project_that_comes_later_is_found_by_the_nightly_reconciliation(office: Office) -> None:
     number = office.enter({**ROW, "Project": "7"})
     (looked,) = office.poll()
-    assert why(looked) == "Project 7 does not exist in Moment."
+    assert why(looked.reading.rows[-1]) == Message("expense.project-unknown", project="7")
     office.sandbox.moment_project(COMPANY, "7")
     office.sandbox.post("projects", {"tenant": COMPANY, "number": "7"})
     office.advances(days=1)
     office.sync.store.ask_import(35)
     (looked,) = office.poll()
-    assert why(looked) == "Project 7 has no start date in Fortnox."
+    assert why(looked.reading.rows[-1]) == Message("expense.project-no-start", project="7")
     office.sandbox.post("projects", {"tenant": COMPANY, "number": "7", "StartDate": "2026-11-01"})
     office.sync.store.ask_import(35)
 
@@ -349,26 +359,26 @@ def test_a_project_that_comes_later_is_found_by_the_nightly_reconciliation(offic
 
 def test_what_a_person_asks_is_answered_by_both_systems_and_remembered_by_nobody(office: Office) -> None:
     number = office.enter({**ROW, "Project": "7"})
-    office.sync.reader.read(number, asked=True)
+    office.sync.reader.read(number, fresh=True)
     assert office.sync.store.project("7") is None
     office.poll()
     assert office.sync.store.project("7") is not None
     office.sandbox.moment_project(COMPANY, "7")
     office.sandbox.post("projects", {"tenant": COMPANY, "number": "7", "StartDate": "2026-01-01"})
-    assert office.sync.inspect(number).rows[-1].expense is None  # which is believed for five minutes
+    assert office.sync.sync(number).reading.rows[-1].expense is None  # which is believed for five minutes
 
-    assert office.sync.inspect(number, asked=True).rows[-1].expense is not None
+    assert office.sync.sync(number, fresh=True).reading.rows[-1].expense is not None
 
     assert office.expenses() == {f"fortnox:{number}:2": "1000.00"}
 
 
 def test_projects_that_lack_something_are_asked_about_again_after_five_minutes(office: Office) -> None:
     store, lacking = office.sync.store, ProjectState(in_moment=False, starts=False)
-    store.know_project("7", lacking, timedelta(minutes=5))
-    store.know_project("8", lacking, timedelta(minutes=99))
+    store.cache_project("7", lacking, timedelta(minutes=5))
+    store.cache_project("8", lacking, timedelta(minutes=99))
     assert 0 < store._redis.pttl("mf:expenses:acme:unfit") <= 300_000
     assert store.project("8") == lacking
-    store.know_project("8", ProjectState(in_moment=True, starts=True), timedelta(days=1))
+    store.cache_project("8", ProjectState(in_moment=True, starts=True), timedelta(days=1))
     assert store.project("8") == (True, True)
 
 
@@ -419,10 +429,10 @@ def test_a_project_that_comes_later_is_noticed_for_a_supplier_invoice_of_any_age
     assert office.expenses() == {f"fortnox:{old}:2": "1000.00"}
     office.sync.store.ask_import(35)
     assert office.poll() == []
-    assert office.sync.store.lacking("8") == {old, other}
+    assert office.sync.store.waiting_for("8") == {old, other}
 
 
-# TargetUnavailable
+# Failures
 
 
 def test_an_expense_already_invoiced_is_not_touched_and_a_person_is_told_once_what_changed(office: Office) -> None:
@@ -434,18 +444,23 @@ def test_an_expense_already_invoiced_is_not_touched_and_a_person_is_told_once_wh
 
     (looked,) = office.poll()
 
-    assert say(looked.problems[0].reason) == (
-        "Row 2: the expense is already invoiced to the customer in Moment, so it stays as it is there (1,000.00 SEK on "
+    invoiced, now = (
+        Message("expense.described", amount=Money(Decimal(amount), "SEK"), account="4010", project="1")
+        for amount in ("1000.00", "1200.00")
+    )
+    assert looked.reason == Message("expense.already-invoiced", row="2", invoiced=invoiced, now=now)
+    assert say(looked.reason) == (
+        "Row 2: the expense has already been invoiced to the customer, so it stays in Moment as it is (1,000.00 SEK on "
         "account 4010, project 1). In Fortnox it is now: 1,200.00 SEK on account 4010, project 1."
     )
     assert office.expenses() == {name: "1000.00"}
-    assert office.sync.inspect(number).problems == looked.problems  # nobody lived to tell of it
+    assert office.sync.sync(number).problems == looked.problems  # nobody lived to tell of it
     office.sync.store.set_failure(number, "an event tells of it")
-    again = office.sync.inspect(number)
-    assert (again.problems, again.standing) == ((), True)
+    again = office.sync.sync(number)
+    assert (again.problems, again.unresolved) == ((), True)
     office.act(number, "cancel")
-    assert "no expense any more" in say(office.sync.inspect(number).problems[0].reason)
-    assert office.sync.inspect(number).problems == ()
+    assert office.sync.sync(number).reason.params["now"] == described(None)
+    assert office.sync.sync(number).problems == ()
 
 
 def test_one_telling_names_every_row_that_differs_from_what_was_invoiced(office: Office) -> None:
@@ -454,12 +469,12 @@ def test_one_telling_names_every_row_that_differs_from_what_was_invoiced(office:
     for row in (2, 3):
         office.moments("expenses", company=COMPANY, externalId=f"fortnox:{number}:{row}", invoiced=True)
     office.enter({**ROW, "Debit": "1200.00"}, {**ROW, "Debit": "500.00"}, invoice={"GivenNumber": number})
-    assert [say(p.reason)[:5] for p in office.sync.inspect(number).problems] == ["Row 2"]
+    assert rows_told(office.sync.sync(number)) == ["2"]
     office.sync.store.set_failure(number, "an event tells of it")
 
     office.enter({**ROW, "Debit": "1200.00"}, {**ROW, "Debit": "700.00"}, invoice={"GivenNumber": number})
 
-    assert [say(p.reason)[:5] for p in office.sync.inspect(number).problems] == ["Row 2", "Row 3"]
+    assert rows_told(office.sync.sync(number)) == ["2", "3"]
 
 
 def test_an_invoiced_expense_that_is_as_it_was_again_is_settled(office: Office) -> None:
@@ -467,14 +482,14 @@ def test_an_invoiced_expense_that_is_as_it_was_again_is_settled(office: Office) 
     office.poll()
     office.moments("expenses", company=COMPANY, externalId=f"fortnox:{number}:2", invoiced=True)
     office.enter({**ROW, "Debit": "1200.00"}, invoice={"GivenNumber": number})
-    assert office.sync.inspect(number).problems
+    assert office.sync.sync(number).problems
     office.enter(ROW, invoice={"GivenNumber": number})
 
-    settled = office.sync.inspect(number)
+    settled = office.sync.sync(number)
 
-    assert (settled.problems, settled.standing) == ((), False)
+    assert (settled.problems, settled.unresolved) == ((), False)
     office.enter({**ROW, "Debit": "1200.00"}, invoice={"GivenNumber": number})
-    assert office.sync.inspect(number).problems  # a new change, and so told anew
+    assert office.sync.sync(number).problems  # a new change, and so told anew
 
 
 def invoices(office: Office, number: str, row: int) -> None:
@@ -504,15 +519,15 @@ def test_an_invoiced_expense_whose_row_moves_is_not_there_a_second_time(office: 
 
     (looked,) = office.poll()
 
-    assert (looked.problems, looked.standing) == ((), False)
+    assert (looked.problems, looked.unresolved) == ((), False)
     assert office.expenses() == {f"fortnox:{number}:2": "1000.00", f"fortnox:{number}:4": "500.00"}
     assert office.sandbox.expenses(COMPANY)[f"fortnox:{number}:2"] == before
     office.enter({**ROW, "Debit": "1200.00"}, rows[1], vat="250.00", invoice={"GivenNumber": number})
     (looked,) = office.poll()
-    assert [say(p.reason)[:6] for p in looked.problems] == ["Row 3:"]  # where it is now
+    assert rows_told(looked) == ["3"]  # where it is now
     office.enter(*rows, invoice={"GivenNumber": number})
     (looked,) = office.poll()
-    assert (looked.problems, looked.standing) == ((), False)
+    assert (looked.problems, looked.unresolved) == ((), False)
     assert office.expenses() == {f"fortnox:{number}:2": "1000.00", f"fortnox:{number}:3": "500.00"}
 
 
@@ -524,7 +539,7 @@ def test_a_new_row_before_an_invoiced_one_gets_the_id_that_is_free(office: Offic
 
     (looked,) = office.poll()
 
-    assert (looked.problems, looked.standing) == ((), False)
+    assert (looked.problems, looked.unresolved) == ((), False)
     assert office.expenses() == {f"fortnox:{number}:2": "1000.00", f"fortnox:{number}:3": "7.00"}
 
 
@@ -534,13 +549,13 @@ def test_an_invoiced_row_that_was_taken_out_and_told_of_is_over_when_it_comes_ag
     invoices(office, number, 2)
     office.enter({**ROW, "Project": ""}, invoice={"GivenNumber": number})
     (looked,) = office.poll()
-    assert "no expense any more" in say(looked.problems[0].reason)
+    assert looked.reason.params["now"] == described(None)
     office.sync.store.set_failure(number, "an event tells of it")
     office.enter({**ROW, "Project": ""}, ROW, invoice={"GivenNumber": number})
 
     (looked,) = office.poll()
 
-    assert (looked.problems, looked.standing) == ((), False)
+    assert (looked.problems, looked.unresolved) == ((), False)
     assert office.expenses() == {f"fortnox:{number}:2": "1000.00"}
 
 
@@ -551,7 +566,7 @@ def test_who_waits_for_approval_is_asked_anew_for_what_is_listed_anew(office: Of
 
     (looked,) = [one for one in office.poll() if one.number == "2"]
 
-    assert looked.pending
+    assert looked.reading.pending
     assert list(office.expenses()) == ["fortnox:1:2"]
 
 
@@ -562,10 +577,11 @@ def test_a_refused_expense_stays_on_the_list_and_in_nobodys_way(office: Office) 
     first, second = office.poll()
 
     assert (first.number, second.number) == (bad, good)
-    assert say(first.problems[0].reason).startswith("Row 2 (")
-    assert "Moment refused it" in say(first.problems[0].reason)
+    assert (first.reason.key, first.reason.params["row"]) == ("expense.rejected", "2")
+    assert "Moment refused it" in say(first.reason)
+    assert first.remedy == Message("expense.correct-cause")
     assert list(office.expenses()) == [f"fortnox:{good}:2"]
-    assert office.sync.store.to_look_at() == 1
+    assert office.sync.store.queued() == 1
     assert office.sync.store.take(datetime.now().astimezone(), timedelta(0)) is None  # not before six hours
     assert office.sync.store.take(datetime.now().astimezone() + timedelta(hours=7), timedelta(0)) == bad
 
@@ -582,7 +598,7 @@ def test_a_write_to_moment_whose_answer_is_lost_is_made_good(office: Office, kin
 
     with pytest.raises(MomentUnavailable):
         office.poll()
-    assert office.sync.inspect(number).problems == ()
+    assert office.sync.sync(number).problems == ()
 
     right = {"POST": ["1000.00", "1000.00"], "PUT": ["1000.00", "5.00"], "DELETE": ["1000.00"]}[method]
     assert list(office.expenses().values()) == right
@@ -597,7 +613,7 @@ def test_a_write_in_doubt_is_made_good_though_the_row_counts_no_more(office: Off
     assert len(office.expenses()) == 1
     office.act(number, "cancel")
 
-    office.sync.inspect(number)
+    office.sync.sync(number)
 
     assert office.expenses() == {}
 
@@ -610,22 +626,21 @@ def test_what_fortnox_does_not_answer_is_looked_at_later_and_the_others_now(offi
         office.poll()
 
     assert [looked.number for looked in office.poll()] == [second]
-    assert office.sync.store.to_look_at() == 1
+    assert office.sync.store.queued() == 1
 
 
 def test_a_person_is_told_of_what_gets_no_answer_for_a_day(office: Office) -> None:
     number = office.enter()
-    office.sync.store.troubled_since(number, datetime.now(UTC) - timedelta(hours=25))
+    office.sync.store.failing_since(number, datetime.now(UTC) - timedelta(hours=25))
     office.moments("faults", kind="fail_next", status=503, method="POST")
 
     (looked,) = office.poll()
 
     assert looked.number == number
-    assert say(looked.problems[0].reason) == (
-        "Moment answered with an error (status 503). It was tried for about a day."
-    )
+    assert looked.reason.key == "expense.unanswered"
+    assert say(looked.reason) == "Moment answered with an error (status 503). It was tried for about a day."
     assert [one.problems for one in office.poll()] == [()]  # it goes through, and its trouble is forgotten
-    assert office.sync.store.troubled_since(number, datetime.max.replace(tzinfo=UTC)).year == 9999
+    assert office.sync.store.failing_since(number, datetime.max.replace(tzinfo=UTC)).year == 9999
 
 
 def test_a_supplier_invoice_that_changed_goes_before_the_backlog(office: Office) -> None:
@@ -637,7 +652,7 @@ def test_a_supplier_invoice_that_changed_goes_before_the_backlog(office: Office)
     changed = office.enter(invoice={"GivenNumber": "5"})
     office.sync.lister.queue_listed("changes", time.monotonic() + 60)
 
-    assert next(iter(office.sync.inspect_queued(time.monotonic() + 60))).number == changed
+    assert next(iter(office.sync.work(time.monotonic() + 60))).number == changed
 
 
 def test_amounts_are_decimals_from_end_to_end(office: Office) -> None:

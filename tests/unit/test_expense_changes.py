@@ -14,10 +14,12 @@ from mappers.expense_changes import (
     Change,
     Sent,
     changes,
-    following,
-    found_again,
+    moved_invoiced,
+    next_change,
     place_of,
-    standing,
+    plan,
+    settled,
+    unresolved,
 )
 from moment.expenses import Expense
 from tests.unit.expense_factories import GOOD, a_row, a_supplier_invoice, some_rules
@@ -70,7 +72,7 @@ def test_what_was_sent_reads_back_as_written() -> None:
 def in_turn(wanted: dict[int, Expense], sent: dict[int, Sent]) -> list[tuple[int, Action]]:
     """All that is done, where nothing is refused."""
     sent, done = dict(sent), list[Change]()
-    while (change := following(wanted, sent, done)) is not None:
+    while (change := next_change(wanted, sent, done)) is not None:
         carry_out_in(sent, change)
         done.append(change)
     return [(change.place, change.action) for change in done]
@@ -103,32 +105,40 @@ def test_rows_that_move_are_followed_without_an_amount_being_there_twice() -> No
 def test_what_could_not_be_taken_from_its_old_place_is_not_made_at_the_new_one() -> None:
     a, b = an_expense("1.00"), an_expense("2.00")
     sent = {2: Sent(a.digest), 3: Sent(b.digest)}
-    refused = following({3: a, 4: b}, sent, [])
+    refused = next_change({3: a, 4: b}, sent, [])
     assert refused is not None
     assert refused.action is Action.WITHDRAW
-    assert following({3: a, 4: b}, sent, [refused]) is None
+    assert next_change({3: a, 4: b}, sent, [refused]) is None
 
 
 def test_an_invoiced_expense_stands_for_its_row_wherever_that_is() -> None:
     a, b = an_expense("1.00"), an_expense("2.00")
     told = {2: Sent(a.digest, WITHDRAWN)}
     moved = {2: Sent(a.digest, moved=3)}
-    assert found_again({3: a}, told) == moved
+    assert moved_invoiced({3: a}, told) == moved
     assert changes({3: a}, moved) == ()
-    assert found_again({2: b, 3: a}, {2: Sent(a.digest, b.digest)}) == moved
+    assert moved_invoiced({2: b, 3: a}, {2: Sent(a.digest, b.digest)}) == moved
     assert place_of(2, moved) == 3  # free, as row 3 is at 2
     assert actions({2: b, 3: a}, moved) == [(3, Action.CREATE)]
     assert changes({3: b}, moved) == (Change(2, Action.CORRECT, b, 3),)  # and refused, and told of row 3
-    assert standing({3: b}, {2: Sent(a.digest, b.digest, 3)}).keys() == {2}
-    assert found_again({5: a}, moved) == {2: Sent(a.digest, moved=5)}
-    assert found_again({2: a}, moved) == {2: Sent(a.digest)}
+    assert unresolved({3: b}, {2: Sent(a.digest, b.digest, 3)}).keys() == {2}
+    assert moved_invoiced({5: a}, moved) == {2: Sent(a.digest, moved=5)}
+    assert moved_invoiced({2: a}, moved) == {2: Sent(a.digest)}
+
+
+def test_a_reported_difference_is_settled_when_fortnox_says_again_what_was_invoiced() -> None:
+    old, new = an_expense(), an_expense("1200.00")
+    assert settled({1: old}, {1: Sent(old.digest, new.digest)}) == {1: Sent(old.digest)}
+    assert settled({3: old}, {1: Sent(old.digest, new.digest, moved=3)}) == {1: Sent(old.digest, moved=3)}
+    assert settled({1: new}, {1: Sent(old.digest, new.digest)}) == {}
+    assert settled({1: old}, {1: Sent(old.digest)}) == {}
 
 
 def test_of_two_equal_rows_each_has_its_own_expense() -> None:
     a = an_expense("1.00")
-    assert found_again({2: a, 3: a}, {2: Sent(a.digest, WITHDRAWN), 3: Sent(a.digest)}) == {}
+    assert moved_invoiced({2: a, 3: a}, {2: Sent(a.digest, WITHDRAWN), 3: Sent(a.digest)}) == {}
     both = {2: Sent(a.digest, WITHDRAWN), 3: Sent(a.digest, WITHDRAWN)}
-    assert found_again({3: a, 4: a}, both) == {2: Sent(a.digest, moved=4)}
+    assert moved_invoiced({3: a, 4: a}, both) == {2: Sent(a.digest, moved=4)}
 
 
 amounts = st.integers(1, 4).map(lambda kronor: an_expense(f"{kronor}.00"))
@@ -147,20 +157,20 @@ class Moment:
     def agrees(self, wanted: dict[int, Expense], sent: dict[int, Sent], deaths: tuple[str, ...]) -> None:
         tried: list[Change] = []
         while True:
-            sent.update(found_again(wanted, sent))
-            change = following(wanted, sent, tried)
+            moved, change = plan(wanted, sent, tried)
+            sent.update(moved)
             if change is None:
                 return
             tried.append(change)
             before = sent.get(change.place)
-            moved = before.moved if before else None
-            sent[change.place] = Sent(IN_DOUBT, moved=moved)
+            row = before.moved if before else None
+            sent[change.place] = Sent(IN_DOUBT, moved=row)
             died = self.data.draw(st.sampled_from(deaths), label="died")
             if died == "before":
                 return
             if change.place in self.invoiced:
                 known = before.digest if before and before.digest != IN_DOUBT else self.expenses[change.place]
-                sent[change.place] = Sent(known, change.expense.digest if change.expense else WITHDRAWN, moved)
+                sent[change.place] = Sent(known, change.expense.digest if change.expense else WITHDRAWN, row)
                 continue
             if change.expense is None:
                 self.expenses.pop(change.place, None)
@@ -168,7 +178,7 @@ class Moment:
                 self.expenses[change.place] = change.expense.digest
             if died == "after":
                 return
-            sent[change.place] = Sent(IN_DOUBT, moved=moved)
+            sent[change.place] = Sent(IN_DOUBT, moved=row)
             carry_out_in(sent, change)
 
 
@@ -195,6 +205,6 @@ def test_what_was_invoiced_is_never_there_a_second_time(history: list[dict[int, 
         there, right = Counter(moment.expenses.values()), Counter(one.digest for one in wanted.values())
         invoiced = Counter(moment.expenses[place] for place in moment.invoiced)
         assert not there - (right | invoiced)
-        assert (right - there).total() <= len(standing(wanted, sent))  # each of those stands for one of them
+        assert (right - there).total() <= len(unresolved(wanted, sent))  # each of those stands for one of them
         if moment.expenses:
             moment.invoiced |= data.draw(st.sets(st.sampled_from(sorted(moment.expenses))), label="invoiced")

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fortnox.models import SupplierInvoice
-from mappers.expense import ProjectState, Row, Rules, projects_needed, to_expenses, within
-from messages.catalogue import say
+from mappers.expense import ExpenseRow, ProjectState, Rules, projects_needed, to_expenses, within
+from messages import Message
 from tests.unit.expense_factories import GOOD, a_row, a_supplier_invoice, payable, some_rules, vat
 
 
@@ -21,12 +21,12 @@ def rows_of(
     *,
     pending: bool = False,
     projects: Mapping[str, ProjectState] | None = None,
-) -> tuple[Row, ...]:
+) -> tuple[ExpenseRow, ...]:
     known = {"1": GOOD, "2": GOOD} if projects is None else projects
     return to_expenses(invoice, rules or some_rules(), pending=pending, projects=known)
 
 
-def only(invoice: SupplierInvoice, rules: Rules | None = None, **more: Any) -> Row:
+def only(invoice: SupplierInvoice, rules: Rules | None = None, **more: Any) -> ExpenseRow:
     """The row that counts, or would but for one reason."""
     return rows_of(invoice, rules, **more)[-1]
 
@@ -51,40 +51,57 @@ def test_a_row_becomes_an_expense_with_each_field_from_where_the_table_says() ->
 @pytest.mark.parametrize(
     ("invoice", "rules", "pending", "reason"),
     [
-        (a_supplier_invoice(Cancelled=True), {}, False, "cancelled"),
-        (a_supplier_invoice(Booked=False), {}, False, "not posted"),
-        (a_supplier_invoice(InvoiceDate=None), {}, False, "no date"),
-        (a_supplier_invoice(), {}, True, "waits for approval"),
-        (a_supplier_invoice(), {"requires": "approved"}, True, "waits for approval"),
-        (a_supplier_invoice(), {"from_date": date(2026, 11, 3)}, False, "dated 2 Nov 2026, before 3 Nov 2026"),
-        (a_supplier_invoice(a_row(Account=5010)), {}, False, "Account 5010 is not among the chosen accounts (4010)"),
-        (a_supplier_invoice(a_row(Account=1210)), {"accounts": ()}, False, "4000-7999; no accounts are chosen"),
-        (a_supplier_invoice(a_row(Account=None)), {}, False, "no account"),
-        (a_supplier_invoice(payable()), {"accounts": ("2000-9999",)}, False, "owed to the supplier"),
-        (a_supplier_invoice(vat()), {"accounts": ("2000-9999",)}, False, "is VAT"),
-        (a_supplier_invoice(a_row(Account=2645)), {"accounts": ("2000-9999",)}, False, "is VAT"),
-        (a_supplier_invoice(a_row(Debit=0)), {}, False, "amount is 0"),
-        (a_supplier_invoice(a_row(Project="")), {}, False, "Neither the row nor the supplier invoice has a project"),
+        (a_supplier_invoice(Cancelled=True), {}, False, Message("expense.cancelled")),
+        (a_supplier_invoice(Booked=False), {}, False, Message("expense.not-posted")),
+        (a_supplier_invoice(InvoiceDate=None), {}, False, Message("expense.no-date")),
+        (a_supplier_invoice(), {}, True, Message("expense.awaits-approval")),
+        (a_supplier_invoice(), {"requires": "approved"}, True, Message("expense.awaits-approval")),
+        (
+            a_supplier_invoice(),
+            {"from_date": date(2026, 11, 3)},
+            False,
+            Message("expense.before-from-date", date=date(2026, 11, 2), start=date(2026, 11, 3)),
+        ),
+        (
+            a_supplier_invoice(a_row(Account=5010)),
+            {"accounts": ("4010", "4600-4699")},
+            False,
+            Message("expense.account-not-chosen", account="5010", chosen="4010, 4600-4699"),
+        ),
+        (
+            a_supplier_invoice(a_row(Account=1210)),
+            {"accounts": ()},
+            False,
+            Message("expense.no-cost-account", account="1210", accounts="4000-7999"),
+        ),
+        (a_supplier_invoice(a_row(Account=None)), {}, False, Message("expense.no-account")),
+        (a_supplier_invoice(payable()), {"accounts": ("2000-9999",)}, False, Message("expense.payable")),
+        (a_supplier_invoice(vat()), {"accounts": ("2000-9999",)}, False, Message("expense.vat")),
+        (a_supplier_invoice(a_row(Account=2645)), {"accounts": ("2000-9999",)}, False, Message("expense.vat")),
+        (a_supplier_invoice(a_row(Debit=0)), {}, False, Message("expense.amount-zero")),
+        (a_supplier_invoice(a_row(Project="")), {}, False, Message("expense.no-project")),
     ],
 )
 def test_a_row_that_does_not_count_says_why(
-    invoice: SupplierInvoice, rules: dict[str, Any], pending: bool, reason: str
+    invoice: SupplierInvoice, rules: dict[str, Any], pending: bool, reason: Message
 ) -> None:
     row = only(invoice, some_rules(**rules), pending=pending)
     assert row.expense is None
-    assert reason in (say(row.reason.message) if row.reason else "")
+    assert row.reason is not None
+    assert row.reason.message == reason
 
 
 @pytest.mark.parametrize(
     ("state", "reason"),
     [
-        (ProjectState(in_moment=False, starts=False), "Project 1 does not exist in Moment."),
-        (ProjectState(in_moment=True, starts=False), "Project 1 has no start date in Fortnox."),
+        (ProjectState(in_moment=False, starts=False), Message("expense.project-unknown", project="1")),
+        (ProjectState(in_moment=True, starts=False), Message("expense.project-no-start", project="1")),
     ],
 )
-def test_the_project_must_be_in_moment_and_start_in_fortnox(state: ProjectState, reason: str) -> None:
+def test_the_project_must_be_in_moment_and_start_in_fortnox(state: ProjectState, reason: Message) -> None:
     row = only(a_supplier_invoice(), projects={"1": state})
-    assert (row.expense, row.reason and say(row.reason.message)) == (None, reason)
+    assert row.reason is not None
+    assert (row.expense, row.reason.message) == (None, reason)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import json
 import random
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from local.processes import ManagedProcess
 from local.sandbox import MOMENT_KEY
 from local.stack import Stack
 from local.waiting import DeadlineExceeded
+from messages import Message
 from tasks.flows import SCHEDULE_NIGHT
 from tests.unit.factories import integration_json
 from tests.week.rule import Choices
@@ -37,7 +37,7 @@ AS_IF_FOR_A_DAY: Final = "return redis.call('EXISTS', KEYS[1]) == 1 and redis.ca
 DOWN: Final = {"503": 0.5, "drop_before": 0.5}
 MOMENT_DOWN: Final = {"503": 0.4, "drop_before": 0.3, "drop_after": 0.3}
 LOST_ANSWERS: Final = {"drop_after": 0.3, "fail_after": 0.2}
-REFUSED: Final = re.compile(r"Row \d+ \(")
+INVOICED: Final = "expense.already-invoiced"  # the key of the message that tells of such a difference
 REFUSAL: Final = {"kind": "fail_next", "status": 400, "body": "attachment", "message": "No", "count": 2}
 
 
@@ -160,12 +160,12 @@ class Site:
             ordering.retry(company, POLL_ID)
         if counts["failed"]:
             for event in ordering.failed(company):
-                if event.id != POLL_ID and ("already invoiced" not in event.reason or REFUSED.search(event.reason)):
+                if event.id != POLL_ID and any(part.key != INVOICED for part in event.reason.parts):
                     ordering.retry(company, event.id)
 
-    def told(self, company: str) -> dict[str, str]:
+    def told(self, company: str) -> dict[str, tuple[Message, ...]]:
         """What failed events say, by supplier invoice: what `events list` shows, and the mails."""
-        return {event.id.split("-")[1]: event.reason for event in self.app.services.ordering.failed(company)}
+        return {event.id.split("-")[1]: event.reason.parts for event in self.app.services.ordering.failed(company)}
 
     # Both ledgers, with amounts as they are
 
