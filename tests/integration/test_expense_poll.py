@@ -12,7 +12,6 @@ from delivery.context import TransferContext
 from delivery.polling import POLL_ID, poll_asked
 from fortnox.limiter import Limiter
 from messages import NOTHING, Message
-from messages.catalogue import say
 from operations import expenses as operations
 from operations.errors import OperationError, WrongArgument
 from ordering import EventRecord, Release
@@ -121,7 +120,7 @@ def test_while_moment_is_down_the_poll_backs_off_and_the_companys_transfers_go_o
         run(app, EXPENSES.task.name, POLL_ID)
     record = app.services.ordering.event("acme", POLL_ID)
     assert record is not None
-    assert (record.status, say(record.reason)) == ("retrying", "Moment did not answer as it should (status 503).")
+    assert (record.status, record.reason) == ("retrying", Message("moment.answered", status="503"))
     assert not app.services.ordering.resting("acme")
 
 
@@ -269,7 +268,7 @@ def test_who_watches_an_import_is_told_what_it_waits_for(app: App, sandbox: Sand
     with pytest.raises(ShownAsRetry):
         run(app, EXPENSES.task.name, POLL_ID)
     Heartbeats(app.services.redis).beat("worker")
-    assert say(why(app)) == "Moment did not answer as it should (status 503). It is tried again automatically."
+    assert why(app) == Message("expenses.import-retries", reason=Message("moment.answered", status="503"))
     grant_ended = Message("expenses.not-connected", company="acme")
     app.services.ordering.pause("acme", grant_ended)
     assert why(app) == Message("expenses.import-paused", company="acme", reason=grant_ended)
