@@ -16,6 +16,7 @@ for i = first, first + count - 1 do
     'claimed', int(NOW - 500), 'started', 1, 'attempts', 1)
   if ARGV[7] == '1' then
     redis.call('ZADD', P .. 'company-open:' .. company, NOW - 900, id)
+    redis.call('HSET', P .. 'company-keys:' .. company, id, key)
     if i % 1000 == 7 then
       move(load(company, id), 'retrying', { 'code', '2000433' })
     else

@@ -4,10 +4,9 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
-from cli.console import CompanyArgument, Json, connected, err, fail, out, print_json, say, styled
+from cli.console import CompanyArgument, Json, connected, err, fail, out, print_json, say, shown, styled
 from delivery.services import Services
 from moment.events import Integration, InvalidEvent, Transfers
 from operations import companies as operation
@@ -50,7 +49,7 @@ def show(company: CompanyArgument, json: Json = False) -> None:
         return
     table = Table(show_header=False, box=None)
     for name, value in fields.items():
-        table.add_row(f"[dim]{name}[/]", escape(str(value)))
+        table.add_row(f"[dim]{name}[/]", shown(value))
     out.print(table)
     _show_problems(found.connection)
 
@@ -58,7 +57,7 @@ def show(company: CompanyArgument, json: Json = False) -> None:
 def _show_problems(connection: Connection) -> None:
     for problem in connection.problems:
         stops = f" [dim](stops {', '.join(problem.stops)})[/]" if problem.stops else ""
-        out.print(f"\n[yellow]![/] {escape(say(problem.what))}{stops}\n  {escape(say(problem.remedy))}", soft_wrap=True)
+        out.print(f"\n[yellow]![/] {shown(say(problem.what))}{stops}\n  {shown(say(problem.remedy))}", soft_wrap=True)
 
 
 @companies.command()
@@ -125,7 +124,7 @@ def _change(services: Services, company: str, integration: dict[str, Any]) -> No
             connection = operation.change(services, company, integration)
     except InvalidEvent as error:
         fail(str(error), 2)
-    out.print(styled("done", escape(f"{company} is connected as you chose")))
+    out.print(styled("done", shown(f"{company} is connected as you chose")))
     _show_problems(connection)
 
 
@@ -138,7 +137,7 @@ def _connect(services: Services, company: str, integration: dict[str, Any], code
     except InvalidEvent as error:
         fail(str(error), 2)
     ledger = f" to {connection.ledger}" if connection.ledger else ""
-    out.print(styled("done", escape(f"{company} is connected{ledger}")))
+    out.print(styled("done", shown(f"{company} is connected{ledger}")))
     _show_problems(connection)
 
 
@@ -180,9 +179,9 @@ def disconnect(company: CompanyArgument) -> None:
     """End a company's connection: its tokens are revoked and forgotten; enabling again needs a new code."""
     with connected() as services, err.status("Waiting for a worker …"):
         left = operation.disconnect(services, company)
-    out.print(styled("done", escape(f"{company} is disconnected")))
+    out.print(styled("done", shown(f"{company} is disconnected")))
     if left:
-        out.print(escape(say(left)))
+        out.print(shown(say(left)))
 
 
 @companies.command()
@@ -206,7 +205,7 @@ def settings(
         return
     table = Table("setting", "value", "", box=None)
     for name, field in CompanySettings.model_fields.items():
-        table.add_row(str(field.alias), escape(str(getattr(found, name))), f"[dim]{field.description}[/]")
+        table.add_row(str(field.alias), shown(getattr(found, name)), f"[dim]{field.description}[/]")
     out.print(table)
 
 

@@ -1,6 +1,5 @@
 """What every command shares: where it writes, how it ends, the services, and the arguments that several have."""
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn
@@ -8,10 +7,10 @@ from typing import Annotated, Any, NoReturn
 import typer
 from pydantic import ValidationError
 from redis.exceptions import RedisError
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from cli.printable import SafeConsole, json_text, printable
 from config import Settings, load_settings
 from config.settings import settings_problems
 from delivery.services import Services, build_services
@@ -19,8 +18,8 @@ from messages import Message
 from operations.errors import OperationError, WrongArgument, redis_problem
 from ordering.engine import UnknownLayout
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = SafeConsole(highlight=False, emoji=False)
+err = SafeConsole(stderr=True, highlight=False, emoji=False)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of tables for people.")]
 CompanyArgument = Annotated[str, typer.Argument(help="The company's code in Moment.", metavar="COMPANY")]
@@ -38,8 +37,13 @@ STYLES: Mapping[str, str] = {
 
 def fail(message: str, status: int = 1) -> NoReturn:
     """End the command with an error. Status 1: something failed, 2: wrong usage."""
-    err.print(f"[red]error:[/] {escape(message)}")
+    err.print("[red]error:[/] " + "\n".join(map(shown, message.split("\n"))))
     raise typer.Exit(status)
+
+
+def shown(value: object) -> str:
+    """A value for a line of output: unprintable characters escaped, and nothing of it taken for markup."""
+    return escape(printable(str(value)))
 
 
 def say(message: Message) -> str:
@@ -53,7 +57,7 @@ def say(message: Message) -> str:
 
 def print_json(value: Any) -> None:
     """Print one line of JSON on standard output, unwrapped and uncoloured."""
-    typer.echo(json.dumps(value, ensure_ascii=False, default=str))
+    typer.echo(json_text(value))
 
 
 def settings() -> Settings:

@@ -7,11 +7,10 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.markup import escape
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from cli.console import CompanyArgument, Json, connected, err, fail, out, print_json, say, styled
+from cli.console import CompanyArgument, Json, connected, err, fail, out, print_json, say, shown, styled
 from cli.lazy import Command, group
 from messages import Message
 from operations import events as operation
@@ -83,7 +82,7 @@ def list_events(
 
 @contextmanager
 def looking() -> Iterator[Callable[[int], object]]:
-    """Shows how many events were looked at, while it goes on and on a terminal."""
+    """On a terminal, show how many events have been looked at so far."""
     columns = (TextColumn("Looking through events: {task.completed:,.0f}"), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task("", total=None)
@@ -99,7 +98,7 @@ def to_filter(
     since: str | None = None,
     until: str | None = None,
 ) -> Filter:
-    """The options as a filter; ends the command where they make none."""
+    """The options as a filter. Ends the command where one is wrong."""
     if status is not None and status not in STATUSES:
         fail(f"--status {status}: one of {', '.join(STATUSES)}", 2)
     if number is not None and company is None:
@@ -151,12 +150,12 @@ def _table(records: Iterable[EventRecord]) -> Table:
         what = " ".join(record.key.split("/")[1:])
         table.add_row(
             on_the_wall(told(record)),
-            record.company,
-            escape(record.id),
-            escape(what),
+            shown(record.company),
+            shown(record.id),
+            shown(what),
             styled(record.status),
             str(record.attempts),
-            escape(say(record.reason)),
+            shown(say(record.reason)),
         )
     return table
 
@@ -177,7 +176,7 @@ def show(company: CompanyArgument, event_id: IdArgument, json: Json = False) -> 
     table = Table(show_header=False, box=None)
     for name, value in fields.items():
         if value not in ("", None, {}):
-            table.add_row(f"[dim]{name}[/]", escape(str(value)))
+            table.add_row(f"[dim]{name}[/]", shown(value))
     out.print(table)
     out.print()
     steps = Table(show_header=False, box=None)
@@ -187,19 +186,19 @@ def show(company: CompanyArgument, event_id: IdArgument, json: Json = False) -> 
 
 
 def in_words(what: str, details: dict[str, Any] | Any) -> tuple[str, str]:
-    """An entry as a person reads it: what, and the rest in one line."""
+    """An entry of the timeline for people: what happened, and the details in one line."""
     given = dict(details)
     if "reason" in given:
         given["reason"] = say(Message.from_json(given["reason"]))
     if what == "request":
         status = given.get("status", "no answer")
         code = f" (code {given['code']})" if "code" in given else ""
-        return what, escape(f"{given['method']} {given['path']} → {status}{code}, {given['ms']} ms")
+        return what, shown(f"{given['method']} {given['path']} → {status}{code}, {given['ms']} ms")
     if "next" in given:
         given["next"] = f"again at {on_the_wall(given['next'])}"
     labels = {"attempt": "attempt {}", "worker": "by {}", "code": "code {}", "behind": "behind {}", "by": "by {}"}
     words = [labels.get(name, "{}").format(value) for name, value in given.items()]
-    return styled(what), escape(", ".join(words))
+    return styled(shown(what)), shown(", ".join(words))
 
 
 def _plain(details: Any) -> dict[str, Any]:

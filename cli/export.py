@@ -1,7 +1,6 @@
 """`moment-fortnox events export`: the transfer log as JSON lines or CSV, for spreadsheets and other programs."""
 
 import csv
-import json
 import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -14,6 +13,7 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from cli.console import connected, err, fail
 from cli.events import Company, Key, Number, Since, Status, Until, as_json, to_filter
+from cli.printable import json_text, printable
 from operations import events as operation
 from operations.events import LogLine
 
@@ -65,7 +65,7 @@ def export(
         if form is Format.CSV:
             _write_csv(rows, stream)
         else:
-            stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            stream.writelines(json_text(row) + "\n" for row in rows)
 
 
 def _opened(output: Path) -> TextIO:
@@ -89,4 +89,6 @@ def _write_csv(rows: Iterable[dict[str, Any]], stream: TextIO) -> None:
 
 def harmless(value: Any) -> Any:
     """The value as a cell that a spreadsheet shows, and does not calculate."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+    if not isinstance(value, str):
+        return value
+    return f"'{printable(value)}" if value.startswith(FORMULA_STARTS) else printable(value)

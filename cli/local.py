@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
-from cli.console import Json, err, fail, out, print_json, progress, styled
+from cli.console import Json, err, fail, out, print_json, progress, shown, styled
 from cli.status import as_json
 from delivery.services import Services, build_services
 from local import DeadlineExceeded, NoRedisServer, ProcessDied, Processes
@@ -133,7 +132,7 @@ def _show(stack: Stack, services: Services, published: int, seconds: float, wron
     for one in sorted(items(ledger, "invoices"), key=lambda one: int(one["DocumentNumber"])):
         table.add_row(
             str(one["DocumentNumber"]),
-            escape(f"{one['CustomerNumber']} {one.get('CustomerName') or ''}"),
+            shown(f"{one['CustomerNumber']} {one.get('CustomerName') or ''}"),
             str(one.get("Project") or ""),
             f"{Decimal(str(one['Total'])):.2f}",
             f"{Decimal(str(one['TotalVAT'])):.2f}",
@@ -147,17 +146,17 @@ def _show(stack: Stack, services: Services, published: int, seconds: float, wron
     back = Table("supplier", "number", "account", "project", "amount", "text", title="Moment has back", box=None)
     for one in stack.sandbox.expenses(COMPANY).values():
         names = ("supplierName", "supplierInvoiceNumber", "accountNumber", "projectNumber", "amountExcludingVat")
-        back.add_row(*(escape(str(one[name])) for name in (*names, "description")))
+        back.add_row(*(shown(one[name]) for name in (*names, "description")))
     back.columns[4].justify = "right"
     out.print(back)
     out.print("and not a supplier invoice that waits for approval, nor one on an account that was not chosen.\n")
     for record in services.ordering.failed(COMPANY):
         out.print(
             f"{styled('failed')} {' '.join(record.key.split('/')[1:])}: "
-            + escape(say(Message.join(record.reason, record.remedy)))
+            + shown(say(Message.join(record.reason, record.remedy)))
         )
     for mail in stack.sandbox.mails():
-        out.print(f"[cyan]mailed[/] {escape(str(mail.get('to', '')))}: {escape(str(mail.get('subject', '')))}")
+        out.print(f"[cyan]mailed[/] {shown(mail.get('to', ''))}: {shown(mail.get('subject', ''))}")
     counts = overview(services).events
     used = len(stack.sandbox.requests(COMPANY))
     out.print(
@@ -165,7 +164,7 @@ def _show(stack: Stack, services: Services, published: int, seconds: float, wron
         + ", ".join(styled(status, f"{count} {status}") for status, count in counts.items() if count)
     )
     for difference in wrong:
-        err.print(f"[red]not as expected:[/] {escape(difference)}")
+        err.print(f"[red]not as expected:[/] {shown(difference)}")
     if not wrong:
         out.print("[green]The ledger is exactly as expected.[/]")
     out.print(

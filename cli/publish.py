@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.progress import track
 
-from cli.console import Json, connected, err, fail, out, print_json, say, settings
+from cli.console import Json, connected, err, fail, out, print_json, say, settings, shown
 from messages import Message
 from operations import publish as operation
 from operations.publish import BadLine, read_lines
@@ -57,7 +56,7 @@ def _refuse(bad: list[BadLine], valid: int, json: bool) -> None:
     else:
         for line in bad:
             for problem in line.problems:
-                err.print(f"line {line.number}: {escape(str(problem))}", soft_wrap=True)
+                err.print(f"line {line.number}: {shown(problem)}", soft_wrap=True)
         err.print(f"Nothing was accepted: {len(bad)} of {valid + len(bad)} lines are not valid events.")
     raise typer.Exit(1)
 

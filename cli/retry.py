@@ -4,10 +4,9 @@ import getpass
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.progress import track
 
-from cli.console import CompanyArgument, connected, err, fail, out, styled
+from cli.console import CompanyArgument, connected, err, fail, out, shown, styled
 from cli.events import Code, IdArgument
 from delivery.services import Services
 from operations import retry as operation
@@ -76,13 +75,13 @@ def _retry_failed(services: Services, selection: Selection, by: str) -> None:
 
 def _show(done: Retried) -> None:
     record = done.record
-    line = f"{escape(record.company)} {escape(record.id)}: {styled(done.became)}"
+    line = f"{shown(record.company)} {shown(record.id)}: {styled(done.became)}"
     if done.with_others:
         line += " (with all that waits for the same part of Fortnox)"
     elif done.became == "superseded":
-        line += f" (a newer one of {escape(record.key)} has gone through: there is nothing to transfer)"
+        line += f" (a newer one of {shown(record.key)} has gone through: there is nothing to transfer)"
     elif not done.newest:
-        line += f" (it is not the newest of {escape(record.key)}: what came later goes on, or has gone through)"
+        line += f" (it is not the newest of {shown(record.key)}: what came later goes on, or has gone through)"
     out.print(line, soft_wrap=True)
 
 
@@ -96,11 +95,11 @@ def skip(
     with connected() as services:
         behind = operation.skip(services, company, event_id, reason, by=who(by))
     released = f"; {behind} that waited for it may go on" if behind else ""
-    out.print(f"{company} {event_id}: {styled('skipped')}{released}")
+    out.print(f"{shown(company)} {shown(event_id)}: {styled('skipped')}{released}")
 
 
 def who(by: str | None) -> str:
-    """Who is at the keyboard: as said, or as this machine knows."""
+    """Who runs the command: as given, or the user of this machine."""
     try:
         return by or getpass.getuser()
     except (OSError, KeyError):  # a container's user without a name

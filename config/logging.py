@@ -42,8 +42,9 @@ SECRET_ENDINGS = ("apikey", "authorizationcode", "basicauth", "encryptionkey", "
 PLAIN_NAMES = frozenset({"fencingtoken", "tokentype"})
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+# Every repetition is bounded, so that no text, however long, takes more than a moment.
 _SECRETS_IN_TEXT = (
-    (re.compile(r"(?P<keep>\b[a-z][a-z0-9+.-]*://)[^\s/@]+@", re.IGNORECASE), rf"\g<keep>{MASK}@"),
+    (re.compile(r"(?P<keep>\b[a-z][a-z0-9+.-]{0,20}://)[^\s/@]{1,1000}@", re.IGNORECASE), rf"\g<keep>{MASK}@"),
     (re.compile(r"(?P<keep>\b(?:Bearer|Basic)\s+)[\w.~+/=-]{8,}", re.IGNORECASE), rf"\g<keep>{MASK}"),
     (
         re.compile(
@@ -53,7 +54,7 @@ _SECRETS_IN_TEXT = (
         rf"\g<keep>{MASK}",
     ),
     # The domain stays: it tells which company's address was refused.
-    (re.compile(r"[\w.!#$%&'*+=?^`{|}~-]+@(?P<domain>[\w-]+(?:\.[\w-]+)+)"), rf"{MASK}@\g<domain>"),
+    (re.compile(r"[\w.!#$%&'*+=?^`{|}~-]{1,128}@(?P<domain>[\w-]{1,64}(?:\.[\w-]{1,64}){1,32})"), rf"{MASK}@\g<domain>"),
 )
 
 # Each pattern needs one of these.

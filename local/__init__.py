@@ -1,6 +1,6 @@
 """Everything on this machine: the embedded Redis and the child processes of `demo`, `up` and the tests.
 
-Production runs none of this; there Docker Compose or systemd does it (docker-compose.yml).
+Not for production, where Docker Compose or systemd runs the processes (docker-compose.yml).
 """
 
 from local.processes import ManagedProcess, ProcessDied, Processes

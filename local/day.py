@@ -1,6 +1,6 @@
 """A sample working day of one company, as Moment would send it, and what Fortnox must hold after it.
 
-The totals are written down by hand, not computed by the code that they check.
+The totals are written by hand, not computed by the code that they check.
 """
 
 import base64
@@ -113,12 +113,12 @@ SUPPLIER_INVOICES: tuple[tuple[str, str, dict[str, Any], dict[str, Any]], ...] =
     ("Kranar i Syd AB", "9001", _cost("1", Debit="12000.00"), {"approved": False}),
     ("Pappershuset", "55", _cost("1", Debit="310.00", Account=6110), {}),
 )
-# What of them comes back: the last two wait for approval, and lie on an account that was not chosen
+# Those that become expenses: of the last two, one waits for approval, and one is on an account that was not chosen
 EXPENSES = {"fortnox:1:3": "8400.00", "fortnox:2:2": "5710.00", "fortnox:3:3": "-400.00"}
 
 
 def working_day(authorization_code: str) -> list[Event]:
-    """The day's events in the order in which they happen: the integration is enabled first."""
+    """The day's events in order: the integration is enabled first."""
     day = [
         _event("enabled", "integration.enabled", integration=_integration(authorization_code)),
         *(_customer(number) for number in CUSTOMERS),

@@ -1,8 +1,8 @@
-"""Child processes with a log file, a readiness check and a sure end.
+"""Child processes with a log file and a readiness check, which end with this process.
 
-Each child leads a process group of its own: Ctrl-C reaches only the parent, which stops its children in
-order, and a stop reaches their children too (Celery's pool). When the parent dies without stopping them,
-the reaper (`reaper.py`) does.
+Each child leads a process group of its own. Ctrl-C reaches only the parent, which stops its children in order; a
+stop reaches their children too (Celery's pool). When the parent dies without stopping them, the reaper
+(`reaper.py`) does.
 """
 
 import atexit
@@ -27,7 +27,7 @@ TAIL_LINES = 20
 
 
 class ProcessDied(Exception):
-    """A child ended that should be running. Tells its exit status and the end of its log."""
+    """A child ended that should be running. Holds its exit status and the end of its log."""
 
     def __init__(self, name: str, status: int, log_tail: str) -> None:
         super().__init__(name, status, log_tail)
@@ -43,8 +43,7 @@ class ProcessDied(Exception):
 class ManagedProcess:
     """One child process. `start` it, wait until it is ready, `stop` it; or use it as a context manager.
 
-    `env` is laid over this process's environment. Standard output and error go to `log`, which is
-    emptied at each start.
+    `env` is added to this process's environment. Standard output and error go to `log`, which each start empties.
     """
 
     def __init__(
@@ -123,7 +122,7 @@ class ManagedProcess:
     def wait_json(
         self, accept: Callable[[dict[str, object]], object] = bool, *, timeout: float = 30.0
     ) -> dict[str, object]:
-        """The first line of the child's output that is a JSON object which `accept` likes.
+        """The first line of the child's output that is a JSON object for which `accept` is truthy.
 
         Raises `ProcessDied` if the child ends first and `DeadlineExceeded` after `timeout` seconds.
         """
@@ -159,7 +158,7 @@ class ManagedProcess:
         return status
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Send a signal to the child alone, not to its children. Quietly nothing where it has ended."""
+        """Send a signal to the child alone, not to its children. Does nothing where the child has ended."""
         if self.is_running:
             os.kill(self.pid, number)
 
@@ -183,7 +182,7 @@ class ManagedProcess:
         return self._popen
 
     def _settle(self, status: int | None) -> None:
-        """Take note of the end: what it left running ends with it, and its number may soon be another's."""
+        """Record the exit status and kill what the child left running, before its group id is reused."""
         if status is not None and self._popen is not None:
             self._kill_group()
             self._status = status
@@ -211,7 +210,7 @@ class ManagedProcess:
 
 
 class Processes:
-    """Children that belong together: logs in one directory, stopped in reverse order of their start."""
+    """A group of children: their logs are in one directory, and they are stopped in reverse order of their start."""
 
     def __init__(self, log_directory: Path) -> None:
         self.log_directory = log_directory
@@ -253,7 +252,7 @@ class Processes:
 
 
 class _Reaper:
-    """The reaper process of this process: started with the first child, and again should it be gone."""
+    """The reaper process of this process: started with the first child, and restarted if it has died."""
 
     def __init__(self) -> None:
         self._popen: subprocess.Popen[bytes] | None = None
@@ -261,7 +260,7 @@ class _Reaper:
         self._groups: list[int] = []
 
     def watch(self, group: int) -> None:
-        if self._owner != os.getpid():  # the first child, or we are a fork: the groups are our parent's
+        if self._owner != os.getpid():  # the first child, or this is a fork: the groups are the parent's
             self._owner, self._popen, self._groups = os.getpid(), None, []
         self._groups.append(group)
         if self._popen is not None and self._popen.poll() is None:
@@ -288,13 +287,13 @@ class _Reaper:
     def _tell(self, lines: str) -> None:
         assert self._popen is not None
         assert self._popen.stdin is not None
-        with suppress(BrokenPipeError):  # somebody killed the reaper: the children still stop as usual
+        with suppress(BrokenPipeError):  # the reaper was killed: the children still stop as usual
             self._popen.stdin.write(lines.encode())
             self._popen.stdin.flush()
 
     @staticmethod
     def _dismiss(popen: subprocess.Popen[bytes], owner: int) -> None:
-        """At this process's end: the reaper ends what is still running, and is waited for."""
+        """At exit: let the reaper end what is still running, and wait for it."""
         if owner == os.getpid() and popen.stdin is not None:
             with suppress(BrokenPipeError):
                 popen.stdin.close()

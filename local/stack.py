@@ -22,7 +22,7 @@ FLOWER_COLUMNS = "--tasks_columns=name,args,state,received,runtime,worker"
 
 
 class Stack:
-    """Starts everything in order, each on a free port unless told otherwise, and stops it in reverse."""
+    """Starts everything in order, by default on free ports, and stops it in reverse."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Stack:
         redis_port: int | None = None,
         options: Mapping[str, str] | None = None,
     ) -> None:
-        """`options` are settings by their names in the environment, over those that the stack makes itself."""
+        """`options`: settings by their names in the environment; they override the stack's own."""
         self.redis_directory = directory / "redis"
         self._redis = EmbeddedRedis(self.redis_directory, port=redis_port)
         self._processes = Processes(directory / "logs")
@@ -53,7 +53,7 @@ class Stack:
         self._redis.stop()
 
     def start_services(self) -> None:
-        """Redis and the stand-ins; afterwards `settings` and `environment` point to them."""
+        """Start Redis and the stand-ins; afterwards `settings` and `environment` point to them."""
         self._redis.start()
         self.sandbox = Sandbox(start_sandbox(self._processes, *self._ports))
         addresses = self.sandbox.addresses
@@ -74,7 +74,7 @@ class Stack:
         self.settings = load_settings(None, **{name.lower(): value for name, value in self.environment.items()})
 
     def start_worker(self, name: str = "worker", *, concurrency: int = 4, queues: str = "") -> ManagedProcess:
-        """A real worker process with its pool, for these queues or all. Ready when its log says so."""
+        """Start a worker process with its pool, for these queues or all, and wait until it is ready."""
         options = [
             "--concurrency",
             str(concurrency),
@@ -89,11 +89,11 @@ class Stack:
         return process.wait_ready(lambda: " ready." in process.log_tail(), timeout=60)
 
     def start_beat(self, name: str = "beat") -> ManagedProcess:
-        """Several may run: one is live."""
+        """Start beat. Of several, one is live."""
         return self._celery(name, "beat", "--loglevel", LOG_LEVEL)
 
     def start_flower(self, port: int | None = None, login: str = "") -> tuple[str, str]:
-        """Flower's address and its `user:password`, one made for the occasion where none is given."""
+        """Start Flower. Return its address and `user:password`, a random password where none is given."""
         port = port or free_port()
         login = login or f"operator:{secrets.token_urlsafe(9)}"
         self._processes.start(

@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class DeadlineExceeded(TimeoutError):
-    """`what` did not come about within `seconds`."""
+    """`what` did not happen within `seconds`."""
 
     def __init__(self, what: str, seconds: float) -> None:
         super().__init__(what, seconds)

@@ -32,10 +32,12 @@ class Item(NamedTuple):
 
 def records(ordering: Ordering, refs: Sequence[tuple[str, str]], now: datetime) -> list[EventRecord]:
     """The records of these (company, event id); `damaged_record` for each that cannot be read."""
-    try:
-        return ordering.events(refs)
-    except UNREADABLE:
-        return [record for ref in refs for record in _one_record(ordering, *ref, now)]
+    found = []
+    for record in ordering.events(refs):
+        if record.unreadable:
+            log.error("mail.damaged_record", company=record.company, event_id=record.id, fields=record.unreadable)
+        found.append(damaged_record(record.company, record.id, now) if record.unreadable else record)
+    return found
 
 
 def gather(
@@ -59,14 +61,6 @@ def gather(
                 first = _entities(ordering, names, company, records(ordering, behind.first, now))
             items.append(Item(record, entity, behind.number, tuple(first)))
     return items, damaged
-
-
-def _one_record(ordering: Ordering, company: str, event_id: str, now: datetime) -> list[EventRecord]:
-    try:
-        return ordering.events([(company, event_id)])
-    except UNREADABLE as error:
-        log.error("mail.damaged_record", company=company, event_id=event_id, error=type(error).__name__)
-        return [damaged_record(company, event_id, now)]
 
 
 def _entities(ordering: Ordering, names: NameStore, company: str, found: Sequence[EventRecord]) -> list[Entity]:

@@ -1,12 +1,13 @@
 """Looking at the ordering engine's state, in few round trips. Changes nothing."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from redis import Redis
 from redis.commands.core import Script
+from redis.exceptions import ResponseError
 
 from messages import Message
 from ordering.records import (
@@ -22,6 +23,7 @@ from ordering.records import (
     ref,
     split_ref,
     to_epoch_ms,
+    to_int,
     to_ms,
     to_time,
 )
@@ -69,7 +71,7 @@ class Queries:
     def counts(self, company: str) -> dict[str, int]:
         """How many events of the company are in each status."""
         found: Any = self.redis.hmget(self._key("company", company), [f"n:{status}" for status in STATUSES])
-        return {status: int(n or 0) for status, n in zip(STATUSES, found, strict=True)}
+        return {status: to_int(n) for status, n in zip(STATUSES, found, strict=True)}
 
     def states(self, companies: Iterable[str]) -> dict[str, CompanyState]:
         """How these companies are doing, in two round trips."""
@@ -80,17 +82,17 @@ class Queries:
                 for index in ("open", "failed"):
                     pipeline.zrange(self._key(f"company-{index}", name), 0, 0, withscores=True)
             found = pipeline.execute()
-            holding = [name for name, fields in zip(names, found[::3], strict=True) if int(fields.get("n:held", 0))]
+            holding = [name for name, fields in zip(names, found[::3], strict=True) if to_int(fields.get("n:held"))]
             for name in holding:
                 self._run("oldest", name, HELD_PASSED_OVER, client=pipeline)
             under_way = dict(zip(holding, pipeline.execute(), strict=True))
         first = {name: open_[0][1] if open_ else "" for name, open_ in zip(names, found[1::3], strict=True)} | under_way
         return {
             name: CompanyState(
-                counts={status: int(fields.get(f"n:{status}", 0)) for status in STATUSES},
+                counts={status: to_int(fields.get(f"n:{status}")) for status in STATUSES},
                 paused=_maybe(fields.get("paused")),
                 resting="rests" in fields,
-                probing="probing" in fields and any(int(fields.get(n, 0)) for n in UNDER_WAY_COUNTS),
+                probing="probing" in fields and any(to_int(fields.get(n)) for n in UNDER_WAY_COUNTS),
                 oldest=to_time(first[name]) if first[name] else None,
                 failed_since=to_time(failed[0][1]) if failed else None,
             )
@@ -126,7 +128,7 @@ class Queries:
         return {
             company: Message.from_json(paused or "")
             for company, (paused, probing, *counts) in found
-            if paused is not None or (probing and any(int(n or 0) for n in counts))
+            if paused is not None or (probing and any(map(to_int, counts)))
         }
 
     def in_doubt(self, company: str) -> bool:
@@ -146,17 +148,26 @@ class Queries:
 
     def event(self, company: str, event_id: str) -> EventRecord | None:
         """The event; None when it never came or is no longer remembered."""
-        found: Any = self.redis.hgetall(self._key("event", ref(company, event_id)))
-        return event_record(company, event_id, found) if found else None
+        return next(iter(self.events([(company, event_id)])), None)
 
     def events(self, refs: Iterable[tuple[str, str]]) -> list[EventRecord]:
-        """The records of these (company, event id), in this order. Events no longer remembered are left out."""
+        """The records of these (company, event id), in this order. Events no longer remembered are left out.
+
+        Never raises because of what Redis holds: a record says what of it cannot be read.
+        """
         named = list(refs)
         with self.redis.pipeline(transaction=False) as pipeline:
             for company, event_id in named:
-                pipeline.hgetall(self._key("event", ref(company, event_id)))
-            found = pipeline.execute()
-        return [event_record(*one, fields) for one, fields in zip(named, found, strict=True) if fields]
+                key = self._key("event", ref(company, event_id))
+                pipeline.execute_command("HGETALL", key, NEVER_DECODE=True)  # type: ignore[no-untyped-call]
+            found = pipeline.execute(raise_on_error=False)
+        if broken := next((one for one in found if isinstance(one, Exception) and not _is_wrong_type(one)), None):
+            raise broken
+        return [
+            event_record(*one, {} if isinstance(fields, Exception) else _decoded(fields))
+            for one, fields in zip(named, found, strict=True)
+            if fields
+        ]
 
     def body(self, company: str, event_id: str) -> str | None:
         """The event's JSON, kept until the event is superseded, or done with nothing left out."""
@@ -217,7 +228,7 @@ class Queries:
         is included. One call looks at `LOOKS` events at most, so it may find fewer than there are: pass the page's
         `end` as `after` to continue.
         """
-        first: object = "-inf" if since is None else to_epoch_ms(since)
+        first: object = 0 if since is None else to_epoch_ms(since)
         last: object = "+inf" if until is None else to_epoch_ms(until)
         company_id = ("", "")
         if after is not None:
@@ -247,8 +258,8 @@ class Queries:
             for part in ("line", "failed"):
                 pipeline.zrange(self._key(f"key-{part}", record.key), -1, -1, withscores=True)
             through, *last = pipeline.execute()
-        places = [int(through or 0), *(int(score) for found in last for _, score in found)]
-        return max(places) <= int(place or 0)
+        places = [to_int(through), *(int(score) for found in last for _, score in found)]
+        return max(places) <= to_int(place)
 
     def behind(self, keys: Iterable[str], most: int = 5) -> list[Behind]:
         """For each key, the events held behind it: it has a failed event, or the target refused them because of it."""
@@ -262,6 +273,11 @@ class Queries:
             Behind(n + m, tuple(split_ref(one) for one in [*held, *refused][:most]), n)
             for n, held, m, refused in (found[at : at + 4] for at in range(0, len(found), 4))
         ]
+
+    def damaged(self) -> list[IndexEntry]:
+        """Events that were set aside because their hash could not be read, by when that was found."""
+        found: Any = self.redis.zrange(f"{self.prefix}damaged", 0, -1, withscores=True)
+        return [IndexEntry(*split_ref(one), to_time(at)) for one, at in found]
 
     # Reports to people
 
@@ -296,6 +312,14 @@ class Queries:
         now = "" if self._clock is None else self._clock()
         args: Any = [now, *self._shared, *arguments]
         return self._scripts[script](keys=[self.prefix], args=args, client=client)
+
+
+def _decoded(fields: Mapping[bytes, bytes]) -> dict[str, str]:
+    return {name.decode(errors="replace"): value.decode(errors="replace") for name, value in fields.items()}
+
+
+def _is_wrong_type(error: Exception) -> bool:
+    return isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE")
 
 
 def _maybe(reason: str | None) -> Message | None:

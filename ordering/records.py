@@ -1,6 +1,6 @@
 """The values that go into the ordering engine and come out of it, and how they are stored. Pure. No I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
@@ -20,6 +20,8 @@ STATUSES: Final = (
 )
 UNSETTLED: Final = ("waiting", "ready", "running", "retrying", "held")
 UNDER_WAY: Final = ("waiting", "ready", "running", "retrying")
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_MS: Final = round(datetime(2300, 1, 1, tzinfo=UTC).timestamp() * 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,10 @@ class CompanyState:
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """What is known of an event. `key` is its ordering key; times are aware, UTC."""
+    """What is known of an event. `key` is its ordering key; times are aware, UTC.
+
+    `unreadable`: the stored fields that are missing or cannot be read; the reason names them too.
+    """
 
     id: str
     company: str
@@ -119,6 +124,8 @@ class EventRecord:
     settled_at: datetime | None
     blocker: str
     said: str = ""
+    needs: tuple[str, ...] = ()  # the ordering keys of its prerequisites
+    unreadable: tuple[str, ...] = ()
 
 
 class IndexEntry(NamedTuple):
@@ -158,23 +165,33 @@ class Behind(NamedTuple):
 
 
 def event_record(company: str, event_id: str, fields: Mapping[str, str]) -> EventRecord:
-    """The record that an event's hash holds."""
+    """The record that an event's hash holds. Never raises.
+
+    A field that is missing or cannot be read is named in `unreadable` and in the reason. Something that can be shown
+    stands in its place: the status `unreadable`, the time 1970.
+    """
+    unreadable = tuple(name for name, reads in READABLE.items() if not reads(fields.get(name, "")))
+    reason = Message.from_json(fields.get("reason", ""))
+    if unreadable:
+        reason = Message.join(reason, Message("engine.unreadable-record", fields=", ".join(unreadable)))
     settled = fields.get("settled")
     return EventRecord(
         id=event_id,
         company=company,
-        type=fields["type"],
-        key=fields["key"],
-        status=fields["status"],
-        reason=Message.from_json(fields.get("reason", "")),
+        type=fields.get("type", ""),
+        key=fields.get("key", ""),
+        status="unreadable" if "status" in unreadable else fields["status"],
+        reason=reason,
         remedy=Message.from_json(fields.get("remedy", "")),
         code=fields.get("code", ""),
-        attempts=int(fields.get("attempts", 0)),
-        occurred_at=to_time(fields["occurred"]),
-        accepted_at=to_time(fields["accepted"]),
+        attempts=to_int(fields.get("attempts")),
+        occurred_at=to_time(fields.get("occurred", "")),
+        accepted_at=to_time(fields.get("accepted", "")),
         settled_at=to_time(settled) if settled else None,
         blocker=fields.get("blocker", ""),
         said=fields.get("said", ""),
+        needs=tuple(fields.get("needs", "").splitlines()),
+        unreadable=unreadable,
     )
 
 
@@ -202,4 +219,34 @@ def to_epoch_ms(time: datetime) -> int:
 
 
 def to_time(ms: str | float) -> datetime:
-    return datetime.fromtimestamp(float(ms) / 1000, UTC)
+    """The time of these ms since the epoch. Never raises: what is no time between 1970 and 2300 is the nearest such."""
+    try:
+        return EPOCH + timedelta(milliseconds=min(max(float(ms), 0), LAST_MS))
+    except (ValueError, OverflowError):
+        return EPOCH
+
+
+def to_int(value: str | None) -> int:
+    """The whole number, 0 where there is none. Never raises."""
+    try:
+        return int(value or 0)
+    except ValueError:
+        return 0
+
+
+def _is_time(value: str) -> bool:
+    try:
+        return 0 <= float(value) <= LAST_MS
+    except ValueError:
+        return False
+
+
+READABLE: Final[Mapping[str, Callable[[str], object]]] = {
+    "type": bool,
+    "key": bool,
+    "status": STATUSES.__contains__,
+    "occurred": _is_time,
+    "accepted": _is_time,
+    "settled": lambda value: not value or _is_time(value),
+    "attempts": lambda value: not value or value.isdecimal(),
+}

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from delivery.context import IN_DOUBT, NOT_TAKEN, TAKEN, TransferContext, counting
 from delivery.upsert import Next, create_or_find
+from fortnox.codes import explain
 from fortnox.errors import AccessMissing, NotFound, Rejected
 from fortnox.models import Invoice
 from fortnox.payloads import InvoicePayload
@@ -28,16 +29,17 @@ from stores import UsedAccount
 from tasks.attachments import WHOLE, FilesResult, forget_uploads, transfer_files
 from tasks.base import TransferTask
 from tasks.flows import INVOICE
+from tasks.optional_fields import LINK, from_json, to_json, to_leave_out, told
 
 log = structlog.get_logger(__name__)
 
 FILE_TRIES = 10  # attempts at a late file: 5 s, doubling, about 40 minutes. A refused key is retried for about a day.
 FRESH = 120.0  # seconds that a comparison is valid: longer than an attempt, too short for a person to edit the invoice
-WITHOUT_LINK = ("invoice-unknown", "request", "document-locked")  # what Fortnox may say of `CreditInvoiceReference`
+LEFT_OUT = "left out"  # the step that has the optional fields left out
 # Cached answers:
 CLOSED = "closed"  # of `files`: Fortnox takes none from this company
 FREE = "free"  # of `number`: no invoice has it
-LINK, NO_LINK = "link", "no link"  # of `original`: whether the credit note names the invoice that it credits
+LINKED = "linked"  # of `original`: the credit note may name the invoice that it credits
 # of `posting`: the invoice is as billed, posting was refused, or both
 AS_BILLED, REFUSED, AS_BILLED_AND_REFUSED = "as billed", "refused", "refused before"
 OPTIONS = TypeAdapter(InvoiceOptions)
@@ -140,38 +142,51 @@ def _created_or_found(context: TransferContext, payload: InvoicePayload) -> tupl
 
 
 def _created(context: TransferContext, payload: InvoicePayload) -> Invoice:
-    """Create the invoice; without the link to the credited invoice where that is not there or Fortnox refuses it."""
+    """Create the invoice, without the optional fields that Fortnox refuses. What is left out is recorded."""
     fields = payload.for_create()
+    left_out = from_json(context.taken(LEFT_OUT))
+    number_is_free = context.cached("next") == Next.CREATE_AFTER_LOOK
     credited = payload.credit_invoice_reference
-    if credited is not None and not _is_of_customer(context, credited, payload.customer_number):
-        del fields["CreditInvoiceReference"]
-    try:
-        with context.taking("created"):
-            return context.fortnox.invoices.create(fields)
-    except Rejected as rejected:
-        if "CreditInvoiceReference" not in fields or rejected.situation not in WITHOUT_LINK:
-            raise
-    context.remember("original", NO_LINK)
-    del fields["CreditInvoiceReference"]
-    with context.taking("created"):
-        return context.fortnox.invoices.create(fields)
+    if credited is not None and LINK not in left_out and (why := _not_linked(context, credited, payload)):
+        left_out[LINK] = why
+        context.record(LEFT_OUT, to_json(left_out))
+    while True:
+        sent = {name: value for name, value in fields.items() if name not in left_out}
+        try:
+            with context.taking("created"):
+                return context.fortnox.invoices.create(sent)
+        except Rejected as refused:
+            name = to_leave_out(refused, sent, number_is_free=number_is_free)
+            if name is None:
+                if left_out:  # in vain: it was not what Fortnox refuses
+                    context.record(LEFT_OUT, NOT_TAKEN)
+                raise
+            left_out[name] = explain(refused).reason
+        context.record(LEFT_OUT, to_json(left_out))
 
 
-def _is_of_customer(context: TransferContext, credited: str, customer: str) -> bool:
-    """Whether the credited invoice is this customer's in Fortnox. Looks there only if we did not transfer it.
+def _not_linked(context: TransferContext, credited: str, payload: InvoicePayload) -> Message | None:
+    """Why the credit note cannot name the invoice that it credits; None where it can.
 
-    A number from before the integration may belong to another invoice there.
+    That must be this customer's in Fortnox. It is looked up only if we did not transfer it: a number from before the
+    integration may belong to another invoice there.
     """
-    if seen := context.cached("original"):
-        return seen == LINK
+    if context.cached("original") == LINKED:
+        return None
+    company, customer = context.claim.company, payload.customer_number
     ordering = context.services.ordering
-    ours = ordering.of_key(f"{context.claim.company}/invoice/{credited}")
-    if any(event.status == "done" for event in ordering.events(ours)):
-        return True
-    original = _numbered(context, credited)
-    theirs = original is not None and original.customer_number == customer
-    context.remember("original", LINK if theirs else NO_LINK)
-    return theirs
+    ours = [one for one in ordering.events(ordering.of_key(f"{company}/invoice/{credited}")) if one.status == "done"]
+    if ours:
+        theirs = f"{company}/customer/{customer}" in ours[-1].needs
+    else:
+        original = _numbered(context, credited)
+        if original is None:
+            return Message("invoice.original-not-there")
+        theirs = original.customer_number == customer
+    if not theirs:
+        return Message("invoice.original-not-the-customers", customer=customer)
+    context.remember("original", LINKED)
+    return None
 
 
 def _look(context: TransferContext, payload: InvoicePayload) -> Invoice | None:
@@ -340,11 +355,12 @@ def _compared_long_ago(context: TransferContext) -> bool:
 
 def _ended(context: TransferContext, mapped: Mapped[InvoicePayload], files: FilesResult) -> Outcome:
     """The outcome of a posted invoice: done, done without some files, or retried for a late file."""
+    notice = Message.join(mapped.notice, told(from_json(context.taken(LEFT_OUT)), mapped.payload.for_create()))
     if files.replaced:
-        told = Message.join(mapped.notice, Message("invoice.other-files-instead"), *map(_named, files.replaced))
-        return Done(told, Message("invoice.other-files-instead.remedy"), again=True)
+        notice = Message.join(notice, Message("invoice.other-files-instead"), *map(_named, files.replaced))
+        return Done(notice, Message("invoice.other-files-instead.remedy"), again=True)
     if not files.missing and not files.late:
-        return Done(mapped.notice)
+        return Done(notice)
     tries = int(context.steps.get("file tries", 0)) + 1
     after = backoff(tries, random.random())
     if files.late and after is not None and (tries < FILE_TRIES or files.key_refused):
@@ -354,7 +370,7 @@ def _ended(context: TransferContext, mapped: Mapped[InvoicePayload], files: File
     context.record("others")
     forget_uploads(context, files.refused)
     return Done(
-        Message.join(mapped.notice, Message("invoice.without-files"), *files.missing, *files.late),
+        Message.join(notice, Message("invoice.without-files"), *files.missing, *files.late),
         Message("invoice.without-files.remedy", company=context.claim.company, event=context.claim.id),
         again=True,
     )

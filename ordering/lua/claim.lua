@@ -5,7 +5,10 @@
 
 local company, id = ARGV[4], ARGV[5]
 local e = load(company, id)
-if not e then return { 0, 'unknown', woken } end
+if not e then
+  set_aside_if_known(company, id)
+  return { 0, 'unknown', woken }
+end
 if e.status ~= 'ready' or redis.call('SISMEMBER', P .. 'company-released:' .. company, id) == 0 then
   return { 0, e.status, woken }
 end
@@ -17,9 +20,9 @@ if not may_start(now, e.control) or crowd then
   return { 0, 'resting', woken }
 end
 
+local body, progress = redis.call('GET', P .. 'body:' .. e.ref), redis.call('HGETALL', P .. 'progress:' .. e.ref)
 local fence = redis.call('INCR', P .. 'fences')
 move(e, 'running', { 'fence', fence, 'claimed', int(NOW), 'started', 1, 'wakes', 0, 'holder', ARGV[7] })
 redis.call('ZADD', P .. 'leases', NOW + tonumber(ARGV[6]), e.ref)
-local f = redis.call('HMGET', e.hash, 'attempts', 'accepted')
-return { fence, e.type, e.key, f[1] or '0', redis.call('GET', P .. 'body:' .. e.ref) or '',
-  redis.call('HGETALL', P .. 'progress:' .. e.ref), f[2] }
+local accepted = redis.call('HGET', e.hash, 'accepted') or int(NOW)
+return { fence, e.type, e.key, e.attempts, body or '', progress, accepted }

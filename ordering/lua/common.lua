@@ -17,11 +17,15 @@
 --   unblocked                        set of ordering keys whose waiters are not all looked at yet
 --   counters                         hash: `events|<type>|<status>`, and what stores/counters.py counts
 --   reports                          sorted set by time: refs (or "company:") a person must be told of
+--   damaged                          sorted set by time found: refs of events that could not be read
 --   event:<ref>                      hash: see publish.lua;  body:<ref> its JSON;  progress:<ref> steps done
---   company:<c>                      hash: n:<status> counts, paused, rests, troubles, troubled, probing
+--   company:<c>                      hash: n:<status> counts, paused, rests, troubles, troubled, probing; stale_told and
+--                                    jump_told: the day on which a person was last told of such sequences
 --   company-ready:<c>, -control      sorted sets id → place: may start (control: even while paused)
 --   company-released:<c>             set of ids that hold one of the company's slots
+--   company-held:<c>                 set of ids that are held
 --   company-open:<c>, -failed        sorted sets id → time accepted, time failed
+--   company-keys:<c>                 hash id → ordering key of what is open or failed, should its hash be lost
 --   company-done:<c>, -superseded, -skipped   sorted sets id → time settled: the transfer log; trimmed, expires
 --   key:<k>                          hash: through (highest place done), sequence, done_at; it expires
 --   key-active:<k>                   id of the event that is ready, running or retrying
@@ -42,6 +46,8 @@ local KEEP = ARGV[3]
 local woken = {}   -- wake-ups to return: flat company, id, type, key
 local looks = 200  -- how many waiters this call may still look at; the pump looks at the rest
 
+local JUMP = 1000000000 -- a sequence that rises by more is no counter's next value
+
 local ACTIVE = { ready = true, running = true, retrying = true }
 
 local function int(number) return string.format('%.0f', number) end
@@ -49,20 +55,22 @@ local function int(number) return string.format('%.0f', number) end
 -- A message in the form that `messages.Message` reads: a key and its parameters.
 local function message(key, params) return cjson.encode({ { key, params } }) end
 
+-- The event; nil if it is not there, or its hash cannot be read.
 local function load(company, id)
   local ref = company .. ':' .. id
-  local f = redis.call('HMGET', P .. 'event:' .. ref, 'status', 'key', 'needs', 'place', 'snapshot',
+  local f = redis.pcall('HMGET', P .. 'event:' .. ref, 'status', 'key', 'needs', 'place', 'snapshot',
     'sequence', 'blocker', 'type', 'fence', 'control', 'claimed', 'started', 'refused', 'attempts', 'recurring')
-  if not f[1] then return nil end
+  local place = tonumber(f[4] or '')
+  if not (f[1] and f[2] and place) or (f[1] == 'held' and not f[7]) then return nil end
   return { company = company, id = id, ref = ref, hash = P .. 'event:' .. ref, status = f[1], key = f[2],
-    needs = f[3], place = tonumber(f[4]), snapshot = f[5] == '1', sequence = tonumber(f[6] or ''),
-    blocker = f[7], type = f[8], fence = f[9], control = f[10] == '1', claimed = tonumber(f[11] or ''),
-    started = f[12] == '1', refused = f[13] == '1', attempts = tonumber(f[14] or '0'), recurring = f[15] == '1' }
+    needs = f[3] or '', place = place, snapshot = f[5] == '1', sequence = tonumber(f[6] or ''), blocker = f[7],
+    type = f[8] or 'unknown', fence = f[9], control = f[10] == '1', claimed = tonumber(f[11] or '') or 0,
+    started = f[12] == '1', refused = f[13] == '1', attempts = tonumber(f[14] or '') or 0, recurring = f[15] == '1' }
 end
 
-local function load_ref(ref)
+local function split(ref)
   local colon = string.find(ref, ':', 1, true)
-  return load(string.sub(ref, 1, colon - 1), string.sub(ref, colon + 1))
+  return string.sub(ref, 1, colon - 1), string.sub(ref, colon + 1)
 end
 
 -- Gives an event a new status, and takes it out of the sets of the old one. `fields`: more fields to set, flat.
@@ -71,6 +79,7 @@ local function move(e, status, fields)
     redis.call('ZREM', P .. 'key-waiters:' .. e.blocker, e.ref)
   elseif e.status == 'held' then
     redis.call('ZREM', P .. (e.refused and 'key-refused:' or 'key-held:') .. e.blocker, e.ref)
+    redis.call('SREM', P .. 'company-held:' .. e.company, e.id)
   elseif e.status == 'ready' then
     redis.call('ZREM', P .. 'woken', e.ref)
     if status ~= 'running' then -- which keeps the slot
@@ -99,6 +108,7 @@ local function move(e, status, fields)
   elseif ACTIVE[status] and not ACTIVE[e.status] then
     redis.call('SET', P .. 'key-active:' .. e.key, e.id)
   end
+  if status == 'held' then redis.call('SADD', P .. 'company-held:' .. e.company, e.id) end
   local company = P .. 'company:' .. e.company
   redis.call('HINCRBY', company, 'n:' .. e.status, -1)
   redis.call('HINCRBY', company, 'n:' .. status, 1)
@@ -135,38 +145,74 @@ end
 
 local function report(ref) redis.call('ZADD', P .. 'reports', NOW, ref) end
 
+-- Reports something that may happen to many events, once a day for each company. `field` remembers the day.
+local function report_daily(e, field)
+  local company, day = P .. 'company:' .. e.company, int(math.floor(NOW / 86400000))
+  if redis.call('HGET', company, field) == day then return end
+  redis.call('HSET', company, field, day)
+  report(e.ref)
+end
+
 local function lowest(set)
   local first = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')
   return first[1], tonumber(first[2] or '')
 end
 
--- The reason why a snapshot is out of date, or nil: a newer one of its key has gone through. Newer means a higher
--- sequence, or a later place where one of the two has no sequence.
-local function stale(e)
-  if not e.snapshot then return nil end
-  local f = redis.call('HMGET', P .. 'key:' .. e.key, 'sequence', 'through')
-  local applied, through = tonumber(f[1] or ''), tonumber(f[2] or '')
-  if e.sequence and applied then
-    return e.sequence < applied
-      and message('engine.stale-sequence', { sequence = int(e.sequence), applied = int(applied) })
-  end
-  return through and through > e.place and message('engine.newer-went-through', {})
+local finish, set_aside -- defined below
+
+-- The event of this ref. If it cannot be read, sets it aside and returns nil.
+local function load_or_set_aside(ref)
+  local company, id = split(ref)
+  local e = load(company, id)
+  if not e then set_aside(company, id) end
+  return e
 end
 
-local finish -- defined below
+-- The place of the first readable event in a set of a key, or nil.
+local function first_place(set, company)
+  while true do
+    local id, place = lowest(set)
+    if not id or load_or_set_aside(company .. ':' .. id) then return place end
+    redis.call('ZREM', set, id)
+  end
+end
+
+-- Supersedes an event for its sequence. If it came after the newer one, its sequence alone says that it is older, and
+-- that may be the producer's mistake: a person is told.
+local function supersede_by_sequence(e, applied, came_after)
+  finish(e, 'superseded', message('engine.stale-sequence', { sequence = int(e.sequence), applied = int(applied) }),
+    { 'remedy', message('engine.send-without-sequence', {}) })
+  if came_after then report_daily(e, 'stale_told') end
+end
+
+-- Supersedes a snapshot that is out of date: a newer one of its key has gone through. Newer means a higher sequence, or
+-- a later place where one of the two has no sequence. Returns whether it did.
+local function supersede_if_stale(e)
+  if not e.snapshot then return false end
+  local f = redis.call('HMGET', P .. 'key:' .. e.key, 'sequence', 'through')
+  local applied, through = tonumber(f[1] or ''), tonumber(f[2] or '')
+  local later_went_through = through and through > e.place
+  if e.sequence and applied then
+    if e.sequence >= applied then return false end
+    supersede_by_sequence(e, applied, not later_went_through)
+  elseif later_went_through then
+    finish(e, 'superseded', message('engine.newer-went-through', {}))
+  end
+  return e.status == 'superseded'
+end
 
 -- Starts the event if it is the first of its key, none of its key is under way, and all earlier events of the keys
 -- that it needs are through (promises 1, 2, 4). Otherwise it waits, is held, or is superseded if it is out of date.
 local function consider(e)
-  if lowest(P .. 'key-line:' .. e.key) ~= e.id then return end
+  local first = lowest(P .. 'key-line:' .. e.key)
+  if first ~= e.id then return first and load_or_set_aside(e.company .. ':' .. first) end
   if redis.call('EXISTS', P .. 'key-active:' .. e.key) == 1 then return end
-  local why = stale(e)
-  if why then return finish(e, 'superseded', why) end
+  if supersede_if_stale(e) then return end
   if e.refused then return end
   for key in string.gmatch(e.needs, '[^\n]+') do
-    local _, place = lowest(P .. 'key-line:' .. key)
+    local place = first_place(P .. 'key-line:' .. key, e.company)
     if place and place < e.place then return wait_for(e, key) end
-    local _, broken = lowest(P .. 'key-failed:' .. key)
+    local broken = first_place(P .. 'key-failed:' .. key, e.company)
     if broken and broken < e.place then return hold(e, key) end
   end
   ready(e)
@@ -175,7 +221,17 @@ end
 -- Considers the first event of the key.
 local function advance(key, company)
   local id = lowest(P .. 'key-line:' .. key)
-  if id then consider(load(company, id)) end
+  local e = id and load_or_set_aside(company .. ':' .. id)
+  if e then consider(e) end
+end
+
+-- Takes an event out of a set of waiters and considers it.
+local function consider_again(set, ref, status)
+  looks = looks - 1
+  local e = load_or_set_aside(ref)
+  if not e or e.status ~= status then return redis.call('ZREM', set, ref) end
+  move(e, 'waiting')
+  consider(e)
 end
 
 -- Considers again the events that wait for this key: those before its first open event, those held that are before
@@ -189,30 +245,53 @@ local function sweep(key)
   while looks > 0 do
     local ref, place = lowest(waiters)
     if not ref or (open and place > open) then break end
-    looks = looks - 1
-    local e = load_ref(ref)
-    move(e, 'waiting')
-    consider(e)
+    consider_again(waiters, ref, 'waiting')
   end
   while looks > 0 do
     local ref, place = lowest(held)
     if not ref or (broken and place > broken) then break end
-    looks = looks - 1
-    local e = load_ref(ref)
-    move(e, 'waiting')
-    consider(e)
+    consider_again(held, ref, 'held')
   end
   local done_at
   while looks > 0 do
     local ref, since = lowest(refused)
     done_at = done_at or ref and tonumber(redis.call('HGET', P .. 'key:' .. key, 'done_at') or '')
     if not ref or not done_at or since > done_at then break end
-    looks = looks - 1
-    local e = load_ref(ref)
-    move(e, 'waiting')
-    consider(e)
+    consider_again(refused, ref, 'held')
   end
   if looks <= 0 then redis.call('SADD', P .. 'unblocked', key) end
+end
+
+-- Sets aside an event that cannot be read: takes it out of every set, so that nothing waits for it, and lists it in
+-- `damaged`. It is counted out as `status`, by default waiting, unless a set says otherwise.
+function set_aside(company, id, status)
+  local ref = company .. ':' .. id
+  redis.call('ZADD', P .. 'damaged', NOW, ref)
+  redis.call('ZREMRANGEBYSCORE', P .. 'damaged', '-inf', NOW - tonumber(KEEP))
+  status = status or 'waiting'
+  local function take_out(command, set, member, of)
+    if redis.call(command, P .. set, member) == 1 then status = of or status end
+  end
+  take_out('ZREM', 'company-ready:' .. company, id, 'ready')
+  take_out('ZREM', 'company-control:' .. company, id, 'ready')
+  take_out('SREM', 'company-released:' .. company, id, 'ready')
+  take_out('ZREM', 'woken', ref, 'ready')
+  take_out('ZREM', 'leases', ref, 'running')
+  take_out('ZREM', 'due', ref, 'retrying')
+  take_out('SREM', 'company-held:' .. company, id, 'held')
+  take_out('ZREM', 'company-failed:' .. company, id, 'failed')
+  take_out('ZREM', 'company-open:' .. company, id)
+  take_out('ZREM', 'reports', ref)
+  local key = redis.call('HGET', P .. 'company-keys:' .. company, id)
+  if not key then return end
+  redis.call('HDEL', P .. 'company-keys:' .. company, id)
+  redis.call('HINCRBY', P .. 'company:' .. company, 'n:' .. status, -1)
+  take_out('ZREM', 'key-line:' .. key, id)
+  take_out('ZREM', 'key-failed:' .. key, id)
+  take_out('ZREM', 'key-settled:' .. key, id)
+  if redis.call('GET', P .. 'key-active:' .. key) == id then redis.call('DEL', P .. 'key-active:' .. key) end
+  advance(key, company)
+  sweep(key)
 end
 
 -- Adds an event to an index of settled events. Each addition removes up to two that are past their retention, so
@@ -224,12 +303,24 @@ local function index(set, id)
   redis.call('PEXPIRE', set, KEEP)
 end
 
+-- A reason with the remark that the sequence rose so much that updates with ordinary ones will be superseded.
+local function with_jump(reason, sequence, applied)
+  local remark = message('engine.sequence-jump', { sequence = int(sequence), applied = int(applied) })
+  return reason == '' and remark or string.sub(reason, 1, -2) .. ', ' .. string.sub(remark, 2)
+end
+
 -- Settles an event as done, failed, superseded or skipped, and considers what waited for it.
 function finish(e, status, reason, fields)
   local company, key = P .. 'company:' .. e.company, P .. 'key:' .. e.key
-  move(e, status, { 'settled', int(NOW), 'reason', reason, unpack(fields or {}) })
+  local applied = status == 'done' and e.sequence and tonumber(redis.call('HGET', key, 'sequence') or '')
+  local jumped = applied and e.sequence - applied > JUMP
+  if jumped then reason = with_jump(reason, e.sequence, applied) end
+  local written = { 'settled', int(NOW), unpack(fields or {}) }
+  written[#written + 1], written[#written + 2] = 'reason', reason
+  move(e, status, written)
   redis.call('ZREM', P .. 'key-line:' .. e.key, e.id)
   redis.call('ZREM', P .. 'company-open:' .. e.company, e.id)
+  if status ~= 'failed' then redis.call('HDEL', P .. 'company-keys:' .. e.company, e.id) end
   redis.call('HINCRBY', P .. 'counters', 'events|' .. e.type .. '|' .. status, 1)
   if status == 'failed' or not e.recurring then index(P .. 'key-settled:' .. e.key, e.id) end
   if status == 'failed' then
@@ -254,6 +345,7 @@ function finish(e, status, reason, fields)
     local through = math.max(e.place, tonumber(redis.call('HGET', key, 'through') or '') or 0)
     redis.call('HSET', key, 'done_at', int(NOW), 'through', int(through))
     if e.sequence then redis.call('HSET', key, 'sequence', int(e.sequence)) end
+    if jumped then report_daily(e, 'jump_told') end
     redis.call('PEXPIRE', key, KEEP)
   end
   advance(e.key, e.company)
@@ -278,12 +370,22 @@ end
 -- A control event (one that may end a pause) starts while its company is paused, but not while it rests.
 local function may_start(company, control) return not company.rests and (control or not company.paused) end
 
+-- Sends a wake-up, or sets the event aside if it cannot be read. Returns whether it was sent.
 local function wake(company, id)
-  local f = redis.call('HMGET', P .. 'event:' .. company .. ':' .. id, 'type', 'key')
+  local ref = company .. ':' .. id
+  local e = load(company, id)
+  if not e then
+    set_aside(company, id, 'ready')
+    return false
+  end
   redis.call('SADD', P .. 'company-released:' .. company, id)
-  redis.call('ZADD', P .. 'woken', NOW, company .. ':' .. id)
-  if send then return send(company, id, f[1], f[2]) end
-  for _, value in ipairs({ company, id, f[1], f[2] }) do woken[#woken + 1] = value end
+  redis.call('ZADD', P .. 'woken', NOW, ref)
+  if send then
+    send(company, id, e.type, e.key)
+  else
+    for _, value in ipairs({ company, id, e.type, e.key }) do woken[#woken + 1] = value end
+  end
+  return true
 end
 
 -- Fills the company's free slots with the first of its ready events (promise 6).
@@ -300,9 +402,16 @@ local function release(company)
   while free > 0 do
     local popped = redis.call('ZPOPMIN', P .. 'company-ready:' .. company)
     if not popped[1] then break end
-    wake(company, popped[1])
-    free = free - 1
+    if wake(company, popped[1]) then free = free - 1 end
   end
+end
+
+-- Sets aside an event that a caller asked for and `load` did not find, if it is known. Returns whether it is.
+local function set_aside_if_known(company, id)
+  if redis.call('HEXISTS', P .. 'company-keys:' .. company, id) == 0 then return false end
+  set_aside(company, id)
+  release(company)
+  return true
 end
 
 -- Makes the company rest at least until then: none of its events is released.

@@ -92,7 +92,7 @@ for at = math.floor(#heap / 2), 1, -1 do sink(at) end
 
 local function fits(company, id)
   if status == '' and code == '' then return true end
-  local f = redis.call('HMGET', P .. 'event:' .. company .. ':' .. id, 'status', 'code')
+  local f = redis.pcall('HMGET', P .. 'event:' .. company .. ':' .. id, 'status', 'code')
   return (status == '' or f[1] == status) and (code == '' or f[2] == code)
 end
 

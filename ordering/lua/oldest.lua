@@ -17,6 +17,6 @@ local accepted = ''
 local open = redis.call('ZRANGE', P .. 'company-open:' .. company, 0, most - 1, 'WITHSCORES')
 for i = 1, #open, 2 do
   accepted = int(tonumber(open[i + 1]))
-  if redis.call('HGET', P .. 'event:' .. company .. ':' .. open[i], 'status') ~= 'held' then break end
+  if redis.pcall('HGET', P .. 'event:' .. company .. ':' .. open[i], 'status') ~= 'held' then break end
 end
 return accepted

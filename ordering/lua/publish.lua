@@ -13,7 +13,8 @@ if redis.call('EXISTS', hash) == 1 then return { 0, woken } end
 
 -- Nothing is written unless everything can be: a script that fails half-way would leave half an event behind.
 for name, kind in pairs({
-  ['company:' .. company] = 'hash', ['company-open:' .. company] = 'zset', ['key:' .. key] = 'hash',
+  ['company:' .. company] = 'hash', ['company-keys:' .. company] = 'hash', ['company-open:' .. company] = 'zset',
+  ['key:' .. key] = 'hash',
   ['key-line:' .. key] = 'zset', ['key-failed:' .. key] = 'zset', ['key-settled:' .. key] = 'zset',
 }) do
   local found = redis.call('TYPE', P .. name).ok
@@ -32,6 +33,7 @@ if ARGV[10] == '1' then redis.call('HSET', hash, 'control', 1) end
 if ARGV[16] == '1' then redis.call('HSET', hash, 'recurring', 1) end
 if ARGV[11] ~= '' then redis.call('HSET', hash, 'sequence', ARGV[11]) end
 redis.call('HINCRBY', P .. 'company:' .. company, 'n:waiting', 1)
+redis.call('HSET', P .. 'company-keys:' .. company, id, key)
 
 local e = load(company, id)
 if ARGV[14] ~= '' then
@@ -62,8 +64,7 @@ redis.call('ZADD', P .. 'company-open:' .. company, NOW, id)
 local older = before and e.snapshot and load(company, before)
 if may_take_place_of(older) then
   if older.sequence and e.sequence and e.sequence < older.sequence then
-    finish(e, 'superseded',
-      message('engine.stale-sequence', { sequence = int(e.sequence), applied = int(older.sequence) }))
+    supersede_by_sequence(e, older.sequence, true)
   else
     e.place = older.place
     redis.call('HSET', hash, 'place', int(e.place))

@@ -14,16 +14,16 @@ local function due(set)
 end
 
 for _, ref in ipairs(due('due')) do
-  local e = load_ref(ref)
-  ready(e)
-  touched[e.company] = true
+  local e = load_or_set_aside(ref)
+  if e then ready(e) end
+  touched[split(ref)] = true
 end
 
 -- A lease is valid up to and including its last ms, as in holds().
 for _, ref in ipairs(redis.call('ZRANGEBYSCORE', P .. 'leases', '-inf', '(' .. int(NOW), 'LIMIT', 0, most)) do
-  local e = load_ref(ref)
-  orphan(e, 'lapses', lapses, 'engine.worker-lost')
-  touched[e.company] = true
+  local e = load_or_set_aside(ref)
+  if e then orphan(e, 'lapses', lapses, 'engine.worker-lost') end
+  touched[split(ref)] = true
 end
 
 for _, company in ipairs(due('resting')) do
@@ -46,10 +46,13 @@ for company in pairs(touched) do release(company) end
 -- A wake-up may be lost, or be waiting in a long queue. Repeating it at a constant pace would make the queue longer.
 local stale = redis.call('ZRANGEBYSCORE', P .. 'woken', '-inf', NOW - rewake, 'LIMIT', 0, most)
 for _, ref in ipairs(stale) do
-  local colon = string.find(ref, ':', 1, true)
-  wake(string.sub(ref, 1, colon - 1), string.sub(ref, colon + 1))
-  local times = math.min(redis.call('HINCRBY', P .. 'event:' .. ref, 'wakes', 1), MOST_DOUBLINGS)
-  redis.call('ZADD', P .. 'woken', NOW + rewake * (2 ^ times - 1), ref)
+  local company, id = split(ref)
+  if wake(company, id) then
+    local times = math.min(redis.call('HINCRBY', P .. 'event:' .. ref, 'wakes', 1), MOST_DOUBLINGS)
+    redis.call('ZADD', P .. 'woken', NOW + rewake * (2 ^ times - 1), ref)
+  else
+    release(company)
+  end
 end
 
 local next_due = nil

@@ -7,7 +7,10 @@
 
 local company = ARGV[4]
 local e = load(company, ARGV[5])
-if not e then return { 'unknown', woken } end
+if not e then
+  set_aside_if_known(company, ARGV[5])
+  return { 'unknown', woken }
+end
 local function mark()
   if ARGV[6] ~= '' then redis.call('HSET', P .. 'progress:' .. e.ref, ARGV[6], 1) end
 end
@@ -29,8 +32,9 @@ elseif e.status == 'failed' or e.status == 'skipped'
   redis.call('HDEL', e.hash, 'settled', 'attempts', 'crashes', 'lapses', 'wakes')
   redis.call('ZREM', P .. 'reports', e.ref)
   redis.call('ZADD', P .. 'key-line:' .. e.key, e.place, e.id)
-  redis.call('ZADD', P .. 'company-open:' .. company,
-    redis.call('HGET', e.hash, 'accepted'), e.id)
+  local accepted = tonumber(redis.call('HGET', e.hash, 'accepted') or '') or NOW
+  redis.call('ZADD', P .. 'company-open:' .. company, accepted, e.id)
+  redis.call('HSET', P .. 'company-keys:' .. company, e.id, e.key)
   consider(e)
 else
   return { '', woken }

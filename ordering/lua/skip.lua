@@ -1,10 +1,12 @@
--- Gives up an event that is not running, at a person's request. What waited for it goes on.
+-- Gives up an event that is not running, at a person's request. What waited for it goes on. One that cannot be read is
+-- set aside.
 --
 -- ARGV[4] company   [5] id   [6] reason
 -- returns { 1 skipped | 0 it is running or settled, woken }
 
 local e = load(ARGV[4], ARGV[5])
-if not e or e.status == 'running' or e.status == 'done' or e.status == 'superseded' or e.status == 'skipped' then
+if not e then return { set_aside_if_known(ARGV[4], ARGV[5]) and 1 or 0, woken } end
+if e.status == 'running' or e.status == 'done' or e.status == 'superseded' or e.status == 'skipped' then
   return { 0, woken }
 end
 finish(e, 'skipped', ARGV[6])

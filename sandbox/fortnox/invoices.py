@@ -228,6 +228,8 @@ def _credited(ledger: Ledger, given: dict[str, Json]) -> Invoice | None:
     original = ledger.invoices.get(reference)
     if original is None:
         raise Refused(2000434, "Kan inte hitta fakturan.")
+    if ledger.settings.credit_refused:
+        raise Refused(errors.CREDIT_REFUSED, ledger.settings.credit_refused)
     if ledger.settings.credit_reference_on_create == "once" and original.credit_reference != "0":
         raise Refused(errors.DOCUMENT_LOCKED, f"Faktura {original.number} är redan krediterad.")
     return original

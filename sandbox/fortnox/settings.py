@@ -46,6 +46,7 @@ class Settings(Knobs):
     locked_period_code: int = 2000401  # also seen: 2002141
     vat_rounding: VatRounding = "per_rate"
     credit_reference_on_create: Literal["honoured", "ignored", "refused", "once"] = "honoured"
+    credit_refused: str = ""  # a reason to refuse every credit reference on create, in words that nobody has published
     document_number_on_create: Literal["honoured", "ignored"] = "honoured"
     currency_unit_on_create: Literal["honoured", "ignored"] = "honoured"
     posting_ignored: bool = False  # answers a posting with the invoice as it was

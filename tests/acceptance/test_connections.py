@@ -40,7 +40,7 @@ def connected(system: System, company: str, **choices: Any) -> Connection:
 
 
 def problems(system: System, company: str) -> str:
-    return " ".join(map(str, system.app.services.stores.connections.get(company).problems))
+    return " ".join(say(one.what) for one in system.app.services.stores.connections.get(company).problems)
 
 
 def refresh_tokens(system: System, company: str) -> list[dict[str, Any]]:
@@ -180,7 +180,7 @@ def test_everything_that_is_wrong_is_told_together_and_kept_with_the_connection(
         "5010, 9999",
         "The consent lacks supplierinvoice",
         "The consent lacks inbox",
-        "'no address' is no address",
+        "“no address” is not an address",
     ):
         assert each in told.stdout
     shown = json.loads(system.run("companies", "show", "wrong", "--json").stdout)
@@ -228,7 +228,9 @@ def test_a_token_refused_in_mid_transfer_is_renewed_once_and_the_transfer_goes_o
     connected(system, "refused")
     system.publish(customer_json(company="refused"), project_json(company="refused"))
     assert system.settled("refused", "e2").status == "done"
-    system.stack.sandbox.fault("fail_next", status=401, body="unauthorized", path="/3/invoices/1001/bookkeep")
+    system.stack.sandbox.fault(
+        "fail_next", status=401, body="unauthorized", path="/3/invoices/1001/bookkeep", tenant="refused"
+    )
     system.publish(invoice_json(company="refused", attachments=[]))
     assert system.settled("refused", "e3").status == "done"
     record = system.app.services.ordering.event("refused", "e3")

@@ -8,7 +8,7 @@ import requests
 
 from fortnox.payloads import AttachmentPayload
 from local import wait_until
-from messages.catalogue import say
+from messages.catalogue import lines, say
 from tasks.attachments import UNANSWERED_MOST
 from tasks.invoices import FILE_TRIES
 from tests.acceptance.conftest import System
@@ -35,7 +35,7 @@ def test_a_file_that_is_gone_is_named_in_the_mail_and_added_by_a_later_retry(sys
     assert attachments_of(system, "gone") == ["faktura.pdf"]
     wait_until(lambda: system.mails_to("ekonomi@gone.example"), what="the mail", timeout=30)
     (mail,) = system.mails_to("ekonomi@gone.example")
-    assert "underlag.pdf: its host answered 404" in mail["text"]
+    assert "“underlag.pdf”: its host answered 404" in mail["text"]
     assert "events retry gone e3" in " ".join(mail["text"].split())
     system.file("gone", name="underlag.pdf", size=1_000)
     before = len(requests_to(system, "gone"))
@@ -56,7 +56,7 @@ def test_a_file_attached_by_hand_meanwhile_is_not_added_again(system: System) ->
     attach_by_hand(system, "handmade", "inskannad.pdf")
     system.file("handmade", name="faktura.pdf", size=1_000)
     done = retried(system, "handmade")
-    assert (done.status, say(done.reason).splitlines()[1:]) == ("done", ["faktura.pdf"])  # said, as it may be another
+    assert (done.status, lines(done.reason)[1:]) == ("done", ["“faktura.pdf”"])  # said, as it may be another
     assert attachments_of(system, "handmade") == ["inskannad.pdf"]
 
 
@@ -91,7 +91,7 @@ def test_what_cannot_be_read_of_a_file_does_not_hold_the_invoice_up(system: Syst
     done = an_invoice_of(system, "unreadable", attachments=files)
     assert done.status == "done"
     assert the_invoice(system, "unreadable")["Booked"]
-    for told in ("text.pdf: its content is not base64", "address.pdf: its address", "empty.pdf: is empty"):
+    for told in ("“text.pdf”: its content is not base64", "“address.pdf”: its address", "“empty.pdf”: is empty"):
         assert told in say(done.reason)
 
 
@@ -144,7 +144,7 @@ def test_an_upload_that_was_removed_before_it_was_linked_is_made_again(system: S
 def test_a_file_that_fortnox_refused_is_taken_anew_by_a_later_retry(system: System) -> None:
     company = "smaller"
     large = system.file(company, name="large.pdf", size=6_000_000)
-    assert "large.pdf: " in say(an_invoice_of(system, company, attachments=[large]).reason)
+    assert "“large.pdf”: " in say(an_invoice_of(system, company, attachments=[large]).reason)
     system.file(company, name="large.pdf", size=1_000)
     assert say(retried(system, company).reason) == ""
     assert attachments_of(system, company) == ["large.pdf"]
@@ -163,7 +163,7 @@ def test_a_host_that_is_down_does_not_hold_the_invoice_up_and_the_file_follows(s
     assert attachments_of(system, company) == ["a.pdf"]
     record = event(company, "e3")
     assert record is not None
-    assert "posted; a file is not there yet. b.pdf: its host answered 503" in say(record.reason)
+    assert "posted; a file is not there yet. “b.pdf”: its host answered 503" in say(record.reason)
     system.file(company, name="b.pdf", size=1_000)
     assert system.settled(company, "e3").status == "done"
     assert attachments_of(system, company) == ["a.pdf", "b.pdf"]
@@ -179,7 +179,7 @@ def test_a_host_that_stays_down_is_given_up_after_ten_tries_and_the_file_named(s
     )
     done = system.settled_at_once(company, "e3")
     assert done.status == "done"
-    assert "b.pdf: its host answered 503" in say(done.reason)
+    assert "“b.pdf”: its host answered 503" in say(done.reason)
     assert downloads(system, company)["b.pdf"] == FILE_TRIES
     assert the_invoice(system, company)["writes"] == {"POST": 1, "bookkeep": 1}
 
@@ -231,7 +231,7 @@ def test_a_file_from_elsewhere_or_behind_a_redirect_is_never_fetched(system: Sys
     done = an_invoice_of(system, "hosts", attachments=[moved, elsewhere])
     assert done.status == "done"
     assert the_invoice(system, "hosts")["Booked"]
-    assert "moved.pdf: its host answered 302" in say(done.reason)
+    assert "“moved.pdf”: its host answered 302" in say(done.reason)
     assert "“x.pdf”: “evil.example” is not Moment and not listed in ATTACHMENT_HOSTS" in say(done.reason)
 
 
@@ -240,7 +240,7 @@ def test_a_file_that_fortnox_refuses_is_left_out_and_the_others_are_linked(syste
     small = [system.file("toobig", name=f"{n}.pdf", size=1_000 + n) for n in range(2)]
     done = an_invoice_of(system, "toobig", attachments=[small[0], large, small[1]])
     assert done.status == "done"
-    assert "large.pdf: " in say(done.reason)
+    assert "“large.pdf”: " in say(done.reason)
     assert "0.pdf" not in say(done.reason)
     assert attachments_of(system, "toobig") == ["0.pdf", "1.pdf"]
     assert retried(system, "toobig").status == "done"
@@ -252,7 +252,7 @@ def test_an_upload_that_fortnox_refuses_is_left_out(system: System) -> None:
     files = [system.file("toolarge", name=f"{n}.pdf", size=1_000 + n) for n in range(2)]
     done = an_invoice_of(system, "toolarge", attachments=files)
     assert done.status == "done"
-    assert "0.pdf: " in say(done.reason)
+    assert "“0.pdf”: " in say(done.reason)
     assert attachments_of(system, "toolarge") == ["1.pdf"]
 
 

@@ -53,8 +53,8 @@ def test_vat_that_fortnox_computes_otherwise_is_not_posted_and_the_mail_has_both
     (mail,) = system.mails_to("ekonomi@vat.example")
     for told in (
         "Total: 0.26 SEK in Fortnox, 0.25 SEK in Moment",
-        "VAT: 0.06 in Fortnox, 0.05 in Moment",
-        "Row 1: 0.10 on account 3010 with 25 % VAT in Fortnox, 0.10 on account 3010 with 25 % VAT in Moment",
+        "VAT: 0.06 SEK in Fortnox, 0.05 SEK in Moment",
+        "Row 1: 0.10 SEK on account 3010 with 25 % VAT in Fortnox, 0.10 SEK on account 3010 with 25 % VAT in Moment",
         "not posted",
     ):
         assert told in " ".join(mail["text"].split())
@@ -171,7 +171,7 @@ def test_what_a_person_changed_after_a_refused_posting_is_compared_again(system:
     system.stack.sandbox.post("lock", {"tenant": "between", "until": None})
     failed = retried(system, "between")
     assert (failed.status, failed.code) == ("failed", "NotAsBilled")
-    assert "Freight: 100.00 in Fortnox, 0.00 in Moment" in say(failed.reason)
+    assert "Freight: 100.00 SEK in Fortnox, 0.00 SEK in Moment" in say(failed.reason)
     assert not the_invoice(system, "between")["Booked"]
     change(system, "between", "PUT", "/3/invoices/1001", {"Invoice": {"Freight": 0}})
     assert retried(system, "between").status == "done"

@@ -1,13 +1,21 @@
-"""A producer's program that has `REDIS_URL` and no other setting publishes events, and keeps no code in clear."""
+"""Publishing from Python: with `REDIS_URL` alone, never keeping a code in clear, raising nothing unforeseen."""
 
+import json
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import pytest
 from redis import Redis
 
+from config import load_settings
 from config.environment import child_environment
-from tests.unit.factories import customer_json, integration_json
+from delivery.services import build_services
+from moment.events import InvalidEvent
+from tests.unit.factories import customer_json, integration_json, invoice_json
+from worker import publish
 
 ROOT = Path(__file__).parents[2]
 OTHERS = ("FORTNOX_API_URL", "FORTNOX_CLIENT_ID", "FORTNOX_CLIENT_SECRET", "MOMENT_API_KEY", "ENCRYPTION_KEYS")
@@ -38,4 +46,39 @@ def test_a_code_without_a_key_to_seal_it_is_refused_and_nothing_is_kept(
 
     assert published.returncode == 1
     assert "ENCRYPTION_KEYS is not set" in published.stderr
+    assert redis_client.dbsize() == 0
+
+
+DEEP: dict[str, object] = {}
+for _ in range(900):
+    DEEP = {"more": DEEP}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b"\xff",
+        "\ud800",
+        "",
+        "[" * 100_000,
+        '{"id":"e1","amount":1e999999999999}',
+        json.dumps(customer_json(name="x" * 20_000_000)),
+        customer_json(name="x" * 20_000_000),
+        customer_json(name="\ud800"),
+        customer_json(event_id="\ud800"),
+        customer_json() | {"sequence": 10**5000},
+        customer_json() | {"sequence": Decimal("1e999999")},
+        customer_json() | DEEP,
+        invoice_json(total_including_vat=Decimal("1e40")),
+        invoice_json(total_including_vat=float("inf")),
+        invoice_json(total_including_vat="9" * 5000),
+    ],
+    ids=lambda event: str(event)[:40] if isinstance(event, str | bytes) else "an object",
+)
+def test_whatever_is_published_only_invalid_event_leaves_publish(
+    redis_url: str, redis_client: Redis, event: Any
+) -> None:
+    services = build_services(load_settings(None, fortnox_api_url="http://127.0.0.1:1", redis_url=redis_url))
+    with pytest.raises(InvalidEvent):
+        publish(event, services=services)
     assert redis_client.dbsize() == 0

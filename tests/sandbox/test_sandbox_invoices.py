@@ -320,6 +320,13 @@ class TestOtherActions:
         shop.settings(credit_reference_on_create="refused")
         assert code_of(shop.invoice(CreditInvoiceReference="1")) == 2001399
 
+    def test_a_credit_reference_can_be_refused_in_words_of_any_kind(self, shop: Ledger) -> None:
+        shop.settings(credit_refused="Fakturan är såld.")
+        shop.invoice()
+        refused = shop.invoice("1002", a_row(DeliveredQuantity="-1"), CreditInvoiceReference="1001")
+        assert (code_of(refused), refused.json()["ErrorInformation"]["Message"]) == (2999017, "Fakturan är såld.")
+        assert shop.invoice("1002", a_row(DeliveredQuantity="-1")).status_code == 201
+
     def test_a_second_credit_reference_to_one_invoice_can_be_refused(self, shop: Ledger) -> None:
         shop.settings(credit_reference_on_create="once")
         shop.invoice()

@@ -24,6 +24,7 @@ from ordering import (
     Superseded,
     TargetUnavailable,
 )
+from tests.simulation.model import JUMP
 from tests.simulation.world import Worker, World
 
 MOST_EVENTS: Final = 30  # of one world
@@ -161,7 +162,7 @@ def _sequence(world: World, mix: Mix, key: str) -> int | None:
     """The key's counter; now and then that of an event which was overtaken on its way."""
     if world.rng.random() >= mix.sequences:
         return None
-    mix.counters[key] = mix.counters.get(key, 0) + 1
+    mix.counters[key] = mix.counters.get(key, 0) + (1 if world.rng.random() < 0.95 else 2 * JUMP)
     return mix.counters[key] - world.rng.choice((0, 0, 0, 1, 2))
 
 

@@ -74,6 +74,7 @@ class Looks:
             else ()
         )
         model.settle_down(put_off)
+        self._compare_told_of_sequences()
         gone = False
         for at, event in enumerate(self._events):
             if model.events.get(event.ref) is not event:
@@ -101,6 +102,23 @@ class Looks:
         self._compare_companies(looked[count + 1 :], wakeups)
         if gone:
             self.forget()
+
+    def _compare_told_of_sequences(self) -> None:
+        """Once a day for each company, one of the events that their sequence alone superseded is reported."""
+        model = self._model
+        events, model.by_sequence = model.by_sequence, []
+        for name in {event.company: None for event in events}:
+            company = model.companies[name]
+            refs = [event.ref for event in events if event.company == name]
+            scores = {ref: self._wire.execute_command("ZSCORE", f"{PREFIX}reports", ref) for ref in refs}
+            now = [ref for ref in refs if scores[ref] is not None and int(scores[ref]) == model.now]
+            new = [ref for ref in now if model.reports.get(ref) != model.now]
+            if company.stale_told == model.today:
+                insist(not new, f"{name} was told of sequences today, and is told again of {new}")
+            else:
+                insist(len(new) == 1 or (not new and now), f"{name} should be told of one of {refs}, and is of {new}")
+                company.stale_told = model.today
+                model.reports |= dict.fromkeys(new, model.now)
 
     def _compare_idle(self, event: Event, status: str, blocker: str, put_off: bool) -> None:
         allowed = IDLE if put_off else self._model.allowed(event)
@@ -263,12 +281,16 @@ def _expected_company(model: Model, name: str) -> dict[str, Any]:
     fields |= {} if company.rests is None else {"rests": str(company.rests)}
     fields |= {"troubles": str(company.troubles), "troubled": company.troubled} if company.troubles else {}
     fields |= {"probing": "1"} if company.probing else {}
+    told = {"stale_told": company.stale_told, "jump_told": company.jump_told}
+    fields |= {field: str(day) for field, day in told.items() if day is not None}
     left = [e for e in events if e.status == "ready" and not e.released]
     return {
         f"company:{name}": fields,
         f"company-ready:{name}": {e.id: str(e.place) for e in left if not e.control},
         f"company-control:{name}": {e.id: str(e.place) for e in left if e.control},
         f"company-released:{name}": {e.id for e in events if e.released},
+        f"company-keys:{name}": {e.id: e.key for e in events if e.status in OPEN or e.status == "failed"},
+        f"company-held:{name}": {e.id for e in events if e.status == "held"},
         f"company-open:{name}": {e.id: str(e.accepted) for e in events if e.status in OPEN},
         f"company-failed:{name}": {e.id: str(e.settled) for e in events if e.status == "failed"},
     }

@@ -36,6 +36,9 @@ SETTLED = FORGOTTEN | {"failed"}
 WAITING, HELD, READY = frozenset({"waiting"}), frozenset({"held"}), frozenset({"ready"})
 EITHER = WAITING | HELD
 
+JUMP = 1_000_000_000
+DAY = 24 * 3600 * 1000  # ms
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -103,6 +106,8 @@ class Company:
     troubled: str = ""
     probing: bool = False
     published: bool = False  # an event of it was accepted once
+    stale_told: int | None = None  # the day on which a person was last told that a sequence superseded an event
+    jump_told: int | None = None  # the same of a sequence that rose too much
     counts: dict[str, int] = field(default_factory=dict)
 
 
@@ -132,6 +137,7 @@ class Model:
         self.companies: dict[str, Company] = {}
         self.keys: dict[str, Key] = {}
         self.reports: dict[str, int] = {}
+        self.by_sequence: list[Event] = []  # superseded by their sequence alone in this step: one of them may be told
 
     # Actions
 
@@ -164,6 +170,7 @@ class Model:
             older = line[-1]
             if older.sequence is not None and new.sequence is not None and new.sequence < older.sequence:
                 self._finish(new, "superseded")
+                self.by_sequence.append(new)
             else:
                 new.place = older.place
                 self._finish(older, "superseded")
@@ -341,6 +348,8 @@ class Model:
                 if allowed == READY:
                     head.status, head.refused_by = "ready", ""
                 elif allowed == {"superseded"}:
+                    if head.sequence is not None and key.sequence is not None and (key.through or 0) <= head.place:
+                        self.by_sequence.append(head)
                     self._finish(head, "superseded")
                     continue
                 break
@@ -434,10 +443,18 @@ class Model:
         key.done_at = self.now
         key.through = max(event.place, key.through or 0)
         if event.sequence is not None:
+            company = self.companies[event.company]
+            if key.sequence is not None and event.sequence - key.sequence > JUMP and company.jump_told != self.today:
+                company.jump_told = self.today
+                self.reports[event.ref] = self.now
             key.sequence = event.sequence
         for other in key.events:
             other.broken = False
         self._lift(event.key)
+
+    @property
+    def today(self) -> int:
+        return self.now // DAY
 
     def _lift(self, key: str) -> None:
         for other in self.events.values():

@@ -34,7 +34,7 @@ MUTANTS: Final = (
         "not only the first of its key is looked at",
         2,
         "common",
-        "  if lowest(P .. 'key-line:' .. e.key) ~= e.id then return end\n",
+        "  if first ~= e.id then return first and load_or_set_aside(e.company .. ':' .. first) end\n",
     ),
     _mutant(
         "the next of its key is not looked at",
@@ -50,15 +50,13 @@ MUTANTS: Final = (
         "    advance(e.key, company) -- to this event, or to an earlier one that was retried while this one ran\n",
     ),
     _mutant("an event runs again before its time", 2, "settle", "NOW + delay, e.ref", "NOW + delay / 2, e.ref"),
-    _mutant(
-        "a stale sequence is applied", 2, "common", "return e.sequence < applied\n      and", "return false\n      and"
-    ),
+    _mutant("a stale sequence is applied", 2, "common", "if e.sequence >= applied then", "if true then"),
     _mutant(
         "a snapshot is applied after a newer one",
         2,
         "common",
-        "return through and through > e.place and",
-        "return false and",
+        "elseif later_went_through then",
+        "elseif false then",
     ),
     # 3. Nothing accepted is lost; nothing settled runs again by itself; the same event id is accepted once.
     _mutant(
@@ -168,6 +166,19 @@ MUTANTS: Final = (
         "if older.sequence and e.sequence and e.sequence < older.sequence then",
         "if false then",
     ),
+    _mutant(
+        "what its sequence alone superseded is not told",
+        5,
+        "common",
+        "  if came_after then report_daily(e, 'stale_told') end\n",
+    ),
+    _mutant(
+        "what sequences supersede is told each time",
+        5,
+        "common",
+        "  if redis.call('HGET', company, field) == day then return end\n",
+    ),
+    _mutant("a sequence that jumps is not told", 5, "common", "    if jumped then report_daily(e, 'jump_told') end\n"),
     # 6. A company has at most `release_limit` transfers released; one that rests or is paused occupies no slot.
     _mutant(
         "the limit is not kept",

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -265,3 +266,12 @@ def test_redacting_twice_changes_nothing_more(text: str) -> None:
     once = redact_text(text)
 
     assert redact_text(once) == once
+
+
+@pytest.mark.parametrize(
+    "text", ["a.+-" * 50_000 + "@", "x" * 200_000 + "@", "@" + "a-" * 100_000, "a@" + "b." * 100_000, "://" * 60_000]
+)
+def test_no_text_takes_long_to_redact(text: str) -> None:
+    began = time.process_time()
+    redact_text(text)
+    assert time.process_time() - began < 2

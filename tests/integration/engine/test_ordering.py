@@ -6,7 +6,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from messages import Message
+from messages import NOTHING, Message
 from ordering import (
     Done,
     Failed,
@@ -492,6 +492,67 @@ def test_a_snapshot_with_a_lower_sequence_than_the_last_applied_is_stale(line: L
     line.publish("b", snapshot=True, sequence=6)
     assert line.status("b") == "superseded"
     assert line.reason("b") == Message("engine.stale-sequence", sequence="6", applied="7")
+
+
+def test_a_person_is_told_once_a_day_of_updates_that_their_sequence_alone_supersedes(line: Line) -> None:
+    def told() -> list[str]:
+        found = line.ordering.unreported()
+        line.ordering.reported(*found)
+        return [f"{one.company}:{one.id}" for one in found]
+
+    for company in ("acme", "beta"):
+        for number in (1, 2):
+            line.publish(f"a{number}", f"customer/{number}", company=company, snapshot=True, sequence=2**53 - 1)
+            line.run(f"a{number}", company=company)
+    line.publish("b1", "customer/1", snapshot=True, sequence=7)
+    line.publish("b2", "customer/2", snapshot=True, sequence=7)
+    line.publish("b1", "customer/1", snapshot=True, sequence=7, company="beta")
+    record = line.ordering.event("acme", "b1")
+    assert record is not None
+    assert (record.status, record.reason.key, record.remedy.key) == (
+        "superseded",
+        "engine.stale-sequence",
+        "engine.send-without-sequence",
+    )
+    assert told() == ["acme:b1", "beta:b1"]
+    line.passes(hours=24)
+    line.publish("c1", "customer/1", snapshot=True, sequence=8)
+    line.publish("c2", "customer/2", snapshot=True, sequence=8)
+    assert told() == ["acme:c1"]
+    line.publish("d", "customer/1", snapshot=True)
+    line.run("d")  # as the remedy says
+
+
+def test_an_update_that_is_older_by_its_place_too_is_no_news(line: Line) -> None:
+    line.publish("a", snapshot=True, sequence=6)
+    line.run("a", Failed(why("no")))
+    line.publish("b", snapshot=True, sequence=7)
+    line.run("b")
+    line.ordering.retry("acme", "a")
+    assert line.reason("a") == Message("engine.stale-sequence", sequence="6", applied="7")
+    assert line.ordering.unreported() == []
+
+
+def test_a_sequence_that_jumps_is_accepted_with_a_remark_that_is_told_once_a_day(line: Line) -> None:
+    for number in (1, 2, 3):
+        line.publish(f"a{number}", f"customer/{number}", snapshot=True, sequence=7)
+        line.run(f"a{number}")
+    line.publish("b1", "customer/1", snapshot=True, sequence=1_000_000_007)  # as high as is thinkable
+    line.run("b1")
+    assert line.reason("b1") == NOTHING
+    line.publish("b2", "customer/2", snapshot=True, sequence=1_000_000_008)
+    line.run("b2")
+    line.publish("b3", "customer/3", snapshot=True, sequence=2**53 - 1)
+    line.run("b3", Done(why("a file is missing")))
+    assert line.reason("b2") == Message("engine.sequence-jump", sequence="1000000008", applied="7")
+    assert line.reason("b3") == Message.join(
+        why("a file is missing"), Message("engine.sequence-jump", sequence=str(2**53 - 1), applied="7")
+    )
+    assert [one.id for one in line.ordering.unreported()] == ["b2", "b3"]  # the latter for its file
+    line.publish("c1", "customer/1", snapshot=True, sequence=2**53 - 1)
+    line.run("c1")
+    assert line.reason("c1").key == "engine.sequence-jump"
+    assert len(line.ordering.unreported()) == 2
 
 
 def test_a_snapshot_with_a_lower_sequence_does_not_supersede_a_newer_one(line: Line) -> None:

@@ -1,0 +1,106 @@
+"""A record in Redis that cannot be read is shown as such, and stops no list, export, retry or metric."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from messages import Message
+from messages.catalogue import say
+from ordering import Failed
+from ordering.history import Filter, find
+from tests.commands import run
+from tests.mail_dispatch import MailDispatch, running_dispatch
+from tests.unit.factories import customer_json
+from worker.metrics import PREFIX, registry
+
+UNREADABLE = ("far", "gone", "bytes", "other")
+
+
+@pytest.fixture(scope="module")
+def dispatch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailDispatch]:
+    """Failed events of acme: two whole ones, and some that a hand or a disk has damaged in between."""
+    with running_dispatch(Path(tmp_path_factory.mktemp("damage"))) as running:
+        dispatch = MailDispatch(*running)
+        dispatch.connect()
+        for number, event_id in enumerate(("first", *UNREADABLE, "last")):
+            dispatch.ends(
+                customer_json(event_id=event_id, customer_number=str(number)), Failed(Message("duration.days", n=1))
+            )
+        redis = dispatch.services.redis
+        redis.hset("mf:event:acme:far", mapping={"occurred": "253402300799000", "accepted": "1e400"})
+        redis.hdel("mf:event:acme:gone", "type", "status", "occurred")
+        redis.hset("mf:event:acme:bytes", "attempts", b"\xff\xfe")  # type: ignore[arg-type]
+        redis.delete("mf:event:acme:other")
+        redis.set("mf:event:acme:other", "of another type")
+        yield dispatch
+
+
+@pytest.fixture
+def environment(dispatch: MailDispatch) -> dict[str, str]:
+    settings = dispatch.app.settings
+    return {
+        "REDIS_URL": settings.redis_url.get_secret_value(),
+        "FORTNOX_API_URL": settings.fortnox_api_url,
+        "FORTNOX_AUTH_URL": settings.fortnox_auth_url,
+        "MOMENT_API_URL": settings.moment_api_url,
+    }
+
+
+def test_every_question_finds_it(dispatch: MailDispatch) -> None:
+    ordering = dispatch.ordering
+    everything = {"first", "last", *UNREADABLE}
+    assert {record.id for record in find(ordering, Filter("acme"))} == everything
+    assert {record.id for record in ordering.failed("acme")} == everything
+    assert {record.id: record.status for record in find(ordering, Filter("acme"))} == {
+        **dict.fromkeys(everything, "failed"),
+        "gone": "unreadable",
+        "other": "unreadable",
+    }
+    record = ordering.event("acme", "far")
+    assert record is not None
+    assert record.unreadable == ("occurred", "accepted")
+    assert record.reason.parts[-1] == Message("engine.unreadable-record", fields="occurred, accepted")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("events", "list", "--company", "acme"),
+        ("events", "list", "--status", "failed"),
+        ("events", "export", "--company", "acme"),
+        ("events", "list", "--json"),
+        *(("events", "show", "acme", event_id) for event_id in UNREADABLE),
+        ("status",),
+    ],
+    ids=" ".join,
+)
+def test_every_command_shows_it(environment: dict[str, str], command: tuple[str, ...]) -> None:
+    done = run(*command, environment=environment)
+    assert done.returncode == 0, done.stderr
+    if "--json" in command:
+        found = {line["id"]: line for line in map(json.loads, done.stdout.splitlines())}
+        assert set(found) == {"first", "last", *UNREADABLE}
+        assert found["gone"]["reason"].endswith(
+            say(Message("engine.unreadable-record", fields="type, status, occurred"))
+        )
+
+
+def test_the_metrics_are_read(dispatch: MailDispatch) -> None:
+    value = registry(dispatch.services).get_sample_value(PREFIX + "up", {})
+    assert value == 1.0
+
+
+def test_all_that_failed_is_retried_and_what_cannot_be_is_named(
+    dispatch: MailDispatch, environment: dict[str, str]
+) -> None:
+    done = run("events", "retry", "--all-failed", environment=environment)
+    assert done.returncode in (0, 1), done.stderr
+    for event_id in ("first", "last"):
+        record = dispatch.ordering.event("acme", event_id)
+        assert record is not None
+        assert record.status == "ready"
+    assert {one.id for one in dispatch.ordering.damaged()} <= set(UNREADABLE)
+    assert all(one.at <= datetime.now(UTC) for one in dispatch.ordering.damaged())
