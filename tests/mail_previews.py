@@ -101,8 +101,8 @@ def previews(language: Language) -> dict[str, MailContent]:
     expense = without_code(
         "s17",
         "acme/expenses",
-        Message("expense.invoiced-already", row="2", there=an_expense("1200.00"), expense=an_expense("1350.00")),
-        Message("expense.invoiced-already.remedy"),
+        Message("expense.already-invoiced", row="2", invoiced=an_expense("1200.00"), now=an_expense("1350.00")),
+        Message("expense.settle-difference"),
     )
     polling = without_code("poll", "acme/expenses", Message("delivery.bug", error="KeyError"))
     checked = without_code("i1", "acme/integration", situation("project-module-off")["reason"], status="done")
