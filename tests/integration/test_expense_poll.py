@@ -198,6 +198,20 @@ def test_a_failed_event_names_its_supplier_invoice_and_is_over_when_that_goes_th
     assert app.services.stores.expenses("acme").failure(number) is None
 
 
+def test_a_refusal_that_comes_again_is_the_same_failure(app: App, sandbox: Sandbox) -> None:
+    refusal = {"kind": "fail_next", "status": 400, "body": "attachment", "message": "no", "method": "POST", "count": 2}
+    sandbox.in_moment("POST", "faults", refusal)
+    number = sandbox.supplier_invoice("acme", ROW)
+    poll_to_the_end(app)
+    (failed,) = app.services.ordering.failed("acme")
+
+    app.services.stores.expenses("acme").add([number], datetime.now(UTC))
+    poll_to_the_end(app)
+
+    assert [event.id for event in app.services.ordering.failed("acme")] == [failed.id]
+    assert app.services.stores.expenses("acme").summary()["counts"]["failed"] == 1
+
+
 def test_the_same_difference_is_told_again_when_it_was_settled_in_between(
     app: App, sandbox: Sandbox, redis_client: "redis.Redis"
 ) -> None:
