@@ -16,7 +16,7 @@ from config.settings import settings_problems
 from delivery.services import Services, build_services
 from messages import Message
 from operations.errors import OperationError, WrongArgument, redis_problem
-from ordering.engine import UnknownLayout
+from ordering import UnknownLayout
 
 out = SafeConsole(highlight=False, emoji=False)
 err = SafeConsole(stderr=True, highlight=False, emoji=False)

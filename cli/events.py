@@ -15,7 +15,7 @@ from cli.lazy import Command, group
 from messages import Message
 from operations import events as operation
 from ordering import EventRecord
-from ordering.history import Filter, told
+from ordering.history import Filter, listed_at
 from ordering.records import STATUSES
 from tasks.flows import NUMBERED
 
@@ -76,7 +76,7 @@ def list_events(
     else:
         out.print("no such events")
     if more:
-        oldest = told(shown[-1]).isoformat()
+        oldest = listed_at(shown[-1]).isoformat()
         err.print(f"[dim]The newest {limit}. Older ones: --until {oldest}, or a higher --limit.[/]", soft_wrap=True)
 
 
@@ -149,7 +149,7 @@ def _table(records: Iterable[EventRecord]) -> Table:
     for record in records:
         what = " ".join(record.key.split("/")[1:])
         table.add_row(
-            on_the_wall(told(record)),
+            on_the_wall(listed_at(record)),
             shown(record.company),
             shown(record.id),
             shown(what),

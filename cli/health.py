@@ -8,7 +8,7 @@ from redis.exceptions import RedisError
 from cli.console import Json, complaint, fail, out, print_json, say, settings
 from delivery.services import build_services
 from operations.health import Part, problems
-from ordering.engine import UnknownLayout
+from ordering import UnknownLayout
 
 
 def health(
