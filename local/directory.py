@@ -95,7 +95,7 @@ class StateDirectory:
 
 
 def check_ports(ports: dict[str, int]) -> None:
-    """Raises `PortTaken` for the first of these ports, by the options that set them, that is in use. 0: any free port."""
+    """Raises `PortTaken` for the first of these ports, by option, that is in use. 0 stands for any free port."""
     for option, port in ports.items():
         with socket.socket() as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
