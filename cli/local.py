@@ -192,16 +192,14 @@ def up(
     A later up in the same directory continues with its data: events, connections, ledger, mails.
     """
     sandbox_ports = (port_fortnox, port_moment, port_smtp)
-    names = ("fortnox", "moment", "smtp", "redis", "flower")
+    options = ("--port-fortnox", "--port-moment", "--port-smtp", "--port-redis", "--port-flower")
     try:
         with StateDirectory(directory) as state:
-            check_ports(dict(zip(names, (*sandbox_ports, port_redis, port_flower), strict=True)))
+            check_ports(dict(zip(options, (*sandbox_ports, port_redis, port_flower), strict=True)))
             if fresh:
                 state.empty()
-            options = {"ENCRYPTION_KEYS": state.key}
-            with Stack(
-                directory, ports=sandbox_ports, redis_port=port_redis or None, options=options, keep=True
-            ) as stack:
+            key = {"ENCRYPTION_KEYS": state.key}
+            with Stack(directory, ports=sandbox_ports, redis_port=port_redis or None, options=key, keep=True) as stack:
                 _run(stack, state, port_flower)
     except (DirectoryUnusable, PortTaken) as error:
         fail(str(error))
@@ -265,8 +263,9 @@ def sandbox(
     """Run only the local stand-ins for Fortnox, Moment and SMTP, until Ctrl-C."""
     with tempfile.TemporaryDirectory() as logs, Processes(Path(logs)) as processes:
         try:
+            check_ports({"--fortnox-port": fortnox_port, "--moment-port": moment_port, "--smtp-port": smtp_port})
             addresses = start_sandbox(processes, fortnox_port, moment_port, smtp_port)
-        except (ProcessDied, DeadlineExceeded) as error:
+        except (ProcessDied, DeadlineExceeded, PortTaken) as error:
             fail(str(error))
         if json:
             print_json(vars(addresses))

@@ -24,13 +24,13 @@ class DirectoryUnusable(Exception):
 class PortTaken(Exception):
     """Another process listens on a port that is needed."""
 
-    def __init__(self, name: str, port: int) -> None:
-        super().__init__(name, port)
-        self.name = name
+    def __init__(self, option: str, port: int) -> None:
+        super().__init__(option, port)
+        self.option = option
         self.port = port
 
     def __str__(self) -> str:
-        return f"port {self.port} is in use; choose another one with --port-{self.name}"
+        return f"port {self.port} is in use; choose another one with {self.option}"
 
 
 class StateDirectory:
@@ -95,11 +95,11 @@ class StateDirectory:
 
 
 def check_ports(ports: dict[str, int]) -> None:
-    """Raises `PortTaken` for the first port, of these by name, that cannot be listened on. 0 is any free port."""
-    for name, port in ports.items():
+    """Raises `PortTaken` for the first of these ports, by option, that is in use. 0 stands for any free port."""
+    for option, port in ports.items():
         with socket.socket() as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 listener.bind((LOOPBACK, port))
             except OSError:
-                raise PortTaken(name, port) from None
+                raise PortTaken(option, port) from None

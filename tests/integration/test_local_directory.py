@@ -71,9 +71,9 @@ def test_a_port_in_use_is_named_with_its_option() -> None:
         listener.listen()
         port = listener.getsockname()[1]
         with pytest.raises(PortTaken) as taken:
-            check_ports({"fortnox": 0, "redis": port})
+            check_ports({"--port-fortnox": 0, "--port-redis": port})
     assert str(taken.value) == f"port {port} is in use; choose another one with --port-redis"
-    check_ports({"redis": port})
+    check_ports({"--port-redis": port})
 
 
 def test_the_stand_ins_continue_with_what_they_held(tmp_path: Path) -> None:
