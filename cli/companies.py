@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 
 from cli.console import CompanyArgument, Json, connected, err, fail, out, print_json, say, shown, styled
+from cli.lists import show_list
 from delivery.services import Services
 from moment.events import Integration, InvalidEvent, Transfers
 from operations import companies as operation
@@ -24,10 +25,10 @@ def list_companies(json: Json = False) -> None:
         for name, state in states.items():
             print_json({"company": name, "connection": state})
         return
-    table = Table("company", "connection", box=None)
-    for name, state in states.items():
-        table.add_row(name, state)
-    out.print(table if states else "no companies yet")
+    if states or not out.is_terminal:
+        show_list(("company", "connection"), ({"company": name, "connection": state} for name, state in states.items()))
+    else:
+        out.print("no companies yet")
 
 
 @companies.command()

@@ -12,11 +12,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cli.printable import SafeConsole, json_text, printable
 from config import Settings, load_settings
+from config.redis import check_answers
 from config.settings import settings_problems
 from delivery.services import Services, build_services
 from messages import Message
 from operations.errors import OperationError, WrongArgument, redis_problem
-from ordering.engine import UnknownLayout
+from ordering import UnknownLayout
 
 out = SafeConsole(highlight=False, emoji=False)
 err = SafeConsole(stderr=True, highlight=False, emoji=False)
@@ -37,7 +38,7 @@ STYLES: Mapping[str, str] = {
 
 def fail(message: str, status: int = 1) -> NoReturn:
     """End the command with an error. Status 1: something failed, 2: wrong usage."""
-    err.print("[red]error:[/] " + "\n".join(map(shown, message.split("\n"))))
+    err.print("[red]error:[/] " + "\n".join(map(shown, message.split("\n"))), soft_wrap=True)
     raise typer.Exit(status)
 
 
@@ -77,6 +78,7 @@ def connected() -> Iterator[Services]:
     configured = settings()
     services = build_services(configured)
     try:
+        check_answers(configured)
         services.ordering.check_layout()
         yield services
     except OperationError as error:

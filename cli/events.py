@@ -1,6 +1,6 @@
 """`moment-fortnox events list` and `show`: find events, and see what became of them."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, time
 from typing import Annotated, Any
@@ -12,10 +12,11 @@ from rich.table import Table
 
 from cli.console import CompanyArgument, Json, connected, err, fail, out, print_json, say, shown, styled
 from cli.lazy import Command, group
+from cli.lists import show_list
 from messages import Message
 from operations import events as operation
 from ordering import EventRecord
-from ordering.history import Filter, told
+from ordering.history import Filter
 from ordering.records import STATUSES
 from tasks.flows import NUMBERED
 
@@ -38,6 +39,9 @@ events = typer.Typer(
 )
 
 WALL = ZoneInfo("Europe/Stockholm")  # what a time without a zone means, and what people are shown
+
+COLUMNS = ("time", "company", "event", "type", "what", "key", "status", "attempts", "code", "reason", "remedy")
+SHOWN_COLUMNS = "time,company,event,what,status,attempts,reason"
 
 Company = Annotated[str | None, typer.Option("--company", help="Only this company's.")]
 Status = Annotated[str | None, typer.Option("--status", help=f"Only these: one of {', '.join(STATUSES)}.")]
@@ -62,21 +66,24 @@ def list_events(
     since: Since = None,
     until: Until = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 100,
+    columns: Annotated[
+        str, typer.Option(help=f"Which columns: of {', '.join(COLUMNS)}.", metavar="NAMES")
+    ] = SHOWN_COLUMNS,
     json: Json = False,
 ) -> None:
     """List events, newest first: under way, failed, and settled in the last 90 days."""
-    wanted = to_filter(company, status, key, number, code, since, until)
+    wanted, names = to_filter(company, status, key, number, code, since, until), _columns(columns)
     with connected() as services, looking() as looked:
-        shown, more = operation.latest(services, wanted, limit, looked)
+        listed, more = operation.latest(services, wanted, limit, looked)
     if json:
-        for record in shown:
+        for record in listed:
             print_json(as_json(record))
-    elif shown:
-        out.print(_table(shown))
+    elif listed or not out.is_terminal:
+        show_list(names, map(_row, listed), below="reason", right=("attempts",))
     else:
         out.print("no such events")
     if more:
-        oldest = told(shown[-1]).isoformat()
+        oldest = listed_at(listed[-1]).isoformat()
         err.print(f"[dim]The newest {limit}. Older ones: --until {oldest}, or a higher --limit.[/]", soft_wrap=True)
 
 
@@ -144,20 +151,28 @@ def as_json(record: EventRecord) -> dict[str, Any]:
     }
 
 
-def _table(records: Iterable[EventRecord]) -> Table:
-    table = Table("time", "company", "event", "what", "status", "attempts", "reason", box=None)
-    for record in records:
-        what = " ".join(record.key.split("/")[1:])
-        table.add_row(
-            on_the_wall(told(record)),
-            shown(record.company),
-            shown(record.id),
-            shown(what),
-            styled(record.status),
-            str(record.attempts),
-            shown(say(record.reason)),
-        )
-    return table
+def _row(record: EventRecord) -> dict[str, str]:
+    """The event under each of `COLUMNS`."""
+    return {
+        "time": on_the_wall(listed_at(record)),
+        "company": record.company,
+        "event": record.id,
+        "type": record.type,
+        "what": " ".join(record.key.split("/")[1:]),
+        "key": record.key,
+        "status": record.status,
+        "attempts": str(record.attempts),
+        "code": record.code,
+        "reason": say(record.reason),
+        "remedy": say(record.remedy),
+    }
+
+
+def _columns(given: str) -> list[str]:
+    names = [name.strip() for name in given.split(",")]
+    if unknown := [name for name in names if name not in COLUMNS]:
+        fail(f"--columns: {', '.join(unknown)}: there are {', '.join(COLUMNS)}", 2)
+    return names
 
 
 def on_the_wall(at: datetime) -> str:

@@ -6,9 +6,10 @@ import typer
 from redis.exceptions import RedisError
 
 from cli.console import Json, complaint, fail, out, print_json, say, settings
+from config.redis import check_answers
 from delivery.services import build_services
 from operations.health import Part, problems
-from ordering.engine import UnknownLayout
+from ordering import UnknownLayout
 
 
 def health(
@@ -21,6 +22,7 @@ def health(
     configured, overdue = settings(), None
     services = build_services(configured)
     try:
+        check_answers(configured)
         services.ordering.check_layout()
         reasons = [say(problem) for problem in problems(services, part)]
         overdue = round(services.ordering.overdue().total_seconds(), 1) if json else None

@@ -26,15 +26,17 @@ from local.demo import (
     wait_for_expenses,
     wait_for_mails,
 )
+from local.directory import DirectoryUnusable, PortTaken, StateDirectory, check_ports
 from local.stack import Stack, start_sandbox
 from messages import Message
 from messages.catalogue import say
-from operations.status import overview
+from operations.status import is_known, overview
+from ordering.engine import UnknownLayout
 
 PORTS = (8701, 8702, 8703)
 FLOWER_PORT = 5555
 REDIS_PORT = 6390
-LOCAL = Path(".local")
+LOCAL = Path(".local/up")
 
 
 def demo(
@@ -174,31 +176,60 @@ def _show(stack: Stack, services: Services, published: int, seconds: float, wron
 
 
 def up(
-    directory: Annotated[Path, typer.Option(help="Where Redis keeps its data and the logs go; emptied first.")] = LOCAL,
+    directory: Annotated[
+        Path,
+        typer.Option(help="Where the data and the logs are: a new or empty directory, or that of an earlier up."),
+    ] = LOCAL,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start empty: delete the data of earlier runs.")] = False,
+    port_fortnox: Annotated[int, typer.Option(help="0 takes a free port.")] = PORTS[0],
+    port_moment: Annotated[int, typer.Option(help="0 takes a free port.")] = PORTS[1],
+    port_smtp: Annotated[int, typer.Option(help="0 takes a free port.")] = PORTS[2],
+    port_redis: Annotated[int, typer.Option(help="0 takes a free port.")] = REDIS_PORT,
+    port_flower: Annotated[int, typer.Option(help="0 takes a free port.")] = FLOWER_PORT,
 ) -> None:
     """Leave the whole system running on this machine, with the sample day in it and Flower, until Ctrl-C.
 
-    It starts empty each time: the local Fortnox keeps its ledger in memory.
+    A later up in the same directory continues with its data: events, connections, ledger, mails.
     """
-    shutil.rmtree(directory, ignore_errors=True)
+    sandbox_ports = (port_fortnox, port_moment, port_smtp)
+    options = ("--port-fortnox", "--port-moment", "--port-smtp", "--port-redis", "--port-flower")
     try:
-        with Stack(directory, ports=PORTS, redis_port=REDIS_PORT) as stack:
-            with err.status("Starting …"):
-                stack.start_services()
-                stack.sandbox.tenant(COMPANY)
-                stack.start_beat()
-                stack.start_worker()
-                flower, login = stack.start_flower(FLOWER_PORT)
-            publish_day(stack, build_services(stack.settings))
-            _introduce(stack, directory, flower, login)
-            _until_interrupted(stack.check)
+        with StateDirectory(directory) as state:
+            check_ports(dict(zip(options, (*sandbox_ports, port_redis, port_flower), strict=True)))
+            if fresh:
+                state.empty()
+            key = {"ENCRYPTION_KEYS": state.key}
+            with Stack(directory, ports=sandbox_ports, redis_port=port_redis or None, options=key, keep=True) as stack:
+                _run(stack, state, port_flower)
+    except (DirectoryUnusable, PortTaken) as error:
+        fail(str(error))
+    except UnknownLayout as error:
+        fail(f"{error}\nTo start empty: moment-fortnox up --fresh")
     except (ProcessDied, DeadlineExceeded, NoRedisServer) as error:
         fail(f"{error}\nThe logs are in {directory / 'logs'}.")
 
 
-def _introduce(stack: Stack, directory: Path, flower: str, login: str) -> None:
+def _run(stack: Stack, state: StateDirectory, flower_port: int) -> None:
+    with err.status("Starting …"):
+        stack.start_services()
+        services = build_services(stack.settings)
+        services.ordering.check_layout()
+        stack.sandbox.tenant(COMPANY)
+        stack.start_beat()
+        stack.start_worker()
+        flower, login = stack.start_flower(flower_port or None)
+    state.running_at(stack.sandbox.addresses.page)
+    new = not is_known(services, COMPANY)
+    if new:
+        publish_day(stack, services)
+    _introduce(stack, state.directory, flower, login, new)
+    _until_interrupted(stack.check)
+
+
+def _introduce(stack: Stack, directory: Path, flower: str, login: str, new: bool) -> None:
     variables = {**stack.environment, "PATH": f"{Path(sys.executable).parent}:$PATH"}
     environment = directory / "environment"
+    environment.touch(mode=0o600)
     environment.write_text("".join(f'export {name}="{value}"\n' for name, value in variables.items()))
     table = Table(show_header=False, box=None)
     table.add_row("ledger", stack.sandbox.addresses.page)
@@ -206,7 +237,8 @@ def _introduce(stack: Stack, directory: Path, flower: str, login: str) -> None:
     table.add_row("Redis", stack.environment["REDIS_URL"])
     table.add_row("logs", str(stack.logs))
     out.print(table)
-    out.print(f"\nThe sample day of {COMPANY} is on its way. In another terminal:\n")
+    what = f"The sample day of {COMPANY} is on its way." if new else "It continues with the data of the last run."
+    out.print(f"\n{what} In another terminal:\n")
     out.print(f"  . {environment}          (the settings, and moment-fortnox on the PATH)")
     out.print("  moment-fortnox status")
     out.print("  moment-fortnox events list")
@@ -231,8 +263,9 @@ def sandbox(
     """Run only the local stand-ins for Fortnox, Moment and SMTP, until Ctrl-C."""
     with tempfile.TemporaryDirectory() as logs, Processes(Path(logs)) as processes:
         try:
+            check_ports({"--fortnox-port": fortnox_port, "--moment-port": moment_port, "--smtp-port": smtp_port})
             addresses = start_sandbox(processes, fortnox_port, moment_port, smtp_port)
-        except (ProcessDied, DeadlineExceeded) as error:
+        except (ProcessDied, DeadlineExceeded, PortTaken) as error:
             fail(str(error))
         if json:
             print_json(vars(addresses))

@@ -1,5 +1,8 @@
 """Assembles the commands."""
 
+import sys
+from typing import Annotated
+
 import typer
 
 from cli.lazy import Command, group
@@ -38,15 +41,33 @@ cli = typer.Typer(
     name="moment-fortnox",
     cls=group(COMMANDS),
     no_args_is_help=True,
-    pretty_exceptions_show_locals=False,  # locals hold customers' data
+    pretty_exceptions_enable=False,  # `main` reports what nobody expected
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("moment-fortnox"))
+        raise typer.Exit
+
+
 @cli.callback()
-def root() -> None:
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
     """Carries customers, projects and invoices from Moment into Fortnox, and expenses back: in order, once."""
 
 
 def main() -> None:
-    cli()
+    """Run a command. An error that it did not expect ends it with one line; the traceback goes to a file."""
+    try:
+        cli()
+    except Exception as error:  # noqa: BLE001 - the last resort
+        from cli.unexpected import report
+
+        sys.exit(report(error))

@@ -3,9 +3,9 @@
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from cli.console import Json, connected, fail, out, print_json, progress, styled
+from cli.console import Json, connected, fail, out, print_json, progress
+from cli.lists import show_list
 from operations.status import Overview, is_known, overview
 from operations.status import wait as until_settled
 from ordering.records import STATUSES
@@ -22,12 +22,17 @@ def status(company: Company = None, json: Json = False) -> None:
     if json:
         print_json(as_json(found))
         return
-    table = Table("company", "connection", *(styled(name) for name in STATUSES), box=None)
-    for name, one in found.companies.items():
-        table.add_row(name, one.connection, *(_number(one.events[status]) for status in STATUSES))
-    if len(found.companies) != 1:
-        table.add_row("all", "", *(_number(found.events[status]) for status in STATUSES), style="bold")
-    out.print(table)
+    lines = {name: (one.connection, one.events) for name, one in found.companies.items()}
+    if out.is_terminal and len(lines) != 1:
+        lines["all"] = ("", found.events)
+    statuses = [name for name in STATUSES if found.events[name] or not out.is_terminal]  # those that need room
+    rows = [
+        {"company": name, "connection": connection} | {status: str(events[status]) for status in statuses}
+        for name, (connection, events) in lines.items()
+    ]
+    show_list(("company", "connection", *statuses), rows, right=statuses)
+    if not out.is_terminal:
+        return
     if found.oldest is None:
         out.print("nothing is under way")
     else:
@@ -43,10 +48,6 @@ def as_json(found: Overview) -> dict[str, Any]:
             name: {"connection": one.connection, "events": dict(one.events)} for name, one in found.companies.items()
         },
     }
-
-
-def _number(count: int) -> str:
-    return str(count) if count else "[dim]·[/]"
 
 
 def wait(

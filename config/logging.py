@@ -54,7 +54,10 @@ _SECRETS_IN_TEXT = (
         rf"\g<keep>{MASK}",
     ),
     # The domain stays: it tells which company's address was refused.
-    (re.compile(r"[\w.!#$%&'*+=?^`{|}~-]{1,128}@(?P<domain>[\w-]{1,64}(?:\.[\w-]{1,64}){1,32})"), rf"{MASK}@\g<domain>"),
+    (
+        re.compile(r"[\w.!#$%&'*+=?^`{|}~-]{1,128}@(?P<domain>[\w-]{1,64}(?:\.[\w-]{1,64}){1,32})"),
+        rf"{MASK}@\g<domain>",
+    ),
 )
 
 # Each pattern needs one of these.

@@ -5,8 +5,10 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.credentials import UsernamePasswordCredentialProvider
 from redis.exceptions import DataError, RedisError, ResponseError
+from redis.retry import Retry
 
 from config.settings import Settings
 
@@ -59,6 +61,13 @@ def redis_access(settings: Settings) -> RedisAccess:
     netloc = parts.netloc.rpartition("@")[2]
     url = urlunsplit(parts._replace(netloc=netloc, query=urlencode(query)))
     return RedisAccess(url, unquote(username) if username else None, unquote(password) if password else None)
+
+
+def check_answers(settings: Settings) -> None:
+    """Raises `RedisError` within five seconds where no Redis answers. A client for work waits longer."""
+    url = settings.redis_url.get_secret_value()
+    with Redis.from_url(url, socket_timeout=5.0, socket_connect_timeout=5.0, retry=Retry(NoBackoff(), 0)) as client:
+        client.ping()
 
 
 def redis_address(settings: Settings) -> str:

@@ -185,6 +185,19 @@ class Settings(BaseSettings):
             raise ValueError("must be at least 1 request in 1 to 60 seconds")
         return limit
 
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_can_be_reached(cls, url: SecretStr) -> SecretStr:
+        form = "give redis://user:password@host:6379/0, or rediss:// for TLS"
+        try:
+            parts = urlsplit(url.get_secret_value())
+            _ = parts.port
+        except ValueError:  # it quotes a part of the address, which may be the password
+            raise ValueError(form) from None
+        if parts.scheme not in {"redis", "rediss"} or not parts.hostname or not re.fullmatch(r"(/\d*)?", parts.path):
+            raise ValueError(form)
+        return url
+
     @field_validator("smtp_url")
     @classmethod
     def _mail_goes_safely(cls, url: SecretStr) -> SecretStr:

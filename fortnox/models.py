@@ -1,8 +1,7 @@
-"""What Fortnox answers: frozen models of the fields that are used. Pure. No I/O.
+"""Fortnox's answers: frozen models of the fields that are used. Pure. No I/O.
 
-Tolerant, because Fortnox is not uniform: unknown fields are ignored, amounts come as numbers or text, numbers
-of documents too, an empty text stands for nothing, and one thing has two names (`Cancel` in a list,
-`Cancelled` alone).
+They are tolerant, because Fortnox is not uniform: unknown fields are ignored, amounts and document numbers come as
+numbers or text, an empty text means none, and one field has two names (`Cancel` in a list, `Cancelled` elsewhere).
 """
 
 from datetime import date
@@ -42,7 +41,7 @@ def _as_text(value: Any) -> Any:
 
 
 def _reference(value: Any) -> Any:
-    """Fortnox writes "no document" as null, "" or 0."""
+    """None for null, "" and 0: Fortnox uses all three for "no document"."""
     return None if (text := _as_text(value)) in {None, "0"} else text
 
 
@@ -63,13 +62,13 @@ ProjectNumber = Annotated[Annotated[str, Field(max_length=100)] | None, BeforeVa
 LedgerAccount = Annotated[Annotated[int, Field(ge=0, lt=10**6)] | None, BeforeValidator(_or_none)]
 
 
-class Model(BaseModel):
-    """An object of Fortnox's, as we read it."""
+class FortnoxModel(BaseModel):
+    """Base of the objects that are read from Fortnox."""
 
     model_config = ConfigDict(alias_generator=to_pascal, validate_by_name=True, frozen=True, extra="ignore")
 
 
-class Customer(Model):
+class FortnoxCustomer(FortnoxModel):
     customer_number: Number
     name: Text = None
     organisation_number: Text = None
@@ -80,7 +79,7 @@ class Customer(Model):
     active: Annotated[bool | None, BeforeValidator(_or_none)] = None
 
 
-class Project(Model):
+class FortnoxProject(FortnoxModel):
     project_number: Number
     description: Text = None
     start_date: Day = None
@@ -88,7 +87,7 @@ class Project(Model):
     status: Text = None
 
 
-class InvoiceRow(Model):
+class InvoiceRow(FortnoxModel):
     account_number: Account = None
     description: Text = None
     delivered_quantity: AmountOrZero = Decimal(0)
@@ -100,8 +99,8 @@ class InvoiceRow(Model):
     project: Text = None
 
 
-class InvoiceListItem(Model):
-    """An invoice as a list shows it: no rows."""
+class InvoiceListItem(FortnoxModel):
+    """An invoice in a list, without rows."""
 
     document_number: Number
     customer_number: Text = None
@@ -120,8 +119,8 @@ class InvoiceListItem(Model):
     voucher_year: Annotated[int | None, BeforeValidator(_or_none)] = None
 
 
-class Invoice(InvoiceListItem):
-    """An invoice with its rows and its sums. `total` includes VAT and the rounding `round_off`."""
+class FortnoxInvoice(InvoiceListItem):
+    """An invoice with rows and sums. `total` includes VAT and the rounding `round_off`."""
 
     customer_number: Number
     customer_name: Text = None
@@ -148,8 +147,8 @@ class Invoice(InvoiceListItem):
     invoice_rows: tuple[InvoiceRow, ...] = ()
 
 
-class InboxFile(Model):
-    """An uploaded file. `archive_file_id` is what an attachment names, not `id`."""
+class InboxFile(FortnoxModel):
+    """An uploaded file. An attachment refers to it by `archive_file_id`, not by `id`."""
 
     id: Text = None
     archive_file_id: Number
@@ -157,8 +156,8 @@ class InboxFile(Model):
     size: Annotated[int | None, BeforeValidator(_or_none)] = None
 
 
-class Attachment(Model):
-    """A file attached to a document (camelCase there)."""
+class AttachedFile(FortnoxModel):
+    """A file attached to a document. Its fields are camelCase."""
 
     model_config = ConfigDict(alias_generator=to_camel)
 
@@ -169,7 +168,7 @@ class Attachment(Model):
     include_on_send: Flag = False
 
 
-class TolerantModel(Model):
+class TolerantModel(FortnoxModel):
     """A model whose fields are read one by one. A field that cannot be read has its default, and is named here.
 
     `hidden`: the grant may not read it (`API_NORIGHT`). `unreadable`: its value makes no sense. Both as Fortnox spells
@@ -195,7 +194,7 @@ class TolerantModel(Model):
 
 
 class SupplierInvoiceListItem(TolerantModel):
-    """A supplier invoice as a list shows it: no rows. Only `GivenNumber` has to be readable."""
+    """A supplier invoice in a list, without rows. Only `GivenNumber` has to be readable."""
 
     given_number: Number
     invoice_number: Text = None
@@ -212,7 +211,7 @@ class SupplierInvoiceListItem(TolerantModel):
 
 
 class SupplierInvoiceRow(TolerantModel):
-    """A row of the voucher: `code` TOT is the payable, VAT the tax; a cost has neither.
+    """A row of the voucher. `code` is TOT for the payable, VAT for the tax, and neither for a cost.
 
     A row with an article can have its amount in `total` alone, in the invoice's currency.
     """
@@ -235,8 +234,8 @@ class SupplierInvoice(SupplierInvoiceListItem):
     supplier_invoice_rows: tuple[SupplierInvoiceRow, ...] = ()
 
 
-class CompanyInformation(Model):
-    """The company behind a grant. `database_number` is its tenant id."""
+class CompanyInformation(FortnoxModel):
+    """The company that gave a grant. `database_number` is its tenant id."""
 
     company_name: Text = None
     organization_number: Text = None
@@ -244,8 +243,8 @@ class CompanyInformation(Model):
     country_code: Text = None
 
 
-class AccountInformation(Model):
-    """An account of the chart of accounts. The settings are ALLOWED, MANDATORY or NOTALLOWED."""
+class AccountInformation(FortnoxModel):
+    """An account in the chart of accounts. Each setting is ALLOWED, MANDATORY or NOTALLOWED."""
 
     number: int
     description: Text = None
@@ -256,8 +255,8 @@ class AccountInformation(Model):
     year: Annotated[int | None, BeforeValidator(_or_none)] = None
 
 
-class Currency(Model):
-    """One row of the currency register: `unit` of it are `buy_rate` or `sell_rate` in the company's own."""
+class Currency(FortnoxModel):
+    """A currency in the register. `buy_rate` and `sell_rate` are the price of `unit` of it in the company's own."""
 
     code: Number
     description: Text = None
@@ -268,12 +267,12 @@ class Currency(Model):
 
     @property
     def rate(self) -> Decimal | None:
-        """The rate of a sale, for one of the currency. None where the register has none: it is not 1 then."""
+        """The rate of a sale for one unit. None if the register has no rate: never assume 1."""
         rate = self.sell_rate or self.buy_rate
         return rate / (self.unit or 1) if rate else None
 
 
-class FinancialYear(Model):
+class FinancialYear(FortnoxModel):
     """`accounting_method` is ACCRUAL or CASH."""
 
     id: int

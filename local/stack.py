@@ -31,14 +31,18 @@ class Stack:
         ports: tuple[int, int, int] = (0, 0, 0),
         redis_port: int | None = None,
         options: Mapping[str, str] | None = None,
+        keep: bool = False,
     ) -> None:
-        """`options`: settings by their names in the environment; they override the stack's own."""
+        """`options`: settings by their names in the environment; they override the stack's own. With `keep`, a
+        later stack in this directory continues with the data of this one.
+        """
         self.redis_directory = directory / "redis"
         self._redis = EmbeddedRedis(self.redis_directory, port=redis_port)
         self._processes = Processes(directory / "logs")
         self._ports = ports
         self._options = options or {}
         self.logs = directory / "logs"
+        self._state = directory / "sandbox.state" if keep else None
         self.sandbox: Sandbox
         self.settings: Settings
         self.environment: dict[str, str] = {}
@@ -49,13 +53,13 @@ class Stack:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._processes.stop(timeout=0.2)  # nothing here outlives the stack: it starts empty each time
+        self._processes.stop(timeout=10 if self._state else 0.2)
         self._redis.stop()
 
     def start_services(self) -> None:
         """Start Redis and the stand-ins; afterwards `settings` and `environment` point to them."""
         self._redis.start()
-        self.sandbox = Sandbox(start_sandbox(self._processes, *self._ports))
+        self.sandbox = Sandbox(start_sandbox(self._processes, *self._ports, state=self._state))
         addresses = self.sandbox.addresses
         self.environment = {
             "REDIS_URL": self._redis.url,
@@ -125,10 +129,14 @@ class Stack:
         return self._processes.start(name, command, env=self.environment)
 
 
-def start_sandbox(processes: Processes, fortnox: int = 0, moment: int = 0, smtp: int = 0) -> Addresses:
-    """Starts the stand-ins on these ports (0: a free one) and waits until they answer."""
-    ports = ("--fortnox-port", str(fortnox), "--moment-port", str(moment), "--smtp-port", str(smtp))
-    process = processes.start("sandbox", [PYTHON, "-m", "sandbox", *ports])
+def start_sandbox(
+    processes: Processes, fortnox: int = 0, moment: int = 0, smtp: int = 0, *, state: Path | None = None
+) -> Addresses:
+    """Start the stand-ins on these ports (0: a free one) and wait until they answer. `state`: where they keep data."""
+    options = ["--fortnox-port", str(fortnox), "--moment-port", str(moment), "--smtp-port", str(smtp)]
+    process = processes.start(
+        "sandbox", [PYTHON, "-m", "sandbox", *options, *(["--state", str(state)] if state else [])]
+    )
     ready = process.wait_json(lambda line: "fortnox" in line)
     return Addresses(*(str(ready[name]) for name in ("fortnox", "moment", "smtp", "page")))
 

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import InvalidResponse, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 
 from config import Settings
 from config.redis import redis_address
@@ -38,4 +38,6 @@ def redis_problem(settings: Settings, error: RedisError) -> Message:
         return Message("redis.refuses-writes", address=address, error=said)
     if isinstance(error, ResponseError):
         return Message("redis.refuses-command", address=address, error=said)
+    if isinstance(error, InvalidResponse) or "Protocol error" in said:  # the second from hiredis
+        return Message("redis.something-else", address=address)
     return Message("redis.silent", address=address, error=said)

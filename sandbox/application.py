@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from sandbox.clock import Clock
 from sandbox.control import Controls
@@ -20,6 +21,7 @@ from sandbox.moment import Moment
 from sandbox.page import Page
 from sandbox.serving import HttpServer, open_socket, port_of
 from sandbox.smtp import Mailbox, SmtpServer
+from sandbox.state import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,8 @@ class Ports:
     smtp: int = 8703
 
 
-def assemble(smtp: SmtpServer, mailbox: Mailbox) -> tuple[Gateway, Moment]:
-    """The two HTTP applications, on one clock and with one set of controls."""
+def assemble(smtp: SmtpServer, mailbox: Mailbox, file: Path | None = None) -> tuple[Gateway, Moment, State]:
+    """The two HTTP applications, on one clock and with one set of controls, and what they keep in `file`."""
     clock, options, faults, journal = Clock(), Options(), Faults(), Journal()
     tenants = Tenants(clock)
     oauth = OAuth(clock, options, tenants)
@@ -43,10 +45,10 @@ def assemble(smtp: SmtpServer, mailbox: Mailbox) -> tuple[Gateway, Moment]:
     local = Router([("GET", "/", page.show), *controls.routes])
     gateway = Gateway(clock, options, tenants, oauth, faults, journal, local)
     controls.on_reset = gateway.rate_limit.clear
-    return gateway, moment
+    return gateway, moment, State(file, clock, tenants, oauth, moment, mailbox)
 
 
-async def run(ports: Ports) -> None:
+async def run(ports: Ports, file: Path | None = None) -> None:
     """Serves until SIGTERM or SIGINT. Prints one line of JSON to stdout when every port answers."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -55,7 +57,8 @@ async def run(ports: Ports) -> None:
     listeners = [open_socket(ports.host, port) for port in (ports.fortnox, ports.moment, ports.smtp)]
     mailbox = Mailbox()
     smtp = SmtpServer(ports.host, listeners[2], mailbox)
-    gateway, moment = assemble(smtp, mailbox)
+    gateway, moment, state = assemble(smtp, mailbox, file)
+    state.load()
     servers = [HttpServer(gateway, listeners[0]), HttpServer(moment, listeners[1])]
     await smtp.start()
     for server in servers:
@@ -64,6 +67,7 @@ async def run(ports: Ports) -> None:
     await stopped.wait()
     smtp.stop()
     await asyncio.gather(*(server.stop() for server in servers))
+    state.save()
 
 
 def _announce(host: str, fortnox: int, moment: int, smtp: int) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from itertools import count
 
 from sandbox.clock import Clock
 from sandbox.fortnox.money import Sums
@@ -131,11 +130,12 @@ class Ledger:
         self.articles: set[str] = set()
         self.voucher_numbers: Counter[tuple[str, int]] = Counter()
         self.counters: Counter[str] = Counter()
-        self._serial = count(1)
+        self._serial = 0  # the last one given
 
     def next_serial(self) -> int:
         """A number never used before in this ledger: row ids, ids of files."""
-        return next(self._serial)
+        self._serial += 1
+        return self._serial
 
     def year_of(self, day: date) -> FinancialYear | None:
         return next((year for year in self.years if year.first <= day <= year.last), None)

@@ -1,7 +1,5 @@
 """The companies whose ledgers this sandbox holds."""
 
-from itertools import count
-
 from sandbox.clock import Clock
 from sandbox.fortnox.ledger import Ledger
 
@@ -13,7 +11,7 @@ class Tenants:
 
     def clear(self) -> None:
         self.ledgers: dict[str, Ledger] = {}
-        self._numbers = count(1_000_001)
+        self.number = 1_000_000  # the last one given
 
     def get(self, name: str) -> Ledger | None:
         return self.ledgers.get(name)
@@ -21,7 +19,8 @@ class Tenants:
     def ensure(self, name: str) -> Ledger:
         """The ledger of that name, with a default chart of accounts if it is new."""
         if name not in self.ledgers:
-            self.ledgers[name] = Ledger(name, next(self._numbers), self._clock)
+            self.number += 1
+            self.ledgers[name] = Ledger(name, self.number, self._clock)
         return self.ledgers[name]
 
     def by_database_number(self, number: str) -> Ledger | None:

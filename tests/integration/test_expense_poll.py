@@ -65,7 +65,7 @@ def test_a_poll_leaves_rate_to_the_companys_transfers_and_gives_its_slot_back(
     assert app.services.ordering.counts("acme")["retrying"] == 1
     assert not app.services.ordering.resting("acme")
     limiter = Limiter(redis_client)
-    assert limiter.room("acme").used == 18
+    assert limiter.window("acme").used == 18
     for _ in range(6):
         limiter.acquire("acme")  # an invoice with a file takes four
     sent = app.services.stores.expenses("acme").summary()["supplierInvoicesSent"]
@@ -83,12 +83,12 @@ def test_a_poll_leaves_nearly_everything_while_the_company_has_transfers_waiting
 
     assert run(app, EXPENSES.task.name, POLL_ID) == "snooze"
 
-    assert Limiter(redis_client).room("acme").used == 1
+    assert Limiter(redis_client).window("acme").used == 1
     assert run(app, CUSTOMER.task.name, customer_json()["id"]) == "done"
     pass_time(app)
     app.services.ordering.retry("acme", POLL_ID)
     assert run(app, EXPENSES.task.name, POLL_ID) == "snooze"
-    assert Limiter(redis_client).room("acme").used == 18
+    assert Limiter(redis_client).window("acme").used == 18
 
 
 def test_a_poll_that_was_interrupted_goes_on_from_its_list_without_listing_again(

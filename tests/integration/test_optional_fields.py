@@ -1,4 +1,4 @@
-"""What is optional on an invoice never stops it: refused, it is left out, the invoice is posted and a person is told."""
+"""What is optional on an invoice never stops it: it is left out where Fortnox refuses it, and a person is told."""
 
 from typing import Any
 

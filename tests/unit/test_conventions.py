@@ -240,3 +240,13 @@ def test_the_documentation_has_each_scope_that_is_asked_for_and_no_other() -> No
     )
 
     assert listed == list(SCOPES)
+
+
+def test_every_file_that_the_architecture_names_exists() -> None:
+    """But those of the example of a new flow."""
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    before, _, example = text.partition("| Add | for |")
+    named = re.findall(r"`([\w./-]+/(?:[\w.-]+\.(?:py|lua))?)`", before + example.partition("| Change | what |")[2])
+
+    assert len(named) > 30
+    assert [name for name in named if not (ROOT / name).exists()] == []

@@ -1,0 +1,65 @@
+"""`moment-fortnox up` as somebody uses it: started, started again beside it, stopped, and started the next day."""
+
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+
+from local.processes import ManagedProcess
+from local.redis import free_port
+from tests import commands
+from tests.unit.factories import customer_json
+
+
+@contextmanager
+def running(directory: Path, ports: dict[str, int], log: Path, *options: str) -> Iterator[ManagedProcess]:
+    given = [part for name, port in ports.items() for part in (f"--port-{name}", str(port))]
+    command = [sys.executable, "-m", "cli", "up", "--directory", str(directory), *given, *options]
+    with ManagedProcess("up", command, log=log) as up:
+        up.wait_ready(lambda: "Ctrl-C stops everything" in up.log_tail(), timeout=120)
+        yield up
+        up.send_signal(signal.SIGINT)
+        assert up.wait(timeout=60) == 0
+
+
+def test_what_was_published_is_there_after_a_restart_and_a_second_up_changes_nothing(tmp_path: Path) -> None:
+    directory = tmp_path / "åäö and spaces"
+    ports = {name: free_port() for name in ("fortnox", "moment", "smtp", "redis", "flower")}
+    environment = {"REDIS_URL": f"redis://127.0.0.1:{ports['redis']}/0", "FORTNOX_API_URL": "http://127.0.0.1:1"}
+
+    def ledger() -> dict[str, object]:
+        page = f"http://127.0.0.1:{ports['fortnox']}/_sandbox/state"
+        return dict(requests.get(page, params={"tenant": "acme"}, timeout=10).json())
+
+    with running(directory, ports, tmp_path / "first.log") as up:
+        event = json.dumps(customer_json(event_id="mine", customer_number="777"))
+        assert commands.run("publish", "-", stdin=event, environment=environment).returncode == 0
+        assert commands.run("wait", "--timeout", "60", environment=environment).returncode == 0
+        before = ledger()
+        assert "777" in json.dumps(before["customers"])
+        second = commands.run("up", "--directory", str(directory), environment={})
+        assert second.returncode == 1
+        assert f"already running (pid {up.pid}, http://127.0.0.1:{ports['fortnox']}/)" in " ".join(
+            second.stderr.split()
+        )
+        elsewhere = commands.run(
+            "up", "--directory", str(tmp_path / "other"), "--port-fortnox", str(ports["fortnox"]), environment={}
+        )
+        assert (elsewhere.returncode, elsewhere.stderr.count("\n")) == (1, 1)
+        assert "--port-fortnox" in elsewhere.stderr
+
+    with running(directory, ports, tmp_path / "second.log") as up:
+        assert "continues with the data" in up.log_tail(50)
+        assert ledger() == before
+        listed = commands.run(
+            "events", "list", "--company", "acme", "--number", "777", "--json", environment=environment
+        )
+        assert json.loads(listed.stdout)["id"] == "mine"
+        changed = json.dumps(customer_json(event_id="later", customer_number="777", name="Nytt namn AB"))
+        assert commands.run("publish", "-", stdin=changed, environment=environment).returncode == 0
+        assert commands.run("wait", "--timeout", "60", environment=environment).returncode == 0
+        assert "Nytt namn AB" in json.dumps(ledger()["customers"], ensure_ascii=False)

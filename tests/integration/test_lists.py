@@ -1,0 +1,91 @@
+"""Lists at a terminal of 80 columns, and piped: ids and numbers are whole, and programs can read them."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+import termios
+from contextlib import suppress
+
+import pytest
+from redis import Redis
+
+from config import load_settings
+from config.environment import child_environment
+from delivery.services import build_services
+from tests import commands
+from tests.unit.factories import customer_json
+from worker.publish import publish
+
+LONG_ID = "2b1c9f60-0b6e-4e54-9d6e-" + "0123456789" * 4
+REASON = "made by hand in Fortnox, since the customer was there under another number already and had been for years"
+
+
+@pytest.fixture
+def environment(redis_client: Redis, redis_url: str) -> dict[str, str]:
+    environment = {"REDIS_URL": redis_url, "FORTNOX_API_URL": "http://127.0.0.1:1"}
+    services = build_services(load_settings(None, redis_url=redis_url, fortnox_api_url=environment["FORTNOX_API_URL"]))
+    for event_id, number in ((LONG_ID, "10001"), ("e2", "10002")):
+        publish(customer_json(event_id=event_id, customer_number=number), services=services)
+    publish(customer_json(company="other-company-with-a-long-name"), services=services)
+    commands.run("events", "skip", "acme", LONG_ID, "--reason", REASON, "--by", "Maja", environment=environment)
+    return environment
+
+
+def on_a_terminal(environment: dict[str, str], *command: str, columns: int = 80) -> list[str]:
+    """The lines that a command prints on a terminal of this width, without colours."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, columns))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cli", *command],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=subprocess.DEVNULL,
+        env=child_environment(environment | {"TERM": "xterm", "COLUMNS": ""}),
+    )
+    os.close(theirs)
+    output = b""
+    with suppress(OSError):  # so Linux says that the other end is closed
+        while chunk := os.read(ours, 65536):
+            output += chunk
+    os.close(ours)
+    assert process.wait(timeout=60) == 0
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output.decode()).replace("\r\n", "\n").splitlines()
+
+
+@pytest.mark.parametrize("columns", [80, 160])
+def test_at_a_terminal_an_event_has_a_line_and_its_reason_the_next(environment: dict[str, str], columns: int) -> None:
+    lines = on_a_terminal(environment, "events", "list", "--company", "acme", columns=columns)
+    assert lines[0].split() == ["time", "company", "event", "what", "status", "attempts"]
+    skipped = next(at for at, line in enumerate(lines) if LONG_ID in line)
+    assert lines[skipped].split()[-4:] == ["customer", "10001", "skipped", "0"]
+    assert lines[skipped + 1] == f"  {REASON} (Maja)"
+    assert len(lines) == 4
+
+
+def test_piped_an_event_is_a_line_of_values_between_tabs(environment: dict[str, str]) -> None:
+    lines = commands.run("events", "list", "--company", "acme", environment=environment).stdout.splitlines()
+    assert lines[0].split("\t") == ["time", "company", "event", "what", "status", "attempts", "reason"]
+    rows = [dict(zip(lines[0].split("\t"), line.split("\t"), strict=True)) for line in lines[1:]]
+    assert {row["event"]: row["reason"] for row in rows} == {LONG_ID: f"{REASON} (Maja)", "e2": ""}
+
+
+def test_columns_can_be_chosen(environment: dict[str, str]) -> None:
+    chosen = commands.run("events", "list", "--columns", "event,status", "--status", "skipped", environment=environment)
+    assert chosen.stdout == f"event\tstatus\n{LONG_ID}\tskipped\n"
+    unknown = commands.run("events", "list", "--columns", "event,cuase", environment=environment)
+    assert (unknown.returncode, "cuase: there are time" in unknown.stderr) == (2, True)
+
+
+def test_the_status_fits_a_terminal_and_is_whole_when_piped(environment: dict[str, str]) -> None:
+    lines = on_a_terminal(environment, "status")
+    assert lines[0].split() == ["company", "connection", "ready", "skipped"]
+    assert ["other-company-with-a-long-name", "none", "1", "0"] in [line.split() for line in lines]
+    assert lines[-2].split() == ["all", "2", "1"]
+    piped = commands.run("status", environment=environment).stdout.splitlines()
+    assert piped[0].split("\t")[:4] == ["company", "connection", "waiting", "ready"]
+    assert len(piped) == 3
+    listed = commands.run("companies", "list", environment=environment).stdout.splitlines()
+    assert listed[0] == "company\tconnection"
+    assert "other-company-with-a-long-name\tnone" in listed
