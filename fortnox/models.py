@@ -68,6 +68,31 @@ class FortnoxModel(BaseModel):
     model_config = ConfigDict(alias_generator=to_pascal, validate_by_name=True, frozen=True, extra="ignore")
 
 
+class TolerantModel(FortnoxModel):
+    """A model whose fields are read one by one. A field that cannot be read has its default, and is named here.
+
+    `hidden`: the grant may not read it (`API_NORIGHT`). `unreadable`: its value makes no sense. Both as Fortnox spells
+    them.
+    """
+
+    hidden: frozenset[str] = Field(frozenset(), alias="@hidden")
+    unreadable: frozenset[str] = Field(frozenset(), alias="@unreadable")
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _read(cls, document: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(document, dict):
+            return handler(document)
+        hidden = frozenset(name for name, value in document.items() if value == NO_RIGHT)
+        readable = {name: value for name, value in document.items() if name not in hidden} | {"@hidden": hidden}
+        try:
+            return handler(readable)
+        except ValidationError as error:
+            wrong = frozenset(str(one["loc"][0]) for one in error.errors(include_url=False, include_input=False))
+            readable = {name: value for name, value in readable.items() if name not in wrong}
+            return handler(readable | {"@unreadable": wrong})
+
+
 class FortnoxCustomer(FortnoxModel):
     customer_number: Number
     name: Text = None
@@ -79,7 +104,7 @@ class FortnoxCustomer(FortnoxModel):
     active: Annotated[bool | None, BeforeValidator(_or_none)] = None
 
 
-class FortnoxProject(FortnoxModel):
+class FortnoxProject(TolerantModel):
     project_number: Number
     description: Text = None
     start_date: Day = None
@@ -166,31 +191,6 @@ class AttachedFile(FortnoxModel):
     entity_type: Text = None
     file_id: Number
     include_on_send: Flag = False
-
-
-class TolerantModel(FortnoxModel):
-    """A model whose fields are read one by one. A field that cannot be read has its default, and is named here.
-
-    `hidden`: the grant may not read it (`API_NORIGHT`). `unreadable`: its value makes no sense. Both as Fortnox spells
-    them.
-    """
-
-    hidden: frozenset[str] = Field(frozenset(), alias="@hidden")
-    unreadable: frozenset[str] = Field(frozenset(), alias="@unreadable")
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _read(cls, document: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        if not isinstance(document, dict):
-            return handler(document)
-        hidden = frozenset(name for name, value in document.items() if value == NO_RIGHT)
-        readable = {name: value for name, value in document.items() if name not in hidden} | {"@hidden": hidden}
-        try:
-            return handler(readable)
-        except ValidationError as error:
-            wrong = frozenset(str(one["loc"][0]) for one in error.errors(include_url=False, include_input=False))
-            readable = {name: value for name, value in readable.items() if name not in wrong}
-            return handler(readable | {"@unreadable": wrong})
 
 
 class SupplierInvoiceListItem(TolerantModel):

@@ -108,9 +108,10 @@ class Projects:
 
     def _starts(self, number: str) -> bool:
         try:
-            return self.fortnox.projects.get(number).start_date is not None
+            project = self.fortnox.projects.get(number)
         except NotFound:
             return False
+        return project.start_date is not None or "StartDate" in project.hidden | project.unreadable
 
 
 @dataclass(frozen=True, slots=True)
