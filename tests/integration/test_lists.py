@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 import termios
-from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
@@ -24,14 +23,14 @@ REASON = "made by hand in Fortnox, since the customer was there under another nu
 
 
 @pytest.fixture
-def environment(redis_client: Redis, redis_url: str) -> Iterator[dict[str, str]]:
+def environment(redis_client: Redis, redis_url: str) -> dict[str, str]:
     environment = {"REDIS_URL": redis_url, "FORTNOX_API_URL": "http://127.0.0.1:1"}
     services = build_services(load_settings(None, redis_url=redis_url, fortnox_api_url=environment["FORTNOX_API_URL"]))
     for event_id, number in ((LONG_ID, "10001"), ("e2", "10002")):
         publish(customer_json(event_id=event_id, customer_number=number), services=services)
     publish(customer_json(company="other-company-with-a-long-name"), services=services)
     commands.run("events", "skip", "acme", LONG_ID, "--reason", REASON, "--by", "Maja", environment=environment)
-    yield environment
+    return environment
 
 
 def on_a_terminal(environment: dict[str, str], *command: str, columns: int = 80) -> list[str]:
