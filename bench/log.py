@@ -21,8 +21,8 @@ from rich.progress import track
 from config.environment import child_environment
 from local import EmbeddedRedis
 from ordering import Ordering
-from ordering.engine import LUA
 from ordering.history import Filter, find
+from ordering.queries import LUA
 
 BATCH: Final = 1000
 TARGET_MS: Final = 200.0

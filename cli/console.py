@@ -16,7 +16,7 @@ from config.settings import settings_problems
 from delivery.services import Services, build_services
 from messages import Message
 from operations.errors import OperationError, WrongArgument, redis_problem
-from ordering.engine import UnknownLayout
+from ordering import UnknownLayout
 
 if TYPE_CHECKING:
     from rich.progress import Progress  # slow to import, and used by few commands

@@ -14,7 +14,7 @@ from cli.lists import show_list
 from messages import Message
 from operations import events as operation
 from ordering import EventRecord
-from ordering.history import Filter, told
+from ordering.history import Filter, listed_at
 from ordering.records import STATUSES
 from tasks.flows import NUMBERED
 
@@ -81,7 +81,7 @@ def list_events(
     else:
         out.print("no such events")
     if more:
-        oldest = told(listed[-1]).isoformat()
+        oldest = listed_at(listed[-1]).isoformat()
         err.print(f"[dim]The newest {limit}. Older ones: --until {oldest}, or a higher --limit.[/]", soft_wrap=True)
 
 
@@ -157,7 +157,7 @@ def as_json(record: EventRecord) -> dict[str, Any]:
 def _row(record: EventRecord) -> dict[str, str]:
     """The event under each of `COLUMNS`."""
     return {
-        "time": on_the_wall(told(record)),
+        "time": on_the_wall(listed_at(record)),
         "company": record.company,
         "event": record.id,
         "type": record.type,

@@ -9,7 +9,7 @@ from cli.console import Json, complaint, fail, out, print_json, say, settings
 from config.redis import check_answers
 from delivery.services import build_services
 from operations.health import Part, problems
-from ordering.engine import UnknownLayout
+from ordering import UnknownLayout
 
 
 def health(

@@ -15,8 +15,7 @@ from redis import Redis
 
 from fortnox.errors import EVERYTHING, AccessMissing, Details, Rejected, StillBlocked, part_of
 from fortnox.transport import Transport
-from ordering import Claim, EventRecord, Ordering
-from ordering.engine import UNSETTLED
+from ordering import UNSETTLED, Claim, EventRecord, Ordering
 from stores.access_blocks import AccessBlock, AccessBlockStore
 
 log = structlog.get_logger(__name__)

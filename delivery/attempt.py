@@ -18,7 +18,7 @@ from redis.client import Pipeline
 
 from messages import NOTHING
 from ordering import Claim, Done, Failed, Outcome, Skipped, Superseded
-from stores import Entry
+from stores import TimelineEntry
 from stores.counters import Tally
 from stores.heartbeats import WORKER
 from stores.telemetry import Telemetry
@@ -137,7 +137,7 @@ def this_worker() -> str:
     return f"{_host()}:{os.getpid()}"
 
 
-def _ending(outcome: Outcome) -> Entry:
+def _ending(outcome: Outcome) -> TimelineEntry:
     after: timedelta | None = getattr(outcome, "after", None) or getattr(outcome, "rest", None)
     return _entry(
         type(outcome).__name__.lower(),
@@ -148,5 +148,5 @@ def _ending(outcome: Outcome) -> Entry:
     )
 
 
-def _entry(what: str, **details: Any) -> Entry:
-    return Entry(datetime.now(UTC), what, details)
+def _entry(what: str, **details: Any) -> TimelineEntry:
+    return TimelineEntry(datetime.now(UTC), what, details)

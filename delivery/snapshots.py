@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from delivery.context import TransferContext
 from delivery.upsert import HeldByAnother, SnapshotRegister, create_or_update
-from fortnox.models import Customer, Project
+from fortnox.models import FortnoxCustomer, FortnoxProject
 from fortnox.payloads import CustomerPayload, ProjectPayload
 from mappers import Mapped
 from mappers.organisation import swedish_form
@@ -19,7 +19,7 @@ from messages import Message
 from ordering import Done, Failed, Outcome
 
 P = TypeVar("P", CustomerPayload, ProjectPayload)
-M = TypeVar("M", Customer, Project)
+M = TypeVar("M", FortnoxCustomer, FortnoxProject)
 
 ACCEPTED = "accept-existing"  # a person's decision; `Ordering.retry` records it as a step of the event
 ALIKE = 0.7  # of 1; "Skanska Bygg" and "Skånska Byggen" are 0.92 alike, "Andersson Måleri" and "Skånska Bygg" 0.29
@@ -61,11 +61,11 @@ def transfer_snapshot(
     return Done(notice=mapped.notice)
 
 
-def customer_identity(customer: CustomerPayload | Customer) -> Identity:
+def customer_identity(customer: CustomerPayload | FortnoxCustomer) -> Identity:
     return Identity(customer.name or "", customer.organisation_number)
 
 
-def project_identity(project: ProjectPayload | Project) -> Identity:
+def project_identity(project: ProjectPayload | FortnoxProject) -> Identity:
     return Identity(project.description or "")
 
 

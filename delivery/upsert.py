@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
 from fortnox import errors as e
-from fortnox.transport import written
+from fortnox.transport import json_bytes
 from stores.links import LinkRecord
 
 # In place of a digest, while the outcome of a write is unknown:
@@ -142,7 +142,7 @@ def create_or_update(
 
 def digest(fields: Mapping[str, Any]) -> str:
     """A digest of the fields that does not depend on their order."""
-    return hashlib.sha256(written({name: fields[name] for name in sorted(fields)})).hexdigest()
+    return hashlib.sha256(json_bytes({name: fields[name] for name in sorted(fields)})).hexdigest()
 
 
 def _create(register: SnapshotRegister[M], payload: SnapshotPayload) -> Written:

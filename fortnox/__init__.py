@@ -1,4 +1,4 @@
-"""Fortnox, the target: client, errors and their explanations, OAuth, the rate limit, what is sent and read.
+"""Fortnox, the target: client, OAuth, rate limit, payloads, models, errors and their explanations.
 
-Nothing here retries, sleeps or stores; the type of an error says what happens next (`fortnox.errors`).
+Nothing here retries, sleeps or stores. The type of an error says what happens next (`fortnox.errors`).
 """

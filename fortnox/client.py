@@ -1,10 +1,10 @@
-"""Fortnox as one company sees it: a small method for each endpoint that is used. No decisions, no retries.
+"""Fortnox's API for one company: a small method for each endpoint. No decisions, no retries.
 
     fortnox = Fortnox(transport, "acme")
     invoice = fortnox.invoices.create(payload.for_create())
     fortnox.invoices.bookkeep(invoice.document_number)
 
-Every method is one request (a list one for each page) and raises `FortnoxError` (see `fortnox.errors`).
+Each method makes one request (a list: one for each page) and raises `FortnoxError` (see `fortnox.errors`).
 Endpoints: https://api.fortnox.se/apidocs.
 """
 
@@ -19,13 +19,13 @@ from fortnox.payloads import AttachmentPayload
 from fortnox.responses import Json
 from fortnox.transport import Transport
 
-M = TypeVar("M", bound=m.Model)
+M = TypeVar("M", bound=m.FortnoxModel)
 T = TypeVar("T")
 Fields = Mapping[str, Any]
 
 PAGE_SIZE = 500  # Fortnox's largest
 LARGEST_PAGE = 10_000
-WALKS = 3  # how often a list that changes while it is read is walked
+MOST_READINGS = 3  # of a list that changes while it is read
 STOCKHOLM = ZoneInfo("Europe/Stockholm")  # Fortnox reads and writes its times there
 CUSTOMER_INVOICE_INBOX = "inbox_kf"
 CUSTOMER_INVOICE = "F"
@@ -33,14 +33,14 @@ ATTACHMENTS = "/api/fileattachments/attachments-v1"
 
 
 class Fortnox:
-    """One company's Fortnox. `leave` keeps that many slots of the rate limit free for more urgent work."""
+    """The API of one company. Requests leave `leave` slots of the rate limit free for more urgent work."""
 
     def __init__(self, transport: Transport, company: str, *, leave: int = 0) -> None:
         access = Access(transport, company, leave)
         self.company = company
         self._transport = transport
-        self.customers = Register(access, "customer", "/3/customers", "Customer", "CustomerNumber", m.Customer)
-        self.projects = Register(access, "project", "/3/projects", "Project", "ProjectNumber", m.Project)
+        self.customers = Register(access, "customer", "/3/customers", "Customer", "CustomerNumber", m.FortnoxCustomer)
+        self.projects = Register(access, "project", "/3/projects", "Project", "ProjectNumber", m.FortnoxProject)
         self.invoices = Invoices(access)
         self.inbox = Inbox(access)
         self.attachments = Attachments(access)
@@ -51,21 +51,21 @@ class Fortnox:
 
     @property
     def now(self) -> datetime:
-        """The time by Fortnox's own clock, as far as its answers told it."""
+        """The time by Fortnox's clock, as its latest answer gave it."""
         return self._transport.now
 
     def company_information(self) -> m.CompanyInformation:
         return self._access.get(one("CompanyInformation", m.CompanyInformation), "/3/companyinformation")
 
     def financial_years(self, on: date) -> tuple[m.FinancialYear, ...]:
-        """The financial year of a date; none where it is missing."""
+        """Return the financial year of a date; empty if there is none."""
         return self._access.get(
             many("FinancialYears", m.FinancialYear), "/3/financialyears", params={"date": on.isoformat()}
         )
 
 
 class Access:
-    """A transport, with the company that its calls are for."""
+    """A transport bound to one company."""
 
     def __init__(self, transport: Transport, company: str, leave: int) -> None:
         self._transport = transport
@@ -105,7 +105,7 @@ class Access:
 
 
 class Register(Generic[M]):
-    """Customers or projects: things with a number of ours, created once and then changed."""
+    """Customers or projects: created once under Moment's number, then updated."""
 
     def __init__(self, access: Access, kind: str, path: str, envelope: str, number_field: str, model: type[M]) -> None:
         self.kind = kind
@@ -120,14 +120,14 @@ class Register(Generic[M]):
         return self._access.get(self._decode, self._path + "/{number}", number)
 
     def readable(self) -> None:
-        """One request that shows whether the register is open to us. Raises the `Rejected` that says why not."""
+        """Check with one request that we may read the register. Raises the `Rejected` that says why not."""
         self._access.get(lambda _: None, self._path, params={"limit": "1"})
 
     def create(self, fields: Fields) -> M:
         return self._access.call(self._decode, "POST", self._path, body={self._envelope: dict(fields)})
 
     def update(self, number: str, fields: Fields) -> M:
-        """Changes the given fields; never the number, which is left out. Raises `NotFound`."""
+        """Change the given fields, but never the number. Raises `NotFound`."""
         changed = {name: value for name, value in fields.items() if name != self.number_field}
         return self._access.call(self._decode, "PUT", self._path + "/{number}", number, body={self._envelope: changed})
 
@@ -135,23 +135,23 @@ class Register(Generic[M]):
 class Invoices:
     def __init__(self, access: Access) -> None:
         self._access = access
-        self._decode = one("Invoice", m.Invoice)
+        self._decode = one("Invoice", m.FortnoxInvoice)
 
-    def get(self, document_number: int | str) -> m.Invoice:
+    def get(self, document_number: int | str) -> m.FortnoxInvoice:
         """Raises `NotFound`."""
         return self._access.get(self._decode, "/3/invoices/{number}", document_number)
 
-    def create(self, fields: Fields) -> m.Invoice:
+    def create(self, fields: Fields) -> m.FortnoxInvoice:
         return self._access.call(self._decode, "POST", "/3/invoices", body={"Invoice": dict(fields)})
 
-    def bookkeep(self, document_number: int | str) -> m.Invoice:
-        """Posts the invoice. Not repeatable: after `OutcomeUnknown` look at `booked` first."""
+    def bookkeep(self, document_number: int | str) -> m.FortnoxInvoice:
+        """Post the invoice. Not repeatable: after `OutcomeUnknown` read `booked` first."""
         return self._access.call(
             self._decode, "PUT", "/3/invoices/{number}/bookkeep", document_number, repeatable=False
         )
 
     def find(self, external_reference: str) -> tuple[m.InvoiceListItem, ...]:
-        """The invoices with exactly this `ExternalInvoiceReference1` (Fortnox itself matches any part)."""
+        """Return the invoices with exactly this `ExternalInvoiceReference1`. Fortnox's own filter matches any part."""
         found = self._access.get(
             many("Invoices", m.InvoiceListItem),
             "/3/invoices",
@@ -165,9 +165,9 @@ class Inbox:
         self._access = access
 
     def upload(self, file_name: str, stream: IO[bytes], content_type: str = "application/octet-stream") -> m.InboxFile:
-        """Puts a file into the inbox of customer invoices. The stream is seekable and read piece by piece.
+        """Upload a file to the inbox of customer invoices. The stream must be seekable; it is read in pieces.
 
-        Not repeatable: after `OutcomeUnknown` the file may lie in the inbox, attached to nothing.
+        Not repeatable: after `OutcomeUnknown` an unattached file may be left in the inbox.
         """
         return self._access.call(
             one("File", m.InboxFile),
@@ -182,16 +182,16 @@ class Attachments:
     def __init__(self, access: Access) -> None:
         self._access = access
 
-    def list(self, document_number: int | str) -> tuple[m.Attachment, ...]:
-        """The files attached to a customer invoice."""
+    def list(self, document_number: int | str) -> tuple[m.AttachedFile, ...]:
+        """Return the files attached to a customer invoice."""
         return self._access.get(
             _attachments,
             ATTACHMENTS,
             params={"entityid": str(document_number), "entitytype": CUSTOMER_INVOICE},
         )
 
-    def attach(self, attachments: Sequence[AttachmentPayload]) -> tuple[m.Attachment, ...]:
-        """Attaches uploaded files, all in one request. Not repeatable: after `OutcomeUnknown` list first."""
+    def attach(self, attachments: Sequence[AttachmentPayload]) -> tuple[m.AttachedFile, ...]:
+        """Attach uploaded files in one request. Not repeatable: after `OutcomeUnknown` list them first."""
         return self._access.call(
             _attachments, "POST", ATTACHMENTS, body=[attachment.model_dump() for attachment in attachments]
         )
@@ -208,13 +208,13 @@ class SupplierInvoices:
         only: str | None = None,
         page_size: int = PAGE_SIZE,
     ) -> Iterator[m.SupplierInvoiceListItem]:
-        """Supplier invoices, each once, a request for each page. `only` is a value of Fortnox's `filter=`.
+        """Yield each supplier invoice once, with a request for each page. `only` is a value of Fortnox's `filter=`.
 
-        Lists are no snapshots: when the number of invoices changes on the way, rows may have moved to a page
-        already read, so the list is walked again and yields what is new.
+        A list is no snapshot. If the number of invoices changes while it is read, rows may have moved to a page
+        already read, so the list is read again and what is new is yielded.
         """
         seen: set[str] = set()
-        for _ in range(WALKS):
+        for _ in range(MOST_READINGS):
             totals: set[int | None] = set()
             for number in range(1, LARGEST_PAGE):
                 page = self.page(number, modified_since=modified_since, only=only, page_size=page_size)
@@ -235,7 +235,7 @@ class SupplierInvoices:
         only: str | None = None,
         page_size: int = PAGE_SIZE,
     ) -> "SupplierInvoicePage":
-        """One page of the list, for who has to go on with it another time. Pages are counted from 1."""
+        """Return one page, so that a caller can continue later. Pages count from 1."""
         params = {"limit": str(page_size), "page": str(number)}
         if modified_since is not None:
             params["lastmodified"] = fortnox_minute(modified_since)
@@ -246,11 +246,11 @@ class SupplierInvoices:
         )
 
     def get(self, given_number: str) -> m.SupplierInvoice:
-        """With its rows. Raises `NotFound`."""
+        """Return the invoice with its rows. Raises `NotFound`."""
         return self._access.get(one("SupplierInvoice", m.SupplierInvoice), "/3/supplierinvoices/{number}", given_number)
 
     def pending_approval(self) -> frozenset[str]:
-        """The given numbers of all that wait for somebody's approval."""
+        """Return the given numbers of all invoices that await approval."""
         return frozenset(item.given_number for item in self.list(only="authorizepending"))
 
 
@@ -259,11 +259,11 @@ class Accounts:
         self._access = access
 
     def get(self, number: int | str) -> m.AccountInformation:
-        """One account of the current financial year. Raises `NotFound`."""
+        """Return an account of the current financial year. Raises `NotFound`."""
         return self._access.get(one("Account", m.AccountInformation), "/3/accounts/{number}", number)
 
     def list(self) -> Iterator[m.AccountInformation]:
-        """The chart of accounts of the current financial year, a request for each 500."""
+        """Yield the chart of accounts of the current financial year, with a request for each 500."""
         for number in range(1, LARGEST_PAGE):
             params = {"limit": str(PAGE_SIZE), "page": str(number)}
             page = self._access.get(many("Accounts", m.AccountInformation), "/3/accounts", params=params)
@@ -277,12 +277,12 @@ class Currencies:
         self._access = access
 
     def get(self, code: str) -> m.Currency:
-        """A currency of the company's register with its rates. Raises `NotFound`."""
+        """Return a currency of the company's register, with its rates. Raises `NotFound`."""
         return self._access.get(one("Currency", m.Currency), "/3/currencies/{number}", code)
 
 
 class SupplierInvoicePage(NamedTuple):
-    """`total` counts the invoices of all pages, `pages` the pages; None where Fortnox does not say."""
+    """A page of the list. `total` counts the invoices on all pages. `total` and `pages` are None if not given."""
 
     items: tuple[m.SupplierInvoiceListItem, ...]
     total: int | None
@@ -291,13 +291,13 @@ class SupplierInvoicePage(NamedTuple):
 
 
 def fortnox_minute(moment: datetime) -> str:
-    """An aware moment as `lastmodified` wants it: Stockholm's clock, rounded down to the minute.
+    """Return a time as `lastmodified` wants it: Stockholm time, rounded down to the minute.
 
-    In the hour that autumn repeats, Fortnox cannot tell which of the two is meant; the earlier hour is asked
-    for.
+    Raises ValueError for a time without a zone. In autumn one hour occurs twice and Fortnox cannot tell which is
+    meant, so the hour before is used.
     """
     if moment.tzinfo is None:
-        raise ValueError("the moment must have a time zone")
+        raise ValueError("a time zone is missing")
     local = moment.astimezone(STOCKHOLM)
     if local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset():
         local -= timedelta(hours=1)
@@ -305,7 +305,7 @@ def fortnox_minute(moment: datetime) -> str:
 
 
 def one(envelope: str, model: type[M]) -> Callable[[Json], M]:
-    """Reads `{"Customer": {…}}`. Raises ValueError for anything else."""
+    """Return a reader of `{"Customer": {…}}`. It raises ValueError for anything else."""
 
     def decode(document: Json) -> M:
         return model.model_validate(_opened(document, envelope))
@@ -314,7 +314,7 @@ def one(envelope: str, model: type[M]) -> Callable[[Json], M]:
 
 
 def many(envelope: str, model: type[M]) -> Callable[[Json], tuple[M, ...]]:
-    """Reads `{"Invoices": [{…}, …]}`. Raises ValueError for anything else."""
+    """Return a reader of `{"Invoices": [{…}, …]}`. It raises ValueError for anything else."""
 
     def decode(document: Json) -> tuple[M, ...]:
         return _all(model, _opened(document, envelope))
@@ -334,15 +334,15 @@ def _all(model: type[M], items: Json) -> tuple[M, ...]:
     return tuple(model.model_validate(item) for item in items)
 
 
-def _attachments(document: Json) -> tuple[m.Attachment, ...]:
-    return _all(m.Attachment, [] if document is None else document)
+def _attachments(document: Json) -> tuple[m.AttachedFile, ...]:
+    return _all(m.AttachedFile, [] if document is None else document)
 
 
 def _supplier_invoice_page(document: Json, number: int, page_size: int) -> SupplierInvoicePage:
     items = many("SupplierInvoices", m.SupplierInvoiceListItem)(document)
     meta = document.get("MetaInformation") or {}
     pages = _whole(meta.get("@TotalPages"))
-    # `MetaInformation` can be missing; then a page that is not full is the last.
+    # `MetaInformation` can be missing. Then the first page that is not full is the last.
     is_last = number >= pages if pages is not None else len(items) < page_size
     return SupplierInvoicePage(items, _whole(meta.get("@TotalResources")), pages, is_last)
 

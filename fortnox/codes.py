@@ -1,8 +1,8 @@
-"""From Fortnox's codes and texts to the situation they describe, and its explanation. Pure.
+"""Maps Fortnox's codes and texts to situations, and explains an error to a person. Pure.
 
-A code leads to a situation (`fortnox.situations`), a situation to an error class, a reason and a remedy. Where Fortnox
-publishes no code, its text decides. Where neither is known, the person reads Fortnox's own message. Sources:
-https://www.fortnox.se/developer/guides-and-good-to-know/errors, the error tables of Fortnox's OpenAPI document, and the
+A code leads to a situation (`fortnox.situations`), and a situation to an error class, a reason and a remedy. Without a
+published code, Fortnox's text decides. If neither is known, the person reads Fortnox's own message. Sources:
+https://www.fortnox.se/developer/guides-and-good-to-know/errors, the error tables of Fortnox's OpenAPI document, and
 codes that integrators have recorded or published.
 """
 
@@ -102,10 +102,10 @@ CODES: dict[str, str] = {
     "missing_mandatory_field": "request",
 }
 
-# Codes that are reported with different texts: here the text decides first.
+# Codes reported with different texts: the text decides first.
 AMBIGUOUS = frozenset({"2001265", "2001304"})
 
-# Where the code is unknown or not published, Fortnox's text decides; the first that fits.
+# If the code is unknown, the first pattern that fits Fortnox's text decides.
 TEXTS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), situation)
     for pattern, situation in (
@@ -147,9 +147,9 @@ TEXTS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 
 
 def situation_of(code: str, message: str, path: str = "") -> str:
-    """The situation that a code, or else a message, describes; "" for one that nobody has described yet.
+    """Return the situation that a code, or else a message, describes; "" if none is known.
 
-    On a project's path a missing licence means that the project module is off.
+    On a project's path, a missing licence means that the project module is off.
     """
     by_text = next((name for text, name in TEXTS if text.search(message)), "")
     by_code = CODES.get(code, "")
@@ -158,9 +158,9 @@ def situation_of(code: str, message: str, path: str = "") -> str:
 
 
 def explain(error: e.FortnoxError) -> Explanation:
-    """Why it did not go through and what to do, for the company's accountant.
+    """Return why a request failed and what to do, for the company's accountant.
 
-    Where the situation is unknown, the reason quotes Fortnox's own message, which may repeat a value: not for a log.
+    If the situation is unknown, the reason quotes Fortnox's own message. It may repeat a value: never log it.
     """
     if error.situation in SITUATIONS:
         return explanation(error.situation)
@@ -180,10 +180,10 @@ def explain(error: e.FortnoxError) -> Explanation:
 
 
 def label(error: e.FortnoxError) -> str:
-    """The situation's name and Fortnox's code, for lists, logs and mails: `period-locked 2000401`."""
+    """Return the situation's name and Fortnox's code, for lists, logs and mails: `period-locked 2000401`."""
     return " ".join(filter(None, (error.situation, error.code)))
 
 
 def labelled(code: str) -> str:
-    """The situation that such a label names; "" where it names none."""
+    """Return the situation that a label names; "" if it names none."""
     return name if (name := code.partition(" ")[0]) in SITUATIONS else ""

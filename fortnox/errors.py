@@ -1,35 +1,35 @@
-"""Everything that can go wrong with Fortnox, as one tree: the type says what happens next.
+"""All errors of Fortnox as one tree. The type says what happens next.
 
     FortnoxError
-    ├── Transient                    try again later; `retry_after` where Fortnox (or our limiter) said when
-    │   ├── Throttled                too many requests: the company waits, it is no attempt
-    │   │   └── WindowFull           our own limiter said so; nothing was sent
-    │   ├── Unavailable              no connection, a timeout, 5xx, an answer that is not JSON
-    │   ├── TokenRefused             even a token just issued was refused
-    │   └── ClientRefused            client id or secret are wrong: the operator's, never the company's
-    ├── Rejected                     this request will not do as it is: a person is needed
-    │   ├── NotFound                 what the path names does not exist
+    ├── Transient                    try again later, after `retry_after` seconds if known
+    │   ├── Throttled                too many requests: the company waits; not an attempt
+    │   │   └── WindowFull           our own limiter refused; nothing was sent
+    │   ├── Unavailable              no connection, a timeout, 5xx, or an unreadable answer
+    │   ├── TokenRefused             a token just issued was refused
+    │   └── ClientRefused            client id or secret is wrong: the operator acts, not the company
+    ├── Rejected                     understood and refused: a person is needed
+    │   ├── NotFound                 the path names something that does not exist
     │   ├── PrerequisiteMissing      held behind that customer, project or invoice
     │   │   ├── UnknownCustomer
-    │   │   ├── UnknownProject       also: its period is over
+    │   │   ├── UnknownProject       or the date lies outside its period
     │   │   └── UnknownInvoice
-    │   ├── NumberTaken              look whose it is
-    │   │   └── NumberReserved       by a customer that was deleted in Fortnox
-    │   ├── ValueRefused             a value that Fortnox does not take
+    │   ├── NumberTaken              look up what has the number
+    │   │   └── NumberReserved       a customer deleted in Fortnox keeps it
+    │   ├── ValueRefused             Fortnox does not accept a value
     │   ├── FileRefused              too large, too many, of the wrong type
-    │   ├── ConfigurationNeeded      something to set up in Fortnox
+    │   ├── ConfigurationNeeded      something must be set up in Fortnox
     │   │   ├── PeriodLocked
-    │   │   └── AccessMissing        one part is closed: held until it opens; the grant itself lives
+    │   │   └── AccessMissing        one part of Fortnox is closed: held until it opens
     │   │       ├── MissingScope
     │   │       ├── MissingLicence
-    │   │       └── StillBlocked      our own memory said so, or told a person before
-    │   ├── CodeRefused              an authorization code that is used, expired or wrong
+    │   │       └── StillBlocked     known from an earlier refusal; nobody is told again
+    │   ├── CodeRefused              the authorization code is used, expired or wrong
     │   └── RequestRefused           a malformed request: a bug of ours
-    ├── GrantDead                    nobody but the company can mend it: connect again
-    └── OutcomeUnknown               a write that may have landed: look before writing again
+    ├── GrantDead                    the company must connect again
+    └── OutcomeUnknown               a write that may have taken effect: look before writing again
 
-`str()` and `repr()` of an error may be logged. Its `message` is Fortnox's own sentence, which may repeat a
-value of the company's: it is for the company's mail, never for a log.
+`str()` and `repr()` of an error may be logged. `message` is Fortnox's own sentence and may repeat a value of the
+company: it belongs in the company's mail, never in a log.
 """
 
 from dataclasses import dataclass, field
@@ -40,32 +40,32 @@ from typing import ClassVar
 class Outcome(StrEnum):
     """What happens next."""
 
-    WAIT = "wait"  # nothing was done and nothing is wrong: come back in `retry_after` seconds
+    WAIT = "wait"  # nothing was done: come back in `retry_after` seconds
     RETRY = "retry"
     FAIL = "fail"
-    HOLD = "hold"  # behind the prerequisite that the error names
+    HOLD = "hold"  # behind the missing prerequisite
     RECONNECT = "reconnect"
     UNKNOWN = "unknown"  # look before writing again
 
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What is known of a request that went wrong. No body, and the message stays out of `repr`."""
+    """What is known of a failed request. It holds no body, and `repr` leaves the message out."""
 
     method: str = ""
     path: str = ""  # the kind of path: `/3/customers/{number}`, never the number
     status: int | None = None  # None: no answer came
-    code: str = ""  # Fortnox's, `2000433`; a word at OAuth and the attachments, `invalid_grant`
+    code: str = ""  # Fortnox's, `2000433`; OAuth and attachments use words, `invalid_grant`
     request_id: str = ""
-    situation: str = ""  # the row of `fortnox.codes.SITUATIONS` that explains it
+    situation: str = ""  # explains it: a key of `fortnox.situations.SITUATIONS`
     message: str = field(default="", repr=False)
 
 
 class FortnoxError(Exception):
-    """Base of all. `outcome` says what happens next."""
+    """Base class. `outcome` says what happens next."""
 
     outcome: ClassVar[Outcome]
-    suggests_outage: ClassVar[bool] = False  # several in a row: Fortnox itself is down
+    suggests_outage: ClassVar[bool] = False  # several in a row mean that Fortnox is down
 
     def __init__(self, details: Details) -> None:
         super().__init__(details)
@@ -85,7 +85,7 @@ class FortnoxError(Exception):
 
     @property
     def message(self) -> str:
-        """Fortnox's own words. They may repeat a value: for the company's mail, not for a log."""
+        """Fortnox's own words. They may repeat a value: for the company's mail, never for a log."""
         return self.details.message
 
     def __str__(self) -> str:
@@ -98,7 +98,7 @@ class FortnoxError(Exception):
 
 
 class Transient(FortnoxError):
-    """It may well go through later. `retry_after` in seconds, where it is known."""
+    """May succeed later. `retry_after` is in seconds, None if unknown."""
 
     outcome = Outcome.RETRY
 
@@ -109,7 +109,7 @@ class Transient(FortnoxError):
 
 
 class Throttled(Transient):
-    """429. `retry_after` is always there."""
+    """Too many requests (429). `retry_after` is always set."""
 
     outcome = Outcome.WAIT
     retry_after: float
@@ -119,23 +119,23 @@ class Throttled(Transient):
 
 
 class WindowFull(Throttled):
-    """Our own limiter has no room for `retry_after` seconds; nothing was sent."""
+    """Our own limiter has no capacity for `retry_after` seconds. Nothing was sent."""
 
 
 class Unavailable(Transient):
-    """Fortnox cannot be reached or does not answer as Fortnox; what was asked has done no harm."""
+    """Fortnox cannot be reached or gives no readable answer. The request did no harm."""
 
     suggests_outage = True
 
 
 class TokenRefused(Transient):
-    """A token just issued was refused (401 twice). Not a dead grant: that, the token endpoint tells."""
+    """A token just issued was refused (401 twice). Only the token endpoint can say that the grant is dead."""
 
     suggests_outage = True
 
 
 class ClientRefused(Transient):
-    """Fortnox refuses our client id or secret: every company stands, and only the operator can mend it."""
+    """Fortnox refuses our client id or secret. It stops every company, and only the operator can correct it."""
 
     suggests_outage = True
 
@@ -147,18 +147,19 @@ class Rejected(FortnoxError):
 
     @property
     def may_mean_taken(self) -> bool:
-        """Fortnox's code for a number that is taken is not published, so it may be one that is known for something
-        else. Not where the refusal names what is missing.
+        """Whether the number may be taken: Fortnox does not publish that code, so any other code may stand for it.
+
+        False if the refusal names what is missing.
         """
         return not isinstance(self, AccessMissing | PrerequisiteMissing)
 
 
 class NotFound(Rejected):
-    """What the path names does not exist in Fortnox."""
+    """The path names something that does not exist in Fortnox."""
 
 
 class PrerequisiteMissing(Rejected):
-    """Refused because of something else that must be right first; `kind` as in an ordering key."""
+    """Refused because something else must exist first. `kind` as in an ordering key."""
 
     outcome = Outcome.HOLD
     kind: ClassVar[str]
@@ -169,7 +170,7 @@ class UnknownCustomer(PrerequisiteMissing):
 
 
 class UnknownProject(PrerequisiteMissing):
-    """The project is unknown, or the document's date lies outside its period."""
+    """The project does not exist, or the document's date lies outside its period."""
 
     kind = "project"
 
@@ -179,78 +180,78 @@ class UnknownInvoice(PrerequisiteMissing):
 
 
 class NumberTaken(Rejected):
-    """The number is in use. By what, only a look tells."""
+    """The number is in use. A look-up shows by what."""
 
 
 class NumberReserved(NumberTaken):
-    """The number belonged to something deleted in Fortnox, which keeps it reserved for ever."""
+    """The number belonged to something deleted in Fortnox and stays reserved for ever."""
 
 
 class ValueRefused(Rejected):
-    """A value that Fortnox does not take: its characters, its length, its form."""
+    """Fortnox does not accept a value: its characters, length or form."""
 
 
 class FileRefused(Rejected):
-    """A file that Fortnox does not take."""
+    """Fortnox does not accept a file: too large, too many, or of the wrong type."""
 
 
 class ConfigurationNeeded(Rejected):
-    """Something is to be set up, opened or switched on in Fortnox."""
+    """Something must be set up, opened or switched on in Fortnox."""
 
 
 class PeriodLocked(ConfigurationNeeded):
     """The bookkeeping is locked for that date."""
 
 
-EVERYTHING = "everything"  # the part that is closed where the company has no licence for integrations
+EVERYTHING = "everything"  # closed if the company has no licence for integrations
 
 
 class AccessMissing(ConfigurationNeeded):
-    """One part of Fortnox is closed to us. The grant lives, and other transfers go on."""
+    """One part of Fortnox is closed to us. The grant is valid, and other transfers continue."""
 
     outcome = Outcome.HOLD
 
     @property
     def part(self) -> str:
-        """What is closed: `customers`, `inbox`, …; "" where a token was asked for."""
+        """The closed part: `customers`, `inbox`, …; "" for a token request."""
         return EVERYTHING if self.situation == "api-licence" else part_of(self.details.path)
 
 
 class MissingScope(AccessMissing):
-    """The consent does not cover it: connect again with that scope, or give the user the permission."""
+    """The consent lacks the scope: connect again with it, or give the user the permission."""
 
 
 class MissingLicence(AccessMissing):
-    """The company has no licence for that module, or for the API."""
+    """The company has no licence for the module or for the API."""
 
 
 class StillBlocked(AccessMissing):
-    """The part was found closed before; a person was told then."""
+    """The part is known to be closed, and a person has been notified. Nothing was sent."""
 
 
 class CodeRefused(Rejected):
-    """The one-time authorization code is used up, expired (10 minutes) or wrong."""
+    """The one-time authorization code is used, expired (10 minutes) or wrong."""
 
 
 class RequestRefused(Rejected):
-    """Fortnox does not understand the request: a bug of ours, or a change of theirs."""
+    """Fortnox does not understand the request: a bug here, or a change in Fortnox."""
 
 
 class GrantDead(FortnoxError):
-    """The company's consent is gone: it must connect again."""
+    """The company's consent has ended. It must connect again."""
 
     outcome = Outcome.RECONNECT
 
 
 class OutcomeUnknown(FortnoxError):
-    """A write was sent and no readable answer came: it may have landed. Look before writing again."""
+    """A write was sent and no readable answer came. It may have taken effect: look before writing again."""
 
     outcome = Outcome.UNKNOWN
     suggests_outage = True
 
 
 def part_of(path: str) -> str:
-    """`/3/customers/{number}` → `customers`; `/api/fileattachments/attachments-v1` → `attachments`; else ""."""
+    """Return the part of Fortnox of a path: `customers` for `/3/customers/{number}`; "" if unknown."""
     match path.split("/"):
         case ["", "3", part, *_]:
             return part

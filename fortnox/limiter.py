@@ -1,8 +1,8 @@
-"""Fortnox's rate limit, shared by every worker: a moving window in Redis for each company. It never sleeps.
+"""Fortnox's rate limit, shared by all workers: a moving window in Redis for each company. It never sleeps.
 
 Fortnox allows 25 requests in any 5 seconds for a client and company
-(https://www.fortnox.se/developer/guides-and-good-to-know/rate-limits-for-fortnox-api); bursts of 25 still see
-429, so 24 is the default. One round trip when there is room, one more to say when there will be.
+(https://www.fortnox.se/developer/guides-and-good-to-know/rate-limits-for-fortnox-api). Bursts of 25 still see 429, so
+24 is the default. A request costs one round trip, and one more to learn how long to wait if the window is full.
 """
 
 import time
@@ -16,26 +16,25 @@ from limits.storage import RedisStorage
 from fortnox.errors import Details, WindowFull
 
 PREFIX = "fortnox:rate"
-SHORTEST_WAIT = 0.001  # seconds; a slot is free only after its time, not at it
-# Our window is this much longer than Fortnox's, as requests arrive unevenly: when a full window empties, the first of
-# the next burst would overtake the last of the one before, and Fortnox would count 26. Of 24 requests that eight
-# processes on two cores send in one moment, the last arrives a tenth of a second after the first
-# (bench/workloads/invoices.py).
-UNEVEN = 0.1
-TICK = 0.1  # seconds; limits takes a window's length as a whole number
+SHORTEST_WAIT = 0.001  # seconds; a slot is free after its time, not at it
+# Seconds that our window is longer than Fortnox's. Requests arrive unevenly: the first of a new burst would overtake
+# the last of the burst before, and Fortnox would count 26. When eight processes on two cores send 24 requests at once,
+# the last arrives a tenth of a second after the first (bench/workloads/invoices.py).
+MARGIN = 0.1
+TICK = 0.1  # seconds; limits wants a window's length as a whole number
 
 
-class Room(NamedTuple):
+class Window(NamedTuple):
     """How full a company's window is."""
 
     used: int
-    free_in: float  # seconds until the next request has room; 0 when it has
+    free_in: float  # seconds until the next request is allowed; 0 if it is now
 
 
 class RedisClock:
-    """The time by Redis' clock, in seconds since the epoch: a worker's own may be off by minutes.
+    """Redis' clock, in seconds since the epoch, since a worker's own may be minutes off.
 
-    Redis is asked now and then; in between this process's monotonic clock goes on from there.
+    Redis is asked every 30 seconds; in between, this process's monotonic clock continues from its answer.
     """
 
     ASKED_EVERY: Final = 30.0  # seconds
@@ -58,7 +57,7 @@ class RedisClock:
 
 
 class SharedStorage(RedisStorage):
-    """limits' storage in Redis, on Redis' clock: limits takes that of each process. Its times are in heartbeats."""
+    """limits' storage in Redis, by Redis' clock instead of each process's. Times are in ticks."""
 
     def __init__(self, client: "redis.Redis") -> None:
         super().__init__("redis://", client.connection_pool, key_prefix=PREFIX)
@@ -77,45 +76,44 @@ class SharedStorage(RedisStorage):
 
 
 class Limiter:
-    """At most `requests` in any `seconds` seconds for a company, over all processes that share this Redis."""
+    """Allows `limit` = (requests, seconds): so many requests of a company in any such time, over all processes."""
 
     def __init__(self, client: "redis.Redis", limit: tuple[int, int] = (24, 5)) -> None:
         self._requests, seconds = limit
-        self._window = round((seconds + UNEVEN) / TICK)
+        self._window = round((seconds + MARGIN) / TICK)
         self._item = RateLimitItemPerSecond(self._requests, seconds, namespace="company")
         self._storage = SharedStorage(client)
 
     def acquire(self, company: str, leave: int = 0) -> None:
-        """Takes one slot of the company's window, or raises `WindowFull` with the seconds until there surely is one.
+        """Take one slot of the company's window. Raises `WindowFull` with the seconds until one is free.
 
-        `leave` keeps that many slots free for others: work that is not urgent stands back for work that is.
+        `leave` slots stay free for more urgent work.
         """
         allowed = max(1, self._requests - leave)
-        # The strategy class would file a lower limit under a key of its own; the storage takes key and limit
-        # apart.
+        # limits' strategy class would keep a lower limit under a key of its own. The storage takes key and limit apart.
         if not self._storage.acquire_entry(self._key(company), allowed, self._window):
-            raise _full(self.room(company, leave))
+            raise _full(self.window(company, leave))
 
     def check(self, company: str) -> None:
-        """Raises `WindowFull` where there is no room now: for before work that a request is to follow."""
-        if (room := self.room(company)).free_in:
-            raise _full(room)
+        """Raises `WindowFull` if no request is allowed now. Ask before work that ends in a request."""
+        if (window := self.window(company)).free_in:
+            raise _full(window)
 
-    def room(self, company: str, leave: int = 0) -> Room:
-        """How full the window is now, and when it has room again."""
+    def window(self, company: str, leave: int = 0) -> Window:
+        """Return how full the window is, and when the next request is allowed."""
         allowed = max(1, self._requests - leave)
         oldest, used = self._storage.get_moving_window(self._key(company), allowed, self._window)
         if used < allowed:
-            return Room(used, 0.0)
-        # When the window is full, `oldest` is the entry whose leaving makes room.
+            return Window(used, 0.0)
+        # `oldest` is the entry that must expire first.
         free_in = (oldest + self._window - self._storage.clock()) * TICK
-        return Room(used, max(free_in, 0.0) + SHORTEST_WAIT)
+        return Window(used, max(free_in, 0.0) + SHORTEST_WAIT)
 
     def used(self, companies: Iterable[str]) -> dict[str, float]:
-        """The share (0 to 1) of each company's window that is used now, for the metrics; in one round trip."""
+        """Return the used share (0 to 1) of each company's window, in one round trip. For the metrics."""
         names = list(companies)
         since = self._storage.clock() - self._window
-        # The storage keeps a list of times, newest first, of which it tells one company's alone.
+        # The storage answers for one company at a time, so its lists of times (newest first) are read here.
         client = self._storage.storage
         with client.pipeline(transaction=False) as pipeline:
             for name in names:
@@ -130,5 +128,5 @@ class Limiter:
         return self._item.key_for(company)
 
 
-def _full(room: Room) -> WindowFull:
-    return WindowFull(Details(situation="", message="Our own limiter."), room.free_in)
+def _full(window: Window) -> WindowFull:
+    return WindowFull(Details(situation="", message="Our own limiter."), window.free_in)

@@ -1,8 +1,7 @@
-"""What Fortnox answers: frozen models of the fields that are used. Pure. No I/O.
+"""Fortnox's answers: frozen models of the fields that are used. Pure. No I/O.
 
-Tolerant, because Fortnox is not uniform: unknown fields are ignored, amounts come as numbers or text, numbers
-of documents too, an empty text stands for nothing, and one thing has two names (`Cancel` in a list,
-`Cancelled` alone).
+They are tolerant, because Fortnox is not uniform: unknown fields are ignored, amounts and document numbers come as
+numbers or text, an empty text means none, and one field has two names (`Cancel` in a list, `Cancelled` elsewhere).
 """
 
 from datetime import date
@@ -30,7 +29,7 @@ def _as_text(value: Any) -> Any:
 
 
 def _reference(value: Any) -> Any:
-    """Fortnox writes "no document" as null, "" or 0."""
+    """None for null, "" and 0: Fortnox uses all three for "no document"."""
     return None if (text := _as_text(value)) in {None, "0"} else text
 
 
@@ -44,13 +43,13 @@ Flag = Annotated[bool, BeforeValidator(_or_no)]  # also "true" and "false" as te
 Account = Annotated[int | None, BeforeValidator(_or_none)]
 
 
-class Model(BaseModel):
-    """An object of Fortnox's, as we read it."""
+class FortnoxModel(BaseModel):
+    """Base of the objects that are read from Fortnox."""
 
     model_config = ConfigDict(alias_generator=to_pascal, validate_by_name=True, frozen=True, extra="ignore")
 
 
-class Customer(Model):
+class FortnoxCustomer(FortnoxModel):
     customer_number: Number
     name: Text = None
     organisation_number: Text = None
@@ -61,7 +60,7 @@ class Customer(Model):
     active: Annotated[bool | None, BeforeValidator(_or_none)] = None
 
 
-class Project(Model):
+class FortnoxProject(FortnoxModel):
     project_number: Number
     description: Text = None
     start_date: Day = None
@@ -69,7 +68,7 @@ class Project(Model):
     status: Text = None
 
 
-class InvoiceRow(Model):
+class InvoiceRow(FortnoxModel):
     account_number: Account = None
     description: Text = None
     delivered_quantity: AmountOrZero = Decimal(0)
@@ -81,8 +80,8 @@ class InvoiceRow(Model):
     project: Text = None
 
 
-class InvoiceListItem(Model):
-    """An invoice as a list shows it: no rows."""
+class InvoiceListItem(FortnoxModel):
+    """An invoice in a list, without rows."""
 
     document_number: Number
     customer_number: Text = None
@@ -101,8 +100,8 @@ class InvoiceListItem(Model):
     voucher_year: Annotated[int | None, BeforeValidator(_or_none)] = None
 
 
-class Invoice(InvoiceListItem):
-    """An invoice with its rows and its sums. `total` includes VAT and the rounding `round_off`."""
+class FortnoxInvoice(InvoiceListItem):
+    """An invoice with rows and sums. `total` includes VAT and the rounding `round_off`."""
 
     customer_number: Number
     customer_name: Text = None
@@ -129,8 +128,8 @@ class Invoice(InvoiceListItem):
     invoice_rows: tuple[InvoiceRow, ...] = ()
 
 
-class InboxFile(Model):
-    """An uploaded file. `archive_file_id` is what an attachment names, not `id`."""
+class InboxFile(FortnoxModel):
+    """An uploaded file. An attachment refers to it by `archive_file_id`, not by `id`."""
 
     id: Text = None
     archive_file_id: Number
@@ -138,8 +137,8 @@ class InboxFile(Model):
     size: Annotated[int | None, BeforeValidator(_or_none)] = None
 
 
-class Attachment(Model):
-    """A file attached to a document (camelCase there)."""
+class AttachedFile(FortnoxModel):
+    """A file attached to a document. Its fields are camelCase."""
 
     model_config = ConfigDict(alias_generator=to_camel)
 
@@ -150,8 +149,8 @@ class Attachment(Model):
     include_on_send: Flag = False
 
 
-class SupplierInvoiceListItem(Model):
-    """A supplier invoice as a list shows it: no rows."""
+class SupplierInvoiceListItem(FortnoxModel):
+    """A supplier invoice in a list, without rows."""
 
     given_number: Number
     invoice_number: Text = None
@@ -173,8 +172,8 @@ class SupplierInvoiceListItem(Model):
     authorizer_name: Text = None
 
 
-class SupplierInvoiceRow(Model):
-    """A row of the voucher: `code` TOT is the payable, VAT the tax; a cost has neither."""
+class SupplierInvoiceRow(FortnoxModel):
+    """A row of the voucher. `code` is TOT for the payable, VAT for the tax, and neither for a cost."""
 
     account: Account = None
     account_description: Text = None
@@ -200,8 +199,8 @@ class SupplierInvoice(SupplierInvoiceListItem):
     supplier_invoice_rows: tuple[SupplierInvoiceRow, ...] = ()
 
 
-class CompanyInformation(Model):
-    """The company behind a grant. `database_number` is its tenant id."""
+class CompanyInformation(FortnoxModel):
+    """The company that gave a grant. `database_number` is its tenant id."""
 
     company_name: Text = None
     organization_number: Text = None
@@ -209,8 +208,8 @@ class CompanyInformation(Model):
     country_code: Text = None
 
 
-class AccountInformation(Model):
-    """An account of the chart of accounts. The settings are ALLOWED, MANDATORY or NOTALLOWED."""
+class AccountInformation(FortnoxModel):
+    """An account in the chart of accounts. Each setting is ALLOWED, MANDATORY or NOTALLOWED."""
 
     number: int
     description: Text = None
@@ -221,8 +220,8 @@ class AccountInformation(Model):
     year: Annotated[int | None, BeforeValidator(_or_none)] = None
 
 
-class Currency(Model):
-    """One row of the currency register: `unit` of it are `buy_rate` or `sell_rate` in the company's own."""
+class Currency(FortnoxModel):
+    """A currency in the register. `buy_rate` and `sell_rate` are the price of `unit` of it in the company's own."""
 
     code: Number
     description: Text = None
@@ -233,12 +232,12 @@ class Currency(Model):
 
     @property
     def rate(self) -> Decimal | None:
-        """The rate of a sale, for one of the currency. None where the register has none: it is not 1 then."""
+        """The rate of a sale for one unit. None if the register has no rate: never assume 1."""
         rate = self.sell_rate or self.buy_rate
         return rate / (self.unit or 1) if rate else None
 
 
-class FinancialYear(Model):
+class FinancialYear(FortnoxModel):
     """`accounting_method` is ACCRUAL or CASH."""
 
     id: int

@@ -1,4 +1,4 @@
-"""One file as a multipart/form-data body, read piece by piece: never the whole file in memory."""
+"""A file as a multipart/form-data body that is read in pieces, so that it is never whole in memory."""
 
 import io
 import secrets
@@ -6,12 +6,12 @@ from typing import IO
 
 
 class MultipartFile:
-    """The body of an upload; `requests` reads it and takes its length. The stream must be seekable."""
+    """The body of an upload, which `requests` reads by `read` and `len`. The stream must be seekable."""
 
     def __init__(self, field: str, file_name: str, stream: IO[bytes], content_type: str) -> None:
         boundary = secrets.token_hex(16)
         self.content_type = f"multipart/form-data; boundary={boundary}"
-        # File names travel as UTF-8 with the three characters that would end them escaped, as browsers do:
+        # File names are UTF-8, with the three characters that would end them escaped, as in browsers:
         # https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data
         head = (
             f"--{boundary}\r\n"
@@ -26,12 +26,12 @@ class MultipartFile:
         self.rewind()
 
     def rewind(self) -> None:
-        """Back to the beginning, for sending once more."""
+        """Go back to the beginning, to send the body once more."""
         self._stream.seek(self._start)
         self._parts: list[IO[bytes]] = [io.BytesIO(self._head), self._stream, io.BytesIO(self._tail)]
 
     def read(self, size: int = -1) -> bytes:
-        """The next piece; fewer bytes than `size` at a seam, none at the end."""
+        """Return the next piece: at most `size` bytes, none at the end."""
         while self._parts:
             if piece := self._parts[0].read(size):
                 return piece

@@ -1,8 +1,8 @@
-"""Fortnox's OAuth: the address to consent at, and tokens for a code, a refresh token or a service account.
+"""Fortnox's OAuth: the consent address, and tokens for a code, a refresh token or a service account.
 
-https://www.fortnox.se/developer/authorization. A code lives 10 minutes and works once; an access token lives
-an hour; a refresh token 45 days, and works once (the answer brings the next). A service account has no
-refresh token: a new access token is asked for with the tenant id.
+https://www.fortnox.se/developer/authorization. A code is valid for 10 minutes and works once. An access token is valid
+for an hour. A refresh token is valid for 45 days and works once: each answer brings the next. A service account has no
+refresh token; the tenant id gets it a new access token.
 """
 
 import base64
@@ -29,7 +29,7 @@ DEFAULT_LIFETIME = 3600
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What Fortnox handed out. Its `repr` shows no token."""
+    """The tokens that Fortnox issued. `repr` shows none of them."""
 
     access_token: SecretStr
     expires_at: datetime  # aware, UTC
@@ -39,7 +39,7 @@ class Grant:
 
 
 class OAuth:
-    """One client's (one installation's) requests to the authorization server. `scopes`: what consent is asked for."""
+    """Requests of this installation (the OAuth client) to the authorization server. Consent is asked for `scopes`."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class OAuth:
         self._now = now
 
     def authorize_url(self, state: str, *, service_account: bool = False) -> str:
-        """Where a person of the company consents; Fortnox then hands back a code with the same `state`."""
+        """Return the address where a person of the company consents. Fortnox redirects with a code and this `state`."""
         query = {
             "client_id": self._client_id,
             **({"redirect_uri": self._redirect_uri} if self._redirect_uri else {}),
@@ -74,22 +74,22 @@ class OAuth:
         return f"{self._auth_url}{AUTHORIZE_PATH}?{urlencode(query)}"
 
     def exchange_code(self, code: str, *, company: str = "") -> Grant:
-        """The first tokens. Raises `CodeRefused`; `OutcomeUnknown` where the code may now be used up."""
+        """Exchange the code for the first tokens. Raises `CodeRefused`; `OutcomeUnknown` if the code may be used up."""
         form = {"grant_type": "authorization_code", "code": code}
         if self._redirect_uri:
             form["redirect_uri"] = self._redirect_uri
         return self._token(company, form, refused=e.CodeRefused)
 
     def refresh(self, refresh_token: SecretStr, *, company: str = "") -> Grant:
-        """The next pair of tokens; store it before its first use.
+        """Return the next pair of tokens. Store it before its first use.
 
-        Raises `GrantDead`; `OutcomeUnknown` where the refresh token may now be used up.
+        Raises `GrantDead`; `OutcomeUnknown` if the refresh token may be used up.
         """
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token.get_secret_value()}
         return self._token(company, form, refused=e.GrantDead)
 
     def client_credentials(self, tenant_id: int, *, company: str = "") -> Grant:
-        """An access token of the service account. Harmless to repeat. Raises `GrantDead`."""
+        """Return an access token of the service account. Repeatable. Raises `GrantDead`."""
         form = {"grant_type": "client_credentials"}
         grant = self._token(company, form, refused=e.GrantDead, headers={"TenantId": str(tenant_id)}, repeatable=True)
         if grant.tenant_id not in {None, tenant_id}:  # never let one company's token act for another
@@ -97,7 +97,7 @@ class OAuth:
         return grant
 
     def revoke(self, refresh_token: SecretStr, *, company: str = "") -> bool:
-        """Ends the consent. True when Fortnox says that it did. Harmless to repeat."""
+        """End the consent. Returns whether Fortnox confirmed it. Repeatable."""
         form = {"token_type_hint": "refresh_token", "token": refresh_token.get_secret_value()}
         call = Call("POST", REVOKE_PATH, uuid.uuid4().hex[:16], repeatable=True)
         reply = self._post(company, call, form, {})
@@ -120,7 +120,7 @@ class OAuth:
         try:
             return _grant(document, asked_at)
         except (KeyError, TypeError, ValueError, OverflowError):
-            # Not `from`: the document is in the traceback's reach, and it holds tokens.
+            # `from None`: the traceback would reach the document, which holds tokens.
             raise unreadable(call, reply.status, "The token answer lacks a token or its lifetime.") from None
 
     def _post(self, company: str, call: Call, form: Mapping[str, str], headers: Mapping[str, str]) -> Reply:
@@ -140,10 +140,10 @@ class OAuth:
 
 
 def tenant_id_of(access_token: str) -> int | None:
-    """The `tenantId` claim of an access token.
+    """Return the `tenantId` claim of an access token; None if it has none.
 
-    The signature is not verified: the token came over TLS from Fortnox itself, and the claim decides only
-    whom to ask for, never whom to trust.
+    The signature is not verified: the token came from Fortnox over TLS, and the claim only says which company to ask
+    for, never whom to trust.
     """
     try:
         payload = access_token.split(".")[1]

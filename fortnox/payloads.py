@@ -1,8 +1,8 @@
-"""What is sent to Fortnox: frozen models with Fortnox's own field names, in Fortnox's order. Pure. No I/O.
+"""Payloads to Fortnox: frozen models with Fortnox's field names, in Fortnox's order. Pure. No I/O.
 
-`None` means "empty in Moment": left out on a create, the literal `API_BLANK` on an update (an empty string
-or null changes nothing there). A field that was never set is one that Moment does not master: it is never
-sent. Lengths: Fortnox's OpenAPI document.
+`None` means "empty in Moment". It is left out of a create and sent as the literal `API_BLANK` in an update, where an
+empty string or null changes nothing. A field that is not set is never sent: Moment does not own it. Lengths are from
+Fortnox's OpenAPI document.
 """
 
 from datetime import date
@@ -19,20 +19,20 @@ Text80 = Annotated[str, Field(max_length=80)]
 Text255 = Annotated[str, Field(max_length=255)]
 Text1024 = Annotated[str, Field(max_length=1024)]
 Amount = Annotated[Decimal, Field(decimal_places=2)]
-DocumentNumber = Annotated[int, PlainSerializer(str)]  # digits, but Fortnox wants them as text
+DocumentNumber = Annotated[int, PlainSerializer(str)]  # Fortnox wants the digits as text
 
 
 class Payload(BaseModel):
-    """An object of Fortnox's, as we write it."""
+    """Base of the objects that are sent to Fortnox."""
 
     model_config = ConfigDict(alias_generator=to_pascal, validate_by_name=True, frozen=True, extra="forbid")
 
     def for_create(self) -> dict[str, Any]:
-        """Fields for a POST: emptied ones left out. Values stay `Decimal` and `date` for the client."""
+        """Return the fields for a POST, without empty ones. Values stay `Decimal` and `date` for the client."""
         return self.model_dump(by_alias=True, exclude_unset=True, exclude_none=True)
 
     def for_update(self) -> dict[str, Any]:
-        """Fields for a PUT: emptied ones as `API_BLANK`."""
+        """Return the fields for a PUT, with `API_BLANK` for empty ones."""
         fields = self.model_dump(by_alias=True, exclude_unset=True)
         return {name: API_BLANK if value is None else value for name, value in fields.items()}
 
@@ -62,7 +62,7 @@ class ProjectPayload(Payload):
 
 
 class InvoiceRowPayload(Payload):
-    """One row of `/3/invoices`: quantity 1 (-1 on a credit note) and the summed price excluding VAT."""
+    """A row of `/3/invoices`: quantity 1 (-1 on a credit note) and the summed price excluding VAT."""
 
     account_number: Annotated[int, Field(ge=1000, le=9999)]
     delivered_quantity: str
@@ -97,7 +97,7 @@ class InvoicePayload(Payload):
 
 
 class AttachmentPayload(BaseModel):
-    """One element of the array sent to `/api/fileattachments/attachments-v1` (camelCase there)."""
+    """An element of the array sent to `/api/fileattachments/attachments-v1`. Its fields are camelCase."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,8 +1,7 @@
-"""What can stand in the way in Fortnox, as data: what happens next and who acts. Pure.
+"""The situations that can stop a transfer in Fortnox: what happens next, and who acts. Pure.
 
-The name of a situation is stable: it stands in an event's code, in mails, and is the name of its page in
-docs/situations. Its reason and remedy are in the catalogues: `fortnox.<name>.reason` and `fortnox.<name>.remedy`.
-What happens next follows from its error class (`fortnox.errors`).
+A situation's name is stable: events and mails carry it, and it names a page of docs/situations. The catalogues have its
+texts, `fortnox.<name>.reason` and `fortnox.<name>.remedy`. Its error class says what happens next (`fortnox.errors`).
 """
 
 from typing import Literal, NamedTuple
@@ -10,11 +9,11 @@ from typing import Literal, NamedTuple
 from fortnox import errors as e
 from messages import Message
 
-Whom = Literal["accountant", "administrator", "project", "operator", "nobody"]  # who does what the remedy says
+Whom = Literal["accountant", "administrator", "project", "operator", "nobody"]  # who carries out the remedy
 
 
 class Explanation(NamedTuple):
-    """Why it did not go through, and what to do: a sentence or two each, for an accountant."""
+    """Why a transfer failed and what to do, in a sentence or two each, for an accountant."""
 
     reason: Message
     remedy: Message
@@ -26,17 +25,17 @@ class Situation(NamedTuple):
 
     @property
     def acts(self) -> Message:
-        """Who acts."""
+        """Who carries out the remedy."""
         return Message(f"fortnox.whom.{self.whom}")
 
     @property
     def afterwards(self) -> Message:
-        """What happens by itself."""
+        """What happens afterwards without anybody acting."""
         return Message(f"fortnox.afterwards.{self.ending}")
 
     @property
     def ending(self) -> str:
-        """How it ends: fail, prerequisite, access, reconnect or retry (`fortnox.afterwards.<ending>`)."""
+        """How the event ends: fail, prerequisite, access, reconnect or retry."""
         if issubclass(self.error, e.AccessMissing):
             return "access"
         endings = {e.Outcome.HOLD: "prerequisite", e.Outcome.RECONNECT: "reconnect", e.Outcome.RETRY: "retry"}
@@ -44,12 +43,12 @@ class Situation(NamedTuple):
 
 
 def explanation(name: str) -> Explanation:
-    """The reason and the remedy of a situation, by its name."""
+    """Return a situation's reason and remedy."""
     return Explanation(Message(f"fortnox.{name}.reason"), Message(f"fortnox.{name}.remedy"))
 
 
 SITUATIONS: dict[str, Situation] = {
-    # Something else must be right first
+    # Something else must exist first
     "customer-unknown": Situation(e.UnknownCustomer, "project"),
     "customer-deleted": Situation(e.NumberReserved, "project"),
     "project-unknown": Situation(e.UnknownProject, "project"),
@@ -100,7 +99,7 @@ SITUATIONS: dict[str, Situation] = {
     "grant-dead": Situation(e.GrantDead, "administrator"),
     "login": Situation(e.TokenRefused, "nobody"),
     "client": Situation(e.ClientRefused, "operator"),
-    # Neither the company's nor the data's
+    # Faults of the integration and of Fortnox
     "request": Situation(e.RequestRefused, "operator"),
     "fortnox-fault": Situation(e.Unavailable, "nobody"),
 }

@@ -243,7 +243,7 @@ class _Bearer(AuthBase):
         return request
 
 
-def written(document: Json) -> bytes:
+def json_bytes(document: Json) -> bytes:
     """JSON with `Decimal` written digit by digit and dates in ISO 8601."""
     return simplejson.dumps(document, use_decimal=True, allow_nan=False, ensure_ascii=False, default=_iso).encode()
 
@@ -267,7 +267,7 @@ def _encoded(body: Json | MultipartFile | None) -> tuple[bytes | MultipartFile |
     if isinstance(body, MultipartFile):
         return body, body.content_type
     # Actions are a PUT without a body but with the JSON content type; `{}` is refused.
-    return (None if body is None else written(body)), "application/json"
+    return (None if body is None else json_bytes(body)), "application/json"
 
 
 def _iso(value: object) -> str:

@@ -30,7 +30,7 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class AttachedFile:
+class MailAttachment:
     name: str
     content: bytes = field(repr=False)
 
@@ -48,4 +48,4 @@ class MailContent:
     facts: Sequence[tuple[str, str]] = ()
     sections: Sequence[Section] = ()
     footer: Sequence[str] = ()
-    file: AttachedFile | None = None
+    file: MailAttachment | None = None

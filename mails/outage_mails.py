@@ -12,8 +12,7 @@ from mails.mailer import Mailer, OutgoingMail
 from mails.schedule import DueMail, from_ms, to_ms
 from mails.writer import OutageReport, Writer
 from messages import Message
-from ordering import Ordering
-from ordering.engine import UNDER_WAY
+from ordering import UNDER_WAY, Ordering
 from stores import ConnectionStore
 from stores.mails import MailState, Outage
 

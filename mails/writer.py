@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from mails.content import AttachedFile, ListItem, MailContent, Section, Tone
+from mails.content import ListItem, MailAttachment, MailContent, Section, Tone
 from mails.damage import DAMAGED
 from mails.entities import Entity, entity_of_key
 from mails.items import SHOWN, Item
@@ -288,18 +288,18 @@ class Writer:
         command = f"moment-fortnox events retry {self._company} {which}"
         return self._section(Message("mail.retry"), how, command=command)
 
-    def _list(self, items: Sequence[Item]) -> tuple[str, AttachedFile | None]:
+    def _list(self, items: Sequence[Item]) -> tuple[str, MailAttachment | None]:
         """A sentence about the attached list, and the list."""
         day = max(item.record.settled_at or item.record.accepted_at for item in items).date().isoformat()
         name = f"fortnox-{self._company}-{day}.csv"
         content, listed = as_csv(items, self._language, self._max_bytes)
         if listed == len(items):
-            return self.say(Message("mail.list.attached", name=name)), AttachedFile(name, content)
+            return self.say(Message("mail.list.attached", name=name)), MailAttachment(name, content)
         elsewhere = Message("mail.list.elsewhere", company=self._company, status=items[0].record.status)
         if not listed:
             return self.say(Message.join(Message("mail.list.left-out"), elsewhere)), None
         cut = Message("mail.list.cut", name=name, listed=listed, left=len(items) - listed)
-        return self.say(Message.join(cut, elsewhere)), AttachedFile(name, content)
+        return self.say(Message.join(cut, elsewhere)), MailAttachment(name, content)
 
     # Mails about outages
 

@@ -1,6 +1,6 @@
-"""What Moment says, as Fortnox wants it: pure functions from an event's content to a payload. No I/O, no clock.
+"""Pure functions from Moment's data to Fortnox's payloads, and from supplier invoices to expenses. No I/O, no clock.
 
-Arrows: only the models of `moment` and `fortnox` are used here. `docs/mapping.md` is the table in words.
+They use only the models of `moment` and `fortnox`. docs/mapping.md says the same in words.
 """
 
 from mappers.comparison import Comparison, Difference, compare

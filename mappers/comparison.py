@@ -1,23 +1,23 @@
-"""Whether an invoice in Fortnox is the one that Moment billed: each difference, with both figures. Pure. No I/O."""
+"""Compares an invoice in Fortnox with what Moment billed, and lists each difference with both figures. Pure. No I/O."""
 
 from collections.abc import Iterator
 from decimal import Decimal
 from itertools import zip_longest
 from typing import NamedTuple
 
-from fortnox.models import Invoice, InvoiceRow
+from fortnox.models import FortnoxInvoice, InvoiceRow
 from fortnox.payloads import InvoicePayload, InvoiceRowPayload
 from mappers.totals import ZERO, expected_total, to_ore
 from messages import Message, Money, Param
 
-MOST_ROWS = 20  # shown; an invoice has up to 500
+MOST_ROWS = 20  # in a message; an invoice has up to 500
 NOTHING_THERE = Message("comparison.nothing")
 WHOLE_KRONA = Decimal(1)
-RATE_DIGITS = 10_000  # a rate that differs by less than 0.01 % was only rounded
+RATE_DIGITS = 10_000  # rates that differ by less than 0.01 % are equal: one is rounded
 
 
 class Difference(NamedTuple):
-    """Something that the two sides say, whether or not they say the same."""
+    """A value in Fortnox beside the one in Moment. They may be equal."""
 
     what: Message
     in_fortnox: Param
@@ -33,7 +33,7 @@ class Difference(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """`head`: what differs on the invoice itself. `rows`: all rows, equal ones too, to be read beside each other."""
+    """`head`: differences of the invoice itself. `rows`: all rows, equal ones too, for comparing by eye."""
 
     head: tuple[Difference, ...]
     rows: tuple[Difference, ...]
@@ -44,7 +44,7 @@ class Comparison(NamedTuple):
 
     @property
     def message(self) -> Message:
-        """A line for each difference; of a long invoice only the rows that differ, and at most `MOST_ROWS`."""
+        """A line for each difference. Of a long invoice only the rows that differ, at most `MOST_ROWS`."""
         rows = self.rows if len(self.rows) <= MOST_ROWS else tuple(row for row in self.rows if row.real)
         shown = [one.message for one in (*self.head, *rows[:MOST_ROWS])]
         if len(rows) > MOST_ROWS:
@@ -52,10 +52,10 @@ class Comparison(NamedTuple):
         return Message.join(*shown)
 
 
-def compare(found: Invoice, sent: InvoicePayload) -> Comparison:
-    """Compares `found`, as Fortnox answered it, with what was sent, whose rows come to what was billed.
+def compare(found: FortnoxInvoice, sent: InvoicePayload) -> Comparison:
+    """Compare an invoice read from Fortnox with what was sent, whose rows add up to what was billed.
 
-    A company may have Fortnox round to whole kronor: `RoundOff` says by how much, and that is no difference.
+    A company may let Fortnox round to whole kronor. `RoundOff` says by how much, and is no difference.
     """
     rows = zip_longest(found.invoice_rows, sent.invoice_rows)
     listed = (
@@ -65,7 +65,7 @@ def compare(found: Invoice, sent: InvoicePayload) -> Comparison:
     return Comparison(tuple(filter(lambda one: one.real, _head(found, sent))), tuple(listed))
 
 
-def _head(found: Invoice, sent: InvoicePayload) -> Iterator[Difference]:
+def _head(found: FortnoxInvoice, sent: InvoicePayload) -> Iterator[Difference]:
     expected = expected_total(sent)
     currency = sent.currency
     yield Difference(Message("comparison.customer"), found.customer_number, sent.customer_number)
@@ -87,8 +87,8 @@ def _head(found: Invoice, sent: InvoicePayload) -> Iterator[Difference]:
     )
 
 
-def _rate(found: Invoice, sent: Decimal) -> Iterator[Difference]:
-    """What one of the currency costs: Fortnox's rate is for as many as its unit says, which may be the register's."""
+def _rate(found: FortnoxInvoice, sent: Decimal) -> Iterator[Difference]:
+    """Compare the rates for one unit of the currency. Fortnox's rate is for `currency_unit` of them."""
     what = Message("comparison.currency-rate")
     if not found.currency_rate or not found.currency_unit:
         yield Difference(what, NOTHING_THERE, sent)
@@ -97,7 +97,7 @@ def _rate(found: Invoice, sent: Decimal) -> Iterator[Difference]:
 
 
 def _row(row: InvoiceRow | InvoiceRowPayload | None, currency: str) -> Message:
-    """What a row books: equal messages are equal bookings."""
+    """Return what a row books. Equal rows give equal messages."""
     if row is None:
         return NOTHING_THERE
     if isinstance(row, InvoiceRowPayload):

@@ -1,4 +1,4 @@
-"""The country codes of ISO 3166-1 alpha-2 (officially assigned), and some that people take for one. Pure."""
+"""The assigned country codes of ISO 3166-1 alpha-2, and codes that are often mistaken for one. Pure."""
 
 _ASSIGNED = (
     "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS "
@@ -11,4 +11,4 @@ _ASSIGNED = (
     "TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW "
 )
 COUNTRY_CODES = frozenset(_ASSIGNED.split())
-MEANT = {"UK": "GB", "EL": "GR"}  # reserved for, or used by the EU as, another spelling of these
+MEANT = {"UK": "GB", "EL": "GR"}  # other codes for these: reserved in ISO 3166, or the EU's own

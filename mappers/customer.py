@@ -1,4 +1,4 @@
-"""Moment's customer as Fortnox's. Pure. No I/O."""
+"""From Moment's customer to Fortnox's. Pure. No I/O."""
 
 from fortnox.payloads import CustomerPayload
 from mappers.countries import COUNTRY_CODES, MEANT
@@ -12,10 +12,10 @@ from moment.events import Customer
 
 
 def to_customer(customer: Customer) -> Mapped[CustomerPayload]:
-    """The customer as it now is in Moment. Raises `BadNumber`.
+    """Return the customer's payload. Raises `BadNumber`.
 
-    A null (or blank) field becomes None, which empties it in Fortnox. A value that Fortnox could refuse, and with
-    it the customer and every invoice behind it, is left out with a notice.
+    A null or blank field becomes None, which empties it in Fortnox. A value that Fortnox may refuse is left out with a
+    notice: the refusal would stop the customer and every invoice behind it.
     """
     notices: list[Notice] = []
     address = customer.address

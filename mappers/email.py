@@ -1,4 +1,4 @@
-"""An e-mail address, if it is one that Fortnox can hold and a mail server would take. Pure."""
+"""E-mail addresses that both Fortnox and a mail server accept. Pure."""
 
 import re
 
@@ -8,10 +8,10 @@ _LONGEST = 254  # RFC 5321: 256 with the angle brackets
 
 
 def mail_address(text: str) -> str | None:
-    """The address; None for anything else (two addresses, a name beside it, a host without a domain).
+    """Return the address; None for anything else (two addresses, a name beside it, a host without a domain).
 
-    A domain with letters beyond ASCII (`räksmörgås.se`) is written the way the network knows it (`xn--…`):
-    the same address, and one that every program takes.
+    A domain with letters beyond ASCII (`räksmörgås.se`) is written in its ASCII form (`xn--…`), which every program
+    accepts.
     """
     local, at, domain = text.strip().rpartition("@")
     try:

@@ -1,12 +1,12 @@
-"""Why an event cannot become a Fortnox document. A person has to mend it; trying again does not help.
+"""Why an event cannot become a Fortnox document. A person must correct it; a retry alone does not help.
 
 Unmappable
-├── BadNumber       a number of Moment's that Fortnox cannot hold; it is never altered
+├── BadNumber       Fortnox cannot hold a number of Moment's, which is never altered
 ├── BadDates        dates that contradict each other
-├── BadCreditNote   a credit note that does not credit
+├── BadCreditNote   a credit note that would not credit what it names
 ├── NoCurrencyRate  foreign currency without a rate
-├── TooManyRows     more rows than Fortnox takes
-└── TotalsDiffer    what was billed is not what the lines come to
+├── TooManyRows     more rows than Fortnox accepts
+└── TotalsDiffer    the lines do not add up to what was billed
 """
 
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ from messages import Message, Money
 
 
 class Unmappable(Exception):
-    """The value at `path` (as the event spells it: `invoice.lines.0.accountNumber`) has this `problem`.
+    """The value at `path` has this `problem`, and `remedy` says what to do.
 
-    `remedy` says what to do about it.
+    `path` is spelt as in the event: `invoice.lines.0.accountNumber`.
     """
 
     def __init__(self, path: str, value: str, problem: Message, remedy: Message) -> None:
@@ -31,16 +31,16 @@ class Unmappable(Exception):
 
     @property
     def message(self) -> Message:
-        """The problem with its place and the value."""
+        """The problem with its path and the value."""
         return Message("mapping.problem", path=self.path, value=self.value, problem=self.problem)
 
     def __str__(self) -> str:
-        """For a log: without the value."""
+        """For a log: path and key, without the value."""
         return f"{self.path}: {self.problem.key}"
 
 
 class BadNumber(Unmappable):
-    """A customer, project or account number that Fortnox cannot hold."""
+    """Fortnox cannot hold a customer or project number."""
 
 
 class BadDates(Unmappable):
@@ -48,19 +48,19 @@ class BadDates(Unmappable):
 
 
 class BadCreditNote(Unmappable):
-    """A credit note that would not credit what it says it does."""
+    """A credit note would not credit what it names."""
 
 
 class NoCurrencyRate(Unmappable):
-    """An invoice in a foreign currency, without a rate in the event or in Fortnox's register."""
+    """Neither the event nor Fortnox's register has a rate for the invoice's foreign currency."""
 
 
 class TooManyRows(Unmappable):
-    """More rows, after grouping, than Fortnox takes on one invoice."""
+    """The grouped rows are more than Fortnox accepts on an invoice."""
 
 
 class AccountSum(NamedTuple):
-    """What an invoice's lines come to on one account at one VAT rate, excluding VAT."""
+    """The sum of an invoice's lines on one account at one VAT rate, excluding VAT."""
 
     account: str
     vat_percentage: Decimal
@@ -73,7 +73,7 @@ class AccountSum(NamedTuple):
 
 
 class TotalsDiffer(Unmappable):
-    """The total that was billed (`billed`) and what the lines come to including VAT (`computed`) differ too much."""
+    """The billed total and the sum of the lines including VAT (`computed`) differ by more than rounding."""
 
     def __init__(self, billed: Decimal, computed: Decimal, currency: str, sums: Sequence[AccountSum]) -> None:
         super().__init__(

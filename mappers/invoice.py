@@ -1,4 +1,4 @@
-"""Moment's invoice or credit note as Fortnox's. Pure. No I/O."""
+"""From Moment's invoice or credit note to Fortnox's. Pure. No I/O."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,15 +20,15 @@ LONGEST_OCR = 25  # Bankgirot: 2 to 25 digits
 
 @dataclass(frozen=True, slots=True)
 class InvoiceOptions:
-    """The company's choices, and what was looked up for this invoice."""
+    """The company's settings, and what was looked up for this invoice."""
 
     rounding_account: str = "3740"
     swap_references: bool = False
-    currency_rate: Decimal | None = None  # Fortnox's own, for an event that has none
+    currency_rate: Decimal | None = None  # from Fortnox's register, if the event has none
 
 
 def to_invoice(invoice: Invoice, options: InvoiceOptions = InvoiceOptions()) -> Mapped[InvoicePayload]:
-    """The invoice as it was finalized in Moment; its rows come to the billed total, to the öre.
+    """Return the invoice's payload. Its rows add up to the billed total, to the öre.
 
     Raises `BadNumber`, `BadCreditNote`, `NoCurrencyRate`, `TotalsDiffer` and `TooManyRows`.
     """
@@ -64,7 +64,7 @@ def to_invoice(invoice: Invoice, options: InvoiceOptions = InvoiceOptions()) -> 
 
 
 def _is_credit_note(invoice: Invoice) -> bool:
-    """It names the invoice it credits, or (a credit note without an original) its total is negative."""
+    """Whether it names the invoice it credits, or (a credit note without an original) has a negative total."""
     if invoice.credited_invoice_number is None:
         return invoice.total_including_vat < 0
     if invoice.total_including_vat > 0:
@@ -99,7 +99,7 @@ def _currency_rate(invoice: Invoice, options: InvoiceOptions) -> Decimal | LeftO
 
 
 def _ocr(invoice: Invoice, credit: bool, notices: list[Notice]) -> Maybe:
-    """Moment's payment id where it is an OCR number; on a credit note nothing (nobody pays it)."""
+    """Return the payment id if it is an OCR number. A credit note has none, since nobody pays it."""
     if credit or not invoice.payment_id or not invoice.payment_id.strip():
         return LEFT_OUT
     digits = "".join(invoice.payment_id.split())  # spaces are how it is printed
@@ -111,7 +111,7 @@ def _ocr(invoice: Invoice, credit: bool, notices: list[Notice]) -> Maybe:
 
 
 def _check_due_date(invoice: Invoice, credit: bool, notices: list[Notice]) -> None:
-    """A finalized invoice cannot be changed in Moment: an odd due date is told, and sent as it is."""
+    """Add a notice about an odd due date. It is sent as it is: a finalized invoice cannot be changed in Moment."""
     if invoice.due_date < invoice.invoice_date and not credit:
         message = Message("invoice.due-before-date", due=invoice.due_date, date=invoice.invoice_date)
         notices.append(Notice("invoice.dueDate", invoice.due_date.isoformat(), message))

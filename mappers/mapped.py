@@ -1,4 +1,4 @@
-"""What a mapper returns: the payload, and what the company should hear of although it stopped nothing. Pure."""
+"""What a mapper returns: the payload, and notices to the company that stop nothing. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ P_co = TypeVar("P_co", covariant=True)
 
 
 class Notice(NamedTuple):
-    """Something about a field (as the event spells it) that a person should mend, when there is time."""
+    """Something about a field that a person should correct in time. `field` is spelt as in the event."""
 
     field: str
     value: str
@@ -26,12 +26,12 @@ class Mapped(Generic[P_co]):
 
     @property
     def notice(self) -> Message:
-        """All notices joined; `NOTHING` when there are none."""
+        """All notices joined; `NOTHING` if there are none."""
         return Message.join(*(notice.message for notice in self.notices))
 
 
 class LeftOut(Enum):
-    """Not the same as `None`: None empties a field in Fortnox, a field left out stays there as it was."""
+    """Marks a field that stays in Fortnox as it was. (`None` empties it.)"""
 
     LEFT_OUT = "left out"
 
@@ -41,10 +41,10 @@ Maybe = str | None | LeftOut
 
 
 def given(model: Model, field: str) -> Any:
-    """The field's value; `LEFT_OUT` where the event does not mention it (a null is a mention)."""
+    """Return the field's value; `LEFT_OUT` if the event does not mention it. A null is a mention."""
     return getattr(model, field) if field in model.model_fields_set else LEFT_OUT
 
 
 def sent(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields without those left out, for the constructor of a payload."""
+    """Return the fields without those left out, for a payload's constructor."""
     return {name: value for name, value in fields.items() if value is not LEFT_OUT}

@@ -1,10 +1,10 @@
-"""Moment's numbers, as they are: one that Fortnox cannot hold is an error, none is ever altered. Pure."""
+"""Checks of Moment's numbers. None is ever altered: one that Fortnox cannot hold is an error. Pure."""
 
 from mappers.errors import BadNumber
 from mappers.text import is_allowed
 from messages import Message
 
-# Fortnox: alphanumeric, - – + / _ (documentation of CustomerNumber). A slash never gets here: see moment.events.
+# Fortnox: alphanumeric, - – + / _ (documentation of CustomerNumber). An event's numbers hold no slash.
 _CUSTOMER_NUMBER = frozenset("0123456789-–+_")
 _PROJECT_NUMBER_LENGTH = 20  # Fortnox's OpenAPI document, Project.ProjectNumber
 

@@ -1,7 +1,7 @@
-"""Organisation numbers: a Swedish one in the Swedish form, a foreign one as it is. Pure.
+"""Swedish organisation numbers in the Swedish form. Pure.
 
-Swedish ones have ten digits, the last a check digit (Luhn): of companies, of persons (who may write theirs with
-the century, twelve digits) and inside the VAT number `SE…01`.
+They have ten digits, the last a check digit (Luhn). A person's may have the century too (twelve digits), and a VAT
+number `SE…01` holds one.
 Source: https://www.skatteverket.se, organisationsnummer; python-stdnum `se.orgnr`.
 """
 
@@ -17,7 +17,7 @@ _VAT_NUMBER = re.compile(r"SE([0-9]{10})01")
 
 
 def swedish_form(text: str) -> str | None:
-    """`556677-8899` for any spelling of a valid Swedish number, else None."""
+    """Return `556677-8899` for any spelling of a valid Swedish number, else None."""
     bare = _SEPARATORS.sub("", text).upper()
     match = _VAT_NUMBER.fullmatch(bare) or _TEN_DIGITS.fullmatch(bare)
     if match is None or not orgnr.is_valid(match[1]):
@@ -26,6 +26,6 @@ def swedish_form(text: str) -> str | None:
 
 
 def looks_swedish(text: str) -> bool:
-    """Whether it is spelt like a Swedish number: what is then not valid is a mistake, not a foreign number."""
+    """Whether the text is spelt like a Swedish number. If it is not valid, it is mistyped rather than foreign."""
     bare = _SEPARATORS.sub("", text).upper()
     return bool(_VAT_NUMBER.fullmatch(bare) or _TEN_DIGITS.fullmatch(bare))

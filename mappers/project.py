@@ -1,4 +1,4 @@
-"""Moment's project as Fortnox's. Pure. No I/O."""
+"""From Moment's project to Fortnox's. Pure. No I/O."""
 
 from datetime import date
 from typing import Final, Literal
@@ -22,7 +22,7 @@ STATUS: Final[dict[str, Literal["NOTSTARTED", "ONGOING", "COMPLETED"]]] = {
 
 
 def to_project(project: Project) -> Mapped[ProjectPayload]:
-    """The project as it now is in Moment. Raises `BadNumber` and `BadDates`."""
+    """Return the project's payload. Raises `BadNumber` and `BadDates`."""
     number = project_number("project.projectNumber", project.project_number)
     description = fitted(project.name, 50)
     notices: tuple[Notice, ...] = ()
@@ -39,7 +39,7 @@ def to_project(project: Project) -> Mapped[ProjectPayload]:
 
 
 def _start_date(project: Project) -> date:
-    """Moment's start date or else the day, in Sweden, on which the project was created."""
+    """Return Moment's start date, or else the day in Sweden on which the project was created."""
     start = project.start_date or project.created_date.astimezone(SWEDEN).date()
     if project.end_date is not None and project.end_date < start:
         problem = (

@@ -1,6 +1,6 @@
-"""An invoice's lines as Fortnox's rows: grouped, summed, and the total made to agree. Pure. No I/O.
+"""From an invoice's lines to Fortnox's rows: grouped, summed and rounded to the billed total. Pure. No I/O.
 
-One row for each account, VAT rate and (where it differs from the invoice's) project, in the order of the first line.
+There is a row for each account, VAT rate and (if not the invoice's own) project, in the order of the first line.
 """
 
 from collections.abc import Sequence
@@ -32,12 +32,12 @@ class Group:
 
     @property
     def net(self) -> Decimal:
-        """Summed exactly and only then rounded: lines have up to four decimals, Fortnox's prices two."""
+        """The exact sum, then rounded: lines have up to four decimals, Fortnox's prices two."""
         return to_ore(sum((line.amount_excluding_vat for line in self.lines), Decimal(0)))
 
 
 def to_rows(invoice: Invoice, *, credit: bool, rounding_account: str) -> tuple[InvoiceRowPayload, ...]:
-    """The rows, which come to Moment's total to the öre. Raises `TotalsDiffer`, `TooManyRows` and `BadNumber`."""
+    """Return rows that add up to Moment's total. Raises `TotalsDiffer`, `TooManyRows` and `BadNumber`."""
     groups = group(invoice)
     rows = [_row(each, credit) for each in groups]
     rounding = _rounding(invoice, groups)
@@ -54,7 +54,7 @@ def to_rows(invoice: Invoice, *, credit: bool, rounding_account: str) -> tuple[I
 
 
 def group(invoice: Invoice) -> tuple[Group, ...]:
-    """The lines by account, VAT rate and row project, in the order of first appearance."""
+    """Group the lines by account, VAT rate and row project, in order of first appearance."""
     header = invoice.project.project_number if invoice.project else None
     groups: dict[tuple[str, Decimal, str | None], list[InvoiceLine]] = {}
     for place, line in enumerate(invoice.lines):
@@ -67,7 +67,7 @@ def group(invoice: Invoice) -> tuple[Group, ...]:
 
 
 def describe(lines: Sequence[InvoiceLine], account: str) -> str:
-    """The lines' text; of several lines the distinct texts and how many lines there are."""
+    """Return the lines' distinct texts, with the number of lines if there are several."""
     texts = dict.fromkeys(text for line in lines if (text := clean(line.description or "")))
     text = ", ".join(texts) or f"Konto {account}"
     count = f" ({len(lines)} rader)" if len(lines) > 1 else ""
@@ -82,7 +82,7 @@ def _row(group: Group, credit: bool) -> InvoiceRowPayload:
 def _priced(
     net: Decimal, credit: bool, account: str, text: str, vat: Decimal, project: str | None
 ) -> InvoiceRowPayload:
-    """Quantity 1, on a credit note -1; the price carries the amount, and the sign where a row runs against the rest."""
+    """Return a row with quantity 1, on a credit note -1. The price is negative if the row opposes the others."""
     fields: dict[str, Any] = {
         "account_number": int(account),
         "delivered_quantity": "-1" if credit else "1",
@@ -96,7 +96,7 @@ def _priced(
 
 
 def _rounding(invoice: Invoice, groups: Sequence[Group]) -> Decimal:
-    """What is missing to Moment's total, at most 1.00 either way."""
+    """Return what is missing to Moment's total: at most 1.00 either way. Raises `TotalsDiffer`."""
     computed = totals((each.net, each.vat) for each in groups).total
     billed = to_ore(invoice.total_including_vat)
     if abs(billed - computed) <= LARGEST_ROUNDING:

@@ -1,14 +1,14 @@
-"""Text as Fortnox takes it: its allowed characters, its lengths. Never fails. Pure. No I/O.
+"""Makes text fit Fortnox's allowed characters and lengths. Never raises. Pure. No I/O.
 
-Source of the set: https://www.fortnox.se/developer/guides-and-good-to-know/formats-and-encoding. Anything
-else in any text field has the whole document refused (code 2000359).
+The allowed characters: https://www.fortnox.se/developer/guides-and-good-to-know/formats-and-encoding. Any other, in any
+text field, makes Fortnox refuse the whole document (code 2000359).
 """
 
 import re
 import unicodedata
 from collections.abc import Container
 
-# Every content (\p{L}) and these.
+# Every letter (\p{L}) and these.
 ALLOWED_BESIDES_LETTERS = frozenset("0123456789 –:.`´’,;^¤#%§£$€¢¥©™°&/()=+-*_!?²³®½@\\\n\r\u00a0\u0308\u030a")
 MARKS = "\u0308\u030a"  # the two combining marks of the set: diaeresis and ring
 
@@ -36,9 +36,9 @@ _STAND_INS = str.maketrans(
 
 
 def clean(text: str, *, lines: bool = False) -> str:
-    """The text in Fortnox's characters: stand-ins where there are some, else nothing. Line breaks only if `lines`.
+    """Return the text in Fortnox's characters: others are replaced or removed. Keeps line breaks only if `lines`.
 
-    Composed (NFC), without white space at its ends or in runs. Cleaning twice changes nothing more.
+    The text is composed (NFC) and has no white space at its ends or in runs. Cleaning twice changes nothing more.
     """
     text = unicodedata.normalize("NFC", text).replace("\r\n", "\n")
     text = re.sub(r"<(?=\S)([^<>\n]*)(?<=\S)>", r"(\1)", text)
@@ -50,9 +50,9 @@ def clean(text: str, *, lines: bool = False) -> str:
 
 
 def shorten(text: str, limit: int) -> str:
-    """At most `limit` (2 or more) characters of cleaned text, cut after a word if one ends near the limit.
+    """Return at most `limit` (2 or more) characters of cleaned text, cut after a word if one ends near the limit.
 
-    A content keeps its combining mark. Nothing marks the cut: the ellipsis is not among Fortnox's characters.
+    A letter keeps its combining mark. No ellipsis marks the cut: Fortnox does not allow it.
     """
     if len(text) <= limit:
         return text
@@ -68,12 +68,12 @@ def shorten(text: str, limit: int) -> str:
 
 
 def fitted(text: str, limit: int, *, lines: bool = False) -> str:
-    """Cleaned and then shortened; empty when nothing is left of it."""
+    """Clean and shorten the text. Returns "" if nothing is left."""
     return shorten(clean(text, lines=lines), limit)
 
 
 def is_allowed(text: str, *, besides_letters: Container[str] = ALLOWED_BESIDES_LETTERS) -> bool:
-    """Whether Fortnox takes the text as it is: only letters and `besides_letters`."""
+    """Whether Fortnox accepts the text as it is: only letters and `besides_letters`."""
     return all(char in besides_letters or _is_letter(char) for char in text)
 
 
@@ -82,7 +82,7 @@ def _is_letter(char: str) -> bool:
 
 
 def _stand_in(char: str) -> str:
-    """The character, or what Unicode knows it to be made of, as far as Fortnox takes it."""
+    """Return the character, or the allowed characters that Unicode decomposes it into."""
     if char in ALLOWED_BESIDES_LETTERS or _is_letter(char):
         return char
     category = unicodedata.category(char)
@@ -92,7 +92,7 @@ def _stand_in(char: str) -> str:
         return ""
     parts = unicodedata.normalize("NFKD", char)
     if parts == char:
-        return " "  # an emoji or another symbol: what it stood between stays apart
+        return " "  # an emoji or another symbol: the words around it stay apart
     before = {"<fraction>": " ", "<super>": "^"}.get(unicodedata.decomposition(char).split()[0], "")
     return before + "".join(map(_stand_in, parts.translate(_STAND_INS)))
 

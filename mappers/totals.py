@@ -1,9 +1,8 @@
-"""What an invoice comes to, as Fortnox computes it: the one place that knows how Fortnox rounds. Pure. No I/O.
+"""Computes an invoice's total as Fortnox does: the one place that knows how Fortnox rounds. Pure. No I/O.
 
-A row's net is price × quantity, rounded to öre. VAT is summed per VAT rate over the rows' nets and then rounded to
-öre. Rounding is half up, away from zero on negatives, so that a credit note mirrors its invoice. Fortnox publishes
-neither rule: docs/assumptions.md says how to check them. Rounding to whole kronor, a setting in Fortnox, comes after
-this and is shown there as `RoundOff`.
+A row's net is price × quantity, rounded to öre. VAT is computed per rate on the sum of the rows' nets, then rounded to
+öre. Halves round away from zero, so that a credit note mirrors its invoice. Fortnox publishes neither rule;
+docs/assumptions.md says how to check them. Fortnox may then round to whole kronor (a setting), shown as `RoundOff`.
 """
 
 from collections.abc import Iterable
@@ -40,12 +39,12 @@ class Totals(NamedTuple):
 
 
 def to_ore(amount: Decimal) -> Decimal:
-    """Two decimals, half up (0.005 → 0.01, -0.005 → -0.01)."""
+    """Round to two decimals, halves away from zero (0.005 → 0.01, -0.005 → -0.01)."""
     return amount.quantize(ORE, ROUND_HALF_UP)
 
 
 def totals(rows: Iterable[tuple[Decimal, Decimal]]) -> Totals:
-    """From the rows' net amounts, each with its VAT percentage. Rates are in the order of their first row."""
+    """Return the totals of rows, each a net amount and its VAT percentage. Rates keep the order of their first row."""
     nets: dict[Decimal, Decimal] = {}
     for net, percentage in rows:
         nets[percentage] = nets.get(percentage, ZERO) + net
@@ -54,5 +53,5 @@ def totals(rows: Iterable[tuple[Decimal, Decimal]]) -> Totals:
 
 
 def expected_total(payload: InvoicePayload) -> Totals:
-    """What Fortnox should say the invoice comes to: net, VAT per rate and total."""
+    """Return the net, VAT and total that Fortnox should compute for the invoice."""
     return totals((to_ore(row.price * Decimal(row.delivered_quantity)), row.vat) for row in payload.invoice_rows)

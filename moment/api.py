@@ -60,11 +60,11 @@ class MomentApi:
         return document if isinstance(document, Mapping) else {}
 
     def create(self, company: str, expense: Expense) -> None:
-        """Raises `ExpenseExists` and `UnknownProject`."""
+        """Raises `ExpenseExists` and `ProjectNotThere`."""
         self._call("POST", EXPENSES, company, body=expense)
 
     def correct(self, company: str, expense: Expense) -> None:
-        """Raises `NotThere`, `ExpenseInvoiced` and `UnknownProject`."""
+        """Raises `NotThere`, `ExpenseInvoiced` and `ProjectNotThere`."""
         self._call("PUT", EXPENSES + "/{id}", company, expense.external_id, body=expense)
 
     def withdraw(self, company: str, external_id: str) -> None:
@@ -134,7 +134,7 @@ def _error(method: str, status: int, field: str) -> type[e.MomentError]:
         case "PUT" | "DELETE", _ if status in INVOICED:
             return e.ExpenseInvoiced
         case "POST" | "PUT", 404 if method == "POST" or field == "projectNumber":
-            return e.UnknownProject
+            return e.ProjectNotThere
         case _, 404 | 410:
             return e.NotThere
     return e.MomentRefused

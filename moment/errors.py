@@ -5,7 +5,7 @@
     ├── KeyRefused            MOMENT_API_KEY is wrong or expired: the operator's; tried again until it is mended
     └── MomentRefused         understood and refused: a person is needed
         ├── NotThere          what the path names does not exist
-        ├── UnknownProject    the expense's project does not exist (any more)
+        ├── ProjectNotThere    the expense's project does not exist (any more)
         ├── ExpenseExists     an expense with this externalId exists: compare it
         └── ExpenseInvoiced   it was invoiced to the customer already, and is not changed
 
@@ -64,7 +64,7 @@ class NotThere(MomentRefused):
     """What the path names does not exist."""
 
 
-class UnknownProject(MomentRefused):
+class ProjectNotThere(MomentRefused):
     """The expense's project does not exist in Moment."""
 
 

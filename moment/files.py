@@ -64,7 +64,7 @@ class FileUnavailable(NoFile):
     """The file's host does not serve just now."""
 
 
-class KeyRefused(FileUnavailable):
+class FileKeyRefused(FileUnavailable):
     """Moment refuses our key: no file of any company comes, until the operator has mended that."""
 
 
@@ -157,7 +157,7 @@ def _check(attachment: Attachment, response: requests.Response, *, with_key: boo
     status, name = response.status_code, attachment.file_name
     if with_key and status in (401, 403):  # the same for every file, and nothing is wrong with any of them
         log.error("moment.key_refused", status=status)
-        raise KeyRefused(name, Message("file.key-refused", status=str(status)))
+        raise FileKeyRefused(name, Message("file.key-refused", status=str(status)))
     if status == 429 or status >= 500:
         raise FileUnavailable(name, Message("file.host-answered", status=str(status)))
     if status != 200:

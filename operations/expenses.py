@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from mappers.expense_changes import Sent, place_of
 from messages import NOTHING, Message
 from moment.errors import MomentError
 from operations.errors import OperationError, WrongArgument
+from operations.health import TAKEN_AFTER
 from ordering import UNSETTLED, EventRecord
 from stores import ExpenseStore
 from stores.expenses import Listing
@@ -27,7 +28,6 @@ from stores.heartbeats import WORKER
 
 LOOK: Final = 0.2  # seconds between two looks at an import
 ASK_AGAIN: Final = 5.0  # seconds after which a poll is queued again: one that was just ending did not see the import
-TAKEN_AFTER: Final = timedelta(seconds=90)  # beat sends the workers of transfers a tick each minute
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,11 +22,8 @@ from ordering.outcomes import (
     Superseded,
     TargetUnavailable,
 )
-from ordering.queries import LUA, PAGE, Queries
+from ordering.queries import Queries
 from ordering.records import (
-    STATUSES,
-    UNDER_WAY,
-    UNSETTLED,
     Admission,
     Claim,
     Pumped,
@@ -39,8 +36,6 @@ from ordering.records import (
     to_time,
     wakeups,
 )
-
-__all__ = ["LUA", "PAGE", "STATUSES", "UNDER_WAY", "UNSETTLED", "LeaseLost", "Ordering", "UnknownLayout"]
 
 LAYOUT: Final = "2"  # version of the keys in Redis; see lua/common.lua
 

@@ -28,8 +28,8 @@ class Filter:
             and self.status in ("", record.status)
             and (not self.keys or record.key in self.keys)
             and self.code in ("", record.code)
-            and (self.since is None or told(record) >= self.since)
-            and (self.until is None or told(record) <= self.until)
+            and (self.since is None or listed_at(record) >= self.since)
+            and (self.until is None or listed_at(record) <= self.until)
         )
 
     @property
@@ -40,7 +40,7 @@ class Filter:
         return ("open",) if self.status in UNSETTLED else (self.status,)
 
 
-def told(record: EventRecord) -> datetime:
+def listed_at(record: EventRecord) -> datetime:
     """When the event was settled, or accepted while it is open: the time that events are listed by."""
     return record.settled_at or record.accepted_at
 
@@ -54,7 +54,7 @@ def find(
     """
     if wanted.keys:
         records = ordering.events(ref for key in wanted.keys for ref in ordering.of_key(key))
-        yield from sorted(filter(wanted.fits, records), key=told, reverse=True)
+        yield from sorted(filter(wanted.fits, records), key=listed_at, reverse=True)
         return
     after: IndexEntry | None = None
     while True:

@@ -23,9 +23,6 @@ from stores.timeline import TimelineEntry, TimelineStore
 from stores.timetable import Timetable
 from stores.vault import Vault
 
-Problem = ConnectionProblem  # until its last users call it by its name
-Entry = TimelineEntry  # likewise
-
 __all__ = [
     "CompanySettings",
     "CompanySettingsStore",

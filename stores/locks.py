@@ -23,12 +23,12 @@ class Locks:
         self._prefix = prefix
 
     def renewal(self, company: str, timeout: float) -> Lock:
-        """Whoever renews or ends the company's tokens holds it. `timeout` in seconds; any thread may release it."""
+        """Held while renewing or ending the company's tokens. `timeout` in seconds; any thread may release it."""
         lock: Lock = self._redis.lock(f"{self._prefix}renewing:{company}", timeout=timeout, thread_local=False)
         return lock
 
     def mail_round(self, timeout: float) -> Lock:
-        """Whoever sends mails holds it. `timeout` in seconds. Entering it raises `LockError` while another does."""
+        """Held while sending mails. `timeout` in seconds. Entering it raises `LockError` while another does."""
         lock: Lock = self._redis.lock(f"{self._prefix}reporting", timeout=timeout, blocking=False)
         return lock
 

@@ -20,7 +20,7 @@ from fortnox.errors import FileRefused, NotFound, OutcomeUnknown, Rejected, Unav
 from fortnox.payloads import AttachmentPayload
 from messages import Message
 from moment.events import Attachment, Invoice
-from moment.files import File, FileUnavailable, KeyRefused, NoFile
+from moment.files import File, FileKeyRefused, FileUnavailable, NoFile
 
 log = structlog.get_logger(__name__)
 
@@ -92,7 +92,7 @@ def _upload_all(context: TransferContext, attachments: Sequence[Attachment]) -> 
         except NoFile as error:
             log.warning("invoice.no_file", place=place, why=error.why.key)
             (uploads.late if isinstance(error, FileUnavailable) else uploads.missing).append(error.message)
-            uploads.key_refused |= isinstance(error, KeyRefused)
+            uploads.key_refused |= isinstance(error, FileKeyRefused)
         except Rejected as error:
             uploads.missing.append(_refused(attachment, error))
         else:

@@ -18,7 +18,7 @@ from fortnox.models import AccountInformation, CompanyInformation, FinancialYear
 from mappers.email import mail_address
 from messages import Message
 from moment.events import Integration, InvalidEvent, InvoiceEvent, parse_event
-from stores import Connection, Problem, UsedAccount
+from stores import Connection, ConnectionProblem, UsedAccount
 from tasks.flows import FLOWS, SCOPES
 
 T = TypeVar("T")
@@ -87,7 +87,7 @@ def _waiting(context: TransferContext) -> Iterator[UsedAccount]:
             yield from (UsedAccount(int(line.account_number), line.vat_percentage) for line in event.invoice.lines)
 
 
-def problems(chosen: Integration, found: LedgerSetup) -> tuple[Problem, ...]:
+def problems(chosen: Integration, found: LedgerSetup) -> tuple[ConnectionProblem, ...]:
     """All problems, those that stop most first. Pure."""
     listed = [
         *_access(chosen, found),
@@ -99,7 +99,7 @@ def problems(chosen: Integration, found: LedgerSetup) -> tuple[Problem, ...]:
     return tuple(sorted(listed, key=lambda problem: -len(problem.stops)))
 
 
-def stopped(chosen: Integration, listed: Iterable[Problem]) -> bool:
+def stopped(chosen: Integration, listed: Iterable[ConnectionProblem]) -> bool:
     """Whether the problems stop everything that the company chose. Pure."""
     wanted = _wanted(chosen)
     return bool(wanted) and wanted <= {kind for problem in listed for kind in problem.stops}
@@ -110,57 +110,59 @@ def _wanted(chosen: Integration) -> set[str]:
     return kinds | ({"expenses"} if chosen.expenses.enabled else set())
 
 
-def _access(chosen: Integration, found: LedgerSetup) -> Iterator[Problem]:
+def _access(chosen: Integration, found: LedgerSetup) -> Iterator[ConnectionProblem]:
     wanted = _wanted(chosen)
     licence = found.refused.get("company")
     if isinstance(licence, e.MissingLicence):
-        yield Problem(what=explain(licence).reason, remedy=explain(licence).remedy, stops=tuple(sorted(wanted)))
+        yield ConnectionProblem(
+            what=explain(licence).reason, remedy=explain(licence).remedy, stops=tuple(sorted(wanted))
+        )
     missing = [scope for scope in SCOPES if found.scopes and scope not in found.scopes]
     for scope in missing:
         needed = tuple(kind for kind in NEEDED_FOR.get(scope, ()) if kind in wanted)
         if needed or scope not in NEEDED_FOR:
-            yield Problem(
+            yield ConnectionProblem(
                 what=Message("integration.scope-missing", scope=scope, use=Message(f"integration.use.{scope}")),
                 remedy=Message("integration.scope-missing.remedy"),
                 stops=needed,
             )
     if (refusal := found.refused.get("projects")) and "project" not in missing:
         why = explain(refusal)
-        yield Problem(
+        yield ConnectionProblem(
             what=Message("integration.projects-unreadable", why=why.reason), remedy=why.remedy, stops=("projects",)
         )
     if chosen.service_account and found.rotating:
-        yield Problem(
+        yield ConnectionProblem(
             what=Message("integration.no-service-account"),
             remedy=Message("integration.no-service-account.remedy"),
         )
 
 
-def _bookkeeping(chosen: Integration, found: LedgerSetup) -> Iterator[Problem]:
+def _bookkeeping(chosen: Integration, found: LedgerSetup) -> Iterator[ConnectionProblem]:
     if not chosen.transfers.invoices or found.years is None:
         return
     if not found.years:
-        yield Problem(
+        yield ConnectionProblem(
             what=Message("integration.no-financial-year"),
             remedy=Message("integration.no-financial-year.remedy"),
         )
     for year in found.years:
         if year.accounting_method == "CASH":
-            yield Problem(
+            yield ConnectionProblem(
                 what=Message("integration.cash-method"),
                 remedy=Message("integration.cash-method.remedy"),
                 stops=("invoices",),
             )
 
 
-def _expense_accounts(chosen: Integration, found: LedgerSetup) -> Iterator[Problem]:
+def _expense_accounts(chosen: Integration, found: LedgerSetup) -> Iterator[ConnectionProblem]:
     if not chosen.expenses.enabled or found.accounts is None:
         return
     active = {number for number, account in found.accounts.items() if account.active}
     missing = [one for one in map(str, chosen.expenses.account_numbers) if not any(_covers(one, n) for n in active)]
     if missing:
         none_left = len(missing) == len(chosen.expenses.account_numbers)
-        yield Problem(
+        yield ConnectionProblem(
             what=Message("integration.expense-accounts-missing", accounts=_listed(missing)),
             remedy=Message("integration.expense-accounts-missing.remedy"),
             stops=("expenses",) if none_left else (),
@@ -172,31 +174,31 @@ def _covers(numbers: str, account: int) -> bool:
     return int(first) <= account <= int(last or first)
 
 
-def _used_accounts(chosen: Integration, found: LedgerSetup) -> Iterator[Problem]:
+def _used_accounts(chosen: Integration, found: LedgerSetup) -> Iterator[ConnectionProblem]:
     if not chosen.transfers.invoices or found.accounts is None:
         return
     unknown = {one.number for one in found.used if one.number not in found.accounts}
     inactive = {one.number for one in found.used if one.number not in unknown and not found.accounts[one.number].active}
     if unknown:
-        yield Problem(
+        yield ConnectionProblem(
             what=Message("integration.accounts-unknown", accounts=_listed(unknown)),
             remedy=Message("integration.accounts-unknown.remedy"),
         )
     if inactive:
-        yield Problem(
+        yield ConnectionProblem(
             what=Message("integration.accounts-inactive", accounts=_listed(inactive)),
             remedy=Message("integration.accounts-inactive.remedy"),
         )
     unusual = {one.vat for one in found.used} - USUAL_RATES
     if unusual:
         rates = _listed(f"{rate.normalize():f} %" for rate in unusual)
-        yield Problem(
+        yield ConnectionProblem(
             what=Message("integration.vat-rates-unusual", rates=rates),
             remedy=Message("integration.vat-rates-unusual.remedy"),
         )
     other = [f"{one.number} ({one.vat.normalize():f} %)" for one in sorted(found.used) if _differs(one, found)]
     if other:
-        yield Problem(
+        yield ConnectionProblem(
             what=Message("integration.vat-codes-differ", accounts=_listed(other)),
             remedy=Message("integration.vat-codes-differ.remedy"),
         )
@@ -210,14 +212,14 @@ def _differs(used: UsedAccount, found: LedgerSetup) -> bool:
     return rate is not None and rate != used.vat
 
 
-def _address(chosen: Integration) -> Iterator[Problem]:
+def _address(chosen: Integration) -> Iterator[ConnectionProblem]:
     if chosen.error_email is None or mail_address(chosen.error_email) is None:
         what = (
             Message("integration.no-error-address")
             if chosen.error_email is None
             else Message("integration.bad-error-address", address=chosen.error_email)
         )
-        yield Problem(what=what, remedy=Message("integration.no-error-address.remedy"))
+        yield ConnectionProblem(what=what, remedy=Message("integration.no-error-address.remedy"))
 
 
 def _listed(things: Iterable[object]) -> tuple[Message, ...]:

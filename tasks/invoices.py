@@ -17,12 +17,12 @@ from delivery.context import IN_DOUBT, NOT_TAKEN, TAKEN, TransferContext, counti
 from delivery.upsert import Next, create_or_find
 from fortnox.codes import explain
 from fortnox.errors import AccessMissing, NotFound, Rejected
-from fortnox.models import Invoice
+from fortnox.models import FortnoxInvoice
 from fortnox.payloads import InvoicePayload
 from mappers import InvoiceOptions, Mapped, compare, to_invoice
 from mappers.invoice import LEDGER_CURRENCY
 from messages import Message
-from moment.events import Invoice as MomentInvoice
+from moment.events import Invoice
 from ordering import Done, Failed, Outcome, Retry
 from ordering.backoff import backoff
 from stores import UsedAccount
@@ -54,7 +54,7 @@ def transfer_invoice(context: TransferContext) -> Outcome:
     """Create the invoice once, as Moment finalized it, attach its files and post it."""
     if off := context.switched_off():
         return off
-    invoice: MomentInvoice = context.event.invoice
+    invoice: Invoice = context.event.invoice
     options = _options(context, invoice)
     mapped = to_invoice(invoice, options)
     # The next check of the connection looks at these accounts.
@@ -75,7 +75,7 @@ def transfer_invoice(context: TransferContext) -> Outcome:
     return _post(context, mapped.payload) or _ended(context, mapped, files)
 
 
-def _options(context: TransferContext, invoice: MomentInvoice) -> InvoiceOptions:
+def _options(context: TransferContext, invoice: Invoice) -> InvoiceOptions:
     """The company's settings and Fortnox's rate; once the invoice may exist, those that it was created with."""
     if context.in_doubt("created") or context.taken("created"):
         recorded = context.taken("options")
@@ -126,10 +126,10 @@ def _create(context: TransferContext, payload: InvoicePayload, options: InvoiceO
     return None
 
 
-def _created_or_found(context: TransferContext, payload: InvoicePayload) -> tuple[Invoice, bool]:
+def _created_or_found(context: TransferContext, payload: InvoicePayload) -> tuple[FortnoxInvoice, bool]:
     """The invoice in Fortnox, and whether an earlier attempt or somebody else created it."""
 
-    def look(why: Next) -> Invoice | None:
+    def look(why: Next) -> FortnoxInvoice | None:
         if why is Next.LOOK_AFTER_REFUSAL:
             return _numbered(context, payload.document_number)
         found = _look(context, payload)
@@ -141,7 +141,7 @@ def _created_or_found(context: TransferContext, payload: InvoicePayload) -> tupl
     return create_or_find(lambda: _created(context, payload), look, context, step)
 
 
-def _created(context: TransferContext, payload: InvoicePayload) -> Invoice:
+def _created(context: TransferContext, payload: InvoicePayload) -> FortnoxInvoice:
     """Create the invoice, without the optional fields that Fortnox refuses. What is left out is recorded."""
     fields = payload.for_create()
     left_out = from_json(context.taken(LEFT_OUT))
@@ -189,7 +189,7 @@ def _not_linked(context: TransferContext, credited: str, payload: InvoicePayload
     return None
 
 
-def _look(context: TransferContext, payload: InvoicePayload) -> Invoice | None:
+def _look(context: TransferContext, payload: InvoicePayload) -> FortnoxInvoice | None:
     """The invoice that an earlier attempt may have created, under its number or under one that Fortnox chose."""
     found = None
     if context.cached("number") != FREE:
@@ -203,7 +203,7 @@ def _look(context: TransferContext, payload: InvoicePayload) -> Invoice | None:
     return found if other is None else context.fortnox.invoices.get(other.document_number)
 
 
-def _numbered(context: TransferContext, number: int | str) -> Invoice | None:
+def _numbered(context: TransferContext, number: int | str) -> FortnoxInvoice | None:
     try:
         return context.fortnox.invoices.get(number)
     except NotFound:
@@ -226,7 +226,7 @@ def _steps_of(context: TransferContext, event_id: str) -> dict[str, str]:
     return counting(context.services.ordering.progress(context.claim.company, event_id), context.lease.ledger)
 
 
-def _fault(found: Invoice, payload: InvoicePayload) -> Failed | None:
+def _fault(found: FortnoxInvoice, payload: InvoicePayload) -> Failed | None:
     """Why the invoice in Fortnox is not the one that Moment billed, if so. Pure."""
     number = payload.document_number
     if found.external_invoice_reference1 != payload.external_invoice_reference1:
@@ -267,7 +267,7 @@ def _cancelled(number: int) -> Failed:
     )
 
 
-def _check_credit_link(found: Invoice, payload: InvoicePayload) -> None:
+def _check_credit_link(found: FortnoxInvoice, payload: InvoicePayload) -> None:
     """Log a credit note that Fortnox did not link: whether it takes the link on a new document is not documented."""
     credited = payload.credit_invoice_reference
     if credited is not None and credited not in (found.invoice_reference, found.credit_invoice_reference):
@@ -342,7 +342,7 @@ def _bookkeep(context: TransferContext, number: int, state: PostingState) -> Rej
     return None
 
 
-def _not_posted(found: Invoice, number: int) -> Failed:
+def _not_posted(found: FortnoxInvoice, number: int) -> Failed:
     if found.cancelled:
         return _cancelled(number)
     return Failed(Message("invoice.not-posted", number=str(number)), Message("invoice.not-posted.remedy"), "NotPosted")

@@ -16,7 +16,7 @@ from config.logging import configure_logging
 from config.redis import DURABLE, redis_access
 from delivery.services import Services, build_services
 from delivery.stopping import Stopping
-from ordering.engine import UnknownLayout
+from ordering import UnknownLayout
 from stores.locks import Locks
 from tasks.flows import REPORT, TASKS
 from worker.broker import outlive_connections

@@ -18,8 +18,7 @@ from config.queues import QUEUES
 from delivery.services import Services
 from fortnox.limiter import Limiter
 from mails.outages import due
-from ordering import CompanyState
-from ordering.engine import STATUSES, UNDER_WAY
+from ordering import STATUSES, UNDER_WAY, CompanyState
 from stores.beat import beat_age
 from stores.counters import BEYOND, SECONDS
 from stores.event_stream import stream_state

@@ -10,7 +10,7 @@ from mappers.expense import external_id
 from mappers.expense_changes import IN_DOUBT, Action, Change, Sent, plan, settled, target
 from messages import Message, Money
 from moment.api import MomentApi
-from moment.errors import ExpenseExists, ExpenseInvoiced, MomentRefused, NotThere, UnknownProject
+from moment.errors import ExpenseExists, ExpenseInvoiced, MomentRefused, NotThere, ProjectNotThere
 from moment.expenses import Expense
 from stores import ExpenseStore
 
@@ -77,7 +77,7 @@ class Applier:
             return self._keep_invoiced(number, change, before, sent)
         except MomentRefused as error:
             self._record(number, sent, change.place, before)
-            if isinstance(error, UnknownProject) and change.expense is not None:
+            if isinstance(error, ProjectNotThere) and change.expense is not None:
                 self.store.forget_project(change.expense.project_number)
             reason = Message(
                 "expense.rejected", row=str(change.row), expense=described(change.expense), reason=error.reason

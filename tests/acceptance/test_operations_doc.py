@@ -14,7 +14,7 @@ from cli.main import cli
 from local import wait_until
 from local.stack import Stack
 from messages.catalogue import say
-from ordering.engine import STATUSES
+from ordering import STATUSES
 from stores.beat import beat_age
 from tasks.flows import REPORT_SCHEDULE
 from tests.acceptance.conftest import System

@@ -12,7 +12,6 @@ from delivery.context import TransferContext
 from delivery.polling import POLL_ID, poll_asked
 from fortnox.limiter import Limiter
 from messages import NOTHING, Message
-from messages.catalogue import say
 from operations import expenses as operations
 from operations.errors import OperationError, WrongArgument
 from ordering import EventRecord, Release
@@ -66,7 +65,7 @@ def test_a_poll_leaves_rate_to_the_companys_transfers_and_gives_its_slot_back(
     assert app.services.ordering.counts("acme")["retrying"] == 1
     assert not app.services.ordering.resting("acme")
     limiter = Limiter(redis_client)
-    assert limiter.room("acme").used == 18
+    assert limiter.window("acme").used == 18
     for _ in range(6):
         limiter.acquire("acme")  # an invoice with a file takes four
     sent = app.services.stores.expenses("acme").summary()["supplierInvoicesSent"]
@@ -84,12 +83,12 @@ def test_a_poll_leaves_nearly_everything_while_the_company_has_transfers_waiting
 
     assert run(app, EXPENSES.task.name, POLL_ID) == "snooze"
 
-    assert Limiter(redis_client).room("acme").used == 1
+    assert Limiter(redis_client).window("acme").used == 1
     assert run(app, CUSTOMER.task.name, customer_json()["id"]) == "done"
     pass_time(app)
     app.services.ordering.retry("acme", POLL_ID)
     assert run(app, EXPENSES.task.name, POLL_ID) == "snooze"
-    assert Limiter(redis_client).room("acme").used == 18
+    assert Limiter(redis_client).window("acme").used == 18
 
 
 def test_a_poll_that_was_interrupted_goes_on_from_its_list_without_listing_again(
@@ -121,7 +120,7 @@ def test_while_moment_is_down_the_poll_backs_off_and_the_companys_transfers_go_o
         run(app, EXPENSES.task.name, POLL_ID)
     record = app.services.ordering.event("acme", POLL_ID)
     assert record is not None
-    assert (record.status, say(record.reason)) == ("retrying", "Moment answered with an error (status 503).")
+    assert (record.status, record.reason) == ("retrying", Message("moment.answered", status="503"))
     assert not app.services.ordering.resting("acme")
 
 
@@ -199,6 +198,20 @@ def test_a_failed_event_names_its_supplier_invoice_and_is_over_when_that_goes_th
     assert app.services.stores.expenses("acme").failure(number) is None
 
 
+def test_a_refusal_that_comes_again_is_the_same_failure(app: App, sandbox: Sandbox) -> None:
+    refusal = {"kind": "fail_next", "status": 400, "body": "attachment", "message": "no", "method": "POST", "count": 2}
+    sandbox.in_moment("POST", "faults", refusal)
+    number = sandbox.supplier_invoice("acme", ROW)
+    poll_to_the_end(app)
+    (failed,) = app.services.ordering.failed("acme")
+
+    app.services.stores.expenses("acme").add([number], datetime.now(UTC))
+    poll_to_the_end(app)
+
+    assert [event.id for event in app.services.ordering.failed("acme")] == [failed.id]
+    assert app.services.stores.expenses("acme").summary()["counts"]["failed"] == 1
+
+
 def test_the_same_difference_is_told_again_when_it_was_settled_in_between(
     app: App, sandbox: Sandbox, redis_client: "redis.Redis"
 ) -> None:
@@ -269,7 +282,7 @@ def test_who_watches_an_import_is_told_what_it_waits_for(app: App, sandbox: Sand
     with pytest.raises(ShownAsRetry):
         run(app, EXPENSES.task.name, POLL_ID)
     Heartbeats(app.services.redis).beat("worker")
-    assert say(why(app)) == "Moment answered with an error (status 503). It is tried again automatically."
+    assert why(app) == Message("expenses.import-retries", reason=Message("moment.answered", status="503"))
     grant_ended = Message("expenses.not-connected", company="acme")
     app.services.ordering.pause("acme", grant_ended)
     assert why(app) == Message("expenses.import-paused", company="acme", reason=grant_ended)

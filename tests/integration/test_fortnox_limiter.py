@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from fortnox.errors import WindowFull
-from fortnox.limiter import SHORTEST_WAIT, UNEVEN, Limiter
+from fortnox.limiter import MARGIN, SHORTEST_WAIT, Limiter
 
 WINDOW = (24, 5)
 SHORT = (4, 1)
@@ -59,13 +59,13 @@ def test_a_worker_whose_clock_is_off_shares_the_same_window(
     fast = Limiter(redis_client, WINDOW)
     for _ in range(20):
         fast.acquire("acme")
-    assert fast.room("acme").used == 20
+    assert fast.window("acme").used == 20
     monkeypatch.setattr(time, "time", lambda: right() - 300)
     slow = Limiter(redis_client, WINDOW)
     assert fill(slow, "acme") == 4
     with pytest.raises(WindowFull) as caught:
         slow.acquire("acme")
-    assert 0 < caught.value.retry_after <= WINDOW[1] + UNEVEN + SHORTEST_WAIT
+    assert 0 < caught.value.retry_after <= WINDOW[1] + MARGIN + SHORTEST_WAIT
 
 
 def test_it_says_exactly_when_there_is_room(redis_client: "redis.Redis") -> None:
@@ -79,7 +79,7 @@ def test_it_says_exactly_when_there_is_room(redis_client: "redis.Redis") -> None
 
     wait = caught.value.retry_after
 
-    assert time.time() + wait == pytest.approx(first + 1 + UNEVEN, abs=0.05)
+    assert time.time() + wait == pytest.approx(first + 1 + MARGIN, abs=0.05)
     time.sleep(wait)
     assert fill(limiter, "acme") == 1  # the first has left the window, the other three not yet
 
@@ -110,8 +110,8 @@ def test_leaving_room_forgets_nothing_of_what_was_used(redis_client: "redis.Redi
     with pytest.raises(WindowFull) as caught:
         limiter.acquire("acme", leave=2)
 
-    assert 0.9 < caught.value.retry_after <= 1.01 + UNEVEN  # until two of the three have left
-    assert limiter.room("acme").used == 3
+    assert 0.9 < caught.value.retry_after <= 1.01 + MARGIN  # until two of the three have left
+    assert limiter.window("acme").used == 3
     assert fill(limiter, "acme") == 1
 
 

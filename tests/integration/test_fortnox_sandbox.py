@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from delivery.upsert import Written, create_or_update
 from fortnox import errors as e
 from fortnox.client import Fortnox
-from fortnox.limiter import SHORTEST_WAIT, UNEVEN, Limiter
+from fortnox.limiter import MARGIN, SHORTEST_WAIT, Limiter
 from fortnox.oauth import OAuth
 from fortnox.payloads import AttachmentPayload
 from fortnox.transport import Http, Transport
@@ -246,7 +246,7 @@ def test_our_limiter_keeps_us_within_fortnoxs_limit(
     with pytest.raises(e.WindowFull) as caught:
         fortnox.company_information()
 
-    assert 0 < caught.value.retry_after <= 5 + UNEVEN + SHORTEST_WAIT
+    assert 0 < caught.value.retry_after <= 5 + MARGIN + SHORTEST_WAIT
 
 
 def test_an_expired_token_is_renewed_in_mid_stream(sandbox: Sandbox, fortnox: Fortnox, tokens: ServiceTokens) -> None:

@@ -17,7 +17,7 @@ from moment.errors import (
     MomentRefused,
     MomentUnavailable,
     NotThere,
-    UnknownProject,
+    ProjectNotThere,
 )
 from moment.expenses import Expense
 from tests.services import Sandbox
@@ -81,7 +81,7 @@ def test_each_refusal_has_its_own_error(api: MomentApi, sandbox: Sandbox) -> Non
     for call in (lambda: api.correct("acme", expense), lambda: api.withdraw("acme", "fortnox:17:1")):
         with pytest.raises(ExpenseInvoiced):
             call()
-    with pytest.raises(UnknownProject):
+    with pytest.raises(ProjectNotThere):
         api.create("acme", expense.model_copy(update={"project_number": "9"}))
     with pytest.raises(MomentRefused, match="currencyCode") as refused:
         api.create("acme", expense.model_copy(update={"currency_code": "kr"}))

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from local.sandbox import MOMENT_KEY
 from moment.events import Attachment
-from moment.files import MAX_BYTES, FileMissing, FileSource, FileUnavailable, KeyRefused
+from moment.files import MAX_BYTES, FileKeyRefused, FileMissing, FileSource, FileUnavailable
 from tests.services import Sandbox
 
 
@@ -61,7 +61,7 @@ def test_a_file_of_moments_is_fetched_with_its_key(shelf: Shelf) -> None:
 def test_a_key_that_moment_refuses_is_the_operators_to_mend_and_the_file_is_asked_for_again(shelf: Shelf) -> None:
     url = shelf.put(size=10)
     stranger = FileSource(f"{shelf.origin}/api/1.0", SecretStr("wrong"), ())
-    with pytest.raises(KeyRefused, match=r"faktura\.pdf”: Moment refuses the integration's key \(401\)"):
+    with pytest.raises(FileKeyRefused, match=r"faktura\.pdf”: Moment refuses the integration's key \(401\)"):
         shelf.fetch(url, stranger)
 
 

@@ -10,7 +10,7 @@ from fortnox.errors import Details
 from fortnox.models import AccountInformation, FinancialYear
 from messages.catalogue import say
 from moment.events import Integration
-from stores import Problem, UsedAccount
+from stores import ConnectionProblem, UsedAccount
 from tasks.checks import LedgerSetup, problems, stopped
 from tasks.flows import SCOPES
 
@@ -37,7 +37,7 @@ def found(**given: Any) -> LedgerSetup:
     return LedgerSetup(**(GOOD | given))
 
 
-def told(integration: Integration, what: LedgerSetup) -> list[Problem]:
+def told(integration: Integration, what: LedgerSetup) -> list[ConnectionProblem]:
     return list(problems(integration, what))
 
 

@@ -9,7 +9,7 @@ from cli.export import COLUMNS, harmless, row
 from messages import NOTHING
 from operations.events import log_line, whole_timeline
 from ordering import EventRecord
-from stores import Entry
+from stores import TimelineEntry
 from tests.sentences import sentence
 
 AT = datetime(2026, 11, 22, 9, tzinfo=UTC)
@@ -35,11 +35,11 @@ def a_record(**overrides: object) -> EventRecord:
 
 
 def test_an_end_that_no_attempt_brought_about_is_told_from_the_event() -> None:
-    claimed = Entry(AT + timedelta(seconds=1), "claimed", {})
+    claimed = TimelineEntry(AT + timedelta(seconds=1), "claimed", {})
     timeline = whole_timeline(a_record(), [claimed])
     assert [entry.what for entry in timeline] == ["admitted", "claimed", "failed"]
     assert timeline[-1].details == {"code": "2001", "reason": sentence("It is full.").to_json()}
-    ended = Entry(AT + timedelta(seconds=2), "failed", {})
+    ended = TimelineEntry(AT + timedelta(seconds=2), "failed", {})
     assert whole_timeline(a_record(), [claimed, ended])[-1] is ended
 
 
@@ -53,7 +53,11 @@ def test_other_cells_stay_as_they_are() -> None:
 
 
 def test_a_line_of_the_log_has_the_number_the_time_and_the_requests_it_took() -> None:
-    requests = [Entry(AT, "request", {"status": 503}), Entry(AT, "request", {"status": 201}), Entry(AT, "done", {})]
+    requests = [
+        TimelineEntry(AT, "request", {"status": 503}),
+        TimelineEntry(AT, "request", {"status": 201}),
+        TimelineEntry(AT, "done", {}),
+    ]
     line = row(log_line(a_record(), requests))
     assert (line["number"], line["seconds"], line["requests"]) == ("1001", 3.0, 2)
     assert tuple(line) == COLUMNS

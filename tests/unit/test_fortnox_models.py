@@ -10,7 +10,7 @@ from pydantic import SecretStr, ValidationError
 from fortnox import models as m
 from fortnox.client import fortnox_minute, many, one
 from fortnox.oauth import OAuth, tenant_id_of
-from fortnox.transport import _filled, written
+from fortnox.transport import _filled, json_bytes
 
 INVOICE = {"DocumentNumber": "1001", "CustomerNumber": "10001", "Total": 12500}
 
@@ -38,7 +38,7 @@ def test_a_cancelled_supplier_invoice_is_one_under_both_names(name: str) -> None
 
 @pytest.mark.parametrize(("given", "expected"), [(None, None), ("", None), ("0", None), (0, None), (1001, "1001")])
 def test_no_credited_invoice_has_many_spellings(given: Any, expected: str | None) -> None:
-    found = m.Invoice.model_validate({**INVOICE, "CreditInvoiceReference": given})
+    found = m.FortnoxInvoice.model_validate({**INVOICE, "CreditInvoiceReference": given})
 
     assert found.credit_invoice_reference == expected
 
@@ -47,24 +47,23 @@ def test_no_credited_invoice_has_many_spellings(given: Any, expected: str | None
     ("given", "expected"), [("true", True), ("false", False), (True, True), ("", False), (None, False)]
 )
 def test_a_flag_may_be_text(given: Any, expected: bool) -> None:
-    assert m.Invoice.model_validate({**INVOICE, "Credit": given}).credit is expected
+    assert m.FortnoxInvoice.model_validate({**INVOICE, "Credit": given}).credit is expected
 
 
 def test_numbers_of_documents_are_text_whatever_they_come_as() -> None:
-    found = m.Invoice.model_validate({**INVOICE, "DocumentNumber": 1001, "Unknown": {"x": 1}})
+    found = m.FortnoxInvoice.model_validate({**INVOICE, "DocumentNumber": 1001, "Unknown": {"x": 1}})
 
     assert found.document_number == "1001"
 
 
 def test_an_invoice_without_a_total_cannot_be_verified_so_it_is_not_read() -> None:
     with pytest.raises(ValidationError):
-        m.Invoice.model_validate({"DocumentNumber": "1001", "CustomerNumber": "10001"})
+        m.FortnoxInvoice.model_validate({"DocumentNumber": "1001", "CustomerNumber": "10001"})
 
 
 def test_an_empty_date_is_none() -> None:
-    assert m.Project.model_validate({"ProjectNumber": "1", "EndDate": "", "StartDate": "2026-01-01"}) == m.Project(
-        project_number="1", start_date=date(2026, 1, 1)
-    )
+    found = m.FortnoxProject.model_validate({"ProjectNumber": "1", "EndDate": "", "StartDate": "2026-01-01"})
+    assert found == m.FortnoxProject(project_number="1", start_date=date(2026, 1, 1))
 
 
 def test_a_currency_without_a_rate_has_none_rather_than_one() -> None:
@@ -79,7 +78,7 @@ def test_a_rate_is_for_one_of_the_currency_even_where_the_register_counts_in_hun
 @pytest.mark.parametrize("document", [None, [], {}, {"Customers": {}}, {"Customer": None}, {"Customer": {"Name": "x"}}])
 def test_an_answer_of_another_shape_is_a_value_error(document: Any) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        one("Customer", m.Customer)(document)
+        one("Customer", m.FortnoxCustomer)(document)
 
 
 @pytest.mark.parametrize("document", [{"Invoices": None}, {"Invoices": {}}, {"Invoices": [1]}, {}])
@@ -100,13 +99,13 @@ def test_a_list_of_another_shape_is_a_value_error(document: Any) -> None:
     ],
 )
 def test_json_is_written_digit_by_digit(document: Any, text: str) -> None:
-    assert written(document).decode() == text
+    assert json_bytes(document).decode() == text
 
 
 @pytest.mark.parametrize("value", [float("nan"), {1, 2}, object()])
 def test_what_is_not_json_is_not_written(value: Any) -> None:
     with pytest.raises((TypeError, ValueError)):
-        written({"x": value})
+        json_bytes({"x": value})
 
 
 @pytest.mark.parametrize(

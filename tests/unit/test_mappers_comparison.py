@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fortnox.models import Invoice
+from fortnox.models import FortnoxInvoice
 from fortnox.payloads import InvoicePayload
 from mappers import compare, expected_total, to_invoice
 from messages.catalogue import lines, say
@@ -19,7 +19,7 @@ def billed(**overrides: Any) -> InvoicePayload:
     return to_invoice(an_invoice(**given).invoice).payload
 
 
-def answered(sent: InvoicePayload, rows: list[dict[str, Any]] | None = None, **changed: Any) -> Invoice:
+def answered(sent: InvoicePayload, rows: list[dict[str, Any]] | None = None, **changed: Any) -> FortnoxInvoice:
     """Fortnox's answer to it, with its own names."""
     sums = expected_total(sent)
     made = [
@@ -44,7 +44,7 @@ def answered(sent: InvoicePayload, rows: list[dict[str, Any]] | None = None, **c
         "AdministrationFee": 0,
         "InvoiceRows": made if rows is None else rows,
     }
-    return Invoice.model_validate(whole | changed)
+    return FortnoxInvoice.model_validate(whole | changed)
 
 
 def test_what_came_back_as_it_was_sent_is_equal() -> None:

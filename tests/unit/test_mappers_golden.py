@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fortnox.transport import written
+from fortnox.transport import json_bytes
 from mappers import InvoiceOptions, to_customer, to_invoice, to_project
 from moment.events import CustomerEvent, InvoiceEvent, ProjectEvent, parse_event
 
@@ -25,8 +25,8 @@ def test_a_sample_event_becomes_exactly_this(file: Path) -> None:
             body = to_invoice(invoice, InvoiceOptions()).payload.for_create()
         case other:
             raise AssertionError(f"no mapper for {other.type}")
-    assert json.loads(written(body), parse_float=Decimal) == sample["fortnox"]
-    assert list(json.loads(written(body))) == list(sample["fortnox"])  # in Fortnox's order
+    assert json.loads(json_bytes(body), parse_float=Decimal) == sample["fortnox"]
+    assert list(json.loads(json_bytes(body))) == list(sample["fortnox"])  # in Fortnox's order
 
 
 def test_there_is_a_sample_of_each_kind() -> None:

@@ -18,8 +18,8 @@ from ordering import (
     Retry,
     Skipped,
     TargetUnavailable,
+    UnknownLayout,
 )
-from ordering.engine import UnknownLayout
 from tests.integration.engine.conftest import Line, why
 
 SECOND = timedelta(seconds=1)
