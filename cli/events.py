@@ -14,7 +14,7 @@ from cli.lists import show_list
 from messages import Message
 from operations import events as operation
 from ordering import EventRecord
-from ordering.history import Filter
+from ordering.history import Filter, listed_at
 from ordering.records import STATUSES
 from tasks.flows import NUMBERED
 

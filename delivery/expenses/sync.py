@@ -151,8 +151,9 @@ def open_sync(
 
 def _unclear(why: Message, rows: list[str]) -> ExpenseProblem:
     reason = Message("expense.unclear-rows", rows=", ".join(rows), reason=why) if rows else why
-    hidden = why.key == "expense.hidden-field"
-    return ExpenseProblem(reason, Message("expense.grant-permission" if hidden else "expense.correct-in-fortnox"))
+    if why.key == "expense.hidden-field":
+        return ExpenseProblem(reason, Message("expense.grant-permission"))
+    return ExpenseProblem(reason, Message("expense.correct-in-fortnox"))
 
 
 def _rejected(error: Rejected | MomentRefused) -> ExpenseProblem:
