@@ -14,9 +14,10 @@ VALUES: Final = 500_000  # each takes up to 200 bytes of memory, and two in the 
 Kind = Literal["bytes", "utf8", "surrogate", "depth", "values", "digits", "exponent"]
 
 # Whole strings first, so that what is inside them does not count; of numbers only those that may exceed the limits.
-# Possessive, so that a long string is read without memory for each of its characters.
+# Possessive, so that a long string is read without memory for each of its characters. A string that never ends is one
+# token too: else each quotation mark in it would have the rest searched once more.
 _TOKEN = re.compile(
-    rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[{,]|[\]}]|[0-9.]++[eE][0-9+-]*+|[0-9.]{%d,}+' % (DIGITS + 1), re.DOTALL
+    rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{,]|[\]}]|[0-9.]++[eE][0-9+-]*+|[0-9.]{%d,}+' % (DIGITS + 1), re.DOTALL
 )
 _MAYBE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
@@ -44,7 +45,9 @@ def check_json(raw: bytes, *, most: int, depth: int = DEPTH) -> None:
         raise BeyondLimit("utf8", error.start) from None
     level = values = 0
     surrogates = _MAYBE_SURROGATE.search(raw) is not None
-    for token in _TOKEN.finditer(raw):
+    for place, token in enumerate(_TOKEN.finditer(raw)):
+        if place > 4 * VALUES:  # each value has a name, itself and a comma; more of them are no JSON
+            raise BeyondLimit("values", VALUES)
         first = raw[token.start()]
         if first in b"[{,":
             values += 1
