@@ -186,6 +186,16 @@ class Settings(BaseSettings):
             raise ValueError("must be at least 1 request in 1 to 60 seconds")
         return limit
 
+    @field_validator("attachment_hosts")
+    @classmethod
+    def _hosts_have_at_most_a_port(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        for host in hosts:
+            if not re.fullmatch(
+                r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,4}|:[1-5][0-9]{4}|:6[0-4][0-9]{3})?", host
+            ):
+                raise ValueError("give hosts such as files.example.com or files.example.com:8443, without https://")
+        return hosts
+
     @field_validator("redis_url")
     @classmethod
     def _redis_can_be_reached(cls, url: SecretStr) -> SecretStr:

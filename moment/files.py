@@ -8,11 +8,12 @@ import hashlib
 import re
 import tempfile
 import time
+import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, cast
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import requests
 import structlog
@@ -31,6 +32,7 @@ CONNECT, READ, WHOLE = 5.0, 30.0, 90.0  # seconds; the last for an exchange from
 PORTS = {"http": 80, "https": 443}
 # Parsers of addresses disagree about these: one takes them for part of a host's name, another for its end.
 AMBIGUOUS = re.compile(r"[\\\x00-\x1f\x7f-\x9f]")
+MOST_ENCODINGS = 5  # of an address, one inside the other
 PDF, PDF_MARK, PDF_HEAD = "application/pdf", b"%PDF", 1024  # ISO 32000-1: the mark is in the first 1024 bytes
 PAGES = frozenset({"text/html", "application/xhtml+xml", "application/json"})  # a refusal with status 200
 
@@ -77,33 +79,36 @@ class File:
 
 
 class FileSource:
-    """Opens attachments. `moment_api_url` is where the key may go; `hosts` are allowed without it."""
+    """Opens attachments. The key goes to the origin of `moment_api_url` alone; `hosts` are allowed without it.
+
+    A host is listed as `files.example.com` (port 443) or with its port, `files.example.com:8443`.
+    """
 
     def __init__(self, moment_api_url: str, api_key: SecretStr, hosts: tuple[str, ...]) -> None:
         self._origin = _origin(moment_api_url)
         self._key = api_key
-        self._hosts = frozenset(host.lower() for host in hosts)
+        self._hosts = frozenset(_origin(f"https://{host}") for host in hosts)
         self._session = new_session()
 
     @contextmanager
-    def open(self, attachment: Attachment, seconds: float = WHOLE) -> Iterator[File]:
-        """Open the file for the block. `seconds`: how long fetching it may take."""
+    def open(self, attachment: Attachment, company: str, seconds: float = WHOLE) -> Iterator[File]:
+        """Open the company's file for the block. `seconds`: how long fetching it may take."""
         name = attachment.file_name
         with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as spooled:
             stream = cast(BinaryIO, spooled)
             if attachment.content is not None:
                 file = _kept(name, [_decoded(attachment)], stream)
             elif attachment.url is not None:
-                file = self._fetch(attachment, attachment.url, stream, seconds)
+                file = self._fetch(attachment, attachment.url, company, stream, seconds)
             else:
                 raise FileMissing(name, Message("file.neither-url-nor-content"))
             if attachment.content_type == PDF and not file.is_pdf:
                 raise FileMissing(name, Message("file.no-pdf"))
             yield file
 
-    def _fetch(self, attachment: Attachment, url: str, into: BinaryIO, seconds: float) -> File:
+    def _fetch(self, attachment: Attachment, url: str, company: str, into: BinaryIO, seconds: float) -> File:
         name = attachment.file_name
-        request = self._request(name, url)
+        request = self._request(name, url, company)
         started = time.monotonic()
         try:
             with (
@@ -119,11 +124,12 @@ class FileSource:
                 raise FileUnavailable(name, Message("file.too-slow", seconds=str(max(1, round(seconds))))) from None
             raise FileUnavailable(name, Message("file.no-answer", error=type(error).__name__)) from None
 
-    def _request(self, name: str, url: str) -> requests.PreparedRequest:
+    def _request(self, name: str, url: str, company: str) -> requests.PreparedRequest:
         """Return the request that is sent, with the key if it goes to Moment.
 
         The address is checked as `requests` prepared it, since another parser may read the given one otherwise. Raises
-        `FileMissing` for a host that is not allowed, and for an address that is not plain.
+        `FileMissing` for a host that is not allowed, for another company's file at Moment, and for an address that is
+        not plain.
         """
         try:
             request = self._session.prepare_request(requests.Request("GET", url))
@@ -134,10 +140,11 @@ class FileSource:
         if AMBIGUOUS.search(url) or "@" in parts.netloc:
             raise FileMissing(name, Message("file.bad-address"))
         if origin == self._origin:
+            if not companies_in(parts.path) <= {company}:
+                raise FileMissing(name, Message("file.another-company"))
             request.prepare_auth(("apikey", self._key.get_secret_value()))
-        elif parts.scheme != "https" or parts.hostname not in self._hosts:
-            host = parts.hostname or "no host"
-            raise FileMissing(name, Message("file.host-not-listed", host=host))
+        elif origin not in self._hosts:
+            raise FileMissing(name, Message("file.host-not-listed", host=parts.netloc or "-"))
         return request
 
 
@@ -145,6 +152,41 @@ def _origin(url: str) -> tuple[str, str, int | None]:
     """Return scheme, host and port, with the default port filled in. Raises ValueError."""
     parts = urlsplit(url)
     return parts.scheme, parts.hostname or "", parts.port or PORTS.get(parts.scheme)
+
+
+def companies_in(path: str) -> set[str]:
+    """Return the companies that a path names in any reading. "" stands for a name that is missing or unclear. Pure.
+
+    Servers differ in how often they decode a path, in case, and in what they do with dots, parameters and slashes.
+    """
+    found = set()
+    for _ in range(MOST_ENCODINGS):
+        segments = [segment.partition(";")[0] for segment in re.split(r"[/\\?#]+", path)]
+        for reading in (segments, _resolved(segments)):
+            for word, name in zip(reading, [*reading[1:], ""], strict=True):
+                if re.sub(r"[^a-z]", "", unicodedata.normalize("NFKC", unquote(word)).casefold()) == "companies":
+                    found.add(_decoded_name(name))
+        if (decoded := unquote(path)) == path:
+            return found
+        path = decoded
+    return {""}
+
+
+def _resolved(segments: list[str]) -> list[str]:
+    """The segments without `.` and `..`."""
+    resolved: list[str] = []
+    for segment in segments:
+        if segment == "..":
+            del resolved[-1:]
+        elif segment not in ("", "."):
+            resolved.append(segment)
+    return resolved
+
+
+def _decoded_name(name: str) -> str:
+    for _ in range(MOST_ENCODINGS):
+        name = unquote(name)
+    return name
 
 
 def _check(attachment: Attachment, response: requests.Response, *, with_key: bool) -> None:

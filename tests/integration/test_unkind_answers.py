@@ -59,7 +59,7 @@ def a_client(name: str, server: UnkindServer, patience: float = PATIENCE) -> Cli
 
     def fetch() -> None:
         attachment = Attachment(file_name="a.pdf", content_type="application/pdf", url=f"{server.url}/a.pdf")
-        with source.open(attachment, patience):
+        with source.open(attachment, "acme", patience):
             pass
 
     clients = {
