@@ -190,9 +190,12 @@ class Settings(BaseSettings):
     @classmethod
     def _hosts_have_at_most_a_port(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
         for host in hosts:
-            if not re.fullmatch(
-                r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,4}|:[1-5][0-9]{4}|:6[0-4][0-9]{3})?", host
-            ):
+            try:
+                parts = urlsplit(f"https://{host}")
+                plain = parts.netloc == host and parts.hostname and "@" not in host and parts.port != 0
+            except ValueError:
+                plain = False
+            if not plain:
                 raise ValueError("give hosts such as files.example.com or files.example.com:8443, without https://")
         return hosts
 
