@@ -4,7 +4,8 @@ They keep a text from exhausting memory, the interpreter's stack or the arithmet
 """
 
 import re
-from typing import Final, Literal
+from decimal import Decimal
+from typing import Any, Final, Literal
 
 DEPTH: Final = 32  # lists and objects inside one another
 DIGITS: Final = 30  # of a number
@@ -32,10 +33,10 @@ class BeyondLimit(ValueError):
         self.most = most
 
 
-def check_json(raw: bytes, *, most: int, depth: int = DEPTH) -> None:
+def check_json(raw: bytes, *, most: int, depth: int = DEPTH, numbers: bool = True) -> None:
     """Raises `BeyondLimit` for more than `most` bytes, bytes that are no UTF-8, and all else that no JSON here has.
 
-    The text may still be no JSON.
+    The text may still be no JSON. Without `numbers`, these are not looked at.
     """
     if len(raw) > most:
         raise BeyondLimit("bytes", most)
@@ -60,9 +61,35 @@ def check_json(raw: bytes, *, most: int, depth: int = DEPTH) -> None:
         elif first in b"]}":
             level -= 1
         elif first != ord('"'):
-            check_number(token.group().decode())
+            if numbers:
+                check_number(token.group().decode())
         elif surrogates:
             _check_surrogates(token.group())
+
+
+def read_answer(raw: bytes, *, most: int) -> Any:
+    """Return the JSON of an answer, fractions as `Decimal`. Raises `ValueError`, `BeyondLimit` among them.
+
+    A number beyond the limits is not a number (NaN): the field that has it cannot be read, the rest of the answer can.
+    """
+    import simplejson  # a command that only checks an event does without it
+
+    check_json(raw, most=most, numbers=False)
+    return simplejson.loads(raw.decode(), parse_int=_int, parse_float=_fraction)
+
+
+def _int(number: str) -> int | Decimal:
+    return int(number) if len(number.lstrip("-")) <= DIGITS else Decimal("NaN")
+
+
+def _fraction(number: str) -> Decimal:
+    try:
+        if len(number) > 2 * DIGITS:
+            return Decimal("NaN")
+        check_number(number)
+    except BeyondLimit:
+        return Decimal("NaN")
+    return Decimal(number)
 
 
 def check_number(number: str) -> None:

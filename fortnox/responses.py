@@ -11,9 +11,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
-import simplejson
-
-from config.json_limits import check_json
+from config.json_limits import read_answer
 from fortnox import errors as e
 from fortnox.codes import situation_of
 from fortnox.redaction import redact
@@ -160,13 +158,12 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
 def parse(body: bytes) -> Json:
     """Return the JSON of a body with exact numbers; None for an empty body, `NOT_JSON` for anything else.
 
-    JSON beyond the limits (`config.json_limits`) is `NOT_JSON` too.
+    JSON beyond the limits (`config.json_limits`) is `NOT_JSON` too, and a number beyond them is not a number.
     """
     if not body.strip():
         return None
     try:
-        check_json(body, most=LARGEST_ANSWER)
-        return simplejson.loads(body.decode(), use_decimal=True)
+        return read_answer(body, most=LARGEST_ANSWER)
     except ValueError:
         return NOT_JSON
 

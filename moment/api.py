@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import requests
-import simplejson
 from pydantic import SecretStr
 
 from config.http import FAILURES, exchange, new_session, pieces
-from config.json_limits import check_json
+from config.json_limits import read_answer
 from moment import errors as e
 from moment.expenses import Expense
 
@@ -113,8 +112,7 @@ class MomentApi:
 def _read(method: str, path: str, status: int, content: bytes) -> Any:
     """Return the JSON of a good answer. Raises the `MomentError` of any other."""
     try:
-        check_json(content, most=LARGEST_ANSWER)
-        document = simplejson.loads(content.decode(), use_decimal=True) if content else None
+        document = read_answer(content, most=LARGEST_ANSWER) if content else None
     except ValueError:
         document = ...
     if status in range(200, 300):
