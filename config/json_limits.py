@@ -4,7 +4,8 @@ They keep a text from exhausting memory, the interpreter's stack or the arithmet
 """
 
 import re
-from typing import Final, Literal
+from decimal import Decimal
+from typing import Any, Final, Literal
 
 DEPTH: Final = 32  # lists and objects inside one another
 DIGITS: Final = 30  # of a number
@@ -14,9 +15,10 @@ VALUES: Final = 500_000  # each takes up to 200 bytes of memory, and two in the 
 Kind = Literal["bytes", "utf8", "surrogate", "depth", "values", "digits", "exponent"]
 
 # Whole strings first, so that what is inside them does not count; of numbers only those that may exceed the limits.
-# Possessive, so that a long string is read without memory for each of its characters.
+# Possessive, so that a long string is read without memory for each of its characters. A string that never ends is one
+# token too: else each quotation mark in it would have the rest searched once more.
 _TOKEN = re.compile(
-    rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[{,]|[\]}]|[0-9.]++[eE][0-9+-]*+|[0-9.]{%d,}+' % (DIGITS + 1), re.DOTALL
+    rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{,]|[\]}]|[0-9.]++[eE][0-9+-]*+|[0-9.]{%d,}+' % (DIGITS + 1), re.DOTALL
 )
 _MAYBE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
@@ -31,10 +33,10 @@ class BeyondLimit(ValueError):
         self.most = most
 
 
-def check_json(raw: bytes, *, most: int, depth: int = DEPTH) -> None:
+def check_json(raw: bytes, *, most: int, depth: int = DEPTH, numbers: bool = True) -> None:
     """Raises `BeyondLimit` for more than `most` bytes, bytes that are no UTF-8, and all else that no JSON here has.
 
-    The text may still be no JSON.
+    The text may still be no JSON. Without `numbers`, these are not looked at.
     """
     if len(raw) > most:
         raise BeyondLimit("bytes", most)
@@ -44,7 +46,9 @@ def check_json(raw: bytes, *, most: int, depth: int = DEPTH) -> None:
         raise BeyondLimit("utf8", error.start) from None
     level = values = 0
     surrogates = _MAYBE_SURROGATE.search(raw) is not None
-    for token in _TOKEN.finditer(raw):
+    for place, token in enumerate(_TOKEN.finditer(raw)):
+        if place > 4 * VALUES:  # each value has a name, itself and a comma; more of them are no JSON
+            raise BeyondLimit("values", VALUES)
         first = raw[token.start()]
         if first in b"[{,":
             values += 1
@@ -57,9 +61,35 @@ def check_json(raw: bytes, *, most: int, depth: int = DEPTH) -> None:
         elif first in b"]}":
             level -= 1
         elif first != ord('"'):
-            check_number(token.group().decode())
+            if numbers:
+                check_number(token.group().decode())
         elif surrogates:
             _check_surrogates(token.group())
+
+
+def read_answer(raw: bytes, *, most: int) -> Any:
+    """Return the JSON of an answer, fractions as `Decimal`. Raises `ValueError`, `BeyondLimit` among them.
+
+    A number beyond the limits is not a number (NaN): the field that has it cannot be read, the rest of the answer can.
+    """
+    import simplejson  # a command that only checks an event does without it
+
+    check_json(raw, most=most, numbers=False)
+    return simplejson.loads(raw.decode(), parse_int=_int, parse_float=_fraction)
+
+
+def _int(number: str) -> int | Decimal:
+    return int(number) if len(number.lstrip("-")) <= DIGITS else Decimal("NaN")
+
+
+def _fraction(number: str) -> Decimal:
+    try:
+        if len(number) > 2 * DIGITS:
+            return Decimal("NaN")
+        check_number(number)
+    except BeyondLimit:
+        return Decimal("NaN")
+    return Decimal(number)
 
 
 def check_number(number: str) -> None:

@@ -186,6 +186,19 @@ class Settings(BaseSettings):
             raise ValueError("must be at least 1 request in 1 to 60 seconds")
         return limit
 
+    @field_validator("attachment_hosts")
+    @classmethod
+    def _hosts_have_at_most_a_port(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        for host in hosts:
+            try:
+                parts = urlsplit(f"https://{host}")
+                plain = parts.netloc == host and parts.hostname and "@" not in host and parts.port != 0
+            except ValueError:
+                plain = False
+            if not plain:
+                raise ValueError("give hosts such as files.example.com or files.example.com:8443, without https://")
+        return hosts
+
     @field_validator("redis_url")
     @classmethod
     def _redis_can_be_reached(cls, url: SecretStr) -> SecretStr:

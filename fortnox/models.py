@@ -45,15 +45,15 @@ def _reference(value: Any) -> Any:
     return None if (text := _as_text(value)) in {None, "0"} else text
 
 
-Number = Annotated[str, BeforeValidator(_as_text)]
+Number = Annotated[Annotated[str, Field(max_length=1024)], BeforeValidator(_as_text)]
 Text = Annotated[str | None, BeforeValidator(_as_text)]
 Reference = Annotated[str | None, BeforeValidator(_reference)]
-Day = Annotated[date | None, BeforeValidator(_or_none)]
-Amount = Annotated[Decimal | None, BeforeValidator(_or_none)]
-AmountOrZero = Annotated[Decimal, BeforeValidator(_or_zero)]
+Day = Annotated[Annotated[date, Field(ge=date(1900, 1, 1), lt=date(2200, 1, 1))] | None, BeforeValidator(_or_none)]
+Bounded = Annotated[Decimal, Field(gt=-MOST, lt=MOST)]
+Amount = Annotated[Bounded | None, BeforeValidator(_or_none)]
+AmountOrZero = Annotated[Bounded, BeforeValidator(_or_zero)]
 Flag = Annotated[bool, BeforeValidator(_or_no)]  # also "true" and "false" as text
 Account = Annotated[int | None, BeforeValidator(_or_none)]
-Booked = Annotated[Decimal, BeforeValidator(_or_zero), Field(gt=-MOST, lt=MOST)]
 Rate = Annotated[Annotated[Decimal, Field(gt=1 / MOST, lt=MOST)] | None, BeforeValidator(_or_none)]
 RecentDay = Annotated[
     Annotated[date, Field(ge=date(1990, 1, 1), lt=date(2200, 1, 1))] | None, BeforeValidator(_or_none)
@@ -149,7 +149,7 @@ class FortnoxInvoice(InvoiceListItem):
 
     customer_number: Number
     customer_name: Text = None
-    total: Decimal
+    total: Bounded
     vat_included: Flag = Field(False, alias="VATIncluded")
     net: Amount = None
     gross: Amount = None
@@ -218,11 +218,11 @@ class SupplierInvoiceRow(TolerantModel):
 
     account: LedgerAccount = None
     code: Text = None
-    debit: Booked = Decimal(0)
-    credit: Booked = Decimal(0)
-    debit_currency: Booked = Decimal(0)
-    credit_currency: Booked = Decimal(0)
-    total: Booked = Decimal(0)
+    debit: AmountOrZero = Decimal(0)
+    credit: AmountOrZero = Decimal(0)
+    debit_currency: AmountOrZero = Decimal(0)
+    credit_currency: AmountOrZero = Decimal(0)
+    total: AmountOrZero = Decimal(0)
     project: ProjectNumber = None
     item_description: Text = None
     transaction_information: Text = None

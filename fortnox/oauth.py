@@ -6,14 +6,12 @@ refresh token; the tenant id gets it a new access token.
 """
 
 import base64
-import binascii
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
-import simplejson
 from pydantic import SecretStr
 from requests.auth import HTTPBasicAuth
 
@@ -24,7 +22,9 @@ from fortnox.transport import Http
 TOKEN_PATH = "/oauth-v1/token"
 REVOKE_PATH = "/oauth-v1/revoke"
 AUTHORIZE_PATH = "/oauth-v1/auth"
-DEFAULT_LIFETIME = 3600
+DEFAULT_LIFETIME = 3600  # seconds
+LONGEST_LIFETIME = 30 * 86_400
+LONGEST_TOKEN = 16_384  # characters; more than any header may have
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +147,9 @@ def tenant_id_of(access_token: str) -> int | None:
     """
     try:
         payload = access_token.split(".")[1]
-        claims = simplejson.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        return int(claims["tenantId"])
-    except (IndexError, KeyError, TypeError, ValueError, binascii.Error):
+        claims = parse(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return int(claims["tenantId"]) if isinstance(claims, dict) else None
+    except (IndexError, KeyError, TypeError, ValueError):  # `binascii.Error` is a ValueError
         return None
 
 
@@ -167,14 +167,21 @@ def _grant(document: Mapping[str, Json], asked_at: datetime) -> Grant:
     refresh_token = document.get("refresh_token")
     return Grant(
         access_token=SecretStr(access_token),
-        expires_at=asked_at + timedelta(seconds=float(document.get("expires_in") or DEFAULT_LIFETIME)),
+        expires_at=asked_at + timedelta(seconds=_lifetime(document.get("expires_in"))),
         refresh_token=SecretStr(_token_text(refresh_token)) if refresh_token else None,
-        scopes=frozenset(str(document.get("scope") or "").split()),
+        scopes=frozenset(str(document.get("scope") or "")[:LONGEST_TOKEN].split()),
         tenant_id=tenant_id_of(access_token),
     )
 
 
 def _token_text(value: Json) -> str:
-    if not isinstance(value, str) or not value:
+    """Return the token. Raises TypeError for what no header can hold."""
+    if not isinstance(value, str) or not (value.isascii() and value.isprintable() and 0 < len(value) <= LONGEST_TOKEN):
         raise TypeError("not a token")
     return value
+
+
+def _lifetime(value: Json) -> float:
+    """Return the seconds that a token is valid; the usual hour if the answer's make no sense."""
+    seconds = float(value or 0)
+    return seconds if 0 < seconds <= LONGEST_LIFETIME else DEFAULT_LIFETIME

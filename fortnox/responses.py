@@ -1,9 +1,8 @@
-"""From an HTTP answer to a value or an error: the one place that looks at status and envelope. Pure. No I/O.
+"""From an HTTP answer to a value or an error: the one place that reads status and envelope. Pure. No I/O.
 
-Fortnox answers refusals in several shapes (all read here): `{"ErrorInformation": {…}}` with capital or small
-keys and a code that is a number or text, `{"message": "unauthorized"}` from its gateway, `{"error", "id",
-"message"}` from the attachments, `{"error", "error_description"}` from OAuth under a wrong content type,
-HTML, and nothing at all.
+Fortnox has several forms of refusal: `{"ErrorInformation": {…}}` with capital or small keys and a code that is a number
+or text, `{"message": "unauthorized"}` from its gateway, `{"error", "id", "message"}` from the attachments, `{"error",
+"error_description"}` from OAuth under a wrong content type, HTML, and an empty body.
 """
 
 from collections.abc import Mapping
@@ -12,8 +11,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
-import simplejson
-
+from config.json_limits import read_answer
 from fortnox import errors as e
 from fortnox.codes import situation_of
 from fortnox.redaction import redact
@@ -21,15 +19,18 @@ from fortnox.situations import SITUATIONS
 
 Json = Any  # objects, arrays, text, whole numbers and Decimal: never float
 
-DEFAULT_RETRY_AFTER = 5.0  # the length of Fortnox's window: by then there is room
+LARGEST_ANSWER = 32_000_000  # bytes; 500 list items are well under 1 MB
+LONGEST_CODE, LONGEST_MESSAGE = 64, 2_000  # characters; the rest is cut before anything searches the text
+
+DEFAULT_RETRY_AFTER = 5.0  # the length of Fortnox's window
 LONGEST_RETRY_AFTER = 3600.0
 NOT_JSON = object()
-NO_VALID_IDENTIFIER = "2000729"  # with 404 it is what some resources say for "not found"
+NO_VALID_IDENTIFIER = "2000729"  # some resources answer it with 404 for "not found"
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What was asked. `repeatable`: doing it twice is the same as doing it once."""
+    """A request. `repeatable`: doing it twice is the same as doing it once."""
 
     method: str
     path: str
@@ -44,7 +45,7 @@ class Reply(NamedTuple):
 
 
 class Envelope(NamedTuple):
-    """A refusal, whichever its spelling."""
+    """The content of a refusal, from any of its forms."""
 
     code: str
     message: str
@@ -52,7 +53,7 @@ class Envelope(NamedTuple):
 
 
 def read(call: Call, reply: Reply) -> Json:
-    """The JSON of a good answer, None for an empty one. Raises the `FortnoxError` of any other."""
+    """Return the JSON of a good answer, None for an empty one. Raises the `FortnoxError` of any other."""
     document = parse(reply.body)
     refusal = envelope(document, reply.status)
     if reply.status in range(200, 300) and refusal is None:
@@ -63,7 +64,7 @@ def read(call: Call, reply: Reply) -> Json:
 
 
 def error_of(call: Call, reply: Reply, document: Json, refusal: Envelope | None) -> e.FortnoxError:
-    """The error of an answer that is not a good one. A known code decides; then the status; then the text."""
+    """Return the error of an answer. A known code decides; then the status; then the text."""
     status = reply.status
     code, message, request_id = refusal or Envelope("", "")
     details = e.Details(
@@ -84,7 +85,7 @@ def error_of(call: Call, reply: Reply, document: Json, refusal: Envelope | None)
     if status >= 500 or status == 408:
         return _no_good_answer(call, details, retry_after(reply.headers))
     if status in range(300, 400) or (status == 403 and document is NOT_JSON):
-        return e.Unavailable(details)  # a gateway or a service page; Fortnox itself has not seen the request
+        return e.Unavailable(details)  # from a gateway or a service page: Fortnox has not seen the request
     if status in range(200, 300):
         return e.Rejected(details)
     kind: type[e.FortnoxError] = _BY_STATUS.get(status, e.Rejected)
@@ -92,35 +93,35 @@ def error_of(call: Call, reply: Reply, document: Json, refusal: Envelope | None)
 
 
 def envelope(document: Json, status: int) -> Envelope | None:
-    """The refusal in a document, if it holds one. Keys in any case, the code a number or text."""
+    """Return the refusal in a document, if it holds one. Keys may be in any case, the code a number or text."""
     if not isinstance(document, dict):
         return None
     fields = _lower(document)
     information = fields.get("errorinformation")
     if isinstance(information, dict):
         inner = _lower(information)
-        return Envelope(_text(inner.get("code")), _text(inner.get("message")))
+        return _envelope(inner.get("code"), inner.get("message"))
     if status < 400:
         return None
     if isinstance(fields.get("error"), str):
         message = fields.get("error_description") or fields.get("message")
-        return Envelope(_text(fields["error"]), _text(message), _text(fields.get("id"))[:64])
-    return Envelope(_text(fields.get("code")), _text(fields.get("message")))
+        return _envelope(fields["error"], message, fields.get("id"))
+    return _envelope(fields.get("code"), fields.get("message"))
 
 
 def unreadable(call: Call, status: int, why: str) -> e.FortnoxError:
-    """Fortnox said yes and we cannot read what: a write has landed, or a service page answered."""
+    """Return the error of a good status with an unreadable body: a write took effect, or a service page answered."""
     return _no_good_answer(call, e.Details(call.method, call.path, status, request_id=call.request_id, message=why))
 
 
 def unanswered(call: Call, why: str, *, sent: bool) -> e.FortnoxError:
-    """No answer came. Without having been sent, nothing can have happened."""
+    """Return the error of a request without an answer. A request that was not `sent` had no effect."""
     details = e.Details(call.method, call.path, request_id=call.request_id, message=redact(why))
     return _no_good_answer(call, details) if sent else e.Unavailable(details)
 
 
 def oauth_error(call: Call, reply: Reply, refused: type[e.FortnoxError]) -> e.FortnoxError:
-    """The error of a token request; `refused` is what `invalid_grant` means there."""
+    """Return the error of a token request. `refused` is the error of `invalid_grant`."""
     document = parse(reply.body)
     refusal = envelope(document, reply.status)
     code = refusal.code if refusal else ""
@@ -140,38 +141,41 @@ def oauth_error(call: Call, reply: Reply, refused: type[e.FortnoxError]) -> e.Fo
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Seconds to wait, from either form of `Retry-After`; None where it is missing or makes no sense."""
+    """Return the seconds to wait, from either form of `Retry-After`; None if it is missing or makes no sense."""
     given = headers.get("Retry-After", "").strip()
     try:
         seconds = float(given)
     except ValueError:
         try:
             moment = parsedate_to_datetime(given)
-        except ValueError:
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            seconds = (moment - (now or datetime.now(UTC))).total_seconds()
+        except (ValueError, OverflowError):
             return None
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        seconds = (moment - (now or datetime.now(UTC))).total_seconds()
     return min(seconds, LONGEST_RETRY_AFTER) if seconds > 0 else None
 
 
 def parse(body: bytes) -> Json:
-    """The JSON of a body with exact numbers; None for an empty body, `NOT_JSON` for anything else."""
+    """Return the JSON of a body with exact numbers; None for an empty body, `NOT_JSON` for anything else.
+
+    JSON beyond the limits (`config.json_limits`) is `NOT_JSON` too, and a number beyond them is not a number.
+    """
     if not body.strip():
         return None
     try:
-        return simplejson.loads(body.decode("utf-8"), use_decimal=True)
-    except (ValueError, RecursionError):
+        return read_answer(body, most=LARGEST_ANSWER)
+    except ValueError:
         return NOT_JSON
 
 
 def _no_good_answer(call: Call, details: e.Details, wait: float | None = None) -> e.FortnoxError:
-    # Any 5xx on a write counts as unknown: a gateway's 502 or 504 comes after Fortnox has been asked, and a
-    # 500 may come after the commit. One look is cheaper than one double.
+    # Any 5xx on a write counts as unknown: a gateway's 502 or 504 may come after Fortnox was asked, and a 500 after the
+    # commit. A look-up is cheaper than a duplicate.
     return e.Unavailable(details, wait) if call.repeatable else e.OutcomeUnknown(details)
 
 
 def _kind_of(details: e.Details) -> type[e.FortnoxError]:
-    """`Kan inte hitta kunden` is a missing prerequisite in an invoice, but just not found at its own path."""
+    """Return the error's class. An unknown customer is `NotFound` at its own path, and a prerequisite of an invoice."""
     own_path = _OWN_PATHS.get(details.situation)
     at_its_own = own_path is not None and details.path.startswith(own_path)
     nothing_there = details.status == 404 and details.code == NO_VALID_IDENTIFIER
@@ -179,9 +183,9 @@ def _kind_of(details: e.Details) -> type[e.FortnoxError]:
 
 
 def _explained(details: e.Details, status: int, document: Json) -> e.Details:
-    """Gives a status that speaks for itself its situation."""
+    """Add the situation that the status alone implies."""
     if status == 404 and document is NOT_JSON:
-        status = 405  # a page instead of Fortnox's JSON: the address is wrong, so the request is
+        status = 405  # a page instead of Fortnox's JSON: the address is wrong
     situation = {403: "scope", 405: "request", 406: "request", 413: "file", 415: "request"}.get(status, "")
     if not situation:
         return details
@@ -203,6 +207,10 @@ _BY_STATUS: dict[int, type[e.FortnoxError]] = {
     413: e.FileRefused,
     415: e.RequestRefused,
 }
+
+
+def _envelope(code: Json, message: Json, request_id: Json = None) -> Envelope:
+    return Envelope(_text(code)[:LONGEST_CODE], _text(message)[:LONGEST_MESSAGE], _text(request_id)[:LONGEST_CODE])
 
 
 def _lower(document: Mapping[str, Json]) -> dict[str, Json]:

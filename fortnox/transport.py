@@ -1,13 +1,11 @@
-"""The one way to Fortnox over HTTP: sessions, timeouts, tokens, exact JSON, limits and hooks.
+"""All HTTP to Fortnox: timeouts, tokens, exact JSON, limits and hooks.
 
-`Http` sends one request and reads its answer. `Transport` adds what Fortnox's API wants: a company's token,
-its rate limit, JSON in and out. Neither retries, but for one case: a 401 was not executed, so the token is
-renewed and the same request sent once more. A second 401 is `TokenRefused`, not a dead grant: whether the
-grant lives is the token endpoint's to say, and two renewals at the same instant can leave the slower one with
-a token that never worked.
+`Http` sends one request and reads its answer. `Transport` adds what Fortnox's API needs: a company's token, its rate
+limit, JSON in and out. Neither retries, with one exception: a 401 was not executed, so the token is renewed and the
+same request sent once more. A second 401 is `TokenRefused`, not a dead grant. Only the token endpoint can say that the
+grant is dead, and two renewals at the same instant can leave the slower one with a token that never worked.
 """
 
-import http.cookiejar
 import os
 import ssl
 import time
@@ -21,33 +19,31 @@ from urllib.parse import quote
 
 import requests
 import simplejson
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.exceptions import ConnectTimeoutError, LocationParseError, NewConnectionError
 
+from config.http import FAILURES, exchange, new_session, pieces
 from fortnox import errors as e
 from fortnox.multipart import MultipartFile
-from fortnox.responses import Call, Json, Reply, envelope, parse, read, unanswered, unreadable
+from fortnox.responses import LARGEST_ANSWER, Call, Json, Reply, envelope, parse, read, unanswered, unreadable
 
 T = TypeVar("T")
 
-LARGEST_ANSWER = 32 * 1024 * 1024  # 500 list items are well under 1 MB
-_PIECE = 64 * 1024
 CLOCKS_APART = timedelta(days=3650)  # a `Date` that differs by more makes no sense
 
 
 class TokenSource(Protocol):
-    """Where access tokens come from. Both may raise `GrantDead` or a `Transient` error."""
+    """Supplies access tokens. Both methods may raise `GrantDead` or a `Transient` error."""
 
     def access_token(self, company: str) -> str:
-        """A token that is valid as far as is known."""
+        """Return a token that is not known to be invalid."""
 
     def renew(self, company: str, rejected_token: str) -> str:
-        """Another token than the one that Fortnox has just refused."""
+        """Return another token than the one that Fortnox has just refused."""
 
 
 class Exchange(NamedTuple):
-    """One request and how it ended, for the transfer log and metrics. Holds no value of the company's."""
+    """A request and its outcome, for the transfer log and metrics. It holds none of the company's data."""
 
     company: str
     method: str
@@ -64,16 +60,16 @@ OnRequest = Callable[[Exchange], None]  # must not raise: the request has been e
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds. An early timeout on a write costs a look, so writes get long; a whole answer has an end."""
+    """Seconds. Writes may take long, since a timeout costs a look-up. `whole` is for the exchange from end to end."""
 
     connect: float = 5.0
     read: float = 60.0
     write: float = 120.0
-    answer: float = 180.0
+    whole: float = 180.0
 
 
 class Http:
-    """Sends requests. One `requests.Session` per process, built at its first request: a fork shares none."""
+    """Sends requests. Each process builds a session of its own at its first request: a fork shares none."""
 
     def __init__(self, timeouts: Timeouts | None = None, on_request: OnRequest | None = None) -> None:
         self._timeouts = timeouts or Timeouts()
@@ -92,7 +88,7 @@ class Http:
         params: Mapping[str, str] | None = None,
         body: bytes | MultipartFile | None = None,
     ) -> Reply:
-        """The answer, whatever it says. Raises `Unavailable` or `OutcomeUnknown` where there is none."""
+        """Return the answer, whatever its status. Raises `Unavailable` or `OutcomeUnknown` if there is none."""
         started = time.monotonic()
         reply: Reply | None = None
         try:
@@ -132,30 +128,34 @@ class Http:
         limits = self._timeouts
         read_timeout = limits.read if call.method == "GET" else limits.write
         try:
-            with self._for_this_process().request(
-                call.method,
-                url,
-                params=params,
-                data=body,
-                headers=headers,
-                auth=auth,
-                timeout=(limits.connect, read_timeout),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                return Reply(response.status_code, response.headers, _bounded_body(call, response, limits))
-        except requests.RequestException as error:
-            # The chain is cut: urllib3's exceptions carry the address with its numbers.
+            with (
+                exchange(limits.whole, LARGEST_ANSWER),
+                self._for_this_process().request(
+                    call.method,
+                    url,
+                    params=params,
+                    data=body,
+                    headers=headers,
+                    auth=auth,
+                    timeout=(limits.connect, read_timeout),
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
+                answer = b"".join(pieces(response, LARGEST_ANSWER))
+                return Reply(response.status_code, response.headers, answer)
+        except FAILURES as error:
+            # `from None`: urllib3's exceptions carry the address with its numbers.
             raise unanswered(call, _cause(error), sent=_may_have_been_sent(error)) from None
 
     def _for_this_process(self) -> requests.Session:
         if self._session is None or self._pid != os.getpid():
-            self._session, self._pid = _new_session(), os.getpid()
+            self._session, self._pid = new_session(proxies=True), os.getpid()
         return self._session
 
 
 class Transport:
-    """Fortnox's API for many companies: `call` is one request of one company."""
+    """Fortnox's API for all companies: `call` is one request of one company."""
 
     def __init__(
         self,
@@ -173,7 +173,7 @@ class Transport:
 
     @property
     def now(self) -> datetime:
-        """The time at Fortnox, by the `Date` of its last answer: what it calls modified is by that clock, not ours."""
+        """The time by Fortnox's clock (its answers' `Date`), which decides what it calls modified."""
         return datetime.now(UTC) + self._ahead
 
     def call(
@@ -188,11 +188,11 @@ class Transport:
         repeatable: bool | None = None,
         leave: int = 0,
     ) -> T:
-        """One request: Fortnox's JSON (None for nothing) as `decode` reads it. Raises `FortnoxError`.
+        """Make one request. Returns what `decode` reads from the JSON (None for no body). Raises `FortnoxError`.
 
-        `path` is a kind of path such as `/3/customers/{number}`; `numbers` fill it, percent-encoded.
-        `decode` raises ValueError for what it cannot read. `repeatable` says that doing it twice is the same
-        as once (by default GET and PUT); `leave` is the limiter's.
+        `path` is a kind of path such as `/3/customers/{number}`, filled with the percent-encoded `numbers`. `decode`
+        raises ValueError for what it cannot read. `repeatable`: doing it twice is the same as once (by default GET and
+        PUT). `leave` is passed to the limiter.
         """
         request = Call(
             method,
@@ -237,7 +237,7 @@ class Transport:
 
 
 class _Bearer(AuthBase):
-    """The token, given as `auth` because `requests` would otherwise let a .netrc entry replace the header."""
+    """The token. It is given as `auth`, because `requests` would let a .netrc entry replace a header."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -248,7 +248,7 @@ class _Bearer(AuthBase):
 
 
 def json_bytes(document: Json) -> bytes:
-    """JSON with `Decimal` written digit by digit and dates in ISO 8601."""
+    """Return JSON with exact `Decimal` numbers and dates in ISO 8601."""
     return simplejson.dumps(document, use_decimal=True, allow_nan=False, ensure_ascii=False, default=_iso).encode()
 
 
@@ -263,7 +263,7 @@ def _decoded(call: Call, status: int, document: Json, decode: Callable[[Json], T
     try:
         return decode(document)
     except ValueError as error:
-        # The chain is cut: pydantic's error repeats the values.
+        # `from None`: pydantic's error repeats the values.
         raise unreadable(call, status, f"The answer is not as expected ({type(error).__name__}).") from None
 
 
@@ -290,32 +290,8 @@ def _filled(path: str, numbers: tuple[str | int, ...]) -> str:
     return filled
 
 
-def _new_session() -> requests.Session:
-    session = requests.Session()
-    adapter = HTTPAdapter(pool_connections=4, pool_maxsize=32, max_retries=0)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    # A cookie set for one company must not go along with another's request.
-    session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
-    session.headers["User-Agent"] = "moment-fortnox"
-    return session
-
-
-def _bounded_body(call: Call, response: requests.Response, limits: Timeouts) -> bytes:
-    """The body, refused beyond a size and a time: a read timeout alone lets an answer drip for ever."""
-    deadline = time.monotonic() + limits.answer
-    body = bytearray()
-    for piece in response.iter_content(_PIECE):
-        body += piece
-        if len(body) > LARGEST_ANSWER:
-            raise unreadable(call, response.status_code, f"The answer is over {LARGEST_ANSWER} bytes.")
-        if time.monotonic() > deadline:
-            raise unreadable(call, response.status_code, f"The answer took over {limits.answer:g} s.")
-    return bytes(body)
-
-
 def _chain(error: BaseException) -> list[BaseException]:
-    """The error and what caused it, outermost first; `requests` and urllib3 keep causes in several places."""
+    """Return the error and its causes, outermost first. `requests` and urllib3 keep them in several places."""
     chain: list[BaseException] = []
     pending: list[object] = [error]
     while pending:
@@ -326,14 +302,14 @@ def _chain(error: BaseException) -> list[BaseException]:
     return chain
 
 
-def _may_have_been_sent(error: requests.RequestException) -> bool:
-    """False only where the connection was never made."""
+def _may_have_been_sent(error: BaseException) -> bool:
+    """Whether a connection was made, so that the request may have arrived."""
     never = (NewConnectionError, ConnectTimeoutError, LocationParseError, ssl.SSLCertVerificationError)
     return not any(isinstance(one, never) for one in _chain(error))
 
 
-def _cause(error: requests.RequestException) -> str:
-    """The innermost cause: unlike the outer ones it does not repeat the address."""
+def _cause(error: BaseException) -> str:
+    """Return the innermost cause: the outer ones repeat the address."""
     inner = [one for one in _chain(error) if not isinstance(one, requests.RequestException)]
     root = next((one for one in reversed(inner) if isinstance(one, OSError)), None)
     return f"{type(error).__name__}" + (f": {type(root).__name__}: {root}" if root else "")

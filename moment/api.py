@@ -1,46 +1,44 @@
-"""Moment's API as far as it is used: which projects exist, and the expenses that come back from Fortnox.
+"""The part of Moment's API that is used: which projects exist, and the expenses imported from Fortnox.
 
-The one small adapter for an endpoint that Moment does not document publicly; docs/expenses.md lists what is assumed.
-One request a method, explicit time-outs, no retries: an expense has an id of ours, so twice is the same as once.
+The expense endpoint is not in Moment's public documentation; docs/expenses.md lists what is assumed of it. Each method
+makes one request and never retries. Repeating a write is harmless: an expense has an id of ours.
 """
 
 import os
-import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import requests
-import simplejson
 from pydantic import SecretStr
-from urllib3.exceptions import HTTPError
 
+from config.http import FAILURES, exchange, new_session, pieces
+from config.json_limits import read_answer
 from moment import errors as e
 from moment.expenses import Expense
 
-CONNECT, READ, ANSWER = 5.0, 30.0, 60.0  # seconds: to connect, until the next bytes, for a whole answer
-PIECE = 64 * 1024
+CONNECT, READ, WHOLE = 5.0, 30.0, 60.0  # seconds; the last for an exchange from end to end
 LARGEST_ANSWER = 8_000_000  # bytes
 PAGE_SIZE = 100
 MOST_PAGES = 100
 EXPENSES = "/companies/{company}/projectExpenses"
-INVOICED = frozenset({409, 423})  # what a change to an invoiced expense is assumed to answer
+INVOICED = frozenset({409, 423})  # assumed answers to a change of an invoiced expense
 
 
 class MomentApi:
-    """Moment, with one key for all companies: it reaches every company that the key's user can reach."""
+    """Moment's API, with one key for all companies."""
 
-    def __init__(self, api_url: str, api_key: SecretStr, *, answer_within: float = ANSWER) -> None:
-        self._answer_within = answer_within
+    def __init__(self, api_url: str, api_key: SecretStr, *, whole: float = WHOLE) -> None:
+        self._whole = whole
         self._url = api_url.rstrip("/")
         self._key = api_key
         self._session: requests.Session | None = None
         self._pid = 0
 
     def has_project(self, company: str, number: str) -> bool:
-        """Whether the project exists. Filters may be ignored silently, so answers are compared, page by page.
+        """Return whether the project exists. Moment may ignore the filter, so the numbers are compared, page by page.
 
-        Pages may count from 0 or from 1: the first is not asked for by its number, and what comes twice does no harm.
+        Pages may count from 0 or from 1, so the first is requested without a number. A page read twice is harmless.
         """
         params, asked, seen = {"projectNumber": number, "size": str(PAGE_SIZE)}, 0, set[str]()
         for _ in range(MOST_PAGES):
@@ -59,7 +57,7 @@ class MomentApi:
         return False
 
     def expense(self, company: str, external_id: str) -> Mapping[str, Any]:
-        """The expense as it now is. Raises `NotThere`."""
+        """Return the expense as it now is. Raises `NotThere`."""
         document = self._call("GET", EXPENSES + "/{id}", company, external_id)
         return document if isinstance(document, Mapping) else {}
 
@@ -87,45 +85,35 @@ class MomentApi:
     ) -> Any:
         filled = path.format(company=quote(company, safe=""), id=quote(external_id, safe=""))
         try:
-            with self._for_this_process().request(
-                method,
-                self._url + filled,
-                params=params,
-                json=None if body is None else body.fields(),
-                auth=("apikey", self._key.get_secret_value()),
-                timeout=(CONNECT, READ),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                content = self._body(response)
-                if content is None:
-                    raise e.MomentUnavailable(method, path, response.status_code, "too long or too slow")
-                return _read(method, path, response.status_code, content)
-        except (requests.RequestException, HTTPError, OSError) as error:
+            with (
+                exchange(self._whole, LARGEST_ANSWER),
+                self._for_this_process().request(
+                    method,
+                    self._url + filled,
+                    params=params,
+                    json=None if body is None else body.fields(),
+                    auth=("apikey", self._key.get_secret_value()),
+                    timeout=(CONNECT, READ),
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
+                content = b"".join(pieces(response, LARGEST_ANSWER))
+            return _read(method, path, response.status_code, content)
+        except FAILURES as error:
             raise e.MomentUnavailable(method, path, None, type(error).__name__) from None
-
-    def _body(self, response: requests.Response) -> bytes | None:
-        """Return the body; None if it is too long or takes too long: a read timeout alone lets it drip for ever."""
-        deadline, body = time.monotonic() + self._answer_within, bytearray()
-        while piece := response.raw.read1(PIECE, decode_content=True):
-            body += piece
-            if len(body) > LARGEST_ANSWER or time.monotonic() > deadline:
-                return None
-        return bytes(body)
 
     def _for_this_process(self) -> requests.Session:
         if self._session is None or self._pid != os.getpid():
-            self._session, self._pid = requests.Session(), os.getpid()
-            self._session.trust_env = False  # no proxy or .netrc of the machine's comes between
-            self._session.headers["User-Agent"] = "moment-fortnox"
+            self._session, self._pid = new_session(), os.getpid()
         return self._session
 
 
 def _read(method: str, path: str, status: int, content: bytes) -> Any:
-    """The JSON of a good answer. Raises the `MomentError` of any other."""
+    """Return the JSON of a good answer. Raises the `MomentError` of any other."""
     try:
-        document = simplejson.loads(content, use_decimal=True) if content else None
-    except (ValueError, RecursionError):
+        document = read_answer(content, most=LARGEST_ANSWER) if content else None
+    except ValueError:
         document = ...
     if status in range(200, 300):
         if document is ...:
@@ -156,7 +144,7 @@ def _error(method: str, status: int, field: str) -> type[e.MomentError]:
 
 
 class Page(NamedTuple):
-    """What a page of a list says of itself; 0 where it does not."""
+    """A page's own account of a list; 0 if it has none."""
 
     number: int
     pages: int
@@ -168,8 +156,8 @@ class Page(NamedTuple):
         found = [
             told.get(name) if isinstance(told, Mapping) else 0 for name in ("number", "totalPages", "totalElements")
         ]
-        return cls(*(one if isinstance(one, int) else 0 for one in found))
+        return cls(*(one if isinstance(one, int) and 0 <= one < 10**9 else 0 for one in found))
 
     def has_more(self, seen: int) -> bool:
-        """Whether there are pages after so many elements. Where their number is not told, until a page is empty."""
+        """Return whether more pages follow after so many elements. If their number is unknown: until one is empty."""
         return seen < self.elements if self.elements else self.pages > 1

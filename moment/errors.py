@@ -1,22 +1,22 @@
-"""What can go wrong with Moment's API, as one tree: the type says what happens next.
+"""All errors of Moment's API as one tree. The type says what happens next.
 
     MomentError
-    ├── MomentUnavailable     no connection, a timeout, 429, 5xx, an answer that is not JSON: try again later
-    ├── KeyRefused            MOMENT_API_KEY is wrong or expired: the operator's; tried again until it is mended
+    ├── MomentUnavailable     no connection, a timeout, 429, 5xx, or an unreadable answer: try again later
+    ├── KeyRefused            MOMENT_API_KEY is wrong or expired: retried until the operator corrects it
     └── MomentRefused         understood and refused: a person is needed
-        ├── NotThere          what the path names does not exist
+        ├── NotThere          the path names something that does not exist
         ├── ProjectNotThere    the expense's project does not exist (any more)
         ├── ExpenseExists     an expense with this externalId exists: compare it
-        └── ExpenseInvoiced   it was invoiced to the customer already, and is not changed
+        └── ExpenseInvoiced   the customer was invoiced for it: it stays as it is
 
-`str()` of an error may be logged: it names no value of the company's. `message` is Moment's own sentence, for the mail.
+`str()` of an error may be logged: it has none of the company's data. `message` is Moment's own sentence, for the mail.
 """
 
 from messages import Message
 
 
 class MomentError(Exception):
-    """Base of all. `status` None: no answer came."""
+    """Base class. `status` is None if no answer came."""
 
     def __init__(self, method: str, path: str, status: int | None, message: str = "", field: str = "") -> None:
         super().__init__(method, path, status, message, field)
@@ -28,7 +28,7 @@ class MomentError(Exception):
 
     @property
     def reason(self) -> Message:
-        """For a person. May repeat a value: not for a log."""
+        """Why, for a person. May repeat a value: never log it."""
         if said := ": ".join(part for part in (self.field, self.message) if part):
             return Message("moment.refused", said=said)
         return Message("moment.refused-with-status", status=str(self.status))
@@ -39,7 +39,7 @@ class MomentError(Exception):
 
 
 class MomentUnavailable(MomentError):
-    """It may well go through later. A repeated write does no harm: an expense has an id of ours."""
+    """May succeed later. Repeating a write is harmless: an expense has an id of ours."""
 
     @property
     def reason(self) -> Message:
@@ -61,7 +61,7 @@ class MomentRefused(MomentError):
 
 
 class NotThere(MomentRefused):
-    """What the path names does not exist."""
+    """The path names something that does not exist."""
 
 
 class ProjectNotThere(MomentRefused):
@@ -73,4 +73,4 @@ class ExpenseExists(MomentRefused):
 
 
 class ExpenseInvoiced(MomentRefused):
-    """The expense was invoiced to the customer: it stays as it is."""
+    """The customer was invoiced for the expense: it stays as it is."""

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
-from sandbox.http import DROPPED, Answer, Call, Dropped, Json, dump
+from sandbox.http import DRIPS, DROPPED, Answer, Call, Drip, Dripping, Dropped, Json, dump
 
-Kind = Literal["fail_next", "fail_after_write", "drop_response_after_write", "drop_before", "delay"]
+Kind = Literal["fail_next", "fail_after_write", "drop_response_after_write", "drop_before", "delay", "drip"]
 Body = Literal["json", "lowercase", "html", "text", "empty", "unauthorized", "oauth", "attachment", "raw"]
 
 AFTER_WRITE: tuple[Kind, ...] = ("fail_after_write", "drop_response_after_write")
@@ -33,6 +33,7 @@ class Fault:
     content: str = ""  # of a `raw` body: the whole answer, with `status` 200 one that claims to be good
     retry_after: int | None = None
     seconds: float = 1.0
+    part: Drip = "head"
 
     def matches(self, call: Call, tenant: str | None) -> bool:
         if self.tenant is not None and self.tenant != tenant:
@@ -140,7 +141,10 @@ class Faults:
             if fault.kind == "delay":
                 found.delay += fault.seconds
                 continue
-            found.outcome = DROPPED if fault.kind == "drop_before" else fault.answer()
+            if fault.kind == "drip":
+                found.outcome = Dripping(fault.part, fault.seconds)
+            else:
+                found.outcome = DROPPED if fault.kind == "drop_before" else fault.answer()
             return found
         if self.rates is not None and self.rates.applies(call, tenant):
             self._draw_before(self.rates, found)
@@ -196,6 +200,8 @@ def _fault(document: Mapping[str, Json]) -> Fault:
         raise ValueError(f"kind is one of {', '.join(get_args(Kind))}")
     if document.get("body", "json") not in get_args(Body):
         raise ValueError(f"body is one of {', '.join(get_args(Body))}")
+    if document.get("part", "head") not in DRIPS:
+        raise ValueError(f"part is one of {', '.join(DRIPS)}")
     given = dict(document)
     if "seconds" in given:
         given["seconds"] = float(given["seconds"])

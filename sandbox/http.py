@@ -4,11 +4,12 @@ Handlers are plain functions from a `Call` to an `Answer`. They never await, and
 on one thread: a request is therefore atomic, and a ledger needs no locks.
 """
 
+import asyncio
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 from starlette.datastructures import Headers
@@ -22,8 +23,35 @@ T = TypeVar("T")
 class Dropped:
     """What a handler's place answers when the connection is to be cut without a word."""
 
+    async def perform(self, scope: Scope, receive: Receive) -> None:
+        await cut_connection(scope, receive)
+
 
 DROPPED = Dropped()
+
+Drip = Literal["head", "continues", "body"]
+DRIPS: dict[Drip, tuple[bytes, bytes]] = {  # what is sent once, and what then comes every `seconds`
+    "head": (b"HTTP/1.1 200 OK\r\nX-Long: ", b"a"),
+    "continues": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "body": (b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n", b" "),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Dripping(Dropped):
+    """An answer that never ends, a few bytes every `seconds`, until the client goes away."""
+
+    part: Drip
+    seconds: float
+
+    async def perform(self, scope: Scope, receive: Receive) -> None:
+        transport = scope["state"]["transport"]
+        once, again = DRIPS[self.part]
+        transport.write(once)
+        while not transport.is_closing():
+            transport.write(again)
+            await asyncio.sleep(self.seconds)
+        await cut_connection(scope, receive)
 
 
 @dataclass(slots=True)

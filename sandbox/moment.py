@@ -182,7 +182,7 @@ class Moment:
             return
         answer = await self._answer(call)
         if isinstance(answer, Dropped):
-            await cut_connection(scope, receive)
+            await answer.perform(scope, receive)
         elif isinstance(answer, File):
             await _send_file(answer, scope, receive, send)
         else:

@@ -178,7 +178,7 @@ def _upload(context: TransferContext, attachment: Attachment, place: int, second
         raise FileUnavailable(attachment.file_name, Message("file.no-time-left"))
     if attachment.url:
         context.services.fortnox.check_capacity(context.claim.company)  # else it is fetched for nothing
-    with context.services.moment.files.open(attachment, seconds) as file:
+    with context.services.moment.files.open(attachment, context.claim.company, seconds) as file:
         uploaded = next((one for one in _all_recorded(context) if one.content == file.sha256), None)
         if uploaded is None:
             uploaded = _sent(context, attachment, file, step, place)

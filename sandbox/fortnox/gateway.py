@@ -39,7 +39,6 @@ from sandbox.http import (
     Router,
     Upload,
     answer_json,
-    cut_connection,
     read_call,
     send_answer,
 )
@@ -87,7 +86,7 @@ class Gateway:
             return
         answer = await self._answer(call)
         if isinstance(answer, Dropped):
-            await cut_connection(scope, receive)
+            await answer.perform(scope, receive)
         else:
             answer.headers["Date"] = self._clock.http_date()
             await send_answer(answer, send)

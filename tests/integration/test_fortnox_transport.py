@@ -18,7 +18,8 @@ from fortnox import errors as e
 from fortnox.client import Fortnox
 from fortnox.multipart import MultipartFile
 from fortnox.oauth import OAuth
-from fortnox.transport import LARGEST_ANSWER, Exchange, Http, Timeouts, Transport
+from fortnox.responses import LARGEST_ANSWER
+from fortnox.transport import Exchange, Http, Timeouts, Transport
 
 Act = Callable[["Handler"], None]
 
@@ -95,7 +96,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def http_client(exchanges: list[Exchange]) -> Iterator[Http]:
-    client = Http(Timeouts(connect=2, read=0.3, write=0.3, answer=0.8), exchanges.append)
+    client = Http(Timeouts(connect=2, read=0.3, write=0.3, whole=0.8), exchanges.append)
     yield client
     client.close()
 

@@ -70,6 +70,25 @@ def test_files_that_never_come_are_late_and_leave_time_for_the_others(
     assert [one["Name"] for one in sandbox.state("acme")["invoices"][0]["attachments"]] == ["here.pdf"]
 
 
+@pytest.mark.parametrize("part", ["head", "continues", "body"])
+def test_a_file_whose_host_drips_is_late_and_the_next_one_comes(
+    sandbox: Sandbox, fortnox: Fortnox, ordering: Ordering, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    monkeypatch.setattr(attachments, "ALL_FILES", 3.0)
+    paths = [
+        sandbox.in_moment("POST", "files", {"company": "acme", "name": name, "size": 1_000})["path"]
+        for name in ("a.pdf", "here.pdf")
+    ]
+    sandbox.in_moment("POST", "faults", {"kind": "drip", "part": part, "seconds": 0.1, "path": paths[0]})
+    files = [an_attachment(file_name=path.rpartition("/")[2], url=sandbox.moment + path) for path in paths]
+    context = a_job(ordering, sandbox, fortnox, invoice_json(attachments=files))
+    started = time.monotonic()
+    left = transfer_files(context, context.event.invoice)
+    assert time.monotonic() - started < HANGS / 3
+    assert [one.params["file"] for one in left.late] == ["a.pdf"]
+    assert [one["Name"] for one in sandbox.state("acme")["invoices"][0]["attachments"]] == ["here.pdf"]
+
+
 def test_a_file_whose_turn_comes_too_late_is_late(
     sandbox: Sandbox, fortnox: Fortnox, ordering: Ordering, monkeypatch: pytest.MonkeyPatch
 ) -> None:

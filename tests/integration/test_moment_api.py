@@ -142,7 +142,7 @@ def test_an_answer_that_drips_or_never_ends_is_given_up() -> None:
         for address in drips(wait, piece):
             started = time.monotonic()
             with pytest.raises(MomentUnavailable):
-                MomentApi(address, SecretStr("k"), answer_within=0.5).has_project("acme", "1")
+                MomentApi(address, SecretStr("k"), whole=0.5).has_project("acme", "1")
             assert time.monotonic() - started < 10
 
 

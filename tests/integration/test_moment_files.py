@@ -34,13 +34,17 @@ class Shelf:
 
     def fetch(self, url: str, files: FileSource | None = None, seconds: float = 20) -> bytes:
         attachment = Attachment(file_name="faktura.pdf", content_type="application/pdf", url=url)
-        with (files or self.files).open(attachment, seconds) as file:
+        with (files or self.files).open(attachment, "acme", seconds) as file:
             return file.stream.read()
 
     def read(self, content: str) -> bytes:
         """Of a file inside an event."""
-        with self.files.open(Attachment(file_name="a.txt", content=content)) as file:
+        with self.files.open(Attachment(file_name="a.txt", content=content), "acme") as file:
             return file.stream.read()
+
+    def asked(self) -> list[dict[str, Any]]:
+        """What Moment was asked for."""
+        return list(requests.get(f"{self.origin}/_sandbox/requests", timeout=5).json()["requests"])
 
     def _control(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
         response = requests.post(f"{self.origin}/_sandbox/{name}", json=body, timeout=5)
@@ -117,7 +121,7 @@ def test_moments_default_port_may_be_written_out_or_not(url: str) -> None:
     for origin in ("https://127.0.0.1", "https://127.0.0.1:443"):
         moment = FileSource(f"{origin}/api/1.0", SecretStr(MOMENT_KEY), ())
         attachment = Attachment(file_name="faktura.pdf", url=url)
-        with pytest.raises(FileUnavailable, match="did not answer"), moment.open(attachment):
+        with pytest.raises(FileUnavailable, match="did not answer"), moment.open(attachment, "acme"):
             pass
 
 
@@ -140,7 +144,7 @@ def test_a_cookie_of_one_companys_file_does_not_go_along_to_the_next() -> None:
         origin = f"http://127.0.0.1:{server.server_port}"
         files = FileSource(origin, SecretStr(MOMENT_KEY), ())
         for _ in range(2):
-            with files.open(Attachment(file_name="a.pdf", url=f"{origin}/a.pdf")) as file:
+            with files.open(Attachment(file_name="a.pdf", url=f"{origin}/a.pdf"), "acme") as file:
                 assert file.stream.read() == b"%PDF None"
         server.shutdown()
 
@@ -150,6 +154,81 @@ def test_the_key_does_not_go_to_another_port_of_moments_host(shelf: Shelf) -> No
     port = parts.port or 0
     with pytest.raises(FileMissing, match="not Moment"):
         shelf.fetch(parts._replace(netloc=f"127.0.0.1:{port - 1}").geturl())
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/1.0/companies/other/files/faktura.pdf",
+        "/api/1.0/Companies/other/files/faktura.pdf",
+        "/api/1.0/COMPANIES/other/files/faktura.pdf",
+        "/api/1.0/%63ompanies/other/files/faktura.pdf",
+        "/api/1.0/%2563ompanies/other/files/faktura.pdf",
+        "/api/1.0/companies/%6fther/files/faktura.pdf",
+        "/api/1.0//companies//other//files/faktura.pdf",
+        "/api/1.0/./companies/./other/files/faktura.pdf",
+        "/api/1.0/companies/acme/../other/files/faktura.pdf",
+        "/api/1.0/companies/acme/%2e%2e/other/files/faktura.pdf",
+        "/api/1.0/companies/acme/%252e%252e/other/files/faktura.pdf",
+        "/api/1.0/companies/acme%2f..%2fother/files/faktura.pdf",
+        "/api/1.0/companies%2fother/files/faktura.pdf",
+        "/api/1.0/companies%5Cother/files/faktura.pdf",
+        "/api/1.0/companies/acme/../../companies/other/files/faktura.pdf",
+        "/api/1.0/companies/acme/files/../../../companies/other/files/faktura.pdf",
+        "/api/1.0/companies;v=1/other/files/faktura.pdf",
+        "/api/1.0/companies./other/files/faktura.pdf",
+        "/api/1.0/companies%20/other/files/faktura.pdf",
+        "/api/1.0/companies%00/other/files/faktura.pdf",
+        "/api/1.0/\uff43ompanies/other/files/faktura.pdf",
+        "/api/1.0/companies/ACME/files/faktura.pdf",
+        "/api/1.0/companies/acme2/files/faktura.pdf",
+        "/api/1.0/companies",
+        "/api/1.0/companies/",
+        "/x/companies/other",
+        "/" + "%25" * 20 + "63ompanies/other",
+    ],
+)
+def test_another_companys_file_at_moment_is_never_asked_for_however_it_is_spelt(shelf: Shelf, path: str) -> None:
+    shelf.put(company="other", size=10)
+    with pytest.raises(FileMissing, match="names another company at Moment"):
+        shelf.fetch(shelf.origin + path)
+    assert shelf.asked() == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/1.0/companies/acme/files/faktura.pdf",
+        "/api/1.0/companies/%61cme/files/faktura.pdf",
+        "/api/1.0//companies//acme/files/faktura.pdf",
+        "/api/1.0/companies/acme/./files/faktura.pdf",
+        "/api/1.0/companies/acme/files/x/../faktura.pdf",
+        "/public/faktura.pdf",
+        "/public/companies.pdf",
+    ],
+)
+def test_the_companys_own_file_and_one_that_names_no_company_are_fetched(shelf: Shelf, path: str) -> None:
+    shelf.put(size=10)
+    shelf.put(size=10, public=True)
+    shelf.put(size=10, public=True, name="companies.pdf")
+    assert shelf.fetch(shelf.origin + path).startswith(b"%PDF")
+
+
+def test_a_listed_host_is_asked_on_its_own_port_alone(shelf: Shelf) -> None:
+    """Nothing listens there, and it speaks no TLS: that it was asked at all is what counts."""
+    port = urlsplit(shelf.origin).port
+    for listed, allowed, refused in (
+        ("127.0.0.1", "https://127.0.0.1/x", f"https://127.0.0.1:{port}/x"),
+        ("127.0.0.1:443", "https://127.0.0.1/x", f"https://127.0.0.1:{port}/x"),
+        (f"LOCALHOST:{port}", f"https://localhost:{port}/x", "https://localhost/x"),
+    ):
+        files = FileSource("https://moment.example", SecretStr(MOMENT_KEY), (listed,))
+        with pytest.raises(FileUnavailable, match="did not answer"):
+            shelf.fetch(allowed, files)
+        with pytest.raises(FileMissing, match="is not Moment and not listed in ATTACHMENT_HOSTS"):
+            shelf.fetch(refused, files)
+        with pytest.raises(FileMissing, match="is not Moment and not listed in ATTACHMENT_HOSTS"):
+            shelf.fetch(allowed.replace("https", "http"), files)
 
 
 def test_a_redirect_is_not_followed(shelf: Shelf) -> None:
@@ -180,7 +259,7 @@ def test_a_file_over_the_size_limit_is_refused_while_it_is_read(shelf: Shelf) ->
 
 def test_a_file_inside_the_event_is_decoded(shelf: Shelf) -> None:
     attachment = Attachment(file_name="a.txt", content=base64.b64encode(b"inside").decode())
-    with shelf.files.open(attachment) as file:
+    with shelf.files.open(attachment, "acme") as file:
         assert file.stream.read() == b"inside"
         assert (file.size, file.sha256) == (6, hashlib.sha256(b"inside").hexdigest())
 
@@ -205,7 +284,7 @@ def test_a_host_that_sends_its_file_drop_by_drop_is_left_after_the_time_limit(sh
 
 def test_a_host_that_sends_nothing_is_left_after_the_time_that_the_file_was_given(shelf: Shelf) -> None:
     started = time.monotonic()
-    with pytest.raises(FileUnavailable, match="did not answer"):
+    with pytest.raises(FileUnavailable, match="took longer than"):
         shelf.fetch(shelf.put(size=10, delay=20), seconds=0.5)
     assert time.monotonic() - started < 5
 

@@ -68,6 +68,10 @@ def test_what_is_within_the_limits_passes_be_it_json_or_not(raw: bytes) -> None:
     [
         b'"' + b"\\n" * 9_900_000 + b'"',
         b'"' + rb"\ud83d\ude00" * 1_600_000 + b'"',
+        b'"' + rb"\"" * 9_900_000,  # it never ends
+        b'"' + rb"\"" * 9_900_000 + b"\\",
+        b'"' * 19_000_000,
+        b"1.2e" * 4_900_000,
         b"[" + b"1," * 9_900_000 + b"1]",
         b"[" + b"[]," * 6_600_000 + b"1]",
     ],

@@ -41,7 +41,7 @@ def test_values_come_from_the_environment_in_the_documented_formats(monkeypatch:
         "FORTNOX_API_URL": "http://127.0.0.1:8701",
         "FORTNOX_RATE_LIMIT": "20/5",
         "LEASE_SECONDS": "12.5",
-        "ATTACHMENT_HOSTS": "files.example.com, cdn.example.com",
+        "ATTACHMENT_HOSTS": "files.example.com, cdn.example.com:8443",
         "ENCRYPTION_KEYS": f"{KEY},{Fernet.generate_key().decode()}",
         "SENTRY_DSN": "",
     }.items():
@@ -50,7 +50,7 @@ def test_values_come_from_the_environment_in_the_documented_formats(monkeypatch:
     assert found.is_sandbox
     assert found.fortnox_rate_limit == RateLimit(20, 5)
     assert found.lease_seconds == timedelta(seconds=12.5)
-    assert found.attachment_hosts == ("files.example.com", "cdn.example.com")
+    assert found.attachment_hosts == ("files.example.com", "cdn.example.com:8443")
     assert len(found.encryption_keys) == 2
     assert found.sentry_dsn is None
 
@@ -62,6 +62,8 @@ def test_values_come_from_the_environment_in_the_documented_formats(monkeypatch:
         ({"fortnox_api_url": "http://api.fortnox.se"}, "FORTNOX_API_URL: plain http is only accepted"),
         ({"fortnox_rate_limit": "26/5"}, "FORTNOX_RATE_LIMIT: 26/5 is more than the 25 requests"),
         ({"fortnox_rate_limit": "fast"}, "FORTNOX_RATE_LIMIT: give requests/seconds"),
+        ({"attachment_hosts": "https://files.example.com"}, "ATTACHMENT_HOSTS: give hosts such as files.example.com"),
+        ({"attachment_hosts": "a.example,b.example:99999"}, "ATTACHMENT_HOSTS: give hosts such as files.example.com"),
         ({"lease_seconds": "31"}, "LEASE_SECONDS: must be 1 to 30 seconds"),
         ({"encryption_keys": "short"}, "ENCRYPTION_KEYS: key 1 is not a Fernet key"),
         ({"company_release_limit": "0"}, "COMPANY_RELEASE_LIMIT:"),
