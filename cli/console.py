@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from zoneinfo import ZoneInfo
 
 import typer
 from pydantic import ValidationError
@@ -27,6 +29,8 @@ err = SafeConsole(stderr=True, highlight=False, emoji=False)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of tables for people.")]
 CompanyArgument = Annotated[str, typer.Argument(help="The company's code in Moment.", metavar="COMPANY")]
 
+STOCKHOLM = ZoneInfo("Europe/Stockholm")  # what a time without a zone means, and what people are shown
+
 STYLES: Mapping[str, str] = {
     "done": "green",
     "failed": "red",
@@ -47,6 +51,11 @@ def fail(message: str, status: int = 1) -> NoReturn:
 def shown(value: object) -> str:
     """A value for a line of output: unprintable characters escaped, and nothing of it taken for markup."""
     return escape(printable(str(value)))
+
+
+def stockholm_time(at: datetime) -> str:
+    """A time as people are shown it, to the second."""
+    return f"{at.astimezone(STOCKHOLM):%Y-%m-%d %H:%M:%S}"
 
 
 def say(message: Message) -> str:

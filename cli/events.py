@@ -4,11 +4,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, time
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 import typer
 
-from cli.console import CompanyArgument, Json, connected, err, fail, out, print_json, say, shown, styled
+from cli.console import (
+    STOCKHOLM,
+    CompanyArgument,
+    Json,
+    connected,
+    err,
+    fail,
+    out,
+    print_json,
+    say,
+    shown,
+    stockholm_time,
+    styled,
+)
 from cli.lazy import Command, group
 from cli.lists import show_list
 from messages import Message
@@ -36,7 +48,6 @@ events = typer.Typer(
     cls=group(COMMANDS), no_args_is_help=True, help="Find events and export them, retry failed ones, skip one."
 )
 
-WALL = ZoneInfo("Europe/Stockholm")  # what a time without a zone means, and what people are shown
 
 COLUMNS = ("time", "company", "event", "type", "what", "key", "status", "attempts", "code", "reason", "remedy")
 SHOWN_COLUMNS = "time,company,event,what,status,attempts,reason"
@@ -133,7 +144,7 @@ def _time(option: str, given: str | None, of_day: time) -> datetime | None:
         fail(f"{option} {given}: give a time such as 2026-11-22 or 2026-11-22T14:30", 2)
     if len(given) == len("2026-11-22"):
         found = datetime.combine(found, of_day)
-    return found if found.tzinfo else found.replace(tzinfo=WALL)
+    return found if found.tzinfo else found.replace(tzinfo=STOCKHOLM)
 
 
 def as_json(record: EventRecord) -> dict[str, Any]:
@@ -157,7 +168,7 @@ def as_json(record: EventRecord) -> dict[str, Any]:
 def _row(record: EventRecord) -> dict[str, str]:
     """The event under each of `COLUMNS`."""
     return {
-        "time": on_the_wall(listed_at(record)),
+        "time": stockholm_time(listed_at(record)),
         "company": record.company,
         "event": record.id,
         "type": record.type,
@@ -176,10 +187,6 @@ def _columns(given: str) -> list[str]:
     if unknown := [name for name in names if name not in COLUMNS]:
         fail(f"--columns: {', '.join(unknown)}: there are {', '.join(COLUMNS)}", 2)
     return names
-
-
-def on_the_wall(at: datetime) -> str:
-    return f"{at.astimezone(WALL):%Y-%m-%d %H:%M:%S}"
 
 
 def show(company: CompanyArgument, event_id: IdArgument, json: Json = False) -> None:
@@ -201,7 +208,7 @@ def show(company: CompanyArgument, event_id: IdArgument, json: Json = False) -> 
     out.print()
     steps = Table(show_header=False, box=None)
     for at, what, details in found.timeline:
-        steps.add_row(f"[dim]{at.astimezone(WALL):%Y-%m-%d %H:%M:%S.%f}"[:-3] + "[/]", *in_words(what, details))
+        steps.add_row(f"[dim]{at.astimezone(STOCKHOLM):%Y-%m-%d %H:%M:%S.%f}"[:-3] + "[/]", *in_words(what, details))
     out.print(steps)
 
 
@@ -215,7 +222,7 @@ def in_words(what: str, details: dict[str, Any] | Any) -> tuple[str, str]:
         code = f" (code {given['code']})" if "code" in given else ""
         return what, shown(f"{given['method']} {given['path']} → {status}{code}, {given['ms']} ms")
     if "next" in given:
-        given["next"] = f"again at {on_the_wall(given['next'])}"
+        given["next"] = f"again at {stockholm_time(given['next'])}"
     labels = {"attempt": "attempt {}", "worker": "by {}", "code": "code {}", "behind": "behind {}", "by": "by {}"}
     words = [labels.get(name, "{}").format(value) for name, value in given.items()]
     return styled(shown(what)), shown(", ".join(words))

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from cli.console import CompanyArgument, Json, connected, err, out, print_json
+from cli.console import CompanyArgument, Json, connected, err, out, print_json, stockholm_time
 from cli.console import progress as progress_bar
 from messages.catalogue import say
 from operations import expenses as operations
@@ -36,7 +36,8 @@ def show_status(
         shown = _status_json(one)
         listing = ", ".join(f"page {each['page']} of {each['pages'] or '?'}" for each in shown["listing"])
         numbers = (shown[field] for field in ("toLookAt", "awaitingApproval", "failed", "supplierInvoicesSent"))
-        table.add_row(one.company, shown["nextPoll"] or "[dim]off[/]", *map(str, numbers), listing)
+        next_poll = stockholm_time(one.next_poll) if one.next_poll else "[dim]off[/]"
+        table.add_row(one.company, next_poll, *map(str, numbers), listing)
     out.print(table if found else "no company imports its expenses")
 
 

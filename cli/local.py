@@ -158,7 +158,7 @@ def _show(stack: Stack, services: Services, published: int, seconds: float, wron
             + shown(say(Message.join(record.reason, record.remedy)))
         )
     for mail in stack.sandbox.mails():
-        out.print(f"[cyan]mailed[/] {shown(mail.get('to', ''))}: {shown(mail.get('subject', ''))}")
+        out.print(f"[cyan]mailed[/] {shown(', '.join(mail['to']))}: {shown(mail.get('subject', ''))}")
     counts = overview(services).events
     used = len(stack.sandbox.requests(COMPANY))
     out.print(

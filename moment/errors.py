@@ -5,7 +5,7 @@
     ├── KeyRefused            MOMENT_API_KEY is wrong or expired: retried until the operator corrects it
     └── MomentRefused         understood and refused: a person is needed
         ├── NotThere          the path names something that does not exist
-        ├── ProjectNotThere    the expense's project does not exist (any more)
+        ├── ProjectNotThere   the expense's project does not exist (any more)
         ├── ExpenseExists     an expense with this externalId exists: compare it
         └── ExpenseInvoiced   the customer was invoiced for it: it stays as it is
 
