@@ -40,10 +40,11 @@ class Watched(System):
     def logged(self, event: str, event_id: str) -> list[dict[str, Any]]:
         return [line for line in self.log_lines() if line["event"] == event and line.get("event_id") == event_id]
 
-    def flower_tasks(self) -> dict[str, dict[str, Any]]:
-        answer = requests.get(f"{self.flower}/api/tasks", auth=("operator", PASSPHRASE), timeout=10)
-        tasks: dict[str, dict[str, Any]] = answer.json()
-        return tasks
+    def in_flower(self, page: str) -> Any:
+        return requests.get(f"{self.flower}/{page}", auth=("operator", PASSPHRASE), timeout=10).json()
+
+    def flower_tasks(self) -> set[tuple[str, str]]:
+        return {(task["name"], task["args"]) for task in self.in_flower("api/tasks").values()}
 
 
 def customer(event_id: str, **overrides: Any) -> dict[str, Any]:
@@ -68,6 +69,8 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         system = Watched(stack, create_app(stack.settings))
         system.sentry = sentry
         system.flower, _ = stack.start_flower(login=f"operator:{PASSPHRASE}")
+        # What happens before Flower listens to the worker never reaches it.
+        wait_until(lambda: system.in_flower("workers?json=1")["data"], what="Flower to hear the worker", timeout=30)
         system.codes = live_through(system)
         yield system
 
@@ -147,17 +150,20 @@ def test_a_misspelt_task_is_named_in_the_log(watched: Watched) -> None:
 
 
 def test_the_bug_is_told_whole_where_the_event_is_kept(watched: Watched) -> None:
-    told = json.loads(watched.run("events", "show", "hush", "bug", "--json").stdout)
-    (error,) = [entry for entry in told["timeline"] if entry["what"] == "error"]
+    def errors() -> list[dict[str, Any]]:
+        """The timeline is written in the background."""
+        told = json.loads(watched.run("events", "show", "hush", "bug", "--json").stdout)
+        return [entry for entry in told["timeline"] if entry["what"] == "error"]
+
+    (error,) = wait_until(errors, what="the error in the timeline", timeout=20)
     assert error["error"] == "KeyError"
     assert NAME in error["message"]
 
 
 def test_flower_shows_whose_transfer_it_is_and_no_payload(watched: Watched) -> None:
-    tasks = wait_until(watched.flower_tasks, what="Flower to have seen tasks", timeout=30)
-    shown = {(task["name"], task["args"]) for task in tasks.values()}
-    assert ("transfer.customer", "(hush customer 2)") in shown
-    assert {args for name, args in shown if name == "events.receive"} == {"(an event)"}
+    transfer = ("transfer.customer", "(hush customer 2)")
+    wait_until(lambda: transfer in watched.flower_tasks(), what="Flower to show the transfer", timeout=30)
+    assert {args for name, args in watched.flower_tasks() if name == "events.receive"} == {"(an event)"}
 
 
 def test_no_output_holds_what_is_somebodys(watched: Watched) -> None:
@@ -169,7 +175,7 @@ def test_no_output_holds_what_is_somebodys(watched: Watched) -> None:
         "logs": "".join(path.read_text(encoding="utf-8") for path in watched.stack.logs.glob("worker*.log")),
         "sentry": "".join(watched.sentry.raw),
         "metrics": generate_latest(registry(watched.app.services)).decode(),
-        "flower": json.dumps(watched.flower_tasks(), ensure_ascii=False),
+        "flower": json.dumps(watched.in_flower("api/tasks"), ensure_ascii=False),
     }
     for where, text in told.items():
         assert len(text) > 500, where
