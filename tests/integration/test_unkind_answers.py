@@ -164,7 +164,9 @@ def test_a_host_whose_addresses_do_not_answer_has_one_clock_for_all(monkeypatch:
         http = Http(Timeouts(connect=PATIENCE, whole=PATIENCE * 2))
         started = time.monotonic()
         with pytest.raises(Unavailable):
-            Fortnox(Transport(f"http://fortnox.example:{port}", Tokens(), http=http), "acme").customers.create({"Name": "A"})
+            Fortnox(Transport(f"http://fortnox.example:{port}", Tokens(), http=http), "acme").customers.create(
+                {"Name": "A"}
+            )
         assert PATIENCE < time.monotonic() - started < ENDED
 
 
