@@ -79,7 +79,7 @@ class Unattended:
         """What an accountant entered in that ledger."""
         token = self.services.fortnox.oauth.exchange_code(self.sandbox.code(ledger)).access_token.get_secret_value()
         headers = {"Authorization": f"Bearer {token}"}
-        answer = requests.post(f"{self.sandbox.fortnox}/3/{path}", json=document, headers=headers, timeout=10)
+        answer = requests.post(f"{self.sandbox.fortnox}/3/{path}", json=document, headers=headers, timeout=30)
         assert answer.status_code == 201, answer.text
 
     def event(self, event_id: str) -> EventRecord:

@@ -12,12 +12,12 @@ import requests
 
 from fortnox.client import Fortnox
 from fortnox.transport import Transport
-from local import wait_until
 from local.stack import Stack
 from ordering import EventRecord
 from tasks.flows import SCOPES
 from tests import commands
 from tests.unit import factories
+from tests.waiting import wait_until
 from worker.bootstrap import App, create_app
 from worker.publish import publish
 
@@ -60,18 +60,18 @@ class System:
         """`moment-fortnox` with these arguments, in this process."""
         return commands.run(*arguments, stdin=stdin, environment=environment or self.stack.environment)
 
-    def settled(self, company: str, event_id: str, timeout: float = 20) -> EventRecord:
+    def settled(self, company: str, event_id: str) -> EventRecord:
         """The event, once it is settled or held."""
 
         def look() -> EventRecord | None:
             record = self.app.services.ordering.event(company, event_id)
             return record if record is not None and record.status in SETTLED else None
 
-        found = wait_until(look, what=f"{company} {event_id} to settle", timeout=timeout)
+        found = wait_until(look, what=f"{company} {event_id} to settle")
         assert found is not None
         return found
 
-    def settled_at_once(self, company: str, event_id: str, timeout: float = 60) -> EventRecord:
+    def settled_at_once(self, company: str, event_id: str) -> EventRecord:
         """The same, with somebody who lets every retry run now: `events retry`, and no rest for the company."""
         ordering = self.app.services.ordering
 
@@ -83,7 +83,7 @@ class System:
                 ordering.resume(company)
             return record if record is not None and record.status in SETTLED else None
 
-        found = wait_until(look, what=f"{company} {event_id} to settle", timeout=timeout, interval=0.1)
+        found = wait_until(look, what=f"{company} {event_id} to settle", interval=0.1)
         assert found is not None
         return found
 
@@ -94,7 +94,7 @@ class System:
     def file(self, company: str, **file: Any) -> dict[str, Any]:
         """Puts a file on Moment's shelf; returns the attachment that names it."""
         moment = self.stack.sandbox.moment
-        response = requests.post(f"{moment}/_sandbox/files", json={"company": company, **file}, timeout=5)
+        response = requests.post(f"{moment}/_sandbox/files", json={"company": company, **file}, timeout=30)
         response.raise_for_status()
         return {
             "fileName": file["name"],

@@ -40,5 +40,5 @@ def change(system: System, company: str, method: str, path: str, body: Any = Non
     token = system.app.services.fortnox.tokens.access_token(company)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     requests.request(
-        method, system.stack.sandbox.fortnox + path, json=body, headers=headers, timeout=5
+        method, system.stack.sandbox.fortnox + path, json=body, headers=headers, timeout=30
     ).raise_for_status()

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from local import wait_until
 from local.stack import Stack
 from messages.catalogue import say
 from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json
+from tests.waiting import wait_until
 from worker.bootstrap import create_app
 
 DOCTORED = Path(__file__).parent / "doctored"
@@ -70,9 +70,7 @@ def test_a_killed_workers_event_is_taken_up_within_its_lease_and_two_seconds(own
     system.connect("acme")
     system.stack.sandbox.fault("delay", seconds=30.0, path="/3/customers")
     system.publish(customer_json())
-    wait_until(
-        lambda: system.app.services.ordering.counts("acme")["running"] == 1, what="the transfer to run", timeout=10
-    )
+    wait_until(lambda: system.app.services.ordering.counts("acme")["running"] == 1, what="the transfer to run")
     system.stack.start_worker("second", concurrency=1)
     first.kill()
     killed = time.monotonic()
@@ -99,14 +97,12 @@ def test_what_a_busy_worker_has_at_hand_is_taken_by_an_idle_one(own_system: Syst
     system.connect("acme")
     system.stack.sandbox.fault("delay", seconds=20.0, path="/3/customers")
     system.publish(customer_json())
-    wait_until(
-        lambda: system.app.services.ordering.counts("acme")["running"] == 1, what="the transfer to run", timeout=10
-    )
+    wait_until(lambda: system.app.services.ordering.counts("acme")["running"] == 1, what="the transfer to run")
     system.publish(customer_json(event_id="next", customer_number="10002"))
     with Redis.from_url(system.stack.environment["REDIS_URL"]) as redis:
-        wait_until(lambda: redis.llen("transfers") == 0, what="the busy worker to fetch it", timeout=10)
+        wait_until(lambda: redis.llen("transfers") == 0, what="the busy worker to fetch it")
     system.stack.start_worker("idle", concurrency=1)
-    assert system.settled("acme", "next", timeout=10).status == "done"
+    assert system.settled("acme", "next").status == "done"
     assert system.app.services.ordering.counts("acme")["running"] == 1
 
 
@@ -117,11 +113,9 @@ def test_an_event_that_kills_its_process_three_times_is_set_aside_and_its_key_go
     worker = system.stack.start_worker(concurrency=1)
     system.connect("acme")
     system.publish(customer_json(event_id="deadly", name="Poison AB", sequence=1))
-    wait_until(
-        lambda: system.app.services.ordering.counts("acme")["running"] == 1, what="the poison to run", timeout=10
-    )
+    wait_until(lambda: system.app.services.ordering.counts("acme")["running"] == 1, what="the poison to run")
     system.publish(customer_json(event_id="good", sequence=2))
-    failed = system.settled("acme", "deadly", timeout=25)
+    failed = system.settled("acme", "deadly")
     assert failed.status == "failed"
     assert "died 3 times in a row" in say(failed.reason)
     assert system.settled("acme", "good").status == "done"
@@ -138,7 +132,7 @@ def test_a_worker_whose_clock_is_off_by_five_minutes_changes_nothing(own_system:
     fails(system, 503, count=2)
     started = time.monotonic()
     system.publish(*(customer_json(event_id=f"c{n}", customer_number=str(n)) for n in range(20)))
-    wait_until(lambda: system.app.services.ordering.counts("acme")["done"] == 21, what="all events", timeout=30)
+    wait_until(lambda: system.app.services.ordering.counts("acme")["done"] == 21, what="all events")
     assert time.monotonic() - started < 15
     assert all(sum(one["writes"].values()) == 1 for one in system.ledger("acme")["customers"])
 
@@ -150,7 +144,7 @@ def test_a_full_redis_refuses_an_event_plainly_and_delivery_goes_on_when_there_i
     fails(system, 503)
     system.publish(customer_json(event_id="before"))
     counts = system.app.services.ordering.counts
-    wait_until(lambda: counts("acme")["retrying"] == 1, what="an event to wait for its next attempt", timeout=10)
+    wait_until(lambda: counts("acme")["retrying"] == 1, what="an event to wait for its next attempt")
     redis = system.app.services.redis
     redis.config_set("maxmemory", "1mb")
     refused = system.run("publish", "-", stdin=json.dumps(customer_json()))
@@ -158,13 +152,11 @@ def test_a_full_redis_refuses_an_event_plainly_and_delivery_goes_on_when_there_i
     assert "error: Redis" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert system.run("health").returncode == 1
-    wait_until(
-        lambda: re.search("used memory|waits_for_redis", worker.log_tail(1000)), what="the worker to say so", timeout=10
-    )
+    wait_until(lambda: re.search("used memory|waits_for_redis", worker.log_tail(1000)), what="the worker to say so")
     redis.config_set("maxmemory", "0")
     system.publish(customer_json())
-    assert system.settled("acme", "e1", timeout=60).status == "done"
-    assert system.settled("acme", "before", timeout=60).status == "done"
+    assert system.settled("acme", "e1").status == "done"
+    assert system.settled("acme", "before").status == "done"
 
 
 def test_a_worker_refuses_another_versions_state_with_what_to_do(own_system: System) -> None:

@@ -12,12 +12,12 @@ from redis import Redis
 
 from config import load_settings
 from config.environment import child_environment
-from local import wait_until
 from local.stack import Stack
 from stores.beat import beat_age
 from tasks.flows import REPORT_SCHEDULE
 from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json
+from tests.waiting import wait_until
 from worker.bootstrap import create_app
 
 PASSWORD = "Hemligt-l0senord"
@@ -71,7 +71,7 @@ def test_events_beat_and_commands_go_through_with_it(guarded: System) -> None:
     guarded.connect("guarded")
     guarded.app.send_task("events.receive", args=[customer_json(company="guarded")], queue="events")
     assert guarded.settled("guarded", "e1").status == "done"
-    wait_until(lambda: beat_age(guarded.app.services.redis, REPORT_SCHEDULE.name), what="beat", timeout=30)
+    wait_until(lambda: beat_age(guarded.app.services.redis, REPORT_SCHEDULE.name), what="beat")
     assert guarded.run("status").returncode == 0
 
 
@@ -97,19 +97,18 @@ def test_no_command_of_celerys_shows_it(guarded: System, command: tuple[str, ...
 
 def test_no_page_of_flowers_shows_it_and_the_lengths_of_the_queues_are_there(guarded: System, flower: str) -> None:
     def shown() -> str:
-        return "\n".join(requests.get(flower + page, auth=LOGIN, timeout=20).text for page in PAGES)
+        return "\n".join(requests.get(flower + page, auth=LOGIN, timeout=30).text for page in PAGES)
 
     worker = wait_until(
-        lambda: next(iter(requests.get(f"{flower}/api/workers", auth=LOGIN, timeout=20).json()), None),
+        lambda: next(iter(requests.get(f"{flower}/api/workers", auth=LOGIN, timeout=30).json()), None),
         what="Flower to know the worker",
-        timeout=60,
     )
-    page = requests.get(f"{flower}/worker/{worker}", auth=LOGIN, timeout=20)
+    page = requests.get(f"{flower}/worker/{worker}", auth=LOGIN, timeout=30)
 
     assert page.status_code == 200
     assert "redbeat_redis_url" in page.text
     assert PASSWORD not in page.text + shown()
-    lengths = requests.get(f"{flower}/api/queues/length", auth=LOGIN, timeout=20).json()
+    lengths = requests.get(f"{flower}/api/queues/length", auth=LOGIN, timeout=30).json()
     assert {queue["name"] for queue in lengths["active_queues"]} >= {"events", "transfers"}
 
 
@@ -135,14 +134,14 @@ def test_workers_take_no_commands_unless_a_setting_allows_it_and_flower_works_al
         celery(stack, "control", "shutdown", "--timeout", "1")
 
         system.app.send_task("events.receive", args=[customer_json(company="nobody")], queue="events")
-        wait_until(lambda: system.app.services.ordering.event("nobody", "e1"), what="the event", timeout=20)
+        wait_until(lambda: system.app.services.ordering.event("nobody", "e1"), what="the event")
         assert worker.status is None
 
         def seen() -> bool:
-            tasks = requests.get(f"{flower}/api/tasks", auth=LOGIN, timeout=20).json()
+            tasks = requests.get(f"{flower}/api/tasks", auth=LOGIN, timeout=30).json()
             return any(task["name"] == "events.receive" for task in tasks.values())
 
-        wait_until(seen, what="Flower to show the task", timeout=60)
+        wait_until(seen, what="Flower to show the task")
         for page in ("/", "/workers", "/tasks", "/broker"):
-            assert requests.get(flower + page, auth=LOGIN, timeout=20).status_code == 200
-        assert json.dumps(requests.get(f"{flower}/api/workers", auth=LOGIN, timeout=20).json())
+            assert requests.get(flower + page, auth=LOGIN, timeout=30).status_code == 200
+        assert json.dumps(requests.get(f"{flower}/api/workers", auth=LOGIN, timeout=30).json())

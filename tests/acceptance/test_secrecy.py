@@ -11,13 +11,13 @@ import pytest
 import requests
 from prometheus_client import generate_latest
 
-from local import wait_until
 from local.stack import Stack
 from tasks.flows import TICK
 from tests.acceptance.conftest import System
 from tests.acceptance.test_delivery import DOCTORED
 from tests.sentry import FakeSentry, running_sentry
 from tests.unit.factories import customer_json, integration_json, invoice_json
+from tests.waiting import wait_until
 from worker.bootstrap import create_app
 from worker.metrics import registry
 
@@ -41,7 +41,7 @@ class Watched(System):
         return [line for line in self.log_lines() if line["event"] == event and line.get("event_id") == event_id]
 
     def flower_tasks(self) -> dict[str, dict[str, Any]]:
-        answer = requests.get(f"{self.flower}/api/tasks", auth=("operator", PASSPHRASE), timeout=10)
+        answer = requests.get(f"{self.flower}/api/tasks", auth=("operator", PASSPHRASE), timeout=30)
         tasks: dict[str, dict[str, Any]] = answer.json()
         return tasks
 
@@ -96,12 +96,12 @@ def live_through(system: Watched) -> list[str]:
     assert system.settled("hush", "broken").status == "failed"
     system.app.send_task("events.recieve", args=[customer("typo", company="hush")], queue="events")  # as misspelt
     system.app.send_task(TICK.name)
-    wait_until(lambda: system.mails_to(CONTACT), what="the mail", timeout=30)
+    wait_until(lambda: system.mails_to(CONTACT), what="the mail")
     return codes
 
 
 def test_sentry_gets_the_bug_and_nothing_that_an_accountant_mends(watched: Watched) -> None:
-    wait_until(lambda: len(watched.sentry.events) >= 2, what="the reports", timeout=20)
+    wait_until(lambda: len(watched.sentry.events) >= 2, what="the reports")
     events = watched.sentry.events
     assert [event["exception"]["values"][-1]["type"] for event in events] == ["KeyError", "KeyError"]
     assert {event["tags"]["company"] for event in events} == {"hush", "hush2"}
@@ -112,7 +112,7 @@ def test_sentry_gets_the_bug_and_nothing_that_an_accountant_mends(watched: Watch
 
 
 def test_reports_of_one_cause_are_one_group(watched: Watched) -> None:
-    wait_until(lambda: len(watched.sentry.events) >= 2, what="the reports", timeout=20)
+    wait_until(lambda: len(watched.sentry.events) >= 2, what="the reports")
     prints = [event["fingerprint"] for event in watched.sentry.events]
     assert prints[0] == prints[1]
     assert prints[0][0] == "KeyError"
@@ -120,7 +120,7 @@ def test_reports_of_one_cause_are_one_group(watched: Watched) -> None:
 
 
 def test_beat_is_watched_by_a_check_in(watched: Watched) -> None:
-    wait_until(lambda: watched.sentry.check_ins, what="the check-in", timeout=20)
+    wait_until(lambda: watched.sentry.check_ins, what="the check-in")
     first = watched.sentry.check_ins[0]
     assert (first["monitor_slug"], first["status"]) == ("moment-fortnox-beat", "ok")
     assert first["monitor_config"]["schedule"] == {"type": "interval", "value": 1, "unit": "minute"}
@@ -143,7 +143,7 @@ def test_a_misspelt_task_is_named_in_the_log(watched: Watched) -> None:
         set_aside = [line for line in watched.log_lines() if line["event"] == "message.set_aside"]
         return "events.recieve" in [line["task"] for line in set_aside]
 
-    wait_until(told, what="the line", timeout=20)
+    wait_until(told, what="the line")
 
 
 def test_the_bug_is_told_whole_where_the_event_is_kept(watched: Watched) -> None:
@@ -154,14 +154,14 @@ def test_the_bug_is_told_whole_where_the_event_is_kept(watched: Watched) -> None
 
 
 def test_flower_shows_whose_transfer_it_is_and_no_payload(watched: Watched) -> None:
-    tasks = wait_until(watched.flower_tasks, what="Flower to have seen tasks", timeout=30)
+    tasks = wait_until(watched.flower_tasks, what="Flower to have seen tasks")
     shown = {(task["name"], task["args"]) for task in tasks.values()}
     assert ("transfer.customer", "(hush customer 2)") in shown
     assert {args for name, args in shown if name == "events.receive"} == {"(an event)"}
 
 
 def test_no_output_holds_what_is_somebodys(watched: Watched) -> None:
-    wait_until(lambda: len(watched.sentry.events) >= 2, what="the reports", timeout=20)
+    wait_until(lambda: len(watched.sentry.events) >= 2, what="the reports")
     tokens = [watched.app.services.fortnox.tokens.access_token(company) for company in ("hush", "hush2")]
     secrets = [*tokens, *watched.codes, watched.stack.environment["FORTNOX_CLIENT_SECRET"]]
     secrets += [watched.stack.environment["ENCRYPTION_KEYS"]]

@@ -13,11 +13,11 @@ import pytest
 from celery import Celery
 
 from fortnox import errors as e
-from local import wait_until
 from local.sandbox import CLIENT_SECRET, MOMENT_KEY
 from local.stack import Stack
 from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json, integration_json
+from tests.waiting import wait_until
 from worker.bootstrap import create_app
 
 COMPANY = "secretive"
@@ -53,7 +53,7 @@ class Monitor(threading.Thread):
 
     def stop(self) -> list[dict[str, Any]]:
         self._over.set()
-        self.join(timeout=10)
+        self.join(timeout=60)
         return self.heard
 
 
@@ -80,7 +80,7 @@ def test_no_secret_is_readable_in_logs_monitors_mails_commands_or_redis(quiet: S
     stack.start_worker(concurrency=2)
     monitor = Monitor(create_app(stack.settings))
     monitor.start()
-    wait_until(lambda: monitor.heard, what="the monitor to hear of the worker", timeout=20)
+    wait_until(lambda: monitor.heard, what="the monitor to hear of the worker")
     vault = system.app.services.vault
     codes = [stack.sandbox.code(COMPANY, service=False) for _ in range(4)]
     secrets = set(codes)
@@ -91,12 +91,12 @@ def test_no_secret_is_readable_in_logs_monitors_mails_commands_or_redis(quiet: S
     with Celery(broker=stack.environment["REDIS_URL"]) as producer:
         sealed = consent(system, "by-celery", f"sealed:{vault.seal(codes[1])}")
         producer.send_task("events.receive", args=[sealed], queue="events")
-    wait_until(lambda: system.app.services.ordering.event(COMPANY, "by-celery"), what="the admission", timeout=20)
+    wait_until(lambda: system.app.services.ordering.event(COMPANY, "by-celery"), what="the admission")
     assert system.settled(COMPANY, "by-celery").status == "done"
     secrets |= tokens_of(system)
     sealed = consent(system, "by-stream", f"sealed:{vault.seal(codes[2])}")
     system.app.services.redis.xadd("moment:events", {"event": json.dumps(sealed)})
-    wait_until(lambda: system.app.services.ordering.event(COMPANY, "by-stream"), what="the admission", timeout=20)
+    wait_until(lambda: system.app.services.ordering.event(COMPANY, "by-stream"), what="the admission")
     assert system.settled(COMPANY, "by-stream").status == "done"
     secrets |= tokens_of(system)
     # By hand; and whatever can go wrong on the way.
@@ -111,7 +111,7 @@ def test_no_secret_is_readable_in_logs_monitors_mails_commands_or_redis(quiet: S
         producer.send_task("events.receive", args=[no_clear], queue="events")
     stack.sandbox.post("tokens/expire", {"tenant": COMPANY})
     system.publish(customer_json(company=COMPANY))
-    assert system.settled(COMPANY, "e1", timeout=60).status == "done"
+    assert system.settled(COMPANY, "e1").status == "done"
     secrets |= tokens_of(system)
     for arguments in (
         ("companies", "show", COMPANY),
@@ -123,7 +123,7 @@ def test_no_secret_is_readable_in_logs_monitors_mails_commands_or_redis(quiet: S
         seen += [said.stdout, said.stderr]
     stack.sandbox.post("grants/revoke", {"tenant": COMPANY})
     system.publish(customer_json(company=COMPANY, event_id="e2", name="Ny"))
-    wait_until(lambda: system.app.services.ordering.paused(COMPANY), what="the pause", timeout=20)
+    wait_until(lambda: system.app.services.ordering.paused(COMPANY), what="the pause")
     seen.append(json.dumps(monitor.stop(), default=str))
     assert "events.receive" in seen[-1]
     assert "(an event)" in seen[-1]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from local import wait_until
 from local.stack import Stack
 from tests.acceptance.conftest import System
 from tests.unit.factories import an_attachment, customer_json, invoice_json, project_json
+from tests.waiting import wait_until
 from worker.bootstrap import create_app
 
 
@@ -30,15 +30,13 @@ def test_a_stopped_workers_transfer_goes_on_elsewhere_without_waiting_for_its_le
     system.stack.sandbox.fault("delay", seconds=2.0, count=1000)
     files = [an_attachment(file_name=f"{n}.pdf", url=None, content=f"JVBERi0xLjQK{n}AAA") for n in range(4)]
     system.publish(invoice_json(attachments=files))  # seven requests: fourteen seconds in one worker's hands
-    wait_until(
-        lambda: system.app.services.ordering.counts("acme")["running"] == 1, what="the transfer to run", timeout=10
-    )
+    wait_until(lambda: system.app.services.ordering.counts("acme")["running"] == 1, what="the transfer to run")
     first.send_signal(signal.SIGTERM)
     assert first.wait(timeout=7) == 0  # the request that is on its way, and no other
     handed_back = time.monotonic()
     system.stack.sandbox.delete("faults")
     system.stack.start_worker("second", concurrency=1)
-    assert system.settled("acme", "e3", timeout=15).status == "done"
+    assert system.settled("acme", "e3").status == "done"
     assert time.monotonic() - handed_back < system.app.settings.lease_seconds.total_seconds() / 2
     (invoice,) = system.ledger("acme")["invoices"]
     assert invoice["Booked"]

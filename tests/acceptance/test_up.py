@@ -23,7 +23,7 @@ def running(directory: Path, ports: dict[str, int], log: Path, *options: str) ->
         up.wait_ready(lambda: "Ctrl-C stops everything" in up.log_tail(), timeout=120)
         yield up
         up.send_signal(signal.SIGINT)
-        assert up.wait(timeout=60) == 0
+        assert up.wait(timeout=120) == 0
 
 
 def test_what_was_published_is_there_after_a_restart_and_a_second_up_changes_nothing(tmp_path: Path) -> None:
@@ -33,12 +33,12 @@ def test_what_was_published_is_there_after_a_restart_and_a_second_up_changes_not
 
     def ledger() -> dict[str, object]:
         page = f"http://127.0.0.1:{ports['fortnox']}/_sandbox/state"
-        return dict(requests.get(page, params={"tenant": "acme"}, timeout=10).json())
+        return dict(requests.get(page, params={"tenant": "acme"}, timeout=30).json())
 
     with running(directory, ports, tmp_path / "first.log") as up:
         event = json.dumps(customer_json(event_id="mine", customer_number="777"))
         assert commands.run("publish", "-", stdin=event, environment=environment).returncode == 0
-        assert commands.run("wait", "--timeout", "60", environment=environment).returncode == 0
+        assert commands.run("wait", "--timeout", "120", environment=environment).returncode == 0
         before = ledger()
         assert "777" in json.dumps(before["customers"])
         second = commands.run("up", "--directory", str(directory), environment={})
@@ -61,5 +61,5 @@ def test_what_was_published_is_there_after_a_restart_and_a_second_up_changes_not
         assert json.loads(listed.stdout)["id"] == "mine"
         changed = json.dumps(customer_json(event_id="later", customer_number="777", name="Nytt namn AB"))
         assert commands.run("publish", "-", stdin=changed, environment=environment).returncode == 0
-        assert commands.run("wait", "--timeout", "60", environment=environment).returncode == 0
+        assert commands.run("wait", "--timeout", "120", environment=environment).returncode == 0
         assert "Nytt namn AB" in json.dumps(ledger()["customers"], ensure_ascii=False)

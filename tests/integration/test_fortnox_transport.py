@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from email.message import Message
 from typing import Any, NamedTuple
 
@@ -95,7 +96,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def http_client(exchanges: list[Exchange]) -> Iterator[Http]:
-    client = Http(Timeouts(connect=2, read=0.3, write=0.3, answer=0.8), exchanges.append)
+    client = Http(Timeouts(connect=30, read=1.0, write=1.0, answer=1.5), exchanges.append)
     yield client
     client.close()
 
@@ -128,7 +129,7 @@ def status(number: int, body: bytes = b"", **headers: str) -> Act:
 
 
 def silence(handler: Handler) -> None:
-    time.sleep(0.6)
+    handler.connection.recv(1)  # returns when the client leaves
     handler.drop()
 
 
@@ -242,21 +243,16 @@ def test_a_traceback_shows_no_address_with_numbers(server: Server, transport: Tr
 def test_an_answer_that_drips_for_ever_has_an_end(server: Server, transport: Transport) -> None:
     def drip(handler: Handler) -> None:
         handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-        try:
-            for _ in range(30):
+        with suppress(OSError):
+            while True:  # until the client leaves
                 handler.wfile.write(b"10000\r\n" + b" " * 65536 + b"\r\n")
                 time.sleep(0.1)
-        except OSError:
-            pass
         handler.close_connection = True
 
     server.script = [drip]
-    started = time.monotonic()
 
     with pytest.raises(e.Unavailable):
         call(transport)
-
-    assert time.monotonic() - started < 2
 
 
 def test_an_answer_without_end_is_not_kept(server: Server, transport: Transport) -> None:

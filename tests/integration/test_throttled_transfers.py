@@ -87,11 +87,11 @@ def test_files_whose_linking_is_in_doubt(acme: Unattended) -> None:
 
 def test_a_file_is_not_fetched_while_there_is_no_room_to_upload_it(acme: Unattended) -> None:
     moment = f"{acme.sandbox.moment}/_sandbox"
-    shelf = requests.post(f"{moment}/files", json={"company": "acme", "name": "a.pdf", "size": 1000}, timeout=5).json()
+    shelf = requests.post(f"{moment}/files", json={"company": "acme", "name": "a.pdf", "size": 1000}, timeout=30).json()
     acme.publish(invoice_json(project=None, attachments=[an_attachment(url=acme.sandbox.moment + shelf["path"])]))
     uploaded = ["POST /3/inbox", f"POST {ATTACHMENTS}"]
     one_by_one(acme, "e3", ["POST /3/invoices", *uploaded, f"PUT {INVOICE}/bookkeep"])
-    fetched = requests.get(f"{moment}/requests", params={"company": "acme"}, timeout=5).json()["requests"]
+    fetched = requests.get(f"{moment}/requests", params={"company": "acme"}, timeout=30).json()["requests"]
     assert [request["path"] for request in fetched] == [shelf["path"]]
 
 

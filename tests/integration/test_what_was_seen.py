@@ -83,7 +83,7 @@ def test_what_a_person_changed_after_a_refused_posting_is_not_posted(acme: Unatt
     acme.run("e3")
     acme.run("e3", room=2)  # retried by a person: looked at, refused, and no room to look again
     change = {"Invoice": {"InvoiceRows": [{**ROW, "Price": 5}]}}
-    assert requests.put(acme.sandbox.fortnox + INVOICE, json=change, headers=headers(acme), timeout=5).ok
+    assert requests.put(acme.sandbox.fortnox + INVOICE, json=change, headers=headers(acme), timeout=30).ok
     acme.sandbox.post("lock", {"tenant": "acme", "until": None})
     acme.run("e3")
     assert (acme.event("e3").code, invoice(acme)["Booked"]) == ("NotAsBilled", False)
@@ -138,10 +138,10 @@ def test_an_original_that_a_person_entered_meanwhile_is_linked_to(acme: Unattend
 def test_a_file_that_a_person_attached_while_it_was_late_is_not_attached_again(acme: Unattended) -> None:
     shelf = f"{acme.sandbox.moment}/_sandbox/files"
     file = {"company": "acme", "name": "a.pdf", "size": 1000}
-    path = requests.post(shelf, json=file | {"status": 404}, timeout=5).json()["path"]
+    path = requests.post(shelf, json=file | {"status": 404}, timeout=30).json()["path"]
     acme.publish(invoice_json(project=None, attachments=[an_attachment(url=acme.sandbox.moment + path)]))
     assert acme.run("e3") == "done"
-    requests.post(shelf, json=file | {"status": 503}, timeout=5).raise_for_status()
+    requests.post(shelf, json=file | {"status": 503}, timeout=30).raise_for_status()
     acme.run("e3")
     assert acme.event("e3").status == "retrying"
     by_hand: dict[str, Any] = {"headers": headers(acme), "timeout": 5}
@@ -149,7 +149,7 @@ def test_a_file_that_a_person_attached_while_it_was_late_is_not_attached_again(a
     uploaded = requests.post(inbox, files={"file": ("egen.pdf", b"%PDF egen", "application/pdf")}, **by_hand).json()
     link = {"entityId": 1001, "entityType": "F", "fileId": uploaded["File"]["ArchiveFileId"], "includeOnSend": False}
     assert requests.post(acme.sandbox.fortnox + ATTACHMENTS, json=[link], **by_hand).ok
-    requests.post(shelf, json=file, timeout=5).raise_for_status()
+    requests.post(shelf, json=file, timeout=30).raise_for_status()
     assert acme.run("e3") == "done"
     assert [one["Name"] for one in invoice(acme)["attachments"]] == ["egen.pdf"]
 

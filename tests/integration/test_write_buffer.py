@@ -5,11 +5,11 @@ from functools import partial
 
 import redis
 
-from local import wait_until
 from local.redis import free_port
 from stores.counters import Counters
 from stores.threads import ThreadStates
 from stores.write_buffer import GATHERED_SECONDS, WriteBuffer
+from tests.waiting import wait_until
 
 
 def threads(redis: "redis.Redis") -> ThreadStates:
@@ -23,7 +23,7 @@ def test_a_note_alone_is_written_at_once_and_many_are_written_together(redis_cli
     before = redis_client.info("stats")["total_reads_processed"]  # type: ignore[index]
     for number in range(1, 500):
         write_buffer.put(partial(lambda number, pipeline: pipeline.rpush("log", number), number))
-    wait_until(lambda: redis_client.llen("log") == 500, what="all notes", timeout=5, interval=GATHERED_SECONDS)
+    wait_until(lambda: redis_client.llen("log") == 500, what="all notes", interval=GATHERED_SECONDS)
     assert redis_client.lrange("log", 0, -1) == [str(number).encode() for number in range(500)]
     assert redis_client.info("stats")["total_reads_processed"] - before < 100  # type: ignore[index]
 
