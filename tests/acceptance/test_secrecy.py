@@ -15,6 +15,7 @@ from local.stack import Stack
 from tasks.flows import TICK
 from tests.acceptance.conftest import System
 from tests.acceptance.test_delivery import DOCTORED
+from tests.monitors import wait_for_flower
 from tests.sentry import FakeSentry, running_sentry
 from tests.unit.factories import customer_json, integration_json, invoice_json
 from tests.waiting import wait_until
@@ -68,6 +69,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         system = Watched(stack, create_app(stack.settings))
         system.sentry = sentry
         system.flower, _ = stack.start_flower(login=f"operator:{PASSPHRASE}")
+        wait_for_flower(system.flower, f"operator:{PASSPHRASE}")
         system.codes = live_through(system)
         yield system
 
@@ -154,10 +156,11 @@ def test_the_bug_is_told_whole_where_the_event_is_kept(watched: Watched) -> None
 
 
 def test_flower_shows_whose_transfer_it_is_and_no_payload(watched: Watched) -> None:
-    tasks = wait_until(watched.flower_tasks, what="Flower to have seen tasks")
-    shown = {(task["name"], task["args"]) for task in tasks.values()}
-    assert ("transfer.customer", "(hush customer 2)") in shown
-    assert {args for name, args in shown if name == "events.receive"} == {"(an event)"}
+    def shown() -> set[tuple[str, str]]:
+        return {(task["name"], task["args"]) for task in watched.flower_tasks().values()}
+
+    wait_until(lambda: ("transfer.customer", "(hush customer 2)") in shown(), what="Flower to show the transfer")
+    assert {args for name, args in shown() if name == "events.receive"} == {"(an event)"}
 
 
 def test_no_output_holds_what_is_somebodys(watched: Watched) -> None:
