@@ -34,7 +34,6 @@ def test_a_worker_and_beat_that_lost_redis_go_on_when_it_is_back(own_system: Sys
     wait_until(
         lambda: system.app.services.ordering.counts("acme")["running"] == 1,
         what="the transfer to run",
-        timeout=DEADLINE,
     )
 
     redis.kill()
