@@ -91,7 +91,7 @@ def connect(app: App, stack: Stack, company: str) -> None:
             "occurredAt": "2026-11-22T08:00:00Z",
             "integration": integration,
         },
-        app=app,
+        services=app.services,
     )
 
 

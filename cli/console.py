@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from pydantic import ValidationError
 from redis.exceptions import RedisError
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cli.printable import SafeConsole, json_text, printable
 from config import Settings, load_settings
@@ -18,6 +17,9 @@ from delivery.services import Services, build_services
 from messages import Message
 from operations.errors import OperationError, WrongArgument, redis_problem
 from ordering import UnknownLayout
+
+if TYPE_CHECKING:
+    from rich.progress import Progress  # slow to import, and used by few commands
 
 out = SafeConsole(highlight=False, emoji=False)
 err = SafeConsole(stderr=True, highlight=False, emoji=False)
@@ -98,7 +100,9 @@ def styled(status: str, text: object = None) -> str:
     return f"[{STYLES[status]}]{shown}[/]" if status in STYLES else str(shown)
 
 
-def progress() -> Progress:
+def progress() -> "Progress":
     """A bar on standard error, gone when it is through."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     return Progress(*columns, console=err, transient=True)

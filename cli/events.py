@@ -7,8 +7,6 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.progress import Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from cli.console import CompanyArgument, Json, connected, err, fail, out, print_json, say, shown, styled
 from cli.lazy import Command, group
@@ -90,8 +88,13 @@ def list_events(
 @contextmanager
 def looking() -> Iterator[Callable[[int], object]]:
     """On a terminal, show how many events have been looked at so far."""
+    if not err.is_terminal:
+        yield lambda n: None
+        return
+    from rich.progress import Progress, TextColumn, TimeElapsedColumn
+
     columns = (TextColumn("Looking through events: {task.completed:,.0f}"), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+    with Progress(*columns, console=err, transient=True) as progress:
         task = progress.add_task("", total=None)
         yield lambda n: progress.advance(task, n)
 
@@ -181,6 +184,8 @@ def on_the_wall(at: datetime) -> str:
 
 def show(company: CompanyArgument, event_id: IdArgument, json: Json = False) -> None:
     """Show one event: what became of it and why, and each step on the way."""
+    from rich.table import Table  # no list needs it
+
     with connected() as services:
         found = operation.show(services, company, event_id)
     fields = as_json(found.record) | {"waitsFor": found.record.blocker, "steps": found.steps}

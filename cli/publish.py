@@ -1,16 +1,19 @@
 """`moment-fortnox publish`: events from JSON lines, all of them or none."""
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import track
 
 from cli.console import Json, connected, err, fail, out, print_json, say, settings, shown
 from messages import Message
+from moment.events import Event
 from operations import publish as operation
 from operations.publish import BadLine, read_lines
+
+MANY = 200  # events from which on a bar shows how far it is
 
 
 def publish(
@@ -27,13 +30,20 @@ def publish(
     if not events:
         fail(f"{file}: no events in it", 2)
     with connected() as services:
-        bar = track(events, "Publishing", console=err, transient=True, disable=len(events) < 200)
-        accepted = sum(operation.publish(services, event) for event in bar)
+        accepted = sum(operation.publish(services, event) for event in _with_a_bar(events))
     known = len(events) - accepted
     if json:
         print_json({"accepted": accepted, "known": known})
     else:
         out.print(f"{accepted} accepted" + (f", {known} known already" if known else ""))
+
+
+def _with_a_bar(events: list[Event]) -> Iterable[Event]:
+    if len(events) < MANY:
+        return events
+    from rich.progress import track
+
+    return track(events, "Publishing", console=err, transient=True)
 
 
 def _lines(file: str) -> list[str]:

@@ -7,9 +7,6 @@ Raises `pydantic.ValidationError` naming each bad setting. `.env.example` lists 
 import re
 from base64 import urlsafe_b64decode
 from datetime import timedelta
-from email.errors import HeaderParseError
-from email.headerregistry import Address
-from email.utils import getaddresses, parseaddr
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self
 from urllib.parse import parse_qs, urlsplit
@@ -76,6 +73,10 @@ def _comma_separated(value: object) -> object:
 
 
 def _is_address(given: str) -> bool:
+    from email.errors import HeaderParseError  # slow to import, and used only where an address is set
+    from email.headerregistry import Address
+    from email.utils import getaddresses, parseaddr
+
     name, address = parseaddr(given)
     if len(getaddresses([given])) != 1 or not re.fullmatch(r"[!-~]+@[!-~]+", address):
         return False

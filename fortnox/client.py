@@ -340,10 +340,12 @@ def _attachments(document: Json) -> tuple[m.AttachedFile, ...]:
 
 def _supplier_invoice_page(document: Json, number: int, page_size: int) -> SupplierInvoicePage:
     items = many("SupplierInvoices", m.SupplierInvoiceListItem)(document)
-    meta = document.get("MetaInformation") or {}
+    meta = document.get("MetaInformation")
+    meta = meta if isinstance(meta, dict) else {}
     pages = _whole(meta.get("@TotalPages"))
     # `MetaInformation` can be missing. Then the first page that is not full is the last.
     is_last = number >= pages if pages is not None else len(items) < page_size
+    is_last = is_last or not items or number >= LARGEST_PAGE  # a number of pages may make no sense
     return SupplierInvoicePage(items, _whole(meta.get("@TotalResources")), pages, is_last)
 
 

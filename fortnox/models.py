@@ -6,10 +6,22 @@ numbers or text, an empty text means none, and one field has two names (`Cancel`
 
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel, to_pascal
+
+NO_RIGHT = "API_NORIGHT"  # in place of a field's value: the grant may not read it
+MOST = Decimal(10**13)  # more than any amount of a ledger; far below what arithmetic can choke on
 
 
 def _or_none(value: Any) -> Any:
@@ -41,12 +53,44 @@ Amount = Annotated[Decimal | None, BeforeValidator(_or_none)]
 AmountOrZero = Annotated[Decimal, BeforeValidator(_or_zero)]
 Flag = Annotated[bool, BeforeValidator(_or_no)]  # also "true" and "false" as text
 Account = Annotated[int | None, BeforeValidator(_or_none)]
+Booked = Annotated[Decimal, BeforeValidator(_or_zero), Field(gt=-MOST, lt=MOST)]
+Rate = Annotated[Annotated[Decimal, Field(gt=1 / MOST, lt=MOST)] | None, BeforeValidator(_or_none)]
+RecentDay = Annotated[
+    Annotated[date, Field(ge=date(1990, 1, 1), lt=date(2200, 1, 1))] | None, BeforeValidator(_or_none)
+]
+ProjectNumber = Annotated[Annotated[str, Field(max_length=100)] | None, BeforeValidator(_as_text)]
+LedgerAccount = Annotated[Annotated[int, Field(ge=0, lt=10**6)] | None, BeforeValidator(_or_none)]
 
 
 class FortnoxModel(BaseModel):
     """Base of the objects that are read from Fortnox."""
 
     model_config = ConfigDict(alias_generator=to_pascal, validate_by_name=True, frozen=True, extra="ignore")
+
+
+class TolerantModel(FortnoxModel):
+    """A model whose fields are read one by one. A field that cannot be read has its default, and is named here.
+
+    `hidden`: the grant may not read it (`API_NORIGHT`). `unreadable`: its value makes no sense. Both as Fortnox spells
+    them.
+    """
+
+    hidden: frozenset[str] = Field(frozenset(), alias="@hidden")
+    unreadable: frozenset[str] = Field(frozenset(), alias="@unreadable")
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _read(cls, document: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(document, dict):
+            return handler(document)
+        hidden = frozenset(name for name, value in document.items() if value == NO_RIGHT)
+        readable = {name: value for name, value in document.items() if name not in hidden} | {"@hidden": hidden}
+        try:
+            return handler(readable)
+        except ValidationError as error:
+            wrong = frozenset(str(one["loc"][0]) for one in error.errors(include_url=False, include_input=False))
+            readable = {name: value for name, value in readable.items() if name not in wrong}
+            return handler(readable | {"@unreadable": wrong})
 
 
 class FortnoxCustomer(FortnoxModel):
@@ -60,7 +104,7 @@ class FortnoxCustomer(FortnoxModel):
     active: Annotated[bool | None, BeforeValidator(_or_none)] = None
 
 
-class FortnoxProject(FortnoxModel):
+class FortnoxProject(TolerantModel):
     project_number: Number
     description: Text = None
     start_date: Day = None
@@ -149,42 +193,37 @@ class AttachedFile(FortnoxModel):
     include_on_send: Flag = False
 
 
-class SupplierInvoiceListItem(FortnoxModel):
-    """A supplier invoice in a list, without rows."""
+class SupplierInvoiceListItem(TolerantModel):
+    """A supplier invoice in a list, without rows. Only `GivenNumber` has to be readable."""
 
     given_number: Number
     invoice_number: Text = None
-    supplier_number: Text = None
     supplier_name: Text = None
-    invoice_date: Day = None
-    due_date: Day = None
-    final_pay_date: Day = None
+    invoice_date: RecentDay = None
     booked: Flag = False
     cancelled: Flag = Field(False, validation_alias=AliasChoices("Cancelled", "Cancel"))
     credit: Flag = False
     currency: Text = None
-    currency_rate: Amount = None
-    currency_unit: Amount = None
+    currency_rate: Rate = None
+    currency_unit: Rate = None
     total: Amount = None
-    balance: Amount = None
-    project: Text = None
-    cost_center: Text = None
-    authorizer_name: Text = None
+    project: ProjectNumber = None
 
 
-class SupplierInvoiceRow(FortnoxModel):
-    """A row of the voucher. `code` is TOT for the payable, VAT for the tax, and neither for a cost."""
+class SupplierInvoiceRow(TolerantModel):
+    """A row of the voucher. `code` is TOT for the payable, VAT for the tax, and neither for a cost.
 
-    account: Account = None
-    account_description: Text = None
+    A row with an article can have its amount in `total` alone, in the invoice's currency.
+    """
+
+    account: LedgerAccount = None
     code: Text = None
-    debit: AmountOrZero = Decimal(0)
-    credit: AmountOrZero = Decimal(0)
-    debit_currency: AmountOrZero = Decimal(0)
-    credit_currency: AmountOrZero = Decimal(0)
-    total: Amount = None
-    project: Text = None
-    cost_center: Text = None
+    debit: Booked = Decimal(0)
+    credit: Booked = Decimal(0)
+    debit_currency: Booked = Decimal(0)
+    credit_currency: Booked = Decimal(0)
+    total: Booked = Decimal(0)
+    project: ProjectNumber = None
     item_description: Text = None
     transaction_information: Text = None
 
@@ -192,10 +231,6 @@ class SupplierInvoiceRow(FortnoxModel):
 class SupplierInvoice(SupplierInvoiceListItem):
     """A supplier invoice with its rows."""
 
-    vat: Amount = Field(None, alias="VAT")
-    vat_type: Text = Field(None, alias="VATType")
-    credit_reference: Reference = None
-    comments: Text = None
     supplier_invoice_rows: tuple[SupplierInvoiceRow, ...] = ()
 
 

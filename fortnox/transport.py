@@ -33,6 +33,7 @@ T = TypeVar("T")
 
 LARGEST_ANSWER = 32 * 1024 * 1024  # 500 list items are well under 1 MB
 _PIECE = 64 * 1024
+CLOCKS_APART = timedelta(days=3650)  # a `Date` that differs by more makes no sense
 
 
 class TokenSource(Protocol):
@@ -228,8 +229,11 @@ class Transport:
 
     def _compare_clocks(self, reply: Reply) -> None:
         told = _date(reply.headers.get("Date"))
-        if told is not None:
-            self._ahead = told - datetime.now(UTC)
+        if told is None:
+            return
+        ahead = told - datetime.now(UTC)
+        if abs(ahead) < CLOCKS_APART:
+            self._ahead = ahead
 
 
 class _Bearer(AuthBase):
@@ -251,7 +255,7 @@ def json_bytes(document: Json) -> bytes:
 def _date(header: str | None) -> datetime | None:
     try:
         return parsedate_to_datetime(header).astimezone(UTC) if header else None
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

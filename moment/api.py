@@ -5,6 +5,7 @@ One request a method, explicit time-outs, no retries: an expense has an id of ou
 """
 
 import os
+import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -12,11 +13,13 @@ from urllib.parse import quote
 import requests
 import simplejson
 from pydantic import SecretStr
+from urllib3.exceptions import HTTPError
 
 from moment import errors as e
 from moment.expenses import Expense
 
-CONNECT, READ = 5.0, 30.0  # seconds
+CONNECT, READ, ANSWER = 5.0, 30.0, 60.0  # seconds: to connect, until the next bytes, for a whole answer
+PIECE = 64 * 1024
 LARGEST_ANSWER = 8_000_000  # bytes
 PAGE_SIZE = 100
 MOST_PAGES = 100
@@ -27,7 +30,8 @@ INVOICED = frozenset({409, 423})  # what a change to an invoiced expense is assu
 class MomentApi:
     """Moment, with one key for all companies: it reaches every company that the key's user can reach."""
 
-    def __init__(self, api_url: str, api_key: SecretStr) -> None:
+    def __init__(self, api_url: str, api_key: SecretStr, *, answer_within: float = ANSWER) -> None:
+        self._answer_within = answer_within
         self._url = api_url.rstrip("/")
         self._key = api_key
         self._session: requests.Session | None = None
@@ -93,10 +97,21 @@ class MomentApi:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                content = response.raw.read(LARGEST_ANSWER, decode_content=True)
+                content = self._body(response)
+                if content is None:
+                    raise e.MomentUnavailable(method, path, response.status_code, "too long or too slow")
                 return _read(method, path, response.status_code, content)
-        except (requests.RequestException, OSError) as error:
+        except (requests.RequestException, HTTPError, OSError) as error:
             raise e.MomentUnavailable(method, path, None, type(error).__name__) from None
+
+    def _body(self, response: requests.Response) -> bytes | None:
+        """Return the body; None if it is too long or takes too long: a read timeout alone lets it drip for ever."""
+        deadline, body = time.monotonic() + self._answer_within, bytearray()
+        while piece := response.raw.read1(PIECE, decode_content=True):
+            body += piece
+            if len(body) > LARGEST_ANSWER or time.monotonic() > deadline:
+                return None
+        return bytes(body)
 
     def _for_this_process(self) -> requests.Session:
         if self._session is None or self._pid != os.getpid():
@@ -110,7 +125,7 @@ def _read(method: str, path: str, status: int, content: bytes) -> Any:
     """The JSON of a good answer. Raises the `MomentError` of any other."""
     try:
         document = simplejson.loads(content, use_decimal=True) if content else None
-    except ValueError:
+    except (ValueError, RecursionError):
         document = ...
     if status in range(200, 300):
         if document is ...:

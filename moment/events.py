@@ -1,19 +1,20 @@
-"""The events Moment sends: one frozen model per type, told apart by `type`. Pure. No I/O.
+"""The events that Moment sends: one frozen model for each type. Pure. No I/O.
 
-JSON is camelCase; money is `Decimal` from the first reading on; unknown fields are ignored, a missing
-or wrong one raises `InvalidEvent` with its path. An event also knows its ordering key and the keys that
-must be through before it (its prerequisites).
+JSON is camelCase, and money is read as `Decimal`. Unknown fields are ignored; a missing or wrong field raises
+`InvalidEvent` with its path. An event knows its ordering key and its prerequisites: the keys whose earlier events must
+be through first.
 """
 
 import json
 import re
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from math import isfinite
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -27,18 +28,20 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from config.json_limits import DIGITS, BeyondLimit, check_json
 from messages import Message
 
 MAX_EVENT_BYTES = 20_000_000  # base64 attachments travel inside an event; larger files come by URL
+FIRST_YEAR, LAST_YEAR = 1990, 2200  # of dates and times
 
 
 def _fault(kind: str) -> PydanticCustomError:
-    """Raised in a validator: `event.<kind>` of the catalogues says what is asked of the value."""
+    """Return the error that a validator raises. `_KINDS` has the message of its kind."""
     return PydanticCustomError(kind, "{kind}", {"kind": kind})
 
 
 def _plain_decimal(value: object) -> object:
-    """A number, or text of ASCII digits and a point. A tail of zeros (`12500.000000`) goes."""
+    """Accept a number, or text of ASCII digits and a point. Drops trailing zeros (`12500.000000`)."""
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         raise _fault("decimal")
     if isinstance(value, str):
@@ -59,7 +62,7 @@ def _without_tail(number: Decimal) -> Decimal:
 
 
 def _whole_number(value: object) -> object:
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**DIGITS:
         return value
     if isinstance(value, float | Decimal) and isfinite(value) and -(10**20) < value < 10**20 and int(value) == value:
         return int(value)
@@ -69,16 +72,32 @@ def _whole_number(value: object) -> object:
 
 
 def _iso_date(value: object) -> object:
-    """Refuses times and timestamps: which day they mean depends on a time zone."""
+    """Refuse times and timestamps: their day depends on a time zone."""
     if isinstance(value, datetime) or not (isinstance(value, date) or _DATE.fullmatch(str(value))):
         raise _fault("date_without_time")
     return value
 
 
 def _iso_time(value: object) -> object:
-    """Refuses timestamps (seconds or milliseconds?); pydantic would take a number as one."""
+    """Refuse a number: pydantic would accept it as a timestamp (seconds or milliseconds?)."""
     if not isinstance(value, datetime) and not _TIME.match(str(value)):
         raise _fault("time_with_zone")
+    return value
+
+
+def _date_in_range(value: date) -> date:
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        raise _fault("date_range")
+    return value
+
+
+def _time_in_range(value: datetime) -> datetime:
+    try:
+        year = value.astimezone(UTC).year
+    except OverflowError:  # the offset leads beyond the calendar
+        year = 0
+    if not FIRST_YEAR <= year <= LAST_YEAR:
+        raise _fault("time_range")
     return value
 
 
@@ -93,13 +112,13 @@ _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]")
 
 CompanyCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
 EventId = Annotated[str, StringConstraints(pattern=r"^[^\s\x00-\x1f\x7f]{1,200}$")]
-# A number is part of an ordering key and of a path in Fortnox, so it holds no slash and no space.
+# It is part of an ordering key and of a path in Fortnox, so it holds no slash and no space.
 EntityNumber = Annotated[str, StringConstraints(pattern=r"^[^\s/\x00-\x1f\x7f]{1,50}$")]
-WHOLE = BeforeValidator(_whole_number)  # after the limits: pydantic applies what stands last first
+WHOLE = BeforeValidator(_whole_number)  # listed after the limits: pydantic applies the last one first
 EXACT = BeforeValidator(_plain_decimal)
 WholeNumber = Annotated[int, WHOLE]
-IsoDate = Annotated[date, BeforeValidator(_iso_date)]
-IsoTime = Annotated[AwareDatetime, BeforeValidator(_iso_time)]
+IsoDate = Annotated[date, BeforeValidator(_iso_date), AfterValidator(_date_in_range)]
+IsoTime = Annotated[AwareDatetime, BeforeValidator(_iso_time), AfterValidator(_time_in_range)]
 # 15 significant digits survive a producer that writes JSON numbers (a double) unharmed.
 Money = Annotated[Decimal, Field(max_digits=15, decimal_places=4, allow_inf_nan=False), EXACT]
 Percentage = Annotated[Decimal, Field(ge=0, le=100, max_digits=6, decimal_places=3, allow_inf_nan=False), EXACT]
@@ -113,7 +132,7 @@ AccountRange = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{3}(-[1-9][
 
 
 class Model(BaseModel):
-    """A piece of an event: immutable, camelCase on the wire, tolerant of fields it does not know."""
+    """Base of an event's parts: immutable, camelCase in JSON, ignores unknown fields."""
 
     model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, frozen=True, extra="ignore")
 
@@ -127,7 +146,7 @@ class Address(Model):
 
 
 def _null_address(value: object) -> object:
-    """No address at all means that each field of it is empty."""
+    """A null address means that each of its fields is null."""
     return dict.fromkeys(Address.model_fields) if value is None else value
 
 
@@ -171,7 +190,7 @@ class InvoiceLine(Model):
 
 
 class Attachment(Model):
-    """A file sent to the customer: by `url`, or in the event as `content` (base64)."""
+    """A file sent to the customer, given by `url` or as `content` (base64)."""
 
     file_name: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
     content_type: Annotated[str, StringConstraints(max_length=200)] = "application/octet-stream"
@@ -205,7 +224,7 @@ class Invoice(Model):
 
 
 class Transfers(Model):
-    """Which kinds of thing a company has transferred."""
+    """Which kinds a company lets transfer."""
 
     customers: bool = True
     projects: bool = True
@@ -213,7 +232,7 @@ class Transfers(Model):
 
 
 class ExpenseChoices(Model):
-    """What a company wants back from Fortnox. Accounts are numbers or ranges such as `5000-5999`."""
+    """What a company has imported from Fortnox. Accounts are numbers or ranges such as `5000-5999`."""
 
     enabled: bool = False
     account_numbers: tuple[AccountRange, ...] = ()
@@ -254,7 +273,7 @@ class EventBase(Model):
 
 
 class CustomerEvent(EventBase):
-    """A customer was created or changed; the event carries all of it (a snapshot)."""
+    """A customer was created or changed. The event has all its fields (a snapshot)."""
 
     type: Literal["customer.created", "customer.updated"]
     customer: Customer
@@ -269,7 +288,7 @@ class CustomerEvent(EventBase):
 
 
 class ProjectEvent(EventBase):
-    """A project was created or changed; the event carries all of it (a snapshot)."""
+    """A project was created or changed. The event has all its fields (a snapshot)."""
 
     type: Literal["project.created", "project.updated"]
     project: Project
@@ -284,7 +303,7 @@ class ProjectEvent(EventBase):
 
 
 class InvoiceEvent(EventBase):
-    """An invoice, or a credit note, was finalized. It never changes afterwards."""
+    """An invoice or a credit note was finalized. It never changes afterwards."""
 
     type: Literal["invoice.finalized"]
     invoice: Invoice
@@ -295,7 +314,7 @@ class InvoiceEvent(EventBase):
 
     @property
     def prerequisites(self) -> tuple[OrderingKey, ...]:
-        """The connection, the customer, each project on it and, for a credit note, the invoice it credits."""
+        """The connection, the customer, all projects and, for a credit note, the credited invoice."""
         invoice = self.invoice
         projects = [ref for ref in (invoice.project, *(line.project for line in invoice.lines)) if ref]
         keys = [
@@ -328,9 +347,9 @@ EVENT_ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discrimin
 
 
 class Problem(NamedTuple):
-    """One thing wrong with an event: where (`invoice.lines.0.accountNumber`), what, and the value that was given.
+    """A fault of an event: its path (`invoice.lines.0.accountNumber`), what is wrong, and the given value.
 
-    `value` is empty where there is none, or where it may be secret.
+    `value` is empty if there is none, or if it may be secret.
     """
 
     path: str
@@ -339,7 +358,7 @@ class Problem(NamedTuple):
 
     @property
     def message(self) -> Message:
-        """The problem with its place."""
+        """The problem with its path and value."""
         if not self.value:
             return Message("event.problem", path=self.path or Message("event.itself"), problem=self.problem)
         return Message(
@@ -350,13 +369,13 @@ class Problem(NamedTuple):
         )
 
     def __str__(self) -> str:
-        from messages.catalogue import say  # only when somebody reads it: the catalogues take a moment to load
+        from messages.catalogue import say  # imported when used: the catalogues take time to load
 
         return say(self.message)
 
 
 class InvalidEvent(ValueError):
-    """What was given is not an event of the contract. `problems` names each fault by its path."""
+    """The input is not an event of the contract. `problems` lists each fault with its path."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__(problems)
@@ -367,18 +386,16 @@ class InvalidEvent(ValueError):
         return Message.join(Message("event.not-valid"), *(problem.message for problem in self.problems))
 
     def __str__(self) -> str:
-        """In English, for the programmer whose program sent it. May repeat a value: not for a log of ours."""
+        """In English, for the producer's programmer. May repeat a value: never log it."""
         return "; ".join(map(str, self.problems))
 
 
 def parse_event(source: str | bytes | Mapping[str, Any]) -> Event:
-    """An event from its JSON text or the object read from it. Raises `InvalidEvent`."""
-    try:
-        given = json.loads(source, parse_float=Decimal) if isinstance(source, str | bytes) else source
-    except ValueError as error:
-        raise InvalidEvent((Problem("", Message("event.not-json", why=str(error))),)) from None
-    except RecursionError:
-        raise InvalidEvent((Problem("", Message("event.too-deep")),)) from None
+    """Return the event of a JSON text, or of the object read from one. Raises `InvalidEvent`.
+
+    A text has no limit in size here: `moment.limits` has.
+    """
+    given = _read(source) if isinstance(source, str | bytes) else source
     if not isinstance(given, Mapping):
         raise InvalidEvent((Problem("", Message("event.not-an-object"), _shown(given)),))
     try:
@@ -386,12 +403,37 @@ def parse_event(source: str | bytes | Mapping[str, Any]) -> Event:
     except ValidationError as error:
         faults = [fault for fault in error.errors(include_url=False) if not _is_echo(fault)]
         raise InvalidEvent(tuple(_problem(fault, given) for fault in faults)) from None
-    except RecursionError:
-        raise InvalidEvent((Problem("", Message("event.too-deep")),)) from None
+
+
+def _read(source: str | bytes) -> Any:
+    raw = source.encode("utf-8", "surrogatepass") if isinstance(source, str) else source
+    try:
+        check_json(raw, most=len(raw))
+        # Decoded here: `json.loads` would read bytes that look like UTF-16 as such, which nothing has checked.
+        return json.loads(raw.decode(), parse_float=Decimal)
+    except BeyondLimit as error:
+        raise beyond_limit(error) from None
+    except ValueError as error:
+        raise InvalidEvent((Problem("", Message("event.not-json", why=str(error))),)) from None
+
+
+def beyond_limit(error: BeyondLimit) -> InvalidEvent:
+    """Return the `InvalidEvent` of a text that breaks a limit."""
+    most = str(error.most)
+    problems = {
+        "bytes": Message("event.too-large", most=most),
+        "utf8": Message("event.not-utf8", byte=most),
+        "surrogate": Message("event.surrogate"),
+        "depth": Message("event.deeper-than", levels=most),
+        "values": Message("event.too-many-values", most=most),
+        "digits": Message("event.number-too-long", digits=most),
+        "exponent": Message("event.exponent-beyond", most=most),
+    }
+    return InvalidEvent((Problem("", problems[error.kind]),))
 
 
 def event_json(event: Event) -> str:
-    """The event as it goes over the wire: camelCase, money as decimal strings, only what was given."""
+    """Return the event's JSON: camelCase, money as decimal strings, only what was given."""
     return event.model_dump_json(by_alias=True, exclude_unset=True)
 
 
@@ -399,14 +441,14 @@ _SECRET_FIELDS = frozenset({"authorizationCode", "content"})
 
 
 def _is_echo(fault: Any) -> bool:
-    """A list is also called too short when its only fault is that its elements are wrong."""
+    """Whether pydantic calls a list too short only because its elements are wrong."""
     return bool(fault["type"] == "too_short" and len(fault["input"]) >= fault["ctx"]["min_length"])
 
 
 def _problem(fault: Any, given: Mapping[str, Any]) -> Problem:
     location = [str(part) for part in fault["loc"]]
     if location and location[0] == given.get("type"):
-        location = location[1:]  # pydantic puts the chosen type first; a reader looks for the field
+        location = location[1:]  # pydantic puts the event's type first
     path = ".".join(location) or ("type" if fault["type"].startswith("union_tag") else "")
     if fault["type"] == "union_tag_not_found":
         return Problem("type", Message("event.missing"))
@@ -420,7 +462,7 @@ def _problem(fault: Any, given: Mapping[str, Any]) -> Problem:
 
 
 def _asked(fault: Any) -> Message:
-    """What is asked of the value; pydantic's own words where it has a kind of fault that is not listed here."""
+    """Return what is required of the value; in pydantic's words if its kind of fault is not in `_KINDS`."""
     kind, limits = fault["type"], fault.get("ctx", {})
     if kind == "string_pattern_mismatch":
         return Message(f"event.pattern-{_PATTERNS[limits['pattern']]}")
@@ -447,6 +489,7 @@ _KINDS = {
     "bool_type": "bool",
     "date_from_datetime_parsing": "date",
     "date_parsing": "date",
+    "date_range": "date-range",
     "date_without_time": "date-without-time",
     "datetime_from_date_parsing": "time-with-zone",
     "datetime_parsing": "time-with-zone",
@@ -467,6 +510,7 @@ _KINDS = {
     "string_too_short": "empty",
     "string_type": "text",
     "string_unicode": "surrogate",
+    "time_range": "time-range",
     "time_with_zone": "time-with-zone",
     "timezone_aware": "time-with-zone",
     "too_long": "max-elements",
@@ -488,7 +532,7 @@ _PATTERNS = {
 
 
 def _shown(value: object) -> str | Message:
-    """The value as text, cut at 80 characters. The inside of an object or a list may be secret: not shown."""
+    """Return the value as text, at most 80 characters. Contents of an object or a list may be secret: not shown."""
     if isinstance(value, Mapping):
         return Message("event.an-object")
     if isinstance(value, list | tuple):

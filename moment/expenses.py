@@ -7,9 +7,9 @@ import hashlib
 import json
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from pydantic import PlainSerializer
+from pydantic import Field, PlainSerializer
 
 from moment.events import Model
 
@@ -18,7 +18,8 @@ def _two_decimals(amount: Decimal) -> str:
     return f"{amount:.2f}"
 
 
-Amount = Annotated[Decimal, PlainSerializer(_two_decimals, return_type=str)]
+MOST: Final = Decimal(10**13)  # more than any amount; far below what arithmetic can choke on
+Amount = Annotated[Decimal, Field(gt=-MOST, lt=MOST), PlainSerializer(_two_decimals, return_type=str)]
 
 
 class Expense(Model):

@@ -65,7 +65,7 @@ class RowState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InvoiceExplanation:
-    """What of a supplier invoice is, or would be, in Moment.
+    """What of a supplier invoice is, or would be, in Moment. Nothing would change while something of it is unclear.
 
     `withdrawn_rows`: rows that Fortnox no longer has but Moment does. `failure`: the event that reports a problem.
     """
@@ -124,12 +124,13 @@ def explain(services: Services, company: str, given_number: str) -> InvoiceExpla
         raise OperationError(error.reason) from None
     if reading.invoice is None:
         raise OperationError(Message("expenses.no-such-invoice", number=given_number, company=company))
-    sent = store.sent(given_number)
+    sent, unclear = store.sent(given_number), bool(reading.unclear)
+    before = {row.number: sent.get(place_of(row.number, sent)) for row in reading.rows}
     places = {place_of(row.number, sent) for row in reading.rows}
     return InvoiceExplanation(
         reading=reading,
-        rows=tuple((row, _row_state(row, sent.get(place_of(row.number, sent)))) for row in reading.rows),
-        withdrawn_rows=tuple(sorted(set(sent) - places)),
+        rows=tuple((row, _row_state(row, before[row.number], unclear)) for row in reading.rows),
+        withdrawn_rows=() if unclear else tuple(sorted(set(sent) - places)),
         failure=store.failure(given_number),
         paused=services.ordering.paused(company),
     )
@@ -194,7 +195,9 @@ def _reader(services: Services, company: str, store: ExpenseStore) -> Reader:
     )
 
 
-def _row_state(row: ExpenseRow, before: Sent | None) -> RowState:
+def _row_state(row: ExpenseRow, before: Sent | None, unclear: bool) -> RowState:
+    if unclear and not (before and before.invoiced):
+        return RowState.SENT if before else RowState.NOT_SENT
     if before is None:
         return RowState.TO_SEND if row.expense else RowState.NOT_SENT
     if before.invoiced:

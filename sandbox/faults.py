@@ -11,7 +11,7 @@ from typing import Literal, get_args
 from sandbox.http import DROPPED, Answer, Call, Dropped, Json, dump
 
 Kind = Literal["fail_next", "fail_after_write", "drop_response_after_write", "drop_before", "delay"]
-Body = Literal["json", "lowercase", "html", "text", "empty", "unauthorized", "oauth", "attachment"]
+Body = Literal["json", "lowercase", "html", "text", "empty", "unauthorized", "oauth", "attachment", "raw"]
 
 AFTER_WRITE: tuple[Kind, ...] = ("fail_after_write", "drop_response_after_write")
 
@@ -30,6 +30,7 @@ class Fault:
     method: str | None = None
     path: str | None = None
     body: Body = "json"
+    content: str = ""  # of a `raw` body: the whole answer, with `status` 200 one that claims to be good
     retry_after: int | None = None
     seconds: float = 1.0
 
@@ -48,6 +49,8 @@ class Fault:
             answer.headers["Retry-After"] = str(self.retry_after)
         if self.body == "empty":
             answer.content_type = ""
+        elif self.body == "raw":
+            answer.body = self.content.encode()
         elif self.body in ("html", "text"):
             answer.content_type = "text/html" if self.body == "html" else "text/plain"
             answer.body = f"<html><body><h1>{self.status}</h1></body></html>".encode()

@@ -16,10 +16,11 @@ from typing import Any, Final, NamedTuple
 
 from kombu.transport.virtual import Message as Received
 
+from config.json_limits import DEPTH
 from messages import Message
 from messages.catalogue import say
 from moment.events import InvalidEvent
-from moment.limits import DEPTH, check_limits
+from moment.limits import check_limits
 from tasks.flows import RECEIVE
 
 SET_ASIDE: Final = "set-aside"  # the header of an envelope that stands for one that kombu cannot read
@@ -70,7 +71,7 @@ def readable(raw: bytes, queue: str, most: int) -> bytes:
 def _envelope(raw: bytes, most: int) -> dict[str, Any]:
     """Raises `InvalidEvent` or `ValueError`."""
     check_limits(raw, most=most)
-    envelope: dict[str, Any] = json.loads(raw)
+    envelope: dict[str, Any] = json.loads(raw.decode())  # as it was checked: bytes could be taken for UTF-16
     _require(isinstance(envelope, dict))
     body, headers = envelope.get("body"), envelope.get("headers", {})
     properties: Any = envelope.get("properties")

@@ -81,7 +81,8 @@ def _seconds_for(stack: Stack, app: App, invoices: int) -> float:
     began = time.monotonic()
     for number in range(invoices):
         publish(
-            invoice_json(company=COMPANY, event_id=f"i{number}", invoice_number=1 + number, attachments=files), app=app
+            invoice_json(company=COMPANY, event_id=f"i{number}", invoice_number=1 + number, attachments=files),
+            services=app.services,
         )
     _wait_done(app, 3 + invoices, timeout=300)
     return time.monotonic() - began

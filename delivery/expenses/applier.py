@@ -110,8 +110,9 @@ class Applier:
                 raise
             return self.moment.create(self.company, expense)
         if not expense.as_found(found):
-            billable = found.get("billable", expense.billable)
-            self.moment.correct(self.company, expense.model_copy(update={"billable": billable}))
+            billable = found.get("billable")
+            kept = {"billable": billable} if isinstance(billable, bool) else {}
+            self.moment.correct(self.company, expense.model_copy(update=kept))
 
     def _withdraw(self, expense_id: str) -> None:
         try:

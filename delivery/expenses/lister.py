@@ -106,4 +106,8 @@ class Lister:
     def _relevant(self, items: Iterable[SupplierInvoiceListItem]) -> list[str]:
         """Return those that may count or that Moment has something of. The others cost no request."""
         known = self.store.known([item.given_number for item in items])
-        return [i.given_number for i in items if i.given_number in known or not skip_reason(i, self.rules)]
+        return [i.given_number for i in items if i.given_number in known or self._may_count(i)]
+
+    def _may_count(self, item: SupplierInvoiceListItem) -> bool:
+        reason = skip_reason(item, self.rules)
+        return reason is None or reason.unclear

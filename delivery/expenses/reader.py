@@ -9,7 +9,16 @@ from delivery.expenses.pace import Pace
 from fortnox.client import Fortnox
 from fortnox.errors import NotFound
 from fortnox.models import SupplierInvoice
-from mappers.expense import ExpenseRow, ProjectState, Rules, projects_needed, skip_reason, to_expenses
+from mappers.expense import (
+    ExpenseRow,
+    ProjectState,
+    Rules,
+    projects_needed,
+    skip_reason,
+    to_expenses,
+    unreadable_rows,
+)
+from messages import Message
 from moment.api import MomentApi
 from moment.expenses import Expense
 from stores import ExpenseStore
@@ -23,6 +32,16 @@ class Reading:
     invoice: SupplierInvoice | None  # None: Fortnox no longer has it
     rows: tuple[ExpenseRow, ...] = ()
     pending: bool = False  # it awaits approval, and nothing else is missing
+    unreadable: Message | None = None  # why its rows could not be read
+
+    @property
+    def unclear(self) -> dict[Message, list[str]]:
+        """Why it is not known what Moment should have, each with the rows that it concerns; empty if it is known."""
+        found = {self.unreadable: list[str]()} if self.unreadable else {}
+        for row in self.rows:
+            if row.reason is not None and row.unclear:
+                found.setdefault(row.reason.message, []).append(str(row.number))
+        return found
 
     @property
     def wanted(self) -> dict[int, Expense]:
@@ -89,9 +108,10 @@ class Projects:
 
     def _starts(self, number: str) -> bool:
         try:
-            return self.fortnox.projects.get(number).start_date is not None
+            project = self.fortnox.projects.get(number)
         except NotFound:
             return False
+        return project.start_date is not None or "StartDate" in project.hidden | project.unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +128,10 @@ class Reader:
             invoice = self.fortnox.supplier_invoices.get(number)
         except NotFound:
             return Reading(number, None)
-        needs_approval = self.rules.needs_approval and not skip_reason(invoice, self.rules)
+        skipped = skip_reason(invoice, self.rules)
+        if skipped is None and (why := unreadable_rows(invoice)):
+            return Reading(number, invoice, unreadable=why.message)
+        needs_approval = self.rules.needs_approval and skipped is None
         pending = needs_approval and self.approvals.is_pending(number, fresh=fresh)
         needed = projects_needed(invoice, self.rules, pending=pending)
         projects = {project: self.projects.state(project, fresh=fresh) for project in needed}

@@ -17,12 +17,12 @@ from delivery.expenses.reader import Approvals, Projects, Reader, Reading
 from delivery.leases import HandedBack
 from fortnox.client import Fortnox
 from fortnox.codes import explain
-from fortnox.errors import FortnoxError, Unavailable, WindowFull
+from fortnox.errors import ConfigurationNeeded, FortnoxError, Rejected, Unavailable, WindowFull
 from mappers.expense import Rules
 from mappers.expense_changes import unresolved
 from messages import Message
 from moment.api import MomentApi
-from moment.errors import KeyRefused, MomentError, MomentUnavailable
+from moment.errors import KeyRefused, MomentError, MomentRefused, MomentUnavailable
 from stores import ExpenseStore
 
 log = structlog.get_logger(__name__)
@@ -77,6 +77,10 @@ class ExpenseSync:
                 if not self._unanswered_for_long(number):
                     raise
                 result = SyncResult(Reading(number, None), (_unanswered(error),))
+            except ConfigurationNeeded:  # of the whole ledger
+                raise
+            except (Rejected, MomentRefused) as error:
+                result = SyncResult(Reading(number, None), (_rejected(error),))
             yield result
             if result.problems:
                 self.store.postpone(number, datetime.now(UTC) + self.pace.retry_rejected)
@@ -90,6 +94,9 @@ class ExpenseSync:
         something else changed, when no event reports it, and when a person asks.
         """
         reading = self.reader.read(number, fresh=fresh)
+        if unclear := reading.unclear:  # what Moment has stays as it is
+            self._record(reading)
+            return SyncResult(reading, tuple(_unclear(why, rows) for why, rows in unclear.items()))
         sent, wanted = self.store.sent(number), reading.wanted
         reported = unresolved(wanted, sent)
         results = self.applier.apply(number, wanted, sent)
@@ -140,6 +147,18 @@ def open_sync(
         applier=Applier(company, moment, store, check),
         pace=pace,
     )
+
+
+def _unclear(why: Message, rows: list[str]) -> ExpenseProblem:
+    reason = Message("expense.unclear-rows", rows=", ".join(rows), reason=why) if rows else why
+    if why.key == "expense.hidden-field":
+        return ExpenseProblem(reason, Message("expense.grant-permission"))
+    return ExpenseProblem(reason, Message("expense.correct-in-fortnox"))
+
+
+def _rejected(error: Rejected | MomentRefused) -> ExpenseProblem:
+    reason = explain(error)[0] if isinstance(error, FortnoxError) else error.reason
+    return ExpenseProblem(reason, Message("expense.correct-cause"))
 
 
 def _unanswered(error: FortnoxError | MomentError) -> ExpenseProblem:

@@ -58,6 +58,11 @@ class Settings(Knobs):
     lastmodified_inclusive: bool = True
     attest_changes_lastmodified: bool = False
     supplier_invoices_by_change: bool = False
+    article_rows_without_debit: bool = (
+        False  # a supplier invoice's row with an article says its amount in `Total` alone
+    )
+    reverse_charge_bases: bool = False  # reverse-charge purchases are booked on base accounts too (4535 against 4598)
+    hidden_fields: list[str] = field(default_factory=list)  # of supplier invoices and their rows: `API_NORIGHT`
     include_on_send_overflow: Literal["silent", "refused"] = "silent"
     attachment_max_bytes: int = 5_000_000
     attachments_max_total_bytes: int = 15_000_000

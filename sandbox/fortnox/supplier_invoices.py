@@ -77,18 +77,32 @@ LIST_FIELDS: Final = (
     "Project", "SupplierName", "SupplierNumber", "Total",
 )  # fmt: skip
 VOUCHER_SERIES: Final = "D"
+REVERSE_CHARGE: Final = ("EUINTERNAL", "REVERSE")
+REVERSE_RATE: Final = Decimal("0.25")
+NO_RIGHT: Final = "API_NORIGHT"
 
 
-def make_rows(ledger: Ledger, rows: Iterable[dict[str, Json]], vat: Decimal) -> list[dict[str, Json]]:
-    """Cost rows as a person enters them, completed with the payable (TOT) and the VAT row, in that order."""
+def make_rows(ledger: Ledger, rows: Iterable[dict[str, Json]], vat: Decimal, vat_type: str) -> list[dict[str, Json]]:
+    """Cost rows as a person enters them, completed with the payable (TOT) and the VAT rows before them.
+
+    Reverse charge: the VAT is owed and deducted at once, and base accounts may report what it was charged on.
+    """
     costs = [_row(ledger, row) for row in rows]
     net = sum((row["Debit"] - row["Credit"] for row in costs), Decimal(0))
-    total, payable = net + vat, {"Account": 2440, "Code": "TOT"}
-    whole = [_row(ledger, payable | ({"Credit": total} if total >= 0 else {"Debit": -total}))]
+    whole = [_sided(ledger, {"Account": 2440, "Code": "TOT"}, -(net + vat))]
     if vat:
-        tax = {"Account": 2640, "Code": "VAT"}
-        whole.append(_row(ledger, tax | ({"Debit": vat} if vat > 0 else {"Credit": -vat})))
+        whole.append(_sided(ledger, {"Account": 2640, "Code": "VAT"}, vat))
+    if vat_type in REVERSE_CHARGE:
+        booked = [(2645, net * REVERSE_RATE), (2614, -net * REVERSE_RATE)]
+        if ledger.settings.reverse_charge_bases:
+            booked += [(4535, net), (4598, -net)]
+        whole += [_sided(ledger, {"Account": account}, amount) for account, amount in booked]
     return whole + costs
+
+
+def _sided(ledger: Ledger, row: dict[str, Json], amount: Decimal) -> dict[str, Json]:
+    """The row with the amount in debit or, where it is negative, in credit."""
+    return _row(ledger, row | ({"Debit": amount} if amount > 0 else {"Credit": -amount}))
 
 
 def _row(ledger: Ledger, given: dict[str, Json]) -> dict[str, Json]:
@@ -119,7 +133,7 @@ def enter(ledger: Ledger, given: dict[str, Json], *, vat: Decimal, raw_rows: boo
         invoice = SupplierInvoice(number, defaults, [], ledger.clock.minute())
     fields = {**invoice.fields, **given}
     if rows is not None:
-        whole = [_row(ledger, row) for row in rows] if raw_rows else make_rows(ledger, rows, vat)
+        whole = [_row(ledger, row) for row in rows] if raw_rows else make_rows(ledger, rows, vat, fields["VATType"])
         total = sum((row["Credit"] - row["Debit"] for row in whole if row["Code"] == "TOT"), Decimal(0))
         fields |= {"VAT": vat, "Total": total, "Balance": total, "Credit": total < 0, **given}
         invoice.rows = whole
@@ -154,14 +168,28 @@ def cancel(ledger: Ledger, invoice: SupplierInvoice) -> None:
     invoice.modified = ledger.clock.minute()
 
 
-def shown(_ledger: Ledger, invoice: SupplierInvoice) -> Json:
+def _shown_row(ledger: Ledger, row: dict[str, Json]) -> dict[str, Json]:
+    if not (row["ArticleNumber"] and ledger.settings.article_rows_without_debit):
+        return row
+    foreign = row["DebitCurrency"] - row["CreditCurrency"]
+    nothing = dict.fromkeys(("Credit", "CreditCurrency", "Debit", "DebitCurrency"), Decimal(0))
+    return row | nothing | {"Total": foreign or row["Debit"] - row["Credit"]}
+
+
+def _hidden(ledger: Ledger, document: Json) -> Json:
+    """The document as somebody sees it who has no right to some fields."""
+    hidden = ledger.settings.hidden_fields
+    return {name: NO_RIGHT if name in hidden else value for name, value in document.items()} if hidden else document
+
+
+def shown(ledger: Ledger, invoice: SupplierInvoice) -> Json:
     return {
         "@url": f"https://api.fortnox.se/3/supplierinvoices/{invoice.number}",
         **{name: value for name, value in invoice.fields.items() if name != "AuthorizerName"},
         "Booked": invoice.booked,
         "Cancelled": invoice.cancelled,
         "GivenNumber": invoice.number,
-        "SupplierInvoiceRows": invoice.rows,
+        "SupplierInvoiceRows": [_shown_row(ledger, row) for row in invoice.rows],
         "Vouchers": _vouchers(invoice),
         "VoucherNumber": None,
         "VoucherSeries": None,
@@ -176,8 +204,8 @@ def _vouchers(invoice: SupplierInvoice) -> Json:
     return [{"Number": number, "ReferenceType": "SUPPLIERINVOICE", "Series": series, "Year": year}]
 
 
-def _list_item(_ledger: Ledger, invoice: SupplierInvoice) -> Json:
-    return {
+def _list_item(ledger: Ledger, invoice: SupplierInvoice) -> Json:
+    item = {
         "@url": f"https://api.fortnox.se/3/supplierinvoices/{invoice.number}",
         "AuthorizerName": invoice.fields.get("AuthorizerName", ""),
         "Booked": invoice.booked,
@@ -186,6 +214,7 @@ def _list_item(_ledger: Ledger, invoice: SupplierInvoice) -> Json:
         "Vouchers": _vouchers(invoice),
         **{name: invoice.fields[name] for name in LIST_FIELDS},
     }
+    return _hidden(ledger, item)
 
 
 LIST: Final = Listing[SupplierInvoice](
@@ -232,7 +261,9 @@ def read(ledger: Ledger, call: Call) -> Answer:
     invoice = ledger.supplier_invoices.get(call.params["GivenNumber"])
     if invoice is None:
         raise Refused(2000729, "Kan inte hitta leverantörsfakturan.", 404)
-    return answer_json({"SupplierInvoice": shown(ledger, invoice)})
+    document = shown(ledger, invoice)
+    document["SupplierInvoiceRows"] = [_hidden(ledger, row) for row in document["SupplierInvoiceRows"]]
+    return answer_json({"SupplierInvoice": _hidden(ledger, document)})
 
 
 Connection = tuple[SupplierInvoice, StoredFile]

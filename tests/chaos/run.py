@@ -84,7 +84,7 @@ class _Run:
                     authorization_code=code,
                     error_email=f"ekonomi@{company}.example",
                 ),
-                app=self._app,
+                services=self._app.services,
             )
         wait_until(self._all_settled, what="the companies to be connected", timeout=60, interval=0.2)
 

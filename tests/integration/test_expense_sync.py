@@ -663,3 +663,182 @@ def test_amounts_are_decimals_from_end_to_end(office: Office) -> None:
     office.poll()
     assert all(one["writes"] == {"POST": 1, "PUT": 0} for one in office.sandbox.expenses(COMPANY).values())
     assert number
+
+
+# What ledgers and answers really hold
+
+
+def test_an_article_row_costs_what_its_total_says(office: Office) -> None:
+    office.sandbox.tenant(COMPANY, article_rows_without_debit=True)
+    number = office.enter({**ROW, "ArticleNumber": "R-45"}, {**ROW, "Debit": "500.00"}, vat="375.00")
+    euro = {**ROW, "ArticleNumber": "R-45", "Debit": "11420.00", "DebitCurrency": "1000.00"}
+    foreign = office.enter(euro, invoice={"Currency": "EUR", "CurrencyRate": "11.42"})
+
+    assert [result.problems for result in office.poll()] == [(), ()]
+
+    assert office.expenses() == {
+        f"fortnox:{number}:3": "1000.00",
+        f"fortnox:{number}:4": "500.00",
+        f"fortnox:{foreign}:2": "11420.00",
+    }
+    assert office.sandbox.expenses(COMPANY)[f"fortnox:{foreign}:2"]["description"] == "Reglar (1000.00 EUR)"
+
+
+@pytest.mark.parametrize("accounts", [(), ("4535", "5420")])
+def test_a_reverse_charge_purchase_costs_once(office: Office, accounts: tuple[str, ...]) -> None:
+    office.sandbox.tenant(COMPANY, reverse_charge_bases=True)
+    office.rules(accounts=accounts)
+    row = {**ROW, "Account": 5420, "Project": ""}
+    number = office.enter(row, invoice={"VATType": "EUINTERNAL", "Project": "1"})
+
+    office.poll()
+
+    assert office.expenses() == {f"fortnox:{number}:6": "1000.00"}
+
+
+def test_what_the_grant_may_not_read_is_told_once_and_moment_keeps_what_it_has(office: Office) -> None:
+    number = office.enter()
+    office.poll()
+    office.sandbox.tenant(COMPANY, hidden_fields=["Project"])
+    office.enter({**ROW, "Debit": "1200.00"}, invoice={"GivenNumber": number})
+
+    (result,) = office.poll()
+
+    hidden = Message("expense.hidden-field", field="Project")
+    assert result.reason == Message("expense.unclear-rows", rows="2", reason=hidden)
+    assert result.remedy == Message("expense.grant-permission")
+    assert office.expenses() == {f"fortnox:{number}:2": "1000.00"}
+    office.sandbox.tenant(COMPANY, hidden_fields=[])
+    assert office.sync.sync(number).problems == ()
+    assert office.expenses() == {f"fortnox:{number}:2": "1200.00"}
+
+
+@pytest.mark.parametrize("field", ["InvoiceDate", "Booked", "Cancel", "Cancelled", "SupplierInvoiceRows"])
+def test_what_a_list_hides_is_not_taken_for_a_supplier_invoice_that_does_not_count(office: Office, field: str) -> None:
+    office.sandbox.tenant(COMPANY, hidden_fields=[field])
+    office.enter()
+
+    (result,) = office.poll()
+
+    if field == "Cancel":  # which only the list has
+        assert result.problems == ()
+    else:
+        assert str(field) in say(result.reason)
+        assert office.expenses() == {}
+
+
+ODD: list[dict[str, Any]] = [
+    {"invoice": {"InvoiceDate": "2026-13-45"}},
+    {"invoice": {"InvoiceDate": "0001-01-01"}},
+    {"invoice": {"InvoiceDate": "99999-01-01"}},
+    {"row": {"Debit": "1E+40"}},
+    {"row": {"Account": 10**200}},
+    {"row": {"Project": "1" * 5000}},
+]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_an_odd_supplier_invoice_is_its_own_problem_alone(office: Office, odd: dict[str, Any]) -> None:
+    bad = office.enter(ROW | odd.get("row", {}), invoice=odd.get("invoice", {}))
+    good = office.enter()
+
+    results = {result.number: result for result in office.poll()}
+
+    assert results[good].problems == ()
+    assert list(office.expenses()) == [f"fortnox:{good}:2"]
+    assert "expense.unreadable-field" in {results[bad].reason.key, getattr(cause(results[bad]), "key", "")}
+    assert results[bad].remedy == Message("expense.correct-in-fortnox")
+
+
+def cause(result: SyncResult) -> object:
+    return result.reason.params.get("reason")
+
+
+def test_a_supplier_invoice_that_fortnox_or_moment_refuses_to_speak_of_is_its_own_problem_alone(office: Office) -> None:
+    first, second, good = office.enter(), office.enter({**ROW, "Project": "7"}), office.enter()
+    office.sandbox.fault("fail_next", status=400, code=1, message="Nej", path=f"/3/supplierinvoices/{first}")
+    office.moments("faults", kind="fail_next", status=400, body="attachment", message="Odd number")
+
+    results = {result.number: result for result in office.poll()}
+
+    assert "Nej" in say(results[first].reason)
+    assert "Odd number" in say(results[second].reason)
+    assert results[good].problems == ()
+    assert office.sync.store.queued() == 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[" * 100_000,
+        '{"SupplierInvoice": []}',
+        '{"SupplierInvoice": {"GivenNumber": {}}}',
+        '{"SupplierInvoice": 1E999999999}',
+        "[],",
+        "null",
+    ],
+)
+def test_an_answer_about_a_supplier_invoice_that_makes_no_sense_is_asked_for_again(
+    office: Office, content: str
+) -> None:
+    bad, good = office.enter(), office.enter()
+    office.advances(minutes=5)
+    office.sandbox.fault("fail_next", status=200, body="raw", content=content, path=f"/3/supplierinvoices/{bad}")
+
+    with pytest.raises(Unavailable):
+        office.poll()
+
+    assert [result.number for result in office.poll()] == [good]
+    assert office.sync.sync(bad).problems == ()
+
+
+@pytest.mark.parametrize(
+    "meta",
+    ["[]", '"many"', '{"@TotalPages": 1e30}', '{"@TotalPages": "99999999999999999999", "@TotalResources": {}}'],
+)
+def test_a_list_says_what_it_likes_of_its_pages_and_ends_all_the_same(office: Office, meta: str) -> None:
+    number = office.enter()
+    item = f'{{"GivenNumber": "{number}", "InvoiceDate": "2026-11-02", "Booked": true}}'
+    for items in (item, ""):
+        content = f'{{"MetaInformation": {meta}, "SupplierInvoices": [{items}]}}'
+        office.sandbox.fault("fail_next", status=200, body="raw", content=content, path="/3/supplierinvoices")
+
+    assert office.sync.lister.queue_listed("changes", time.monotonic() + 60)
+    office.sandbox.delete("faults")
+
+    assert [result.number for result in office.sync.work(time.monotonic() + 60)] == [number]
+
+
+@pytest.mark.parametrize("year", ["0001", "2050"])
+def test_a_clock_that_makes_no_sense_does_not_move_the_cursor_there(office: Office, year: str) -> None:
+    office.clock(f"{year}-06-01T09:00:00+00:00")
+    office.sync.store.ask_import(35)
+
+    office.poll()
+
+    cursor = office.sync.store.cursor
+    assert cursor is not None
+    assert abs(cursor - datetime.now(UTC)) < timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        '{"amountExcludingVat": 1E+999999999}',
+        '{"amountExcludingVat": "NaN", "date": "0000-00-00"}',
+        '{"billable": "perhaps"}',
+        "[]",
+        "null",
+    ],
+)
+def test_an_expense_that_moment_shows_as_nonsense_is_corrected(office: Office, found: str) -> None:
+    number = office.enter()
+    office.poll()
+    office.enter({**ROW, "Debit": "1200.00"}, invoice={"GivenNumber": number})
+    office.moments("faults", kind="fail_next", status=200, body="raw", content=found, path="/api/1.0", method="GET")
+
+    (result,) = office.poll()
+
+    assert result.problems == ()
+    there = office.sandbox.expenses(COMPANY)[f"fortnox:{number}:2"]
+    assert (there["amountExcludingVat"], there["billable"]) == ("1200.00", True)

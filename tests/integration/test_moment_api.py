@@ -1,6 +1,11 @@
 """Moment's adapter over HTTP: what it asks, and which error each answer is."""
 
 import pickle
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -101,6 +106,9 @@ def test_a_wrong_key_is_the_operators(sandbox: Sandbox) -> None:
         {"kind": "fail_next", "status": 429},
         {"kind": "fail_next", "status": 302},
         {"kind": "fail_next", "status": 200, "body": "html"},
+        {"kind": "fail_next", "status": 200, "body": "raw", "content": "[" * 100_000},
+        {"kind": "fail_next", "status": 200, "body": "raw", "content": '{"content": 1E+999999999}'},
+        {"kind": "fail_next", "status": 200, "body": "raw", "content": "[],"},
         {"kind": "drop_before"},
     ],
 )
@@ -109,6 +117,33 @@ def test_trouble_is_tried_again(api: MomentApi, sandbox: Sandbox, fault: dict[st
     with pytest.raises(MomentUnavailable):
         api.has_project("acme", "1")
     assert api.has_project("acme", "1")
+
+
+def test_an_answer_that_drips_or_never_ends_is_given_up() -> None:
+    def drips(wait: float, piece: bytes) -> Iterator[str]:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.end_headers()
+                with suppress(OSError):
+                    while not ended.wait(wait):
+                        self.wfile.write(piece)
+
+            def log_message(self, *_: object) -> None: ...
+
+        ended = Event()
+        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+            Thread(target=server.serve_forever, daemon=True).start()
+            yield f"http://127.0.0.1:{server.server_port}"
+            ended.set()
+            server.shutdown()
+
+    for wait, piece in ((0.01, b" "), (0, b" " * 1_000_000)):
+        for address in drips(wait, piece):
+            started = time.monotonic()
+            with pytest.raises(MomentUnavailable):
+                MomentApi(address, SecretStr("k"), answer_within=0.5).has_project("acme", "1")
+            assert time.monotonic() - started < 10
 
 
 def test_nobody_listening_is_trouble_too() -> None:

@@ -36,9 +36,8 @@ def services(environment: dict[str, str]) -> Services:
 
 def raw(output: str) -> set[str]:
     """The characters of an output that a terminal would not show as they are."""
-    return {char for char in output if not char.isprintable() and unicodedata.category(char) != "Zs"} - set(
-        "\r\n\t"
-    )  # the last parts columns
+    odd = {char for char in output if not char.isprintable() and unicodedata.category(char) != "Zs"}
+    return odd - set("\r\n\t")  # the last parts columns
 
 
 @pytest.mark.parametrize(

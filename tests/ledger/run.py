@@ -133,7 +133,7 @@ def _hurry(app: App, name: str, report: Report, *, retrying: int, failed: int) -
     given_up = list(ordering.failed(name)) if failed else []
     for event in (*waiting, *given_up):
         if event.status == "failed" and GAVE_UP not in say(event.reason):
-            report.broken.append(f"{name} {event.id} failed: {event.reason}")
+            report.broken.append(f"{name} {event.id} failed: {say(event.reason)}")
             return
         report.retried_by_hand += 1
         ordering.retry(name, event.id)
@@ -146,7 +146,7 @@ def _look(stack: Stack, app: App, companies: list[Company], report: Report) -> N
         for document in company.documents:
             event = app.services.ordering.event(company.name, document.event["id"])
             if event is not None and event.status == "done":
-                reasons[event.id] = event.reason
+                reasons[event.id] = say(event.reason)
         ledger = stack.sandbox.state(company.name)
         report.orphans += len(ledger["orphans"])
         report.broken += check.broken(company, ledger, reasons, logged[company.name])

@@ -97,6 +97,45 @@ def test_a_credit_invoice_is_marked(acme: Ledger) -> None:
     assert (invoice["Credit"], invoice["Total"]) == (True, "-125")
 
 
+def rows_of(ledger: Ledger, number: str) -> list[dict[str, Any]]:
+    answer = ledger.get(f"/3/supplierinvoices/{number}")
+    return list(answer.json()["SupplierInvoice"]["SupplierInvoiceRows"])
+
+
+def test_an_article_row_may_say_its_amount_in_total_alone(acme: Ledger) -> None:
+    acme.settings(article_rows_without_debit=True)
+    number = enter(acme, {**COST, "ArticleNumber": "R-45", "Quantity": 10, "Price": "100.00"}, COST, vat="500.00")
+    shown = [(row["Account"], row["Debit"], row["Credit"], row["Total"]) for row in rows_of(acme, number)]
+    assert shown == [(2440, 0, 2500, 0), (2640, 500, 0, 0), (4010, 0, 0, 1000), (4010, 1000, 0, 0)]
+    foreign = enter(acme, {**COST, "ArticleNumber": "R-45", "Debit": "11420.00", "DebitCurrency": "1000.00"})
+    assert [(row["Debit"], row["Total"]) for row in rows_of(acme, foreign)] == [(0, 0), (0, 1000)]
+
+
+def test_a_reverse_charge_purchase_is_booked_with_its_vat_and_perhaps_on_base_accounts(acme: Ledger) -> None:
+    def booked(number: str) -> list[tuple[int, float]]:
+        return [(row["Account"], row["Debit"] - row["Credit"]) for row in rows_of(acme, number)]
+
+    vat = [(2440, -1000), (2645, 250), (2614, -250)]
+    assert booked(enter(acme, COST, invoice={"VATType": "EUINTERNAL"})) == [*vat, (4010, 1000)]
+    acme.settings(reverse_charge_bases=True)
+    assert booked(enter(acme, COST, invoice={"VATType": "REVERSE"})) == [
+        *vat,
+        (4535, 1000),
+        (4598, -1000),
+        (4010, 1000),
+    ]
+
+
+def test_a_field_that_the_grant_may_not_read_says_so_in_the_list_the_invoice_and_its_rows(acme: Ledger) -> None:
+    number = enter(acme, COST)
+    acme.settings(hidden_fields=["Project", "Total"])
+    (item,) = acme.get("/3/supplierinvoices").json()["SupplierInvoices"]
+    single = acme.get(f"/3/supplierinvoices/{number}").json()["SupplierInvoice"]
+    documents = [item, single, *single["SupplierInvoiceRows"]]
+    assert {(one["Project"], one["Total"]) for one in documents} == {("API_NORIGHT", "API_NORIGHT")}
+    assert single["GivenNumber"] == number
+
+
 def test_files_of_a_supplier_invoice_are_listed_and_fetched(acme: Ledger) -> None:
     content = base64.b64encode(b"%PDF x").decode()
     number = enter(acme, COST, files=[{"name": "f.pdf", "content_base64": content}])

@@ -2,12 +2,15 @@
 
 import json
 import pickle
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
+from moment import events
 from moment.events import InvalidEvent, InvoiceEvent, OrderingKey, event_json, parse_event
 from tests.unit.factories import (
     a_credit_note,
@@ -192,6 +195,59 @@ def test_a_number_or_a_time_is_never_taken_for_a_date(timestamp: Any) -> None:
     assert "must be a date such as 2026-11-20" in invoice_problem(invoice_date=timestamp)
 
 
+@pytest.mark.parametrize(
+    ("overrides", "path"),
+    [
+        ({"occurred_at": "9999-12-31T23:59:59-14:00"}, "occurredAt"),
+        ({"occurred_at": "0001-01-01T00:00:00+14:00"}, "occurredAt"),
+        ({"occurred_at": "1990-01-01T00:59:59+01:00"}, "occurredAt"),
+        ({"occurred_at": "2201-01-01T00:00:00Z"}, "occurredAt"),
+        ({"occurred_at": datetime(1989, 12, 31, tzinfo=UTC)}, "occurredAt"),
+        ({"invoice_date": "1989-12-31"}, "invoice.invoiceDate"),
+        ({"due_date": "2201-01-01"}, "invoice.dueDate"),
+    ],
+)
+def test_a_date_or_time_outside_1990_to_2200_in_utc_is_refused_with_its_field(
+    overrides: dict[str, Any], path: str
+) -> None:
+    assert invoice_problem(**overrides).startswith(f"{path}: must be a ")
+    assert "from 1990 to 2200" in invoice_problem(**overrides)
+
+
+def test_every_date_and_time_of_every_event_has_those_limits() -> None:
+    checked = set()
+    for model in vars(events).values():
+        if not (isinstance(model, type) and issubclass(model, events.Model)):
+            continue
+        for name, field in model.model_fields.items():
+            adapter: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, "", *field.metadata])
+            kind = re.search(r'"format": "(date|date-time)"', json.dumps(adapter.json_schema()))
+            if kind is None or "$defs" in adapter.json_schema() or isinstance(field.annotation, type(events.Model)):
+                continue
+            checked.add(name)
+            rest = "-06-01" if kind[1] == "date" else "-06-01T00:00:00Z"
+            for year in (1990, 2200):
+                adapter.validate_python(f"{year}{rest}")
+            for year in (1989, 2201):
+                with pytest.raises(ValidationError, match="range"):
+                    adapter.validate_python(f"{year}{rest}")
+    dates = {"start_date", "end_date", "invoice_date", "due_date", "from_date"}
+    assert checked == {*dates, "created_date", "occurred_at"}
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"occurred_at": "1990-01-01T01:00:00+01:00"},
+        {"occurred_at": "2201-01-01T00:59:59+01:00"},
+        {"invoice_date": "1990-01-01"},
+        {"due_date": "2200-12-31"},
+    ],
+)
+def test_a_date_or_time_at_the_edge_of_the_range_is_accepted(overrides: dict[str, Any]) -> None:
+    parse_event(invoice_json(**overrides))
+
+
 @pytest.mark.parametrize("number", ["１２", "1_000", "", "0x10", "NaN", "Infinity", "1,5", "--1", "1e400"])
 def test_only_plain_digits_are_money(number: str) -> None:
     assert invoice_problem(total_including_vat=number).startswith("invoice.totalIncludingVat: must be a decimal number")
@@ -219,7 +275,7 @@ def test_each_missing_field_is_named() -> None:
     ("source", "start"),
     [
         ('{"id":1', "event: not JSON: "),
-        (b"\xff", "event: not JSON: "),
+        (b"\xff", "event: is not UTF-8: byte 0 cannot be read"),
         ("[]", "event: must be a JSON object (given: an empty list)"),
         ('"x"', "event: must be a JSON object (given: 'x')"),
         ("{}", "type: is missing"),

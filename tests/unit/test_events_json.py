@@ -24,8 +24,9 @@ from tests.unit.factories import (
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 number = st.from_regex(r"[A-Za-z0-9åÄ\-_.]{1,50}", fullmatch=True)
 money = st.decimals(-(10**9), 10**9, places=4, allow_nan=False).map(str) | st.integers(-(10**9), 10**9)
-dates = st.dates(date(1900, 1, 1)).map(date.isoformat)
-times = st.datetimes(datetime(1900, 1, 1), timezones=st.just(UTC)).map(datetime.isoformat)  # noqa: DTZ001
+dates = st.dates(date(1990, 1, 1), date(2200, 12, 31)).map(date.isoformat)
+times = st.datetimes(datetime(1990, 1, 1), datetime(2200, 12, 31), timezones=st.just(UTC)).map(datetime.isoformat)  # noqa: DTZ001
+ids = st.integers(1 - 10**30, 10**30 - 1)
 reference = st.builds(lambda n: {"id": 1, "projectNumber": n}, number)
 
 
@@ -38,12 +39,12 @@ address = st.fixed_dictionaries(
     {}, optional=dict.fromkeys(("address1", "address2", "zipCode", "city"), text | st.none())
 )
 customers = some_of(
-    {"id": st.integers(), "customerNumber": number, "name": text.filter(str.strip)},
+    {"id": ids, "customerNumber": number, "name": text.filter(str.strip)},
     {"organizationNumber": text, "email": text, "address": address},
 )
 projects = some_of(
     {
-        "id": st.integers(),
+        "id": ids,
         "projectNumber": number,
         "name": text.filter(str.strip),
         "createdDate": times,
@@ -58,7 +59,7 @@ lines = some_of(
 )  # fmt: skip
 invoices = some_of(
     {
-        "id": st.integers(),
+        "id": ids,
         "invoiceNumber": st.integers(1, 10**14),
         "customer": st.builds(lambda n: {"id": 1, "customerNumber": n}, number),
         "invoiceDate": dates,

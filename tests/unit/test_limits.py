@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moment.events import InvalidEvent
-from moment.limits import DEPTH, check_limits, check_object
+from config.json_limits import DEPTH
+from moment.events import InvalidEvent, parse_event
+from moment.limits import check_limits, check_object
 
 
 def nested(levels: int) -> Any:
@@ -23,11 +24,15 @@ def nested(levels: int) -> Any:
 @pytest.mark.parametrize(
     ("raw", "problem"),
     [
-        (b'"' + b"a" * 200 + b'"', "has 202 bytes; at most 200 are accepted"),
+        (b'"' + b"a" * 200 + b'"', "more than 200 bytes"),
         ('{"name":"Ökrogen"}'.encode("latin-1"), "not UTF-8"),
         (b'"\xed\xa0\x80"', "not UTF-8"),  # a surrogate
         (b"[" * 33, "nested too deeply"),
         (b'["\\"",' * 33, "nested too deeply"),
+        (rb'["\\\ud800"]', "half a character"),
+        (rb'["\ud800\u0041"]', "half a character"),
+        (rb'["\ud83d", "\ude00"]', "half a character"),
+        (rb'["\ude00"]', "half a character"),
         (b"[1e31]", "exponent"),
         (b"[1E-31]", "exponent"),
         (b"[1e999999999999]", "exponent"),
@@ -49,6 +54,7 @@ def test_what_is_beyond_a_limit_is_refused_with_that_reason(raw: bytes, problem:
         b'["' + b"[" * 60 + b'\\"' + b"[" * 30 + b'"]',
         b'["1e999999999999 ' + b"1" * 40 + b'"]',
         b"[1e30, 1E-30, 12500.00, -0.0000000000000000000000000001]",
+        rb'["\ud83d\ude00", "\\ud800", "\\\\ud800"]',
         b"no JSON at all",
         b"",
     ],
@@ -58,14 +64,20 @@ def test_what_is_within_the_limits_passes_be_it_json_or_not(raw: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [b'"' + b"\\n" * 9_900_000 + b'"', b"[" + b"1," * 9_900_000 + b"1]", b"[" + b"[]," * 6_600_000 + b"1]"]
+    "raw",
+    [
+        b'"' + b"\\n" * 9_900_000 + b'"',
+        b'"' + rb"\ud83d\ude00" * 1_600_000 + b'"',
+        b"[" + b"1," * 9_900_000 + b"1]",
+        b"[" + b"[]," * 6_600_000 + b"1]",
+    ],
 )
 def test_the_largest_text_is_looked_through_in_seconds(raw: bytes) -> None:
     began = time.process_time()
     try:
         check_limits(raw)
     except InvalidEvent as error:
-        assert "lists and objects" in str(error)  # noqa: PT017 - two of the three are fine
+        assert "has more than 500000 values" in str(error)  # noqa: PT017 - one of them is fine
     assert time.process_time() - began < 5
 
 
@@ -76,6 +88,23 @@ def test_the_largest_text_is_looked_through_in_seconds(raw: bytes) -> None:
 def test_an_object_that_a_producer_parsed_has_the_same_limits(value: Any) -> None:
     with pytest.raises(InvalidEvent):
         check_object(value, most=100)
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ('["\ud800"]', "not UTF-8"),
+        ("[" * 33, "nested too deeply"),
+        (b'{"id": 1e999999}', "exponent"),
+        ('{"id": "\ufeff1e999999"}'.encode("utf-16"), "not UTF-8"),
+        ('{"id": 1e999999}'.encode("utf-16-le"), "not JSON"),
+        ('{"id": 1e999999}'.encode("utf-32-be"), "not JSON"),
+        (b'\xef\xbb\xbf{"id": 1}', "not JSON"),
+    ],
+)
+def test_an_event_is_read_only_within_the_limits_and_only_as_utf8(source: str | bytes, problem: str) -> None:
+    with pytest.raises(InvalidEvent, match=problem):
+        parse_event(source)
 
 
 def test_an_object_within_the_limits_passes() -> None:

@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fortnox.models import SupplierInvoice
-from mappers.expense import ExpenseRow, ProjectState, Rules, projects_needed, to_expenses, within
+from mappers.expense import (
+    ExpenseRow,
+    ProjectState,
+    Rules,
+    projects_needed,
+    to_expenses,
+    unreadable_rows,
+    within,
+)
 from messages import Message
 from tests.unit.expense_factories import GOOD, a_row, a_supplier_invoice, payable, some_rules, vat
 
@@ -168,6 +176,138 @@ def test_a_credit_note_is_negative_whichever_way_fortnox_writes_its_rows() -> No
 def test_a_row_that_is_credited_within_an_invoice_is_a_negative_expense() -> None:
     invoice = a_supplier_invoice(payable(), a_row(Debit=1000), a_row(Debit=0, Credit=200))
     assert [row.amount for row in rows_of(invoice)[1:]] == [Decimal(1000), Decimal(-200)]
+
+
+# What Fortnox does not say plainly
+
+
+def an_article(total: str, **overrides: Any) -> dict[str, Any]:
+    return a_row(ArticleNumber="R-45", Debit=0, Total=total, **overrides)
+
+
+def amounts_of(invoice: SupplierInvoice, **rules: Any) -> list[Decimal]:
+    return [row.expense.amount_excluding_vat for row in rows_of(invoice, some_rules(**rules)) if row.expense]
+
+
+def test_a_row_with_nothing_in_debit_and_credit_costs_its_total_where_the_invoice_does_not_add_up_without() -> None:
+    assert amounts_of(a_supplier_invoice(payable(), vat(), an_article("1000"))) == [Decimal(1000)]
+    assert amounts_of(a_supplier_invoice(payable(), vat(), a_row(Debit=600), an_article("400"))) == [600, 400]
+    assert amounts_of(a_supplier_invoice(an_article("1000"))) == [Decimal(1000)]
+    assert amounts_of(a_supplier_invoice(payable(), an_article("1000"), Credit=True)) == [Decimal(-1000)]
+    foreign = a_supplier_invoice(payable("11420"), an_article("1000"), Currency="EUR", CurrencyRate="11.42")
+    assert amounts_of(foreign) == [Decimal("11420.00")]
+    per_hundred = a_supplier_invoice(an_article("1000"), Currency="JPY", CurrencyRate="7.1", CurrencyUnit=100)
+    assert amounts_of(per_hundred) == [Decimal("71.00")]
+
+
+def test_a_row_that_books_nothing_costs_nothing_whatever_its_total_says() -> None:
+    invoice = a_supplier_invoice(payable(), vat(), a_row(), an_article("1000"))
+    assert amounts_of(invoice) == [Decimal(1000)]
+    assert rows_of(invoice)[-1].reason == ("amount_0", Message("expense.amount-zero"))
+
+
+def test_the_cost_of_a_reverse_charge_purchase_counts_once() -> None:
+    vat_rows = [a_row(Account=2645, Debit=250), a_row(Account=2614, Debit=0, Credit=250)]
+    bases = [a_row(Account=4535, Debit=1000), a_row(Account=4598, Debit=0, Credit=1000)]
+    every_cost: dict[str, Any] = {"accounts": ()}
+    with_bases = a_supplier_invoice(payable("1000"), *vat_rows, *bases, a_row(Account=5420))
+    assert amounts_of(with_bases, **every_cost) == [Decimal(1000)]
+    assert amounts_of(with_bases, accounts=("4535", "5420")) == [Decimal(1000)]
+    assert [row.reason and row.reason.code for row in rows_of(with_bases, some_rules(**every_cost))[3:5]] == [
+        "reverse_charge_base"
+    ] * 2
+    alone = a_supplier_invoice(payable("1000"), *vat_rows, a_row(Account=4535))
+    assert amounts_of(alone, **every_cost) == [Decimal(1000)]
+    two_bases = [a_row(Account=4535, Debit=600), a_row(Account=4516, Debit=400), bases[1]]
+    assert amounts_of(a_supplier_invoice(payable("1000"), *two_bases, a_row()), **every_cost) == [Decimal(1000)]
+    direct = [a_row(Account=4535, Debit=70), *bases]  # one is the cost itself, the other a base
+    assert amounts_of(a_supplier_invoice(payable("1070"), *direct, a_row()), **every_cost) == [70, 1000]
+    note = [a_row(Account=4535, Debit=0, Credit=1000), a_row(Account=4598), a_row(Debit=0, Credit=1000)]
+    credited = payable("0") | {"Debit": "1000"}
+    assert amounts_of(a_supplier_invoice(credited, *note, Credit=True), **every_cost) == [Decimal(-1000)]
+
+
+def test_an_adjustment_that_no_base_account_explains_counts_as_it_is_booked() -> None:
+    rows = [a_row(Account=4535, Debit=900), a_row(Account=4598, Debit=0, Credit=1000), a_row()]
+    assert sum(amounts_of(a_supplier_invoice(*rows), accounts=())) == Decimal(900)
+
+
+HIDDEN = "API_NORIGHT"
+
+
+@pytest.mark.parametrize(
+    ("invoice", "field"),
+    [
+        (a_supplier_invoice(a_row(Project=HIDDEN)), "Project"),
+        (a_supplier_invoice(a_row(Project=""), Project=HIDDEN), "Project"),
+        (a_supplier_invoice(a_row(Account=HIDDEN)), "Account"),
+        (a_supplier_invoice(a_row(Code=HIDDEN)), "Code"),
+        (a_supplier_invoice(a_row(Debit=HIDDEN)), "Debit"),
+        (a_supplier_invoice(payable(), vat(), an_article(HIDDEN)), "Total"),
+        (a_supplier_invoice(an_article("1"), Currency="EUR", CurrencyRate=HIDDEN), "CurrencyRate"),
+        (a_supplier_invoice(an_article("1"), Currency="EUR", CurrencyRate="7", CurrencyUnit=HIDDEN), "CurrencyUnit"),
+        (a_supplier_invoice(payable() | {"Credit": HIDDEN}, a_row()), "Credit"),
+        (a_supplier_invoice(InvoiceDate=HIDDEN), "InvoiceDate"),
+        (a_supplier_invoice(Booked=HIDDEN), "Booked"),
+        (a_supplier_invoice(Cancelled=HIDDEN), "Cancelled"),
+        (a_supplier_invoice(Credit=HIDDEN), "Credit"),
+    ],
+)
+def test_what_fortnox_does_not_let_us_read_is_told_and_never_taken_for_a_value(
+    invoice: SupplierInvoice, field: str
+) -> None:
+    row = only(invoice)
+    assert row.unclear
+    assert row.reason == ("hidden", Message("expense.hidden-field", field=field))
+    assert projects_needed(invoice, some_rules(), pending=False) == ()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "field"),
+    [
+        ({"InvoiceDate": "2026-13-45"}, "InvoiceDate"),
+        ({"InvoiceDate": "0001-01-01"}, "InvoiceDate"),
+        ({"InvoiceDate": "9999-12-31"}, "InvoiceDate"),
+        ({"InvoiceDate": 20261102}, "InvoiceDate"),
+        ({"InvoiceDate": {}}, "InvoiceDate"),
+        ({"Booked": "perhaps"}, "Booked"),
+        ({"Credit": []}, "Credit"),
+        ({"SupplierInvoiceRows": [a_row(Debit="1E+999999")]}, "Debit"),
+        ({"SupplierInvoiceRows": [a_row(Debit="1E+30")]}, "Debit"),
+        ({"SupplierInvoiceRows": [a_row(Debit="NaN")]}, "Debit"),
+        ({"SupplierInvoiceRows": [a_row(Account=10**300)]}, "Account"),
+        ({"SupplierInvoiceRows": [a_row(Project=["1"])]}, "Project"),
+        ({"SupplierInvoiceRows": [a_row(Project="1" * 1001)]}, "Project"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_told_of_its_supplier_invoice(overrides: dict[str, Any], field: str) -> None:
+    row = only(a_supplier_invoice(**overrides))
+    assert row.unclear
+    assert row.reason == ("unreadable", Message("expense.unreadable-field", field=field))
+
+
+@pytest.mark.parametrize("rows", ["nothing", {"Account": 4010}, ["a row"], HIDDEN])
+def test_rows_that_cannot_be_read_at_all_are_told(rows: Any) -> None:
+    invoice = a_supplier_invoice(SupplierInvoiceRows=rows)
+    assert rows_of(invoice) == ()
+    assert unreadable_rows(invoice) is not None
+    assert unreadable_rows(a_supplier_invoice()) is None
+
+
+def test_what_decides_nothing_may_be_hidden_or_odd() -> None:
+    strange: dict[str, Any] = {"DueDate": "0000-00-00", "Balance": HIDDEN, "Total": "1E+99", "Currency": HIDDEN}
+    row = only(a_supplier_invoice(a_row(CostCenter=HIDDEN), SupplierName=HIDDEN, **strange))
+    assert row.expense is not None
+    assert row.expense.supplier_name is None
+    article = an_article(HIDDEN, Account=5010)
+    for rows in (
+        [payable() | {"Project": HIDDEN}, a_row()],
+        [a_row(Account=5010, Project=HIDDEN), a_row()],
+        [payable(), vat(), article, a_row()],
+    ):
+        assert not any(row.unclear for row in rows_of(a_supplier_invoice(*rows)))
+    for off in ({"Cancelled": True}, {"Booked": False}):
+        assert not only(a_supplier_invoice(a_row(Project=HIDDEN), InvoiceDate=HIDDEN, **off)).unclear
 
 
 @pytest.mark.parametrize(
