@@ -9,6 +9,10 @@ SHELL := /bin/sh
 BIN := .venv/bin
 READY := .venv/.ready
 
+# Keep compiled modules, whatever the environment says: without them each process that a test starts compiles them anew.
+export PYTHONDONTWRITEBYTECODE =
+export PYTHONPYCACHEPREFIX = $(CURDIR)/.venv/pycache
+
 # uv reads none of pip's configuration: hand it the package index and the certificates that pip is told to use.
 UV = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$($(PYTHON) -m pip config get global.index-url 2>/dev/null || printf %s "$$PIP_INDEX_URL")}" \
 	SSL_CERT_FILE="$${SSL_CERT_FILE:-$$PIP_CERT}" UV_PYTHON_DOWNLOADS=never $(BIN)/uv

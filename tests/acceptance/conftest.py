@@ -121,7 +121,7 @@ class System:
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     options = {"EXPENSE_POLL_INTERVAL": "1"}
-    with Stack(Path(tmp_path_factory.mktemp("stack")), options=options) as stack:
+    with Stack(Path(tmp_path_factory.mktemp("stack")), options=options, appendfsync="no") as stack:
         stack.start_services()
         stack.start_beat()
         stack.start_worker()

@@ -30,7 +30,7 @@ QUEUE = "events"
 
 @pytest.fixture(scope="module")
 def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    with Stack(Path(tmp_path_factory.mktemp("messages"))) as stack:
+    with Stack(Path(tmp_path_factory.mktemp("messages")), appendfsync="no") as stack:
         stack.start_services()
         yield System(stack, create_app(stack.settings))
 
