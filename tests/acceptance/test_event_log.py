@@ -59,8 +59,15 @@ def test_events_are_found_by_number_and_status_and_exported(system: System) -> N
     assert by_number[0]["key"] == "logged/invoice/1001"
     assert {one["id"] for one in listed(system, "--company", "logged", "--status", "done")} >= {"e1", "logged-enabled"}
     assert len(listed(system, "--company", "logged", "--limit", "2")) == 2
-    exported = system.run("events", "export", "--company", "logged")
-    rows = {row["id"]: row for row in map(json.loads, exported.stdout.splitlines())}
+
+    def written() -> dict[str, Any] | None:
+        """The export, once the worker has written the requests of its last attempts."""
+        exported = system.run("events", "export", "--company", "logged")
+        rows = {row["id"]: row for row in map(json.loads, exported.stdout.splitlines())}
+        return rows if rows["e1"]["requests"] and rows["bad"]["requests"] else None
+
+    rows = wait_until(written, what="the requests in the export", timeout=60)
+    assert rows is not None
     assert rows.keys() == {"e1", "i1", "bad", "logged-enabled"}
     assert rows["e1"]["number"] == "10001"
     used = [one for one in system.stack.sandbox.requests("logged") if "/3/customers" in one]

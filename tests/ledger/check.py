@@ -54,7 +54,8 @@ def _document(found: Ledger, wanted: Document, numbers: Any, reason: str | None)
     elif not wanted.missing and "without these files" in reason:
         yield f"tells of files that are there: {reason!r}"
     if wanted.credited is not None:
-        link = str(wanted.credited) if wanted.credited in numbers else "0"
+        told = reason is not None and f"not linked to invoice {wanted.credited}" in reason  # a fault refused the link
+        link = str(wanted.credited) if wanted.credited in numbers and not told else "0"
         if (found["InvoiceReference"], found["ExternalInvoiceReference2"]) != (link, str(wanted.credited)):
             yield f"credits {found['InvoiceReference']}, not {link}"
 
