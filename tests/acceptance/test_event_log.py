@@ -66,7 +66,7 @@ def test_events_are_found_by_number_and_status_and_exported(system: System) -> N
         rows = {row["id"]: row for row in map(json.loads, exported.stdout.splitlines())}
         return rows if rows["e1"]["requests"] and rows["bad"]["requests"] else None
 
-    rows = wait_until(written, what="the requests in the export", timeout=60)
+    rows = wait_until(written, what="the requests in the export")
     assert rows is not None
     assert rows.keys() == {"e1", "i1", "bad", "logged-enabled"}
     assert rows["e1"]["number"] == "10001"
@@ -98,7 +98,9 @@ def test_events_of_one_cause_are_retried_together(system: System) -> None:
     done = system.run("events", "retry", "--all-failed", "unconnected", "--cause", "NOT connected", "--by", "Maja")
     assert "2 retried" in done.stdout
     assert system.settled("unconnected", "e2").status == "done"
-    assert {"failed", "retried by hand"} <= set(steps(system, "unconnected", "e2"))
+    wait_until(
+        lambda: {"failed", "retried by hand"} <= set(steps(system, "unconnected", "e2")), what="the whole timeline"
+    )
     by = [one.get("by") for one in shown(system, "unconnected", "e2")["timeline"] if one["what"] == "retried by hand"]
     assert by == ["Maja"]
 

@@ -149,8 +149,11 @@ def test_a_misspelt_task_is_named_in_the_log(watched: Watched) -> None:
 
 
 def test_the_bug_is_told_whole_where_the_event_is_kept(watched: Watched) -> None:
-    told = json.loads(watched.run("events", "show", "hush", "bug", "--json").stdout)
-    (error,) = [entry for entry in told["timeline"] if entry["what"] == "error"]
+    def errors() -> list[dict[str, Any]]:
+        told = json.loads(watched.run("events", "show", "hush", "bug", "--json").stdout)
+        return [entry for entry in told["timeline"] if entry["what"] == "error"]
+
+    (error,) = wait_until(errors, what="the timeline to be written")
     assert error["error"] == "KeyError"
     assert NAME in error["message"]
 
