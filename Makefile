@@ -9,7 +9,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 READY := .venv/.ready
 
-# Keep compiled modules, whatever the environment says: without them each process that a test starts compiles them anew.
+# Keeps compiled modules, whatever the environment says: without them each process that a test starts compiles them anew.
 export PYTHONDONTWRITEBYTECODE =
 export PYTHONPYCACHEPREFIX = $(CURDIR)/.venv/pycache
 
@@ -36,7 +36,7 @@ test: $(READY) ## the tests, side by side (4 min)
 test-unit: $(READY) ## the unit tests alone
 	$(BIN)/python -m pytest tests/unit
 
-proofs: $(READY) ## the long proofs in their short form: kills, random invoices, a week, random worlds (3 min)
+proofs: $(READY) ## the long proofs in their short form: kills, random invoices, a week, random worlds (2 min)
 	$(PYTEST) -m proof
 
 check: $(READY) ## format, lint, import contracts, types, tests; CI runs this and `make proofs`
