@@ -8,7 +8,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from email.message import Message
 from typing import Any, NamedTuple
 
@@ -20,6 +19,7 @@ from fortnox.client import Fortnox
 from fortnox.multipart import MultipartFile
 from fortnox.oauth import OAuth
 from fortnox.transport import LARGEST_ANSWER, Exchange, Http, Timeouts, Transport
+from tests.waiting import DEADLINE
 
 Act = Callable[["Handler"], None]
 
@@ -241,18 +241,24 @@ def test_a_traceback_shows_no_address_with_numbers(server: Server, transport: Tr
 
 
 def test_an_answer_that_drips_for_ever_has_an_end(server: Server, transport: Transport) -> None:
+    left = threading.Event()
+
     def drip(handler: Handler) -> None:
         handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-        with suppress(OSError):
-            while True:  # until the client leaves
-                handler.wfile.write(b"10000\r\n" + b" " * 65536 + b"\r\n")
+        try:
+            for _ in range(300):
+                handler.wfile.write(b"1\r\n \r\n")
                 time.sleep(0.1)
+        except OSError:
+            left.set()
         handler.close_connection = True
 
     server.script = [drip]
 
     with pytest.raises(e.Unavailable):
         call(transport)
+
+    assert left.wait(DEADLINE)  # the client, before the end
 
 
 def test_an_answer_without_end_is_not_kept(server: Server, transport: Transport) -> None:
