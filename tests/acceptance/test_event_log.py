@@ -28,7 +28,7 @@ def test_an_events_timeline_tells_every_attempt_and_request(system: System) -> N
     system.stack.sandbox.fault("fail_next", status=503, count=1, path="/3/customers", body="html")
     system.publish(customer_json(company="told"))
     assert system.settled("told", "e1").status == "done"
-    wait_until(lambda: steps(system, "told", "e1")[-1] == "done", what="the timeline's end")
+    wait_until(lambda: steps(system, "told", "e1").count("claimed") == 2, what="both attempts in the timeline")
     timeline = shown(system, "told", "e1")["timeline"]
     first = [entry["what"] for entry in timeline[:4]]
     assert first == ["admitted", "claimed", "request", "targetunavailable"]
@@ -53,7 +53,6 @@ def test_events_are_found_by_number_and_status_and_exported(system: System) -> N
     )
     for event_id in ("e1", "i1", "bad"):
         system.settled("logged", event_id)
-    wait_until(lambda: steps(system, "logged", "e1")[-1] in ("done", "failed"), what="the timeline to be written")
     by_number = listed(system, "--company", "logged", "--number", "1001")
     assert [one["id"] for one in by_number] == ["i1"]
     assert by_number[0]["key"] == "logged/invoice/1001"

@@ -14,11 +14,14 @@ from local.redis import free_port
 from tests import commands
 from tests.unit.factories import customer_json
 
+# A shell lets its background jobs ignore Ctrl-C, and their children inherit that.
+PROGRAM = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from cli import main; main()"
+
 
 @contextmanager
 def running(directory: Path, ports: dict[str, int], log: Path, *options: str) -> Iterator[ManagedProcess]:
     given = [part for name, port in ports.items() for part in (f"--port-{name}", str(port))]
-    command = [sys.executable, "-m", "cli", "up", "--directory", str(directory), *given, *options]
+    command = [sys.executable, "-c", PROGRAM, "up", "--directory", str(directory), *given, *options]
     with ManagedProcess("up", command, log=log) as up:
         up.wait_ready(lambda: "Ctrl-C stops everything" in up.log_tail(), timeout=120)
         yield up
