@@ -30,7 +30,7 @@ demo: $(READY) ## a day in Moment lands in a local Fortnox, shown live; ends by 
 up: $(READY) ## the same system left running on this machine, with Flower
 	@$(BIN)/moment-fortnox up
 
-test: $(READY) ## the tests, side by side (4 min)
+test: $(READY) ## the tests, side by side (3 min)
 	$(PYTEST) -m "not proof"
 
 test-unit: $(READY) ## the unit tests alone
