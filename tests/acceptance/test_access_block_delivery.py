@@ -74,8 +74,8 @@ def test_without_a_licence_for_customers_only_they_wait_and_one_mail_says_so(sys
     mail = one_mail(system, "nolicence")
     assert say(explanation("licence").reason, "sv") in " ".join(mail["text"].split())
 
-    system.app.send_task(PROBE.name)  # still closed: it asks once, and tells nobody
     before = asked(system, "nolicence", "customers")
+    system.app.send_task(PROBE.name)  # still closed: it asks once, and tells nobody
     wait_until(lambda: asked(system, "nolicence", "customers") == before + 1, what="the probe")
     counted(system, "nolicence", "held", 40)
 
