@@ -26,7 +26,7 @@ LOOK = 0.02  # s between two looks at the record
 
 @dataclass(frozen=True)
 class Variant:
-    """A system in one setting. `companies`: how many the events are dealt to; `cap`: COMPANY_RELEASE_LIMIT.
+    """A system with its settings. `companies`: how many the events are spread over; `cap`: COMPANY_RELEASE_LIMIT.
 
     `lease`: LEASE_SECONDS.
     """
@@ -40,7 +40,7 @@ class Variant:
 
 
 class Environment:
-    """Started by `with`; leaves nothing behind."""
+    """Started by `with`. Leaves no process or file behind."""
 
     def __init__(self, variant: Variant) -> None:
         self.variant = variant
@@ -70,7 +70,7 @@ class Environment:
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def start_worker(self, concurrency: int, name: str = "worker") -> ManagedProcess:
-        """Returns when it has begun to take messages."""
+        """Start a worker and wait until it takes messages."""
         command = [
             *(sys.executable, "-m", "celery", "-A", "bench.worker", "worker", "--loglevel=info"),
             *(f"--hostname={name}@bench", "--queues=events,transfers", f"--concurrency={concurrency}"),
@@ -101,7 +101,7 @@ class Environment:
         self._killed.write("killed", group=group)
 
     def publish(self, events: Iterable[Planned]) -> float:
-        """Publishes each at its time. Returns the seconds it took."""
+        """Publish each event at its time. Return the seconds that took."""
         publish = self._publisher()
         began = time.monotonic()
         for event in events:
@@ -112,7 +112,7 @@ class Environment:
         return time.monotonic() - began
 
     def wait(self, ids: Iterable[str], timeout: float, check: Callable[[], object] = lambda: None) -> bool:
-        """Until all of these are done; False when they are not after `timeout` seconds."""
+        """Wait until all of these are done. Return False if they are not after `timeout` seconds."""
         wanted = set(ids)
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
@@ -124,7 +124,7 @@ class Environment:
         return False
 
     def wait_done(self, more: int, timeout: float) -> None:
-        """Until so many more are done. Raises `DeadlineExceeded`."""
+        """Wait until so many more are done. Raises `DeadlineExceeded`."""
         wanted = len(self.record.done) + more
 
         def enough() -> bool:

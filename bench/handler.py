@@ -1,4 +1,4 @@
-"""The work of an event, the same for every system: record, wait as long as the plan says, fail if it says so."""
+"""The work of an event, the same in every system: record it, wait and fail as planned."""
 
 import time
 from functools import cache

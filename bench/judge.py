@@ -16,7 +16,7 @@ from bench.record import Entry
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What went wrong, counted in events (overlaps: in attempts)."""
+    """Violations counted in events (overlaps: in attempts)."""
 
     violations: int = 0
     early: int = 0
@@ -90,7 +90,7 @@ def _early(ids: list[str], started: Mapping[str, float], done: Mapping[str, floa
 
 
 def seconds(entries: Iterable[Entry], of: set[str] | None = None) -> float:
-    """From the first start to the last completion, of these events where given."""
+    """Seconds from the first start to the last completion, of all events or these."""
     starts, ends = [], []
     for entry in entries:
         if entry.kind == "start":
@@ -101,7 +101,7 @@ def seconds(entries: Iterable[Entry], of: set[str] | None = None) -> float:
 
 
 def delays(entries: Iterable[Entry], published: Mapping[str, float]) -> Spread:
-    """From the beginning of publishing to the first start."""
+    """The times from publishing to the first start."""
     first: dict[str, float] = {}
     for entry in entries:
         if entry.kind == "start" and entry.id in published:

@@ -1,8 +1,8 @@
 """`python -m bench.log`: how long `events list` takes over a full transfer log and over very many open events, and how
-long it keeps Redis from serving anybody else. Exit status 1 when one of the two is too long.
+long it blocks Redis. Exit status 1 when one of the two is too long.
 
-The log is filed by the engine's own Lua, a thousand events a call; each question is asked as the command asks it, on a
-new connection, and once as the command itself, whose time is mostly Python's start.
+The engine's own Lua fills the log, a thousand events a call. Each query runs as in the command, on a new connection,
+and once as the command itself, whose time is mostly Python's start.
 """
 
 import subprocess
@@ -26,8 +26,8 @@ from ordering.queries import LUA
 
 BATCH: Final = 1000
 TARGET_MS: Final = 200.0
-SEARCH_MS: Final = 3000.0  # for what is rare among 100,000 that are open: each of them is looked at
-BLOCKED_MS: Final = 50.0  # in one go, in which Redis serves nobody else
+SEARCH_MS: Final = 3000.0  # for rare events among 100,000 open ones: each is read
+BLOCKED_MS: Final = 50.0  # during which Redis serves nobody else
 ROUNDS: Final = 5
 
 
@@ -68,7 +68,7 @@ def main() -> int:
 
 
 def seed(url: str, events: int, companies: int, *, first: int = 0, under_way: bool = False) -> float:
-    """Fills the log, or the open events. Returns the bytes of Redis that an event takes."""
+    """Fill the log, or the open events. Return the bytes of Redis that an event takes."""
     with Redis.from_url(url, decode_responses=True) as redis:
         script = redis.register_script(
             (LUA / "common.lua").read_text() + Path(__file__).with_suffix(".lua").read_text()
@@ -85,13 +85,13 @@ def seed(url: str, events: int, companies: int, *, first: int = 0, under_way: bo
 
 
 def longest(url: str) -> float:
-    """Milliseconds that the slowest command of all questions took."""
+    """Milliseconds of the slowest Redis command of all queries."""
     with Redis.from_url(url) as redis:
         return max((entry["duration"] for entry in redis.slowlog_get(1000)), default=0) / 1000
 
 
 def questions() -> dict[str, tuple[float, Filter]]:
-    """What is asked, and how many ms the answer may take."""
+    """The queries, and how many ms each may take."""
     return {
         "events list": (TARGET_MS, Filter()),
         "events list --company C": (TARGET_MS, Filter("company8")),
@@ -107,7 +107,7 @@ def questions() -> dict[str, tuple[float, Filter]]:
 
 
 def asked(url: str, question: Filter) -> tuple[float, int]:
-    """Milliseconds and rows of one question, its connection included."""
+    """Milliseconds, with the connection, and rows of one query."""
     began = time.perf_counter()
     with Redis.from_url(url, decode_responses=True) as redis:
         rows = len(list(islice(find(Ordering(redis), question, 101), 101)))

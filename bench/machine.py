@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""The machine and the versions that the figures were measured with."""
 
 import os
 import platform
@@ -14,7 +14,7 @@ PACKAGES = ("celery", "kombu", "redis", "hiredis", "billiard")
 
 
 def machine() -> dict[str, str]:
-    """Facts by name, as they are printed."""
+    """Facts by name, as printed."""
     with Environment(OURS) as environment:
         server: Any = environment.redis.info("server")
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)

@@ -1,4 +1,4 @@
-"""What is published: the events of a workload, in order. Pure: the same arguments give the same plan."""
+"""The events that a workload publishes, in order. Pure: the same arguments give the same plan."""
 
 import json
 import random
@@ -28,7 +28,7 @@ class Planned:
 
     @property
     def event(self) -> dict[str, Any]:
-        """As it goes over the wire. An invoice: the one type of which none is ever superseded."""
+        """The published event: an invoice, since invoices are never superseded."""
         return {
             "id": self.id,
             "company": self.company,
@@ -68,7 +68,7 @@ def spread(
     first_number: int = 1,
     seed: int = 1,
 ) -> list[Planned]:
-    """`events` dealt to the keys in turn, the keys to the companies; `failing` of them, by lot, fail once."""
+    """Spread `events` evenly over the keys, and the keys over the companies. `failing` random events fail once."""
     chance = random.Random(f"{name} {events} {keys} {seed}")
     unlucky = set(chance.sample(range(events), failing))
     return [
@@ -100,7 +100,7 @@ def at_random(plan: Plan, least: float, most: float, chance: random.Random) -> l
 
 
 def shortest(plan: Plan, slots: int) -> float:
-    """Seconds that perfect order allows at best: the busiest key's attempts and waits, or all the work in `slots`."""
+    """The fewest seconds possible in order: the busiest key's attempts and waits, or all work in `slots` processes."""
     by_key: dict[str, float] = {}
     for event in plan:
         attempts = 2 if event.fails else 1

@@ -1,8 +1,8 @@
-"""What the way back costs: `python -m bench.polls round` and `python -m bench.polls activation`.
+"""The cost of polling supplier invoices: `python -m bench.polls round` and `python -m bench.polls activation`.
 
-round: a thousand companies, one in a hundred with a change, polled by a real beat and worker; the interval is short, so
-that rounds follow each other, and what one costs is related to the ten minutes it has in reality.
-activation: the first activation of a company with very many supplier invoices, its worker killed on the way.
+round: a thousand companies, one in a hundred with a change, polled by a real beat and worker. The interval is short, so
+that rounds follow each other; the cost of a round is compared with the ten minutes between rounds in production.
+activation: the first activation of a company with many supplier invoices, whose worker is killed on the way.
 Exit status 1 when a target is missed.
 """
 
@@ -36,7 +36,7 @@ POLLED = repr("done")  # what a poll's task returns
 
 
 class Watch(threading.Thread):
-    """Listens to the worker: how many polls ended, and how long its processes were busy with these and with beat's."""
+    """Counts the polls that ended and the seconds that the worker's processes spent on them and on beat's tasks."""
 
     def __init__(self, app: App) -> None:
         super().__init__(daemon=True)
@@ -134,7 +134,7 @@ def a_round(directory: Path, wanted: Namespace) -> bool:
 def one_round(
     stack: Stack, watch: Watch, worker: ManagedProcess, wanted: Namespace, names: list[str], changed: float
 ) -> dict[str, float]:
-    """Polls of two intervals, and what they cost: CPU of the whole worker, seconds that its processes were busy."""
+    """Measure the polls of two intervals: CPU of the whole worker, and seconds that its processes were busy."""
     some = names[:: round(1 / changed)] if changed else []
     before, polls, busy, started = _cpu(worker), watch.polls, watch.busy, time.monotonic()
     while time.monotonic() < started + 2 * wanted.interval:

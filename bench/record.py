@@ -1,8 +1,8 @@
-"""What happened: a line for the start and the end of every attempt, appended by the handlers to one file.
+"""The record of a run: handlers append a line to one file for the start and the end of every attempt.
 
-A line is one `write` to a file opened for appending, so that a SIGKILL takes no line along and processes do not
-mix theirs. Times are of the monotonic clock, which is one for all processes of a machine. Attempts of a killed
-process group have no end of their own; the line `killed` ends them.
+A line is one `write` to a file opened for appending: a SIGKILL loses no line, and lines of processes do not mix.
+Times are of the monotonic clock, which all processes of a machine share. A line `killed` ends the attempts of a
+killed process group.
 """
 
 import os
@@ -25,19 +25,19 @@ class Entry:
 
 
 class Writer:
-    """A handler's end. Safe after a fork."""
+    """Appends lines, in a handler. Safe after a fork."""
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def write(self, kind: Kind, event_id: str = NOBODY, *, group: int | None = None) -> None:
-        """`group`: the process group of whom it tells, this process's own by default."""
+        """`group`: the process group that the line is about, by default this process's."""
         line = f"{kind} {event_id} {group or os.getpgrp()} {time.monotonic_ns()}\n"
         os.write(self._file, line.encode())
 
 
 class Reader:
-    """The judge's end: reads on from where it stopped."""
+    """Reads the lines written since the last read."""
 
     def __init__(self, path: Path) -> None:
         path.touch()
@@ -47,7 +47,7 @@ class Reader:
         self.done: set[str] = set()
 
     def look(self) -> None:
-        """Takes in what was written since."""
+        """Read the lines written since the last call."""
         text = self._rest + self._file.read()
         *lines, self._rest = text.split("\n")
         for entry in _entries(lines):

@@ -41,9 +41,9 @@ def as_json(sections: Sequence[Section], facts: Mapping[str, str]) -> str:
 
 
 def write_page(sections: Sequence[Section], facts: Mapping[str, str]) -> None:
-    """Puts the tables between the page's two marks, each in the place of the same workload's.
+    """Replace the tables between the page's two marks, workload by workload.
 
-    What was not measured now stays, and so does what people wrote around the marks.
+    Workloads that were not measured keep their table. Text outside the marks stays.
     """
     text = PAGE.read_text(encoding="utf-8")
     before, measured, after = re.split(f"{re.escape(BEGIN)}|{re.escape(END)}", text)

@@ -1,4 +1,4 @@
-"""What the benchmark finds: tables of figures, and targets met or missed. Pure."""
+"""The results: tables of figures, and targets met or missed. Pure."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ Figures = Mapping[str, float]  # column → value; NaN: not measured
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What was wanted, what came out, and whether that is enough."""
+    """A target, the measured value, and whether it is met."""
 
     text: str
     found: str
@@ -45,11 +45,11 @@ class Section:
         return replace(self, targets=targets)
 
     def row(self, name: str) -> Figures:
-        """Empty where there is none."""
+        """The row, or an empty one."""
         return next((row.figures for row in self.rows if row.name == name), {})
 
     def figure(self, row: str, column: str) -> float:
-        """NaN where there is none."""
+        """The figure, or NaN."""
         return self.row(row).get(column, math.nan)
 
 
@@ -57,7 +57,7 @@ COUNTS = ("violations", "early", "overlaps", "duplicates", "lost")  # the worst 
 
 
 def combined(name: str, runs: Sequence[Figures]) -> Row:
-    """The median of each figure over the runs; of what went wrong, the most."""
+    """The median of each figure over the runs; for `COUNTS`, the maximum."""
     columns = dict.fromkeys(column for run in runs for column in run)
     figures = {}
     for column in columns:

@@ -1,4 +1,4 @@
-"""One benchmark: how large, how often, and how runs are taken in turn."""
+"""One benchmark: its size, its rounds, and the order of the runs."""
 
 import sys
 import time
@@ -15,7 +15,7 @@ Run = Callable[[Variant], dict[str, float]]
 
 @dataclass(frozen=True)
 class Bench:
-    """`quick` shrinks every workload: for seeing that it works, not for figures."""
+    """`quick` shrinks every workload, to see that it works. Its figures mean nothing."""
 
     quick: bool = False
     repeat: int = 3
@@ -26,11 +26,11 @@ class Bench:
     def compare(
         self, run: Run, often: Sequence[Variant], once: Sequence[Variant] = (), *, rate: str = "", seconds: float = 100
     ) -> list[Row]:
-        """Runs the variants in turn, round by round; `once`: in the first round only, and not when quick.
+        """Run the variants alternately, round by round. `once`: in the first round only, and not if `quick`.
 
-        Another round is begun only if, at the pace of those before, it will be over after `seconds`.
+        A further round starts only if it should end within `seconds`, judging by the rounds before.
 
-        `rate`: the column of which each run's ratio to plain Celery's in the same round is taken.
+        `rate`: the column whose ratio to plain Celery's in the same round is computed for each run.
         """
         runs: dict[Variant, list[Figures]] = {}
         began = time.monotonic()
@@ -50,6 +50,6 @@ class Bench:
 
 
 def say(line: str) -> None:
-    """Progress, for a person who waits."""
+    """Print progress."""
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""What a worker of the benchmark is told by whoever starts it, beside the system's own settings."""
+"""The settings of a benchmark's worker, in addition to the system's own."""
 
 from pathlib import Path
 from typing import Literal

@@ -1,4 +1,4 @@
-"""`python -m bench.startup`: how long the commands that run often take to start, beside the libraries they need.
+"""`python -m bench.startup`: the start-up time of frequent commands, compared with the imports they need.
 
 Exit status 1 when the median of a command is more than `MOST` times that of the imports alone. Needs a Redis: one is
 started on this machine.
@@ -35,7 +35,7 @@ def main() -> int:
         environment = child_environment({"REDIS_URL": redis.url, "FORTNOX_API_URL": "http://127.0.0.1:1"})
         cases = {"imports alone": BASE} | {name: ["-m", "cli", *name.split()] for name in COMMANDS}
         seconds: dict[str, list[float]] = {name: [] for name in cases}
-        for _ in range(RUNS):  # one of each in turn, so that whatever else runs meets them all
+        for _ in range(RUNS):  # alternately, so that other load affects them all
             for name, arguments in cases.items():
                 seconds[name].append(_run(arguments, environment))
     base = median(seconds["imports alone"])

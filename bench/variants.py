@@ -1,4 +1,4 @@
-"""Who runs: the systems in the settings in which they are compared."""
+"""The systems and settings that are compared."""
 
 from bench.environment import Variant
 

@@ -106,7 +106,7 @@ class ManagedProcess:
         _reaper.watch(self._popen.pid)
         return self
 
-    def wait_ready(self, ready: Callable[[], object], *, timeout: float = 30.0) -> Self:
+    def wait_ready(self, ready: Callable[[], object], *, timeout: float = 120.0) -> Self:
         """Wait until `ready()` is truthy.
 
         Raises `ProcessDied` if the child ends first and `DeadlineExceeded` after `timeout` seconds.
@@ -120,7 +120,7 @@ class ManagedProcess:
         return self
 
     def wait_json(
-        self, accept: Callable[[dict[str, object]], object] = bool, *, timeout: float = 30.0
+        self, accept: Callable[[dict[str, object]], object] = bool, *, timeout: float = 120.0
     ) -> dict[str, object]:
         """The first line of the child's output that is a JSON object for which `accept` is truthy.
 

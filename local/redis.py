@@ -107,7 +107,7 @@ class EmbeddedRedis:
             raise RuntimeError("the Redis server has not been started")
         return self._process
 
-    def start(self, *, timeout: float = 15.0) -> Self:
+    def start(self, *, timeout: float = 60.0) -> Self:
         """Start the server and wait until it has loaded its data and answers.
 
         Raises `NoRedisServer`, `ProcessDied` (with the end of Redis's log) or `DeadlineExceeded`.

@@ -113,7 +113,7 @@ class Sandbox:
         return self._sent(method, f"{self.fortnox}/_sandbox/{control}", **options)
 
     def _sent(self, method: str, address: str, **options: Any) -> Any:
-        response = self._session.request(method, address, timeout=10, **options)
+        response = self._session.request(method, address, timeout=60, **options)
         if not response.ok:
             raise RuntimeError(f"{address}: {response.status_code} {response.text}")
         return response.json()

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import requests
 from cryptography.fernet import Fernet
@@ -32,12 +32,14 @@ class Stack:
         redis_port: int | None = None,
         options: Mapping[str, str] | None = None,
         keep: bool = False,
+        appendfsync: Literal["always", "no"] = "always",
     ) -> None:
         """`options`: settings by their names in the environment; they override the stack's own. With `keep`, a
-        later stack in this directory continues with the data of this one.
+        later stack in this directory continues with the data of this one. `appendfsync="no"`: Redis does not wait for
+        the disk, which only a crash of the machine would show.
         """
         self.redis_directory = directory / "redis"
-        self._redis = EmbeddedRedis(self.redis_directory, port=redis_port)
+        self._redis = EmbeddedRedis(self.redis_directory, port=redis_port, appendfsync=appendfsync)
         self._processes = Processes(directory / "logs")
         self._ports = ports
         self._options = options or {}
@@ -90,7 +92,7 @@ class Stack:
             *(["--queues", queues] if queues else []),
         ]
         process = self._celery(name, "worker", *options)
-        return process.wait_ready(lambda: " ready." in process.log_tail(), timeout=60)
+        return process.wait_ready(lambda: " ready." in process.log_tail(), timeout=120)
 
     def start_beat(self, name: str = "beat") -> ManagedProcess:
         """Start beat. Of several, one is live."""
@@ -116,7 +118,7 @@ class Stack:
             env=self.environment | {"FLOWER_BASIC_AUTH": login},
         )
         address = f"http://127.0.0.1:{port}"
-        wait_until(lambda: _answers(address), what="Flower to answer", timeout=30)
+        wait_until(lambda: _answers(address), what="Flower to answer", timeout=120)
         return address, login
 
     def check(self) -> None:

@@ -1,4 +1,4 @@
-"""Puts the stand-ins together and runs them: three ports, one process, one event loop."""
+"""Assembles and runs the stand-ins: three ports, one process, one event loop."""
 
 import asyncio
 import contextlib
@@ -35,7 +35,7 @@ class Ports:
 
 
 def assemble(smtp: SmtpServer, mailbox: Mailbox, file: Path | None = None) -> tuple[Gateway, Moment, State]:
-    """The two HTTP applications, on one clock and with one set of controls, and what they keep in `file`."""
+    """Build the two HTTP applications with one clock and one set of controls, and the state that `file` keeps."""
     clock, options, faults, journal = Clock(), Options(), Faults(), Journal()
     tenants = Tenants(clock)
     oauth = OAuth(clock, options, tenants)
@@ -49,7 +49,7 @@ def assemble(smtp: SmtpServer, mailbox: Mailbox, file: Path | None = None) -> tu
 
 
 async def run(ports: Ports, file: Path | None = None) -> None:
-    """Serves until SIGTERM or SIGINT. Prints one line of JSON to stdout when every port answers."""
+    """Serve until SIGTERM or SIGINT. Prints one line of JSON to stdout when every port answers."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):

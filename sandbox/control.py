@@ -1,6 +1,6 @@
-"""The controls under `/_sandbox/` on the Fortnox port: what tests and demonstrations turn.
+"""The controls under `/_sandbox/` on the Fortnox port: settings, faults, and what a person would do in Fortnox.
 
-Every answer is JSON; a control that does not understand its input answers 400 and changes nothing.
+Every answer is JSON. Invalid input is answered with 400 and changes nothing.
 `sandbox/README.md` lists them.
 """
 
@@ -261,7 +261,7 @@ class Controls:
         return answer_json(projects.shown(ledger.projects[call.params["number"]]))
 
     def _enter_project(self, call: Call) -> Answer:
-        """A person makes or changes a project in Fortnox itself; with no start date if they like."""
+        """Create or change a project as a person in Fortnox would; the start date is optional."""
         given = _given(call)
         ledger = self._ledger(given.pop("tenant"))
         record = projects.enter(ledger, str(given.pop("number")), given)

@@ -1,6 +1,6 @@
-"""Faults on demand: a queue of them for tests that want one exactly here, and random rates for chaos.
+"""Faults: queued ones for tests that need one at a certain request, random ones for chaos tests.
 
-Decides only. What a fault does to a request (wait, answer, cut the connection) is the application's.
+Decides which fault applies. The application carries it out: it waits, answers or cuts the connection.
 """
 
 import random
@@ -30,7 +30,7 @@ class Fault:
     method: str | None = None
     path: str | None = None
     body: Body = "json"
-    content: str = ""  # of a `raw` body: the whole answer, with `status` 200 one that claims to be good
+    content: str = ""  # the body of the answer where `body` is `raw`; `status` may be 200
     retry_after: int | None = None
     seconds: float = 1.0
     part: Drip = "head"
@@ -100,7 +100,7 @@ RATE_NAMES = ("drop_before", "drop_after", "fail_after", "delay")
 
 @dataclass(slots=True)
 class Before:
-    """What happens before the request is served: a wait, and perhaps an end."""
+    """What precedes the handling of a request: a delay, and possibly an answer or a cut in its place."""
 
     delay: float = 0.0
     outcome: Answer | Dropped | None = None
@@ -151,7 +151,7 @@ class Faults:
         return found
 
     def after(self, call: Call, tenant: str | None, status: int) -> tuple[Answer | Dropped, str] | None:
-        """What replaces the answer of a request that was carried out; a refused one keeps its answer."""
+        """Return what replaces the answer of a request that took effect. A refused request keeps its answer."""
         if status >= 300:
             return None
         for fault in self.queue:

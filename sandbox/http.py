@@ -1,4 +1,4 @@
-"""The little HTTP every stand-in shares: a call in, an answer out, a router in between. No state.
+"""The HTTP that all stand-ins share: `Call` in, `Answer` out, and a router. No state.
 
 Handlers are plain functions from a `Call` to an `Answer`. They never await, and the server runs them
 on one thread: a request is therefore atomic, and a ledger needs no locks.
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class Dropped:
-    """What a handler's place answers when the connection is to be cut without a word."""
+    """Returned in place of an answer: cut the connection."""
 
     async def perform(self, scope: Scope, receive: Receive) -> None:
         await cut_connection(scope, receive)
@@ -66,7 +66,7 @@ class Upload:
 
 @dataclass(slots=True)
 class Call:
-    """One request, read to its end."""
+    """One complete request."""
 
     method: str
     path: str
@@ -146,7 +146,7 @@ class Match(Generic[T]):
 
 
 class Router(Generic[T]):
-    """Finds what serves a method and a path; templates hold names in braces: `/3/customers/{number}`."""
+    """Finds the handler of a method and a path. Templates have names in braces: `/3/customers/{number}`."""
 
     def __init__(self, routes: Iterable[tuple[str, str, T]]) -> None:
         self._root: dict[str, Any] = {}
@@ -161,7 +161,7 @@ class Router(Generic[T]):
             node.setdefault("", {})[method] = (template, names, target)
 
     def find(self, method: str, segments: list[str]) -> Match[T] | int:
-        """What serves the call, or the status that says why nothing does: 404 or 405."""
+        """The handler of the call, or 404 or 405 if there is none."""
         node = self._root
         values = []
         for segment in segments:
@@ -182,7 +182,7 @@ class Router(Generic[T]):
 
 
 async def read_call(scope: Scope, receive: Receive) -> Call | None:
-    """The whole request, or None when the client went away before sending all of it."""
+    """The complete request, or None if the client left before sending all of it."""
     chunks = []
     while True:
         message = await receive()
@@ -210,7 +210,7 @@ async def send_answer(answer: Answer, send: Send) -> None:
 
 
 async def cut_connection(scope: Scope, receive: Receive) -> None:
-    """Closes the TCP connection without an answer; `serving.py` puts the transport into the scope."""
+    """Close the TCP connection without an answer. `serving.py` puts the transport into the scope."""
     scope["state"]["transport"].abort()
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -1,4 +1,4 @@
-"""The request log of a stand-in: the latest requests whole, and counts of all of them."""
+"""The request log of a stand-in: the latest requests in full, and counts of all requests."""
 
 from collections import Counter, deque
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sandbox.http import Json
 
 KEPT = 5_000  # requests; counts are kept for all
-LONGEST_BODY = 64_000  # bytes of a JSON body that are kept; of a longer one, or an upload, nothing
+LONGEST_BODY = 64_000  # bytes; longer JSON bodies and uploads are not kept
 
 
 @dataclass(frozen=True, slots=True)

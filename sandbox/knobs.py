@@ -1,4 +1,4 @@
-"""What settings and options have in common: fields changed by name from JSON, each of its declared type."""
+"""The base of settings and options: fields are set by name from JSON, and their types are checked."""
 
 from dataclasses import MISSING, fields
 from datetime import date
@@ -9,12 +9,12 @@ from sandbox.http import Json
 
 
 class Knobs:
-    """A base for dataclasses whose every field has a default."""
+    """A base for dataclasses in which every field has a default."""
 
     __slots__ = ()
 
     def change(self, changes: dict[str, Json]) -> None:
-        """Sets fields by name. Raises ValueError for an unknown name or a wrong type; then nothing changes."""
+        """Set fields by name. Raises ValueError for an unknown name or a wrong type, and then changes nothing."""
         types = get_type_hints(type(self))
         parsed = {}
         for name, value in changes.items():
@@ -25,7 +25,7 @@ class Knobs:
             setattr(self, name, value)
 
     def restore(self) -> None:
-        """Back to the defaults."""
+        """Set every field to its default."""
         for one in fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
             made = one.default if one.default_factory is MISSING else one.default_factory()
             setattr(self, one.name, made)

@@ -95,11 +95,11 @@ class Company:
 @dataclass(slots=True)
 class Options(Knobs):
     api_key: str = DEFAULT_KEY
-    invoiced_status: int = 409  # what a change to an expense that was invoiced on answers
+    invoiced_status: int = 409  # the status of a change to an invoiced expense
     generate_files: bool = False  # answer any unknown *.pdf with a small one made on the spot
-    ignore_filters: bool = False  # a live client saw filters that were silently ignored
-    first_page: int = 0  # a live client counts pages from 0, an unproven one from 1
-    number_from_0: bool = False  # what an answer says of its page, wherever the parameter counts from
+    ignore_filters: bool = False  # a client in production saw filters that were silently ignored
+    first_page: int = 0  # a client in production counts pages from 0, an untested one from 1
+    number_from_0: bool = False  # the page number in an answer counts from 0, whatever the parameter does
 
 
 CompanyHandler: TypeAlias = Callable[[Company, Call], Answer | File]
@@ -509,7 +509,7 @@ async def _send_file(file: File, scope: Scope, receive: Receive, send: Send) -> 
         if file.trickle:
             await asyncio.sleep(file.trickle / 20)
     if file.cut_after is not None:
-        await asyncio.sleep(0.05)  # lets what was sent reach the client before the cut
+        await asyncio.sleep(0.05)  # let the bytes reach the client before the cut
         await cut_connection(scope, receive)
         return
     await send({"type": "http.response.body", "body": b""})

@@ -1,4 +1,4 @@
-"""The page people open: what each ledger holds now, the mails, the latest requests. Reads only."""
+"""The web page: the contents of each ledger, the mails and the latest requests. Read-only."""
 
 from itertools import islice
 from pathlib import Path

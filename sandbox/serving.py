@@ -1,4 +1,4 @@
-"""Sockets and servers: opens the ports, runs uvicorn inside our own event loop, stops it cleanly."""
+"""Opens the ports, runs uvicorn in the sandbox's event loop and stops it."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 
 class CuttableProtocol(H11Protocol):
-    """Hands each request its transport, so that a fault can cut the connection without an answer."""
+    """Passes each request its transport, so that a fault can cut the connection."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -20,7 +20,7 @@ class CuttableProtocol(H11Protocol):
 
 
 class QuietServer(uvicorn.Server):
-    """uvicorn without its own signal handlers: several servers share one process and one stop."""
+    """uvicorn without signal handlers: several servers share one process and are stopped together."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

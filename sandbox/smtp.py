@@ -1,4 +1,4 @@
-"""A mail server that keeps what it gets, and refuses when told to."""
+"""An SMTP server that keeps every mail, and refuses mails on request."""
 
 import asyncio
 import socket
@@ -52,8 +52,8 @@ class Mailbox:
     def __init__(self) -> None:
         self.mails: list[Mail] = []
         self.refusal: str | None = None
-        self.remaining: int | None = None  # refusals left; None is until told otherwise
-        self.recipient: str | None = None  # refused alone, and when it is named
+        self.remaining: int | None = None  # refusals left; None: no end
+        self.recipient: str | None = None  # the only address that is refused; None: all are
         self.refused = 0
 
     async def handle_RCPT(
@@ -113,7 +113,7 @@ def _accept_anyone(*_: object) -> AuthResult:
 
 
 class SmtpServer:
-    """The listening side. Refusing connections means not listening; the port stays the same."""
+    """The server. To refuse connections it stops listening; the port stays the same."""
 
     def __init__(self, host: str, listener: socket.socket, mailbox: Mailbox) -> None:
         self.port = port_of(listener)

@@ -1,4 +1,4 @@
-"""Keeps what the stand-ins hold in a file, from one run to the next. Knobs, faults and journals start anew."""
+"""Keeps the data of the stand-ins in a file between runs. Options, faults and request logs start empty."""
 
 import os
 import pickle
@@ -12,7 +12,7 @@ from sandbox.smtp import Mailbox
 
 
 class State:
-    """The parts of the sandbox that are kept, and the file for them. Without a file nothing is kept."""
+    """The parts of the sandbox that are kept, and their file. Without a file nothing is kept."""
 
     def __init__(
         self, file: Path | None, clock: Clock, tenants: Tenants, oauth: OAuth, moment: Moment, mailbox: Mailbox
@@ -30,7 +30,7 @@ class State:
         self._tenants = tenants
 
     def load(self) -> None:
-        """Take over what an earlier run kept. The file is the sandbox's own: pickle runs what it holds."""
+        """Load the data of an earlier run. The sandbox wrote the file itself, so unpickling it is safe."""
         if self._file is None or not self._file.exists():
             return
         kept = pickle.loads(self._file.read_bytes())
@@ -41,7 +41,7 @@ class State:
             ledger.clock = self._clock
 
     def save(self) -> None:
-        """Write the file whole: one that is broken off leaves the one before."""
+        """Replace the file in one step: an interrupted write leaves the previous file."""
         if self._file is None:
             return
         kept = {(type(part).__name__, name): getattr(part, name) for part, names in self._parts for name in names}

@@ -1,4 +1,4 @@
-"""Events that end as a test says, mails about them through a real SMTP server, and a clock that the test moves."""
+"""Events with a given outcome, mails about them through a real SMTP server, and a clock that the test sets."""
 
 import asyncio
 import csv
@@ -40,7 +40,7 @@ class MailDispatch:
         sandbox.post("reset")
 
     def connect(self, company: str = "acme", address: str | None = None, language: str = "sv") -> None:
-        """As if it had connected, with an address for errors."""
+        """Connect a company, with an address for errors."""
         address = f"ekonomi@{company}.example" if address is None else address
         integration = integration_json(company=company, error_email=address, authorization_code=None)["integration"]
         connection = Connection(company=company, state="connected", integration=integration, connected_at=START)
@@ -57,12 +57,12 @@ class MailDispatch:
         self.now += timedelta(**duration)
 
     def round(self, **later: float) -> int:
-        """One round, this much later. How many mails went out."""
+        """Run one round, this much later. Return the number of mails sent."""
         self.passes(**later)
         return send_due_mails(self.services, self.now)
 
     def rounds(self, *, seconds: int = 10, **duration: float) -> int:
-        """A round every 10 s, as beat has them, for this long."""
+        """Run a round every 10 s, as beat does, for this long."""
         return sum(self.round(seconds=seconds) for _ in range(int(timedelta(**duration).total_seconds() / seconds)))
 
     def mails(self, to: str | None = None) -> list[dict[str, Any]]:

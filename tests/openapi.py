@@ -1,8 +1,8 @@
-"""The check of a request body against Fortnox's own OpenAPI document.
+"""Checks request bodies against Fortnox's own OpenAPI document.
 
 The document is Fortnox's and no part of this project: `FORTNOX_OPENAPI` says where it is (default
 `../shared/facts/fortnox-openapi.json` beside the project). It is read strictly: a field that it does not name is an
-error, though OpenAPI itself would let it pass.
+error, which OpenAPI itself would allow.
 """
 
 import copy
@@ -52,7 +52,7 @@ WRITES = {
 
 
 def strict(schema: Any) -> Any:
-    """The schema with every object closed to fields that it does not name."""
+    """The schema, in which no object allows fields that it does not name."""
     if isinstance(schema, list):
         return [strict(part) for part in schema]
     if not isinstance(schema, dict):
@@ -64,7 +64,7 @@ def strict(schema: Any) -> Any:
 
 
 def load_document() -> dict[str, Any] | None:
-    """The document, closed to fields that it does not name; None where it is not to be had."""
+    """The strict document, or None if there is none."""
     if not DOCUMENT.is_file():
         return None
     found: dict[str, Any] = json.loads(DOCUMENT.read_text())
@@ -73,7 +73,7 @@ def load_document() -> dict[str, Any] | None:
 
 
 def faults(document: dict[str, Any], sent: Sent) -> list[str]:
-    """What is wrong with a body by the document, its known holes apart."""
+    """The faults of a body by the document, except its known holes."""
     path = WRITES.get((sent.method, sent.path))
     if path is None:
         return [f"{sent.method} {sent.path} is missing in this test's table"]

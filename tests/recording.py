@@ -1,9 +1,9 @@
-"""Every body that the Fortnox client sends in this process, for the check against Fortnox's OpenAPI document.
+"""Records every body that the Fortnox client sends in this process, to check it against Fortnox's OpenAPI document.
 
     with recording() as recorder: …
 
-`Http.send` is the one function through which requests leave; while a recording runs, it notes method, kind of path and
-body there, each distinct one once.
+`Http.send` sends all requests. While a recording runs, it records method, path template and body, without
+repeats.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ class Recorder:
         self.sent: dict[Sent, None] = {}
 
     def bodies(self) -> list[Sent]:
-        """In order of first sending; JSON only (an upload is no JSON, and OAuth's forms are not in the document)."""
+        """The JSON bodies in order of first sending. Uploads and OAuth's forms are left out: the document has none."""
         return [sent for sent in self.sent if sent.path.startswith(("/3/", "/api/"))]
 
 

@@ -1,4 +1,4 @@
-"""A local Sentry: takes what the SDK sends, over HTTP, and keeps it."""
+"""A local Sentry that keeps what the SDK sends over HTTP."""
 
 import gzip
 import json

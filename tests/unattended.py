@@ -1,4 +1,4 @@
-"""The company `acme` and the system without a worker: a test runs the transfers itself, and can look between them."""
+"""The company `acme` and the system without a worker: a test runs the transfers itself, one by one."""
 
 import subprocess
 import sys
@@ -34,7 +34,7 @@ class Unattended:
         return self.app.services
 
     def connect(self, event_id: str = "e4", ledger: str = "acme", **choices: Any) -> str:
-        """Consents in that ledger with a new code; returns the code."""
+        """Connect to that ledger with a new code. Return the code."""
         code = self.sandbox.code(ledger, service=choices.get("service_account", True))
         given = {"authorization_code": code, "expenses": {"enabled": False}} | choices
         self.publish(integration_json(event_id=event_id, **given))
@@ -45,14 +45,15 @@ class Unattended:
         for event in events:
             publish(event, services=self.app.services)
 
-    def run(self, event_id: str, transfer: Deliver | None = None, room: int | None = None) -> Any:
-        """Runs the event's transfer, also one whose next try is due later; how that was shown.
+    def run(self, event_id: str, transfer: Deliver | None = None, capacity: int | None = None) -> Any:
+        """Run the event's transfer now, even if its next attempt is due later. Return what it returned
+        or raised for Celery.
 
-        `room`: for how many requests there is room in the rate limit's window; by default it is empty.
+        `capacity`: how many requests the rate limit still allows; by default all.
         """
         self.services.redis.delete("-", *self.services.redis.scan_iter("fortnox:rate*"))
         limit = self.app.settings.fortnox_rate_limit
-        for _ in range(0 if room is None else limit[0] - room):
+        for _ in range(0 if capacity is None else limit[0] - capacity):
             Limiter(cast(Any, self.services.redis), limit).acquire("acme")
         self.services.ordering.resume("acme")
         self.services.ordering.retry("acme", event_id)
@@ -76,10 +77,10 @@ class Unattended:
         subprocess.run(command, env=child_environment(environment), check=True, capture_output=True, timeout=60)
 
     def by_hand(self, path: str, document: dict[str, Any], ledger: str = "acme") -> None:
-        """What an accountant entered in that ledger."""
+        """Enter a document in that ledger, as an accountant would."""
         token = self.services.fortnox.oauth.exchange_code(self.sandbox.code(ledger)).access_token.get_secret_value()
         headers = {"Authorization": f"Bearer {token}"}
-        answer = requests.post(f"{self.sandbox.fortnox}/3/{path}", json=document, headers=headers, timeout=10)
+        answer = requests.post(f"{self.sandbox.fortnox}/3/{path}", json=document, headers=headers, timeout=30)
         assert answer.status_code == 201, answer.text
 
     def event(self, event_id: str) -> EventRecord:
@@ -88,13 +89,13 @@ class Unattended:
         return record
 
     def reported(self) -> list[str]:
-        """What a person is to be told of: event ids, "" for the company itself."""
+        """The event ids that a mail is still due for; "" for the company itself."""
         return [one.id for one in self.services.ordering.unreported()]
 
 
 @contextmanager
 def unattended_services(redis_url: str, sandbox: Sandbox) -> Iterator[Unattended]:
-    """With the ledgers `acme` and `other`; not connected yet."""
+    """The services, with the ledgers `acme` and `other`, not connected yet."""
     settings = load_settings(
         None,
         redis_url=redis_url,
@@ -111,5 +112,5 @@ def unattended_services(redis_url: str, sandbox: Sandbox) -> Iterator[Unattended
     for name in ("acme", "other"):
         sandbox.tenant(name)
     yield Unattended(app, sandbox)
-    app.services.telemetry.write_buffer.flush()  # their timer may go off when Redis has gone
+    app.services.telemetry.write_buffer.flush()  # or its timer writes when Redis has stopped
     app.close()

@@ -23,5 +23,5 @@ class System(Protocol):
 
 
 def system(system: SystemName) -> System:
-    """Imported only when asked for: importing the ordered one sets up the system's logging in this process."""
+    """Import a system on demand: importing the ordered one sets up logging in this process."""
     return cast(System, import_module(f"bench.systems.{system}"))

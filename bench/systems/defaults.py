@@ -1,4 +1,4 @@
-"""Plain Celery as it comes, but for late acknowledgement: no task events, four messages a process."""
+"""Plain Celery with its defaults, except late acknowledgement: no task events, four messages a process."""
 
 from celery import Celery
 

@@ -1,7 +1,7 @@
-"""Celery with the usual recipe for one at a time per key: take a lock in Redis, or try again later.
+"""Celery with the usual recipe for running one task per key: take a lock in Redis, or retry later.
 
-As in Celery's own cookbook ("ensuring a task is only executed one at a time"), with the lock waited for by
-`retry` instead of given up: https://docs.celeryq.dev/en/stable/tutorials/task-cookbook.html
+From Celery's own cookbook ("ensuring a task is only executed one at a time"), with a `retry` where the cookbook
+gives up: https://docs.celeryq.dev/en/stable/tutorials/task-cookbook.html
 """
 
 from contextlib import suppress
@@ -20,7 +20,7 @@ from moment.events import InvoiceEvent, parse_event
 
 NAME = "transfer.locked"
 LOCK_SECONDS = 30
-LOCKED_RETRY = 0.1  # s until the lock is tried for again
+LOCKED_RETRY = 0.1  # s until the next try for the lock
 
 
 def create_app(settings: Settings) -> Celery:

@@ -1,4 +1,4 @@
-"""Ours: the production app, entrance, transfer task and pump; only what a transfer does is the benchmark's handler."""
+"""Ours: the production app, entrance, transfer task and pump. A transfer runs the benchmark's handler."""
 
 from datetime import timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from worker.publish import publish
 
 def create_app(settings: Settings) -> App:
     app = App(settings)
-    app.conf.imports = ()  # the real transfers stay away: the handler below takes the invoices' name
+    app.conf.imports = ()  # the real transfers are not loaded: the handler below has the invoices' task name
     app.task(name=INVOICE.task.name, base=TransferTask, bind=True)(transfer)
     return app
 

@@ -1,4 +1,4 @@
-"""What an event costs, in time and memory, with few and with many others waiting. The engine alone: no Celery."""
+"""The cost of an event in time and memory, while few and while many events wait. The engine alone, without Celery."""
 
 import time
 from collections import deque
@@ -17,13 +17,13 @@ from moment.events import Event, parse_event
 from ordering import Done, Ordering, Wakeup
 from stores import Vault
 
-BLOCK = 250  # cycles measured at a stretch, few and many in turn
+BLOCK = 250  # cycles measured at a time, few and many waiting alternately
 BLOCKS = 10
 COMPANIES = 50
 
 
 class Line:
-    """An engine with keys of its own, and what it has woken."""
+    """An engine with keys of its own, and the events that it released."""
 
     def __init__(self, redis: Redis, name: str) -> None:
         self._ordering = Ordering(redis, prefix=f"{name}:")
@@ -35,14 +35,14 @@ class Line:
             self._woken += admit(event, self._ordering, self._vault).wakeups
 
     def run(self) -> None:
-        """One of the events that may start goes through."""
+        """Run one of the ready events."""
         woken = self._woken.popleft()
         claim = self._ordering.claim(woken.company, woken.id)
         assert claim is not None
         self._woken += self._ordering.settle(claim, Done())
 
     def cycles(self, events: list[Event]) -> float:
-        """Microseconds an event, each of these admitted and as many of those waiting run."""
+        """Microseconds for an event: each of these is admitted, and as many waiting events run."""
         began = time.perf_counter()
         for event in events:
             self.admit([event])
@@ -51,7 +51,7 @@ class Line:
 
 
 def some(events: int, waiting: int, seed: int = 1) -> Iterator[Event]:
-    """On as many keys as there are when `waiting` events wait: ten to a key where they are many."""
+    """Events on as many keys as hold `waiting` events: ten events a key if there are many."""
     keys = max(500, waiting // 10)
     return (parse_event(event.event) for event in spread(events, keys=keys, companies=COMPANIES, seed=seed))
 

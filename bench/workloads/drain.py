@@ -1,4 +1,4 @@
-"""A, B, C and one key alone: everything is published, then a worker starts and works it off."""
+"""A, B, C and one key alone: everything is published, then a worker starts and drains the backlog."""
 
 from bench import judge
 from bench.environment import Environment, Variant
@@ -12,7 +12,7 @@ TIMEOUT = 120.0  # s
 
 
 def drained(variant: Variant, plan: Plan, slots: int) -> dict[str, float]:
-    """Publishes the plan, has a worker of `slots` processes work it off, and measures."""
+    """Publish the plan, let a worker of `slots` processes drain it, and measure."""
     with Environment(variant) as environment:
         before = environment.memory()
         publishing = environment.publish(plan)

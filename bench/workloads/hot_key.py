@@ -1,4 +1,4 @@
-"""E: as many events on one hot key as on 400 others together. What do the others lose?"""
+"""E: as many events on one hot key as on 400 other keys together. How much slower do the others get?"""
 
 from bench import judge
 from bench.environment import Environment, Variant
@@ -38,7 +38,7 @@ def hot_key(bench: Bench) -> list[Section]:
 
     def run(variant: Variant) -> dict[str, float]:
         others = spread(events, keys=400, companies=variant.companies, work_ms=5)
-        # One of the companies' keys; with one company it shares that one's cap.
+        # One of the company's keys, so it counts towards the company's cap.
         hot = spread(events, keys=1, companies=1, work_ms=5, first_number=9_000, seed=2)
         return others_alone_and_with(variant, others, hot)
 

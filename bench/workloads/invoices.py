@@ -1,4 +1,4 @@
-"""How near the real thing comes to Fortnox's rate limit: one company's invoices with files, through real workers."""
+"""How much of Fortnox's rate limit real workers use: one company's invoices with files."""
 
 import tempfile
 import time
@@ -55,12 +55,12 @@ def at_the_rate_limit(bench: Bench) -> list[Section]:
 
 
 def _dictated(requests: int, most: int, seconds: int) -> float:
-    """The last of so many requests can be sent this long after the first."""
+    """Seconds between the first and the last of so many requests, as the rate limit dictates."""
     return (requests - 1) // most * float(seconds)
 
 
 def _get_ready(stack: Stack, app: App) -> None:
-    """Connected, with its customer and project; then the limiter's window is left to run empty."""
+    """Connect the company, create its customer and project, and wait until the limiter's window is empty."""
     sandbox = stack.sandbox
     sandbox.tenant(COMPANY)
     enabled = integration_json(company=COMPANY, event_id="enabled", authorization_code=sandbox.code(COMPANY))

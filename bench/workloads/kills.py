@@ -1,6 +1,6 @@
 """D: workers are killed while events come in. What is lost, out of order, and how long does it take to recover?
 
-The systems' waits overlap: each produces and is killed on its own, then all are waited for together.
+Each system produces and is killed on its own; then all are waited for together.
 """
 
 import threading
@@ -40,7 +40,7 @@ class Killed:
 
 
 def produce_and_kill(environment: Environment, plan: Plan, kills: int) -> Killed:
-    """Publishes in a thread at the plan's pace; a worker is killed, and started again, at even intervals."""
+    """Publish in a thread at the plan's pace. Kill and restart a worker at even intervals."""
     workers = [environment.start_worker(SLOTS, f"worker{number}") for number in range(WORKERS)]
     producer = threading.Thread(target=environment.publish, args=(plan,), daemon=True)
     between = plan[-1].at / kills

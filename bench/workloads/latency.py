@@ -1,4 +1,4 @@
-"""From publish to start: when nothing else is there, and beside a company with a large backlog."""
+"""The time from publish to start: on an idle system, and beside a company with a large backlog."""
 
 import random
 
@@ -14,7 +14,7 @@ PATIENCE = 90.0  # s
 
 
 def singles(events: int, seed: int, name: str = "small") -> Plan:
-    """Single events at irregular times, so that they do not fall in step with any timer."""
+    """Single events at irregular times, so that they match no timer's period."""
     return at_random(spread(events, keys=events, companies=1, name=name, seed=seed), 0.03, 0.09, random.Random(seed))
 
 
@@ -27,7 +27,7 @@ def delay(environment: Environment, plan: Plan) -> judge.Spread:
 
 
 def warm_up(environment: Environment, seed: int) -> None:
-    """Each process builds its clients with its first event."""
+    """Run an event in each process, since the first one builds its clients."""
     delay(environment, singles(4 * SLOTS, seed))
 
 

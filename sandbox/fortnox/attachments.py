@@ -136,7 +136,7 @@ def _shown(attachment: Attachment) -> Json:
     }
 
 
-# The scope is not documented; the resource hangs on invoices, so `invoice` it is.
+# The scope is not documented. The files belong to invoices, so `invoice` is assumed.
 ENDPOINTS: Final = (
     Endpoint("POST", BASE, attach, "invoice"),
     Endpoint("GET", BASE, listed, "invoice"),

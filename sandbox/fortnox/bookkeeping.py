@@ -1,4 +1,4 @@
-"""What stops an invoice from being posted. Reads the ledger, changes nothing.
+"""The reasons that prevent posting an invoice. Reads the ledger and changes nothing.
 
 Sources: error texts of Fortnox's error page and of integrators' help pages (locked period, financial year,
 project period, accounts). The voucher's date is the invoice date.
@@ -13,7 +13,7 @@ from sandbox.fortnox.ledger import Invoice, Ledger
 
 
 def refuse_if_stopped(ledger: Ledger, invoice: Invoice) -> None:
-    """Raises Refused with the first reason that stops the posting."""
+    """Raises Refused with the first reason that prevents posting."""
     settings = ledger.settings
     if invoice.cancelled:
         raise _stopped(invoice, "Fakturan är makulerad.")

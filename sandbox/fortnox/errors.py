@@ -1,7 +1,7 @@
 """Fortnox's refusals: its codes, its Swedish texts and its two spellings of the envelope.
 
 The codes are those of Fortnox's error page and of recorded responses. Where Fortnox publishes no code,
-the number is ours and starts with 2999: a client must not lean on it.
+the number is ours and starts with 2999: clients must not depend on it.
 """
 
 from sandbox.http import Answer, Json, answer_json
@@ -41,7 +41,7 @@ class AttachmentRefused(Exception):
         return answer
 
 
-# Codes that Fortnox does not publish. Ours, for want of theirs.
+# Fortnox publishes no codes for these; the numbers are ours.
 DUPLICATE_DOCUMENT = 2999001
 ALREADY_BOOKED = 2999002
 DUPLICATE_PROJECT = 2999003

@@ -1,6 +1,6 @@
 """The front of the Fortnox port: faults, tokens, the rate limit and scopes, in that order, then the resource.
 
-One request runs its resource handler without a pause: what it writes is there whole or not at all.
+A resource handler never awaits, so the writes of a request are atomic.
 """
 
 import asyncio
@@ -197,7 +197,7 @@ async def _pause(seconds: float) -> None:
 
 
 def _fingerprint(call: Call) -> str | None:
-    """Enough of a token to tell two apart, and no more."""
+    """A short digest that tells tokens apart and reveals none."""
     authorization = call.headers.get("authorization", "")
     return hashlib.sha256(authorization.encode()).hexdigest()[:8] if authorization else None
 

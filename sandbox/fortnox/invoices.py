@@ -87,13 +87,13 @@ def post(ledger: Ledger, invoice: Invoice) -> None:
 
 
 def book(ledger: Ledger, invoice: Invoice) -> None:
-    """A person posts it on the screen: the same rules."""
+    """Post the invoice as a person would. The same rules apply."""
     bookkeeping.refuse_if_stopped(ledger, invoice)
     post(ledger, invoice)
 
 
 def complete(_ledger: Ledger, invoice: Invoice) -> None:
-    """A person completes it ("klarmarkera")."""
+    """Complete the invoice ("klarmarkera") as a person would."""
     invoice.warehouse_ready = True
     invoice.header["NotCompleted"] = False
 
@@ -114,7 +114,7 @@ def make_void(ledger: Ledger, invoice: Invoice) -> None:
 
 
 def credit(ledger: Ledger, call: Call) -> Answer:
-    """Makes a credit note of an invoice; the answer is the original, with the note's number."""
+    """Create a credit note of an invoice. The answer is the original, with the credit note's number."""
     original = _find(ledger, call)
     if not original.booked:
         raise Refused(errors.NOT_BOOKED, "Fakturan måste vara bokförd för att kunna krediteras.")

@@ -1,4 +1,4 @@
-"""What one Fortnox company holds: its registers, documents and files. State only; the rules are elsewhere."""
+"""The data of one Fortnox company: registers, documents and files. No rules."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -100,7 +100,7 @@ class SupplierInvoice:
 
 
 class Ledger:
-    """One tenant. Every write notes itself in `counters`, for tests that count effects."""
+    """One tenant. `counters` counts every write, for tests that count effects."""
 
     def __init__(self, name: str, database_number: int, clock: Clock) -> None:
         self.name = name

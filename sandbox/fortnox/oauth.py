@@ -64,7 +64,7 @@ class RefreshToken:
     grant: Grant
     expires: datetime
     used_at: float | None = None  # real time, for the race
-    shown: int = 0  # how often it was sent in, whatever the answer
+    shown: int = 0  # how often it was presented, whatever the answer
     void: bool = False
     issued: list["AccessToken | RefreshToken"] = field(default_factory=list)  # in exchange for this one
 
@@ -108,7 +108,7 @@ class OAuth:
             ("POST", "/oauth-v1/revoke", self.revoke),
         )
 
-    # -- what the rest of the sandbox asks --------------------------------------------------------
+    # -- for the rest of the sandbox ---------------------------------------------------------------
 
     def access(self, authorization: str) -> AccessToken | None:
         """The live access token of an `Authorization` header, or None."""
@@ -129,7 +129,7 @@ class OAuth:
         service: bool,
         redirect_uri: str | None = None,
     ) -> str:
-        """What a person's approval leaves behind: a code, as it comes back to the redirect address."""
+        """Approve as a person would. Return the code that the redirect carries."""
         grant = Grant(tenant, client, scopes, service)
         self.grants.append(grant)
         code = secrets.token_urlsafe(24)
@@ -138,14 +138,14 @@ class OAuth:
         return code
 
     def withdraw(self, tenant: str) -> int:
-        """The company removes its consent in Fortnox. Returns the number of grants ended."""
+        """Remove the company's consent in Fortnox. Returns the number of grants that ended."""
         ended = [grant for grant in self.grants if grant.tenant == tenant and not grant.revoked]
         for grant in ended:
             grant.revoked = True
         return len(ended)
 
     def expire(self, tenant: str | None, *, access: bool, refresh: bool) -> int:
-        """Ends the life of tokens at once. Returns how many."""
+        """Expire tokens now. Returns how many."""
         tokens: list[AccessToken | RefreshToken] = []
         if access:
             tokens += self.access_tokens.values()
@@ -157,8 +157,8 @@ class OAuth:
         return len(live)
 
     def refreshes(self, tenant: str) -> Json:
-        """Each refresh token of a tenant, oldest first, by a fingerprint: how often it was sent in, and whether it
-        would be taken now."""
+        """Each refresh token of a tenant, oldest first, by a fingerprint: how often it was presented, and
+        whether it is still accepted."""
         now = self._clock.now()
         return [
             {
@@ -171,7 +171,7 @@ class OAuth:
         ]
 
     def tenant_of(self, call: Call) -> str | None:
-        """Whose token a request at this server is about, for the log and for faults."""
+        """The tenant whose token a request concerns, for the log and for faults."""
         form = _form(call)
         code = self.codes.get(form.get("code", ""))
         if code is not None:

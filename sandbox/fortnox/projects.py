@@ -34,7 +34,7 @@ def create(ledger: Ledger, call: Call) -> Answer:
 
 
 def enter(ledger: Ledger, number: str, given: dict[str, Json]) -> Record:
-    """Makes or changes a project, as a person in Fortnox would. Raises ValueError."""
+    """Create or change a project as a person in Fortnox would. Raises ValueError."""
     known = ledger.projects.get(number)
     defaults: dict[str, Json] = {
         **dict.fromkeys(fields.PROJECT, ""),

@@ -1,4 +1,4 @@
-"""The settings of one ledger: what a real company chose in Fortnox, and knobs where Fortnox is silent."""
+"""The settings of one ledger: what a real company chooses in Fortnox, and options where Fortnox documents nothing."""
 
 from dataclasses import dataclass, field
 from datetime import date

@@ -1,4 +1,4 @@
-"""`/3/supplierinvoices`: what the company has bought. The API only reads them; people make them.
+"""`/3/supplierinvoices`: what the company has bought. The API only reads them; people enter them.
 
 Amounts are text here. The list says `Cancel` where the single invoice says `Cancelled`, only the list has
 `AuthorizerName`, only the single one has rows.
@@ -177,7 +177,7 @@ def _shown_row(ledger: Ledger, row: dict[str, Json]) -> dict[str, Json]:
 
 
 def _hidden(ledger: Ledger, document: Json) -> Json:
-    """The document as somebody sees it who has no right to some fields."""
+    """The document without the fields that the user has no right to read."""
     hidden = ledger.settings.hidden_fields
     return {name: NO_RIGHT if name in hidden else value for name, value in document.items()} if hidden else document
 

@@ -1,4 +1,4 @@
-"""Holds a payload against its field table. Pure. No I/O.
+"""Validates payloads against their field tables. Pure. No I/O.
 
 What is refused, and with which code, is Fortnox's (https://www.fortnox.se/developer/guides-and-good-to-know):
 unknown names, wrong types, lengths, and characters outside the set of "formats and encoding".

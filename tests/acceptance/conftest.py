@@ -1,4 +1,4 @@
-"""The whole system as processes: a real Redis, the stand-ins, a real worker and beat. One for the session."""
+"""The whole system as processes, once a session: a real Redis, the stand-ins, a real worker and beat."""
 
 import subprocess
 from collections.abc import Iterator
@@ -12,12 +12,12 @@ import requests
 
 from fortnox.client import Fortnox
 from fortnox.transport import Transport
-from local import wait_until
 from local.stack import Stack
 from ordering import EventRecord
 from tasks.flows import SCOPES
 from tests import commands
 from tests.unit import factories
+from tests.waiting import wait_until
 from worker.bootstrap import App, create_app
 from worker.publish import publish
 
@@ -26,14 +26,14 @@ SETTLED = ("done", "failed", "superseded", "skipped", "held")
 
 @dataclass
 class System:
-    """The running system, in the words of a test."""
+    """The running system, with the operations that tests need."""
 
     stack: Stack
     app: App
     connected: set[str] = field(default_factory=set)
 
     def connect(self, company: str, *, expenses: dict[str, Any] | None = None, **tenant: Any) -> None:
-        """A company with a ledger, connected as it would be from Moment; expenses come back only where chosen."""
+        """Connect a company with a new ledger by an event, as Moment does. Expenses are off unless given."""
         assert company not in self.connected, f"another test has the company {company}"
         self.connected.add(company)
         self.stack.sandbox.tenant(company, **tenant)
@@ -50,7 +50,7 @@ class System:
         assert self.settled(company, f"{company}-enabled").status == "done"
 
     def publish(self, *events: dict[str, Any]) -> None:
-        """By `publish`."""
+        """Publish in this process."""
         for event in events:
             publish(event, services=self.app.services)
 
@@ -60,19 +60,19 @@ class System:
         """`moment-fortnox` with these arguments, in this process."""
         return commands.run(*arguments, stdin=stdin, environment=environment or self.stack.environment)
 
-    def settled(self, company: str, event_id: str, timeout: float = 20) -> EventRecord:
+    def settled(self, company: str, event_id: str) -> EventRecord:
         """The event, once it is settled or held."""
 
         def look() -> EventRecord | None:
             record = self.app.services.ordering.event(company, event_id)
             return record if record is not None and record.status in SETTLED else None
 
-        found = wait_until(look, what=f"{company} {event_id} to settle", timeout=timeout)
+        found = wait_until(look, what=f"{company} {event_id} to settle")
         assert found is not None
         return found
 
-    def settled_at_once(self, company: str, event_id: str, timeout: float = 60) -> EventRecord:
-        """The same, with somebody who lets every retry run now: `events retry`, and no rest for the company."""
+    def settled_at_once(self, company: str, event_id: str) -> EventRecord:
+        """The same, without waiting: every retry runs now, and a company's rest ends now."""
         ordering = self.app.services.ordering
 
         def look() -> EventRecord | None:
@@ -83,18 +83,18 @@ class System:
                 ordering.resume(company)
             return record if record is not None and record.status in SETTLED else None
 
-        found = wait_until(look, what=f"{company} {event_id} to settle", timeout=timeout, interval=0.1)
+        found = wait_until(look, what=f"{company} {event_id} to settle", interval=0.1)
         assert found is not None
         return found
 
     def fortnox(self, company: str) -> Fortnox:
-        """The company's ledger, as a person of the company works in it."""
+        """A client for the company's ledger, for what a person does in Fortnox."""
         return Fortnox(Transport(self.stack.settings.fortnox_api_url, self.app.services.fortnox.tokens), company)
 
     def file(self, company: str, **file: Any) -> dict[str, Any]:
-        """Puts a file on Moment's shelf; returns the attachment that names it."""
+        """Put a file into Moment. Return the attachment that names it."""
         moment = self.stack.sandbox.moment
-        response = requests.post(f"{moment}/_sandbox/files", json={"company": company, **file}, timeout=5)
+        response = requests.post(f"{moment}/_sandbox/files", json={"company": company, **file}, timeout=30)
         response.raise_for_status()
         return {
             "fileName": file["name"],
@@ -121,7 +121,7 @@ class System:
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     options = {"EXPENSE_POLL_INTERVAL": "1"}
-    with Stack(Path(tmp_path_factory.mktemp("stack")), options=options) as stack:
+    with Stack(Path(tmp_path_factory.mktemp("stack")), options=options, appendfsync="no") as stack:
         stack.start_services()
         stack.start_beat()
         stack.start_worker()

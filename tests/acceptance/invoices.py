@@ -1,4 +1,4 @@
-"""An invoice of a company of its own, and what is looked at afterwards: for the tests of invoices."""
+"""Helpers for tests of invoices: each test's company, its invoice, and the checks afterwards."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tests.unit.factories import customer_json, invoice_json, project_json
 
 
 def an_invoice_of(system: System, company: str, **invoice: Any) -> EventRecord:
-    """Connects the company, publishes a customer, a project and an invoice; returns the invoice's end."""
+    """Connect the company and publish a customer, a project and an invoice. Return the settled invoice."""
     tenant = invoice.pop("tenant", {})
     system.connect(company, **tenant)
     system.publish(
@@ -36,9 +36,9 @@ def requests_to(system: System, company: str) -> list[str]:
 
 
 def change(system: System, company: str, method: str, path: str, body: Any = None) -> None:
-    """What a person does in Fortnox."""
+    """Change a document as a person would in Fortnox."""
     token = system.app.services.fortnox.tokens.access_token(company)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     requests.request(
-        method, system.stack.sandbox.fortnox + path, json=body, headers=headers, timeout=5
+        method, system.stack.sandbox.fortnox + path, json=body, headers=headers, timeout=30
     ).raise_for_status()

@@ -4,11 +4,11 @@ import base64
 from typing import Any
 
 from fortnox.situations import explanation
-from local import wait_until
 from messages.catalogue import say
 from tasks.flows import PROBE
 from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json, integration_json, invoice_json, project_json
+from tests.waiting import wait_until
 
 A_FILE = {
     "fileName": "faktura.pdf",
@@ -36,12 +36,11 @@ def counted(system: System, company: str, status: str, number: int) -> None:
     wait_until(
         lambda: system.app.services.ordering.counts(company)[status] == number,
         what=f"{number} events of {company} to be {status}",
-        timeout=60,
     )
 
 
 def one_mail(system: System, company: str) -> dict[str, Any]:
-    wait_until(lambda: system.mails_to(f"ekonomi@{company}.example"), what="the mail", timeout=60)
+    wait_until(lambda: system.mails_to(f"ekonomi@{company}.example"), what="the mail")
     (mail,) = system.mails_to(f"ekonomi@{company}.example")
     return mail
 
@@ -53,7 +52,7 @@ def told(system: System, company: str, situation: str) -> None:
         texts = (" ".join(mail["text"].split()) for mail in system.mails_to(f"ekonomi@{company}.example"))
         return [text for text in texts if say(explanation(situation).reason, "sv") in text]
 
-    assert len(wait_until(mails, what=f"the mail about {situation}", timeout=60)) == 1
+    assert len(wait_until(mails, what=f"the mail about {situation}")) == 1
 
 
 def asked(system: System, company: str, part: str) -> int:
@@ -75,9 +74,9 @@ def test_without_a_licence_for_customers_only_they_wait_and_one_mail_says_so(sys
     mail = one_mail(system, "nolicence")
     assert say(explanation("licence").reason, "sv") in " ".join(mail["text"].split())
 
-    system.app.send_task(PROBE.name)  # still closed: it asks once, and tells nobody
     before = asked(system, "nolicence", "customers")
-    wait_until(lambda: asked(system, "nolicence", "customers") == before + 1, what="the probe", timeout=30)
+    system.app.send_task(PROBE.name)  # still closed: it asks once, and tells nobody
+    wait_until(lambda: asked(system, "nolicence", "customers") == before + 1, what="the probe")
     counted(system, "nolicence", "held", 40)
 
     system.stack.sandbox.tenant("nolicence", unlicensed_scopes=[])

@@ -3,11 +3,11 @@
 from typing import Any
 
 from fortnox.situations import explanation
-from local import wait_until
 from messages.catalogue import say
 from ordering import EventRecord
 from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json, integration_json, invoice_json, project_json
+from tests.waiting import wait_until
 
 
 def an_invoice_meets(system: System, company: str, state: Any = None, **tenant: Any) -> EventRecord:
@@ -29,7 +29,7 @@ def mail_about(system: System, company: str, situation: str) -> str:
         texts = [" ".join(mail["text"].split()) for mail in system.mails_to(f"ekonomi@{company}.example")]
         return next((text for text in texts if reason in text and remedy in text), None)
 
-    found = wait_until(look, what=f"a mail about {situation}", timeout=60)
+    found = wait_until(look, what=f"a mail about {situation}")
     assert found is not None
     return found
 
@@ -39,7 +39,7 @@ def is_done(system: System, company: str, event_id: str) -> None:
         record = system.app.services.ordering.event(company, event_id)
         return record is not None and record.status == "done"
 
-    wait_until(look, what=f"{event_id} of {company} to be done", timeout=60)
+    wait_until(look, what=f"{event_id} of {company} to be done")
 
 
 def booked(system: System, company: str) -> list[bool]:
@@ -124,9 +124,9 @@ def test_a_withdrawn_consent_pauses_the_company_and_everything_goes_on_after_rec
     sandbox.post("grants/revoke", {"tenant": "avslutad"})
     system.publish(customer_json(company="avslutad"), project_json(company="avslutad"))
     system.publish(invoice_json(company="avslutad", attachments=[]))
-    paused = wait_until(lambda: system.app.services.ordering.paused("avslutad"), what="the pause", timeout=60)
+    paused = wait_until(lambda: system.app.services.ordering.paused("avslutad"), what="the pause")
     assert paused == explanation("grant-dead").reason
-    wait_until(lambda: system.mails_to("ekonomi@avslutad.example"), what="the mail", timeout=60)
+    wait_until(lambda: system.mails_to("ekonomi@avslutad.example"), what="the mail")
     system.publish(
         integration_json(
             company="avslutad",

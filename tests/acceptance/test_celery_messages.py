@@ -16,13 +16,13 @@ import pytest
 from celery import Celery
 from redis import Redis
 
-from local import wait_until
 from local.processes import ManagedProcess
 from local.stack import Stack
 from ordering import EventRecord
 from stores.redeliveries import Redeliveries
 from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json
+from tests.waiting import wait_until
 from worker.bootstrap import create_app
 
 QUEUE = "events"
@@ -30,7 +30,7 @@ QUEUE = "events"
 
 @pytest.fixture(scope="module")
 def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    with Stack(Path(tmp_path_factory.mktemp("messages"))) as stack:
+    with Stack(Path(tmp_path_factory.mktemp("messages")), appendfsync="no") as stack:
         stack.start_services()
         yield System(stack, create_app(stack.settings))
 
@@ -197,13 +197,11 @@ def test_what_is_no_ordinary_message_is_kept_as_failed_and_the_next_is_taken(
     put(redis, HARMFUL[name], marker)
     put(redis, envelope(body(an_event(good))), good)
 
-    wait_until(lambda: lone.app.services.ordering.event("nobody", good), what="the next event", timeout=20)
-    record = wait_until(lambda: kept(lone, marker), what="it to be kept", timeout=10)
+    wait_until(lambda: lone.app.services.ordering.event("nobody", good), what="the next event")
+    record = wait_until(lambda: kept(lone, marker), what="it to be kept")
     assert record is not None
     assert record.reason
-    wait_until(
-        lambda: not redis.hlen("unacked") and not redis.llen(QUEUE), what="the messages to be done with", timeout=10
-    )
+    wait_until(lambda: not redis.hlen("unacked") and not redis.llen(QUEUE), what="the messages to be done with")
 
 
 ORDINARY: dict[str, Any] = {
@@ -223,7 +221,7 @@ ORDINARY: dict[str, Any] = {
 @pytest.mark.parametrize("event_id", ORDINARY)
 def test_an_ordinary_message_is_taken(lone: System, redis: Redis, event_id: str) -> None:
     redis.lpush(QUEUE, json.dumps(ORDINARY[event_id]))
-    wait_until(lambda: lone.app.services.ordering.event("nobody", event_id), what="the event", timeout=20)
+    wait_until(lambda: lone.app.services.ordering.event("nobody", event_id), what="the event")
 
 
 def redelivered(message: dict[str, Any]) -> dict[str, Any]:
@@ -234,8 +232,8 @@ def redelivered(message: dict[str, Any]) -> dict[str, Any]:
 
 def test_an_event_whose_worker_died_is_taken_when_it_is_redelivered(lone: System, redis: Redis) -> None:
     redis.lpush(QUEUE, json.dumps(redelivered(envelope(body(an_event("again"))))))
-    wait_until(lambda: lone.app.services.ordering.event("nobody", "again"), what="the event", timeout=20)
-    wait_until(lambda: not redis.hlen("unacked"), what="the message to be done with", timeout=10)
+    wait_until(lambda: lone.app.services.ordering.event("nobody", "again"), what="the event")
+    wait_until(lambda: not redis.hlen("unacked"), what="the message to be done with")
     assert redis.keys("mf:redelivered:*") == []
 
 
@@ -246,7 +244,7 @@ def test_a_message_of_which_two_workers_died_is_kept_without_being_read(lone: Sy
 
     redis.lpush(QUEUE, json.dumps(message))
 
-    record = wait_until(lambda: kept(lone, "deadly"), what="it to be kept", timeout=20)
+    record = wait_until(lambda: kept(lone, "deadly"), what="it to be kept")
     assert record is not None
     assert record.reason.key == "event.ended-workers"
     assert lone.app.services.ordering.event("nobody", "deadly") is None
@@ -270,5 +268,4 @@ def test_an_event_in_the_hands_of_a_pool_process_that_dies_is_not_lost(lone: Sys
     wait_until(
         lambda: all(lone.app.services.ordering.event("nobody", f"killed{number}") for number in range(60)),
         what="all events",
-        timeout=60,
     )

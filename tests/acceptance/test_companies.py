@@ -18,7 +18,7 @@ def test_a_company_is_connected_and_disconnected_by_hand(system: System) -> None
     assert asked.returncode == 0
     address = re.search(r"http\S+/oauth-v1/auth\?\S+", asked.stdout)
     assert address is not None
-    assert requests.get(address[0], timeout=5).ok  # Fortnox shows its consent page
+    assert requests.get(address[0], timeout=30).ok  # Fortnox shows its consent page
     code = system.stack.sandbox.code("byhand")
     options = ("--service-account", "--error-email", "ekonomi@byhand.example", "--expense-accounts", "4010,5000-5999")
     connected = system.run("companies", "connect", "byhand", "--code", code, *options)

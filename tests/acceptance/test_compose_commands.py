@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 import requests
 
-from local import ManagedProcess, Processes, wait_until
+from local import ManagedProcess, Processes
 from local.redis import free_port
 from local.stack import Stack
 from tests.acceptance.conftest import System
 from tests.compose import services
+from tests.monitors import wait_for_flower
 from tests.unit.factories import customer_json
+from tests.waiting import wait_until
 from worker.bootstrap import create_app
 
 
@@ -33,7 +35,7 @@ def running(composed: System, tmp_path_factory: pytest.TempPathFactory) -> Itera
             processes.start(name, service.local_command(), env=environment)
         for name in ("worker", "background"):
             process = processes[name]
-            process.wait_ready(lambda process=process: " ready." in process.log_tail(), timeout=60)
+            process.wait_ready(lambda process=process: " ready." in process.log_tail())
         yield processes
 
 
@@ -42,12 +44,12 @@ def test_the_services_carry_an_event_and_mail_a_failure(composed: System, runnin
     composed.publish(customer_json(), customer_json(event_id="bad", company="stranger"))
     assert composed.settled("acme", "e1").status == "done"
     assert composed.settled("stranger", "bad").status == "failed"
-    wait_until(lambda: composed.mails_to("drift@integration.example"), what="the mail", timeout=30)
+    wait_until(lambda: composed.mails_to("drift@integration.example"), what="the mail")
     running.check()
 
 
 def test_the_health_check_of_the_services_passes_while_they_run(composed: System, running: Processes) -> None:
-    wait_until(lambda: composed.run("health").returncode == 0, what="beat's first tick", timeout=30)
+    wait_until(lambda: composed.run("health").returncode == 0, what="beat's first tick")
     for name in ("worker", "background", "beat"):
         check = services()[name].definition["healthcheck"]["test"]
         assert check[:2] == ["CMD", "moment-fortnox"]
@@ -76,18 +78,19 @@ def test_flower_answers_only_to_its_login_and_remembers_what_it_saw(
     page = f"http://127.0.0.1:{port}/"
 
     def tasks() -> set[str]:
-        return set(requests.get(f"{page}api/tasks", auth=("operator", "secret"), timeout=10).json())
+        return set(requests.get(f"{page}api/tasks", auth=("operator", "secret"), timeout=30).json())
 
     def start(processes: Processes, name: str) -> ManagedProcess:
         flower = processes.start(name, command, env=environment)
-        return flower.wait_ready(lambda: "Visit me at" in flower.log_tail(200), timeout=60)
+        return flower.wait_ready(lambda: "Visit me at" in flower.log_tail(200))
 
     with Processes(tmp_path / "logs") as processes:
         flower = start(processes, "flower")
-        assert requests.get(page, timeout=5).status_code == 401
-        assert requests.get(page, auth=("operator", "secret"), timeout=5).status_code == 200
+        assert requests.get(page, timeout=30).status_code == 401
+        assert requests.get(page, auth=("operator", "secret"), timeout=30).status_code == 200
+        wait_for_flower(page.rstrip("/"), "operator:secret")
         composed.publish(customer_json(event_id="seen", company="stranger"))
-        seen = wait_until(tasks, what="Flower to see a task", timeout=30)
+        seen = wait_until(tasks, what="Flower to see a task")
         flower.stop(timeout=30)
         start(processes, "flower again")
         assert seen <= tasks()

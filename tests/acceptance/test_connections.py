@@ -9,13 +9,13 @@ import pytest
 import requests
 
 from delivery.tokens import to_tokens
-from local import wait_until
 from messages.catalogue import say
 from moment.events import Integration
 from stores import Connection
 from tasks.flows import SCOPES
 from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json, integration_json, invoice_json, project_json
+from tests.waiting import wait_until
 
 
 def enable(system: System, company: str, event_id: str = "enabled", *, service: bool = False, **choices: Any) -> str:
@@ -189,7 +189,6 @@ def test_everything_that_is_wrong_is_told_together_and_kept_with_the_connection(
     wait_until(
         lambda: any("cash method" in mail["text"] for mail in system.mails_to("drift@integration.example")),
         what="the mail to the operator, as the company's address is none",
-        timeout=20,
     )
 
 
@@ -248,7 +247,7 @@ def test_a_dead_grant_pauses_is_told_once_and_everything_drains_in_order_after_r
     system.stack.sandbox.post("grants/revoke", {"tenant": "mortal"})
     system.publish(customer_json(company="mortal", event_id="c1", sequence=1))
     paused = system.app.services.ordering.paused
-    wait_until(lambda: paused("mortal"), what="the company to pause", timeout=20)
+    wait_until(lambda: paused("mortal"), what="the company to pause")
     system.publish(
         customer_json(company="mortal", event_id="c2", sequence=2, name="Nyare AB"),
         project_json(company="mortal"),
@@ -257,7 +256,6 @@ def test_a_dead_grant_pauses_is_told_once_and_everything_drains_in_order_after_r
     mails = wait_until(
         lambda: [m for m in system.mails_to("ekonomi@mortal.example") if "connection" in m["subject"]],
         what="the mail",
-        timeout=20,
     )
     assert mails is not None
     assert len(mails) == 1
@@ -307,7 +305,7 @@ def by_hand(system: System, company: str, path: str, envelope: str, fields: dict
         f"{system.stack.sandbox.fortnox}/3/{path}",
         json={envelope: fields},
         headers={"Authorization": f"Bearer {token}"},
-        timeout=10,
+        timeout=30,
     )
     assert answer.status_code == 201
 
@@ -345,7 +343,7 @@ def test_no_request_of_one_company_ever_carries_the_others_token(system: System,
         if n % 5 == 0:
             expire(system, names[n // 5 % 2])
     counts = system.app.services.ordering.counts
-    wait_until(lambda: [counts(name)["done"] for name in names] == [13, 11], what="all customers", timeout=60)
+    wait_until(lambda: [counts(name)["done"] for name in names] == [13, 11], what="all customers")
     for name, other in (names, names[::-1]):
         seen = json.dumps(system.stack.sandbox.get("requests", tenant=name, bodies="1"))
         assert f"{name}-0" in seen

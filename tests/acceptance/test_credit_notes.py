@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from local import wait_until
 from tests.acceptance.conftest import System
 from tests.acceptance.invoices import an_invoice_of, change, requests_to
 from tests.unit.factories import a_line, credit_note_json, customer_json, project_json
+from tests.waiting import wait_until
 
 
 def credits(system: System, company: str, number: int, amount: str = "-10000.00", **fields: Any) -> dict[str, Any]:
@@ -141,4 +141,4 @@ def went_on(system: System, company: str, event_id: str) -> str:
         event = system.app.services.ordering.event(company, event_id)
         return event.status if event is not None and event.status in ("done", "failed") else ""
 
-    return wait_until(look, what="the credit note to go on", timeout=20)
+    return wait_until(look, what="the credit note to go on")

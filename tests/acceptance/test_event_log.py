@@ -5,9 +5,9 @@ import io
 import json
 from typing import Any
 
-from local import wait_until
 from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json, invoice_json
+from tests.waiting import wait_until
 
 
 def shown(system: System, company: str, event_id: str) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def test_an_events_timeline_tells_every_attempt_and_request(system: System) -> N
     system.stack.sandbox.fault("fail_next", status=503, count=1, path="/3/customers", body="html")
     system.publish(customer_json(company="told"))
     assert system.settled("told", "e1").status == "done"
-    wait_until(lambda: steps(system, "told", "e1")[-1] == "done", what="the timeline's end", timeout=20)
+    wait_until(lambda: steps(system, "told", "e1").count("claimed") == 2, what="both attempts in the timeline")
     timeline = shown(system, "told", "e1")["timeline"]
     first = [entry["what"] for entry in timeline[:4]]
     assert first == ["admitted", "claimed", "request", "targetunavailable"]
@@ -53,9 +53,6 @@ def test_events_are_found_by_number_and_status_and_exported(system: System) -> N
     )
     for event_id in ("e1", "i1", "bad"):
         system.settled("logged", event_id)
-    wait_until(
-        lambda: steps(system, "logged", "e1")[-1] in ("done", "failed"), what="the timeline to be written", timeout=20
-    )
     by_number = listed(system, "--company", "logged", "--number", "1001")
     assert [one["id"] for one in by_number] == ["i1"]
     assert by_number[0]["key"] == "logged/invoice/1001"
@@ -68,7 +65,7 @@ def test_events_are_found_by_number_and_status_and_exported(system: System) -> N
         rows = {row["id"]: row for row in map(json.loads, exported.stdout.splitlines())}
         return rows if rows["e1"]["requests"] and rows["bad"]["requests"] else None
 
-    rows = wait_until(written, what="the requests in the export", timeout=60)
+    rows = wait_until(written, what="the requests in the export")
     assert rows is not None
     assert rows.keys() == {"e1", "i1", "bad", "logged-enabled"}
     assert rows["e1"]["number"] == "10001"
@@ -100,7 +97,9 @@ def test_events_of_one_cause_are_retried_together(system: System) -> None:
     done = system.run("events", "retry", "--all-failed", "unconnected", "--cause", "NOT connected", "--by", "Maja")
     assert "2 retried" in done.stdout
     assert system.settled("unconnected", "e2").status == "done"
-    assert {"failed", "retried by hand"} <= set(steps(system, "unconnected", "e2"))
+    wait_until(
+        lambda: {"failed", "retried by hand"} <= set(steps(system, "unconnected", "e2")), what="the whole timeline"
+    )
     by = [one.get("by") for one in shown(system, "unconnected", "e2")["timeline"] if one["what"] == "retried by hand"]
     assert by == ["Maja"]
 

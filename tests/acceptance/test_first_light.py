@@ -6,7 +6,6 @@ from typing import Any
 
 from celery import Celery
 
-from local import wait_until
 from messages import Message
 from messages.catalogue import say
 from ordering import EventRecord
@@ -19,6 +18,7 @@ from tests.unit.factories import (
     invoice_json,
     project_json,
 )
+from tests.waiting import wait_until
 
 
 def a_company_with_an_invoice(system: System, company: str, **invoice: Any) -> EventRecord:
@@ -82,7 +82,7 @@ def test_a_rejected_invoice_fails_is_mailed_once_and_goes_through_after_it_was_m
     failed = a_company_with_an_invoice(system, "mended", lines=[a_line(account_number="3599")])
     assert failed.status == "failed"
     assert "chart of accounts" in say(failed.reason)
-    wait_until(lambda: system.mails_to("ekonomi@mended.example"), what="the mail", timeout=30)
+    wait_until(lambda: system.mails_to("ekonomi@mended.example"), what="the mail")
     (mail,) = system.mails_to("ekonomi@mended.example")
     assert "faktura 1001 till Skånska Bygg AB" in mail["subject"]
     assert "kontoplanen" in mail["text"]
@@ -108,9 +108,7 @@ def test_an_invoice_for_an_unknown_customer_is_held_and_goes_on_when_the_custome
     assert held.status == "held"
     assert "customer" in say(held.reason).lower()
     system.publish(customer_json(company="held"))
-    wait_until(
-        lambda: system.app.services.ordering.counts("held")["done"] == 4, what="the invoice to go through", timeout=20
-    )
+    wait_until(lambda: system.app.services.ordering.counts("held")["done"] == 4, what="the invoice to go through")
 
 
 def test_events_of_a_company_without_a_connection_fail_with_that_reason_and_can_be_retried(system: System) -> None:
@@ -153,7 +151,7 @@ def test_an_invalid_event_through_celery_is_kept_whole_as_failed_and_mailed_to_t
     assert "customer.customerNumber" in say(failed.reason)
     assert "1/2" in say(failed.reason)
     assert json.loads(system.app.services.ordering.body("garbled", "bad") or "") == bad
-    wait_until(lambda: len(system.mails_to("drift@integration.example")) >= 2, what="mails to the operator", timeout=30)
+    wait_until(lambda: len(system.mails_to("drift@integration.example")) >= 2, what="mails to the operator")
 
 
 def test_publish_with_a_bad_line_accepts_nothing_and_names_each_line_path_and_reason(system: System) -> None:
@@ -194,7 +192,7 @@ def test_publishing_a_file_twice_changes_nothing_and_says_so(system: System) -> 
 def test_wait_and_status_tell_programs_how_things_stand(system: System) -> None:
     system.connect("counted")
     system.publish(customer_json(company="counted"))
-    waited = system.run("wait", "--timeout", "20", "--company", "counted")
+    waited = system.run("wait", "--timeout", "120", "--company", "counted")
     assert waited.returncode == 0, waited.stderr
     told = json.loads(system.run("status", "--company", "counted", "--json").stdout)
     assert told["companies"]["counted"]["connection"] == "connected"

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from config.queues import TRANSFERS_QUEUE
-from local import wait_until
 from local.stack import Stack
 from stores.heartbeats import PUMP
 from tasks.flows import KEEP_ALIVE, REPORT
 from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json
+from tests.waiting import wait_until
 from worker.bootstrap import create_app
 
 
@@ -50,7 +50,7 @@ def test_a_redis_that_may_lose_what_it_accepted_is_named(bare: System) -> None:
 
 def test_workers_that_do_not_take_transfers_do_not_hide_that_nobody_does(bare: System) -> None:
     mail_only = bare.stack.start_worker("background", queues="mail,polls", concurrency=1)
-    wait_until(lambda: PUMP in bare.app.services.telemetry.heartbeats.ages(), what="its pump to tick", timeout=20)
+    wait_until(lambda: PUMP in bare.app.services.telemetry.heartbeats.ages(), what="its pump to tick")
     assert reasons(bare, "delivery") == []  # nothing is due
     bare.publish(customer_json())
     (reason,) = reasons(bare, "delivery")
@@ -58,7 +58,7 @@ def test_workers_that_do_not_take_transfers_do_not_hide_that_nobody_does(bare: S
     mail_only.stop()
     transfers = bare.stack.start_worker(concurrency=1)
     assert bare.settled("acme", "e1").status == "failed"
-    wait_until(lambda: not reasons(bare, "delivery"), what="the worker to show", timeout=30)
+    wait_until(lambda: not reasons(bare, "delivery"), what="the worker to show")
     transfers.stop()
 
 
@@ -71,7 +71,7 @@ def test_mails_that_nobody_takes_are_not_hidden_by_a_worker_of_the_transfers(bar
     assert mails.startswith("Mails wait to be sent, and no worker took any for 60")
     assert polls.startswith("Polls wait, and no worker took any ever")
     background = bare.stack.start_worker("background", queues="mail,polls", concurrency=1)
-    wait_until(lambda: not reasons(bare, "background"), what="the background to take its messages", timeout=30)
+    wait_until(lambda: not reasons(bare, "background"), what="the background to take its messages")
     background.stop()
 
 

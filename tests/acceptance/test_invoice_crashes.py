@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from local import wait_until
 from local.processes import ManagedProcess
 from local.stack import Stack
 from tests.acceptance.conftest import System
 from tests.acceptance.invoices import the_invoice
 from tests.unit.factories import customer_json, invoice_json, project_json
+from tests.waiting import wait_until
 from worker.bootstrap import create_app
 
 LEASE = 3.0
@@ -32,7 +32,7 @@ def kill_during(system: System, worker: ManagedProcess, path: str) -> None:
     def taken() -> bool:
         return all(fault["path"] != path for fault in system.stack.sandbox.get("faults")["queue"])
 
-    wait_until(taken, what=f"{path} to be asked for", timeout=30)
+    wait_until(taken, what=f"{path} to be asked for")
     worker.kill()
 
 
@@ -49,7 +49,7 @@ def test_an_invoice_whose_worker_is_killed_twice_is_there_once_with_its_file(sys
     worker = system.stack.start_worker("second", concurrency=1)
     kill_during(system, worker, POST)
     system.stack.start_worker("third", concurrency=1)
-    assert system.settled("acme", "e3", timeout=60).status == "done"
+    assert system.settled("acme", "e3").status == "done"
     found = the_invoice(system, "acme")
     assert found["writes"] == {"POST": 1, "bookkeep": 1}
     assert [one["Name"] for one in found["attachments"]] == ["faktura.pdf"]

@@ -7,13 +7,13 @@ import pytest
 import requests
 
 from fortnox.payloads import AttachmentPayload
-from local import wait_until
 from messages.catalogue import lines, say
 from tasks.attachments import UNANSWERED_MOST
 from tasks.invoices import FILE_TRIES
 from tests.acceptance.conftest import System
 from tests.acceptance.invoices import an_invoice_of, change, requests_to, retried, the_invoice
 from tests.unit.factories import an_attachment, customer_json, invoice_json, project_json
+from tests.waiting import wait_until
 
 
 def attachments_of(system: System, company: str) -> list[str]:
@@ -21,7 +21,9 @@ def attachments_of(system: System, company: str) -> list[str]:
 
 
 def downloads(system: System, company: str) -> dict[str, int]:
-    state = requests.get(f"{system.stack.sandbox.moment}/_sandbox/state", params={"company": company}, timeout=5).json()
+    state = requests.get(
+        f"{system.stack.sandbox.moment}/_sandbox/state", params={"company": company}, timeout=30
+    ).json()
     return dict(state["companies"][company]["files"])
 
 
@@ -33,7 +35,7 @@ def test_a_file_that_is_gone_is_named_in_the_mail_and_added_by_a_later_retry(sys
     assert done.status == "done"
     assert the_invoice(system, "gone")["Booked"]
     assert attachments_of(system, "gone") == ["faktura.pdf"]
-    wait_until(lambda: system.mails_to("ekonomi@gone.example"), what="the mail", timeout=30)
+    wait_until(lambda: system.mails_to("ekonomi@gone.example"), what="the mail")
     (mail,) = system.mails_to("ekonomi@gone.example")
     assert "“underlag.pdf”: its host answered 404" in mail["text"]
     assert "events retry gone e3" in " ".join(mail["text"].split())
@@ -70,7 +72,7 @@ def test_a_file_that_a_person_attached_of_their_own_is_not_taken_for_the_invoice
     file = system.file(company, name="faktura.pdf", size=1_000)
     system.publish(invoice_json(company=company, attachments=[file]))
     event = system.app.services.ordering.event
-    wait_until(lambda: (e := event(company, "e3")) and e.status == "retrying", what="the lost answer", timeout=20)
+    wait_until(lambda: (e := event(company, "e3")) and e.status == "retrying", what="the lost answer")
     attach_by_hand(system, company, "attest.pdf")
     assert say(system.settled_at_once(company, "e3").reason) == ""
     assert attachments_of(system, company) == ["attest.pdf", "faktura.pdf"]
@@ -133,7 +135,7 @@ def test_an_upload_that_was_removed_before_it_was_linked_is_made_again(system: S
         invoice_json(company=company, attachments=[system.file(company, name="a.pdf", size=1_000)]),
     )
     event = system.app.services.ordering.event
-    wait_until(lambda: (e := event(company, "e3")) and e.status == "retrying", what="the fault", timeout=20)
+    wait_until(lambda: (e := event(company, "e3")) and e.status == "retrying", what="the fault")
     (orphan,) = system.ledger(company)["orphans"]
     change(system, company, "DELETE", f"/3/inbox/{orphan['Id']}")
     assert say(system.settled_at_once(company, "e3").reason) == ""
@@ -158,7 +160,7 @@ def test_a_host_that_is_down_does_not_hold_the_invoice_up_and_the_file_follows(s
         customer_json(company=company), project_json(company=company), invoice_json(company=company, attachments=files)
     )
     event = system.app.services.ordering.event
-    wait_until(lambda: (e := event(company, "e3")) and e.status == "retrying", what="the first try", timeout=20)
+    wait_until(lambda: (e := event(company, "e3")) and e.status == "retrying", what="the first try")
     assert the_invoice(system, company)["Booked"]
     assert attachments_of(system, company) == ["a.pdf"]
     record = event(company, "e3")
@@ -287,7 +289,7 @@ def test_what_a_look_has_found_linked_is_not_forgotten_when_the_next_link_is_ref
     files = [system.file(company, name=f"{name}.pdf", size=1_000 + n) for n, name in enumerate("ab")]
     path = f"/api/1.0/companies/{company}/files/b.pdf"
     late = {"kind": "fail_next", "status": 503, "path": path}
-    requests.post(f"{system.stack.sandbox.moment}/_sandbox/faults", json=late, timeout=5).raise_for_status()
+    requests.post(f"{system.stack.sandbox.moment}/_sandbox/faults", json=late, timeout=30).raise_for_status()
     system.stack.sandbox.fault("drop_response_after_write", tenant=company, path=link, method="POST")
     system.stack.sandbox.fault("fail_next", status=429, retry_after=1, skip=1, tenant=company, path=link, method="POST")
     system.connect(company)

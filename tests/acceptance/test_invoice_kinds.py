@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from local import wait_until
 from messages.catalogue import say
 from tests.acceptance.conftest import System
 from tests.acceptance.invoices import an_invoice_of, change, requests_to, the_invoice
 from tests.unit.factories import a_line, customer_json, invoice_json, project_json
+from tests.waiting import wait_until
 
 SALES = range(3600, 3725)
 
@@ -54,7 +54,7 @@ def test_an_invoice_whose_answer_was_lost_is_compared_with_what_it_was_created_b
     system.stack.sandbox.fault("fail_next", status=503, tenant=company, method="GET", path="/3/invoices", count=2)
     system.publish(invoice_json(company=company, attachments=[], currency_code="EUR", total_including_vat="12500.40"))
     event = system.app.services.ordering.event
-    wait_until(lambda: (e := event(company, "e3")) and e.status == "retrying", what="the lost answer", timeout=20)
+    wait_until(lambda: (e := event(company, "e3")) and e.status == "retrying", what="the lost answer")
     system.stack.sandbox.post("currencies", {"tenant": company, "code": "EUR", "rate": "11.50"})
     system.app.services.stores.company_settings.change(company, {"rounding_account": "3740"})
     assert system.settled_at_once(company, "e3").status == "done"

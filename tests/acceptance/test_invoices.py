@@ -4,11 +4,11 @@ from decimal import Decimal
 
 import pytest
 
-from local import wait_until
 from messages.catalogue import say
 from tests.acceptance.conftest import System
 from tests.acceptance.invoices import an_invoice_of, change, requests_to, retried, the_invoice
 from tests.unit.factories import a_line, customer_json, invoice_json, project_json
+from tests.waiting import wait_until
 
 ORE_APART = [  # VAT for each row: 0.03 twice; for the rate: 0.05
     a_line(account_number="3010", amount_excluding_vat="0.10"),
@@ -49,7 +49,7 @@ def test_vat_that_fortnox_computes_otherwise_is_not_posted_and_the_mail_has_both
     )
     assert (failed.status, failed.code) == ("failed", "NotAsBilled")
     assert not the_invoice(system, "vat")["Booked"]
-    wait_until(lambda: system.mails_to("ekonomi@vat.example"), what="the mail", timeout=30)
+    wait_until(lambda: system.mails_to("ekonomi@vat.example"), what="the mail")
     (mail,) = system.mails_to("ekonomi@vat.example")
     for told in (
         "Total: 0.26 SEK in Fortnox, 0.25 SEK in Moment",
@@ -188,7 +188,7 @@ def test_what_was_compared_a_while_ago_is_compared_again_before_it_is_posted(sys
         invoice_json(company=company, attachments=[system.file(company, name="a.pdf", size=1_000)]),
     )
     ordering = system.app.services.ordering
-    wait_until(lambda: (e := ordering.event(company, "e3")) and e.status == "retrying", what="the fault", timeout=20)
+    wait_until(lambda: (e := ordering.event(company, "e3")) and e.status == "retrying", what="the fault")
     (created, at), *_ = ((step, at) for step, at in ordering.progress(company, "e3").items() if "created" in step)
     ordering.redis.hset(f"{ordering.prefix}progress:{company}:e3", created, int(at) - 3600)
     change(system, company, "PUT", "/3/invoices/1001", {"Invoice": {"Freight": 100}})

@@ -7,10 +7,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from local import wait_until
 from local.stack import Stack
 from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json, invoice_json, project_json
+from tests.waiting import wait_until
 from worker.bootstrap import create_app
 
 pytestmark = pytest.mark.proof
@@ -35,7 +35,7 @@ def test_files_leave_less_than_a_quarter_of_their_size_in_a_worker(system: Syste
         system.connect(company, attachment_max_bytes=20 * MB, attachments_max_total_bytes=20 * MB)
         system.publish(customer_json(company=company), project_json(company=company))
         system.publish(invoice_json(company=company, event_id="warm", attachments=[], invoice_number=1))
-        assert system.settled(company, "warm", timeout=60).status == "done"
+        assert system.settled(company, "warm").status == "done"
     (process,) = psutil.Process(worker.pid).children()
     before = process.memory_info().rss
     largest = before
@@ -52,7 +52,7 @@ def test_files_leave_less_than_a_quarter_of_their_size_in_a_worker(system: Syste
         done = sum(system.app.services.ordering.counts(f"c{n}")["done"] for n in range(COMPANIES))
         return done == 4 * COMPANIES + FILES
 
-    wait_until(all_done, what="every file to be transferred", timeout=180, interval=0.01)
+    wait_until(all_done, what="every file to be transferred", interval=0.01)
     uploaded = [one["Size"] for n in range(COMPANIES) for one in system.ledger(f"c{n}")["files"]]
     assert uploaded == [FILE] * FILES
     grown = (largest - before) / MB

@@ -13,11 +13,12 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 from ruamel.yaml import YAML
 
-from local import Processes, wait_until
+from local import Processes
 from local.redis import free_port
 from tests.acceptance.conftest import System
 from tests.compose import services
 from tests.unit.factories import customer_json
+from tests.waiting import wait_until
 
 DOCS = Path(__file__).parents[2] / "docs"
 NAME = re.compile(r"\bmoment_fortnox_\w+")
@@ -30,7 +31,7 @@ class Endpoint:
         self.address = address
 
     def text(self) -> str:
-        return requests.get(self.address, timeout=20).text
+        return requests.get(self.address, timeout=30).text
 
     def samples(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
         families = text_string_to_metric_families(self.text())
@@ -48,7 +49,7 @@ def endpoint(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     words = [word.replace("9464", str(port)).replace("0.0.0.0", "127.0.0.1") for word in service.local_command()]
     with Processes(Path(tmp_path_factory.mktemp("metrics"))) as processes:
         process = processes.start("metrics", words, env=system.stack.environment)
-        process.wait_ready(lambda: "/metrics" in process.log_tail(), timeout=60)
+        process.wait_ready(lambda: "/metrics" in process.log_tail())
         yield Endpoint(f"http://127.0.0.1:{port}/metrics")
 
 
@@ -64,9 +65,7 @@ def test_what_is_delivered_refused_and_answered_is_counted(system: System, endpo
         key = (f"moment_fortnox_{name}", frozenset(labels.items()))
         return endpoint.samples().get(key, 0.0) - before.get(key, 0.0)
 
-    wait_until(
-        lambda: grown("delivery_seconds_count", kind="customer") == 1, what="the last attempt to be counted", timeout=20
-    )
+    wait_until(lambda: grown("delivery_seconds_count", kind="customer") == 1, what="the last attempt to be counted")
     assert grown("events_settled_total", type="customer.updated", outcome="done") == 1
     assert grown("events_settled_total", type="customer.updated", outcome="failed") == 1
     assert grown("attempts_unsettled_total", kind="customer", outcome="release") >= 1
@@ -77,7 +76,7 @@ def test_what_is_delivered_refused_and_answered_is_counted(system: System, endpo
     )
     assert throttled == 1
     assert any(("path", "/3/customers") in key[1] for key in endpoint.samples())
-    wait_until(lambda: grown("mails_total", outcome="sent") >= 1, what="the mail to be counted", timeout=30)
+    wait_until(lambda: grown("mails_total", outcome="sent") >= 1, what="the mail to be counted")
     assert endpoint.value("company_events", company="unmeasured", status="failed") == 1
     assert endpoint.value("company_events", company="measured", status="failed") is None
     assert (endpoint.value("companies", connection="connected") or 0) >= 1
@@ -89,7 +88,6 @@ def test_each_part_shows_that_it_moves(system: System, endpoint: Endpoint) -> No
         wait_until(
             lambda part=part: (endpoint.value("tick_age_seconds", part=part) or 0) < 30,
             what=f"{part} to tick",
-            timeout=60,
         )
     assert endpoint.value("up") == 1
     assert (endpoint.value("overdue_seconds") or 0) < 60
@@ -144,7 +142,7 @@ def test_a_redis_that_does_not_answer_is_a_metric(system: System, tmp_path: Path
     command = [*services()["metrics"].local_command()[:-2], "--port=0"]
     with Processes(tmp_path) as processes:
         process = processes.start("metrics", command, env=environment)
-        process.wait_ready(lambda: "/metrics" in process.log_tail(), timeout=60)
+        process.wait_ready(lambda: "/metrics" in process.log_tail())
         address = re.search(r"http://\S+", process.log_tail())
         assert address is not None
         text = requests.get(address[0], timeout=30).text

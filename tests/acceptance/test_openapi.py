@@ -4,12 +4,12 @@ import re
 
 import pytest
 
-from local import wait_until
 from local.day import COMPANY, working_day
 from tests.acceptance.conftest import System
 from tests.openapi import DOCUMENT, WRITES, faults, load_document
 from tests.recording import Sent
 from tests.unit.factories import customer_json, project_json
+from tests.waiting import wait_until
 
 
 def test_every_body_that_the_workers_sent_agrees_with_the_document(system: System) -> None:
@@ -19,11 +19,11 @@ def test_every_body_that_the_workers_sent_agrees_with_the_document(system: Syste
     system.stack.sandbox.tenant(COMPANY)
     day = working_day(system.stack.sandbox.code(COMPANY))
     system.publish(*day)
-    wait_until(lambda: system.ended(COMPANY) == len(day), what="the sample day", timeout=40)
+    wait_until(lambda: system.ended(COMPANY) == len(day), what="the sample day")
     system.publish(
         customer_json(name="Skånska Bygg och Mark AB", email=None), project_json(name="Nybygge", end_date=None)
     )
-    wait_until(lambda: system.ended(COMPANY) == len(day) + 2, what="the changes", timeout=20)
+    wait_until(lambda: system.ended(COMPANY) == len(day) + 2, what="the changes")
     bodies = [
         Sent(one["method"], re.sub(r"^(/3/\w+)/[^/]+$", r"\1/{number}", one["path"]), one["body"].encode())
         for one in system.stack.sandbox.get("requests", tenant=COMPANY, bodies="1", limit="5000")["requests"]

@@ -11,7 +11,6 @@ from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from cli.main import cli
-from local import wait_until
 from local.stack import Stack
 from messages.catalogue import say
 from ordering import STATUSES
@@ -20,6 +19,7 @@ from tasks.flows import REPORT_SCHEDULE
 from tests.acceptance.conftest import System
 from tests.compose import services
 from tests.unit.factories import customer_json, invoice_json
+from tests.waiting import wait_until
 from worker.bootstrap import create_app
 from worker.metrics import PREFIX, registry
 
@@ -53,10 +53,8 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         assert system.settled("acme", "e6").status == "held"
         stack.sandbox.fault("fail_next", status=503, count=99, path="/3/customers", body="html")
         system.publish(customer_json(event_id="e5", customer_number="10002"))
-        wait_until(
-            lambda: beat_age(system.app.services.redis, REPORT_SCHEDULE.name), what="beat's first tick", timeout=60
-        )
-        wait_until(lambda: waits_long(system, "e5"), what="e5 to wait for its third attempt", timeout=60)
+        wait_until(lambda: beat_age(system.app.services.redis, REPORT_SCHEDULE.name), what="beat's first tick")
+        wait_until(lambda: waits_long(system, "e5"), what="e5 to wait for its third attempt")
         yield system
 
 

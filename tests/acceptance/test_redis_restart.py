@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from local import wait_until
+import local
 from local.stack import Stack
 from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json
+from tests.waiting import wait_until
 from worker.bootstrap import create_app
 
 BEAT_LOOP = 5  # seconds: a sixth of BEAT_LOCK_SECONDS
@@ -26,19 +27,20 @@ def test_a_worker_and_beat_that_lost_redis_go_on_when_it_is_back(own_system: Sys
     beat = system.stack.start_beat()
     worker = system.stack.start_worker(concurrency=2)
     system.connect("acme")
-    wait_until(lambda: system.app.services.redis.exists("redbeat::lock"), what="beat to be the live one", timeout=20)
+    wait_until(lambda: system.app.services.redis.exists("redbeat::lock"), what="beat to be the live one")
     # One of two processes is busy: there is a message not yet acknowledged, and the worker waits for the next.
     system.stack.sandbox.fault("delay", seconds=2.0)
     system.publish(customer_json())
     wait_until(
-        lambda: system.app.services.ordering.counts("acme")["running"] == 1, what="the transfer to run", timeout=10
+        lambda: system.app.services.ordering.counts("acme")["running"] == 1,
+        what="the transfer to run",
     )
 
     redis.kill()
     with pytest.raises(TimeoutError):  # long enough for beat to meet it too
-        wait_until(lambda: not (worker.is_running and beat.is_running), what="an end", timeout=BEAT_LOOP + 2)
+        local.wait_until(lambda: not (worker.is_running and beat.is_running), what="an end", timeout=BEAT_LOOP + 2)
     redis.start()
 
-    assert system.settled("acme", "e1", timeout=40).status == "done"
+    assert system.settled("acme", "e1").status == "done"
     assert worker.is_running, worker.log_tail()
     assert beat.is_running, beat.log_tail()

@@ -9,10 +9,10 @@ import pytest
 import redis
 
 from config import load_settings
-from local import wait_until
 from local.stack import Stack
 from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json
+from tests.waiting import wait_until
 from worker.bootstrap import create_app
 
 EXAMPLE = Path(__file__).parents[2] / "redis-users.acl.example"
@@ -59,9 +59,9 @@ def test_the_system_runs_under_the_users_of_the_example_and_is_refused_nothing(r
     restricted.publish(customer_json(), customer_json(event_id="bad", company="stranger"))
     assert restricted.settled("acme", "e1").status == "done"
     assert restricted.settled("stranger", "bad").status == "failed"
-    wait_until(lambda: restricted.mails_to("drift@integration.example"), what="the mail", timeout=60)
+    wait_until(lambda: restricted.mails_to("drift@integration.example"), what="the mail")
     restricted.stack.start_flower()
-    wait_until(lambda: restricted.run("health").returncode == 0, what="beat's first round", timeout=60, interval=0.5)
+    wait_until(lambda: restricted.run("health").returncode == 0, what="beat's first round", interval=0.5)
     for command in (("status",), ("events", "list"), ("companies", "show", "acme"), ("expenses", "status")):
         done = restricted.run(*command)
         assert done.returncode == 0, done.stderr

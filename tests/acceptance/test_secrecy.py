@@ -11,13 +11,14 @@ import pytest
 import requests
 from prometheus_client import generate_latest
 
-from local import wait_until
 from local.stack import Stack
 from tasks.flows import TICK
 from tests.acceptance.conftest import System
 from tests.acceptance.test_delivery import DOCTORED
+from tests.monitors import wait_for_flower
 from tests.sentry import FakeSentry, running_sentry
 from tests.unit.factories import customer_json, integration_json, invoice_json
+from tests.waiting import wait_until
 from worker.bootstrap import create_app
 from worker.metrics import registry
 
@@ -40,11 +41,10 @@ class Watched(System):
     def logged(self, event: str, event_id: str) -> list[dict[str, Any]]:
         return [line for line in self.log_lines() if line["event"] == event and line.get("event_id") == event_id]
 
-    def in_flower(self, page: str) -> Any:
-        return requests.get(f"{self.flower}/{page}", auth=("operator", PASSPHRASE), timeout=10).json()
-
-    def flower_tasks(self) -> set[tuple[str, str]]:
-        return {(task["name"], task["args"]) for task in self.in_flower("api/tasks").values()}
+    def flower_tasks(self) -> dict[str, dict[str, Any]]:
+        answer = requests.get(f"{self.flower}/api/tasks", auth=("operator", PASSPHRASE), timeout=30)
+        tasks: dict[str, dict[str, Any]] = answer.json()
+        return tasks
 
 
 def customer(event_id: str, **overrides: Any) -> dict[str, Any]:
@@ -69,8 +69,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         system = Watched(stack, create_app(stack.settings))
         system.sentry = sentry
         system.flower, _ = stack.start_flower(login=f"operator:{PASSPHRASE}")
-        # What happens before Flower listens to the worker never reaches it.
-        wait_until(lambda: system.in_flower("workers?json=1")["data"], what="Flower to hear the worker", timeout=30)
+        wait_for_flower(system.flower, f"operator:{PASSPHRASE}")
         system.codes = live_through(system)
         yield system
 
@@ -99,12 +98,12 @@ def live_through(system: Watched) -> list[str]:
     assert system.settled("hush", "broken").status == "failed"
     system.app.send_task("events.recieve", args=[customer("typo", company="hush")], queue="events")  # as misspelt
     system.app.send_task(TICK.name)
-    wait_until(lambda: system.mails_to(CONTACT), what="the mail", timeout=30)
+    wait_until(lambda: system.mails_to(CONTACT), what="the mail")
     return codes
 
 
 def test_sentry_gets_the_bug_and_nothing_that_an_accountant_mends(watched: Watched) -> None:
-    wait_until(lambda: len(watched.sentry.events) >= 2, what="the reports", timeout=20)
+    wait_until(lambda: len(watched.sentry.events) >= 2, what="the reports")
     events = watched.sentry.events
     assert [event["exception"]["values"][-1]["type"] for event in events] == ["KeyError", "KeyError"]
     assert {event["tags"]["company"] for event in events} == {"hush", "hush2"}
@@ -115,7 +114,7 @@ def test_sentry_gets_the_bug_and_nothing_that_an_accountant_mends(watched: Watch
 
 
 def test_reports_of_one_cause_are_one_group(watched: Watched) -> None:
-    wait_until(lambda: len(watched.sentry.events) >= 2, what="the reports", timeout=20)
+    wait_until(lambda: len(watched.sentry.events) >= 2, what="the reports")
     prints = [event["fingerprint"] for event in watched.sentry.events]
     assert prints[0] == prints[1]
     assert prints[0][0] == "KeyError"
@@ -123,7 +122,7 @@ def test_reports_of_one_cause_are_one_group(watched: Watched) -> None:
 
 
 def test_beat_is_watched_by_a_check_in(watched: Watched) -> None:
-    wait_until(lambda: watched.sentry.check_ins, what="the check-in", timeout=20)
+    wait_until(lambda: watched.sentry.check_ins, what="the check-in")
     first = watched.sentry.check_ins[0]
     assert (first["monitor_slug"], first["status"]) == ("moment-fortnox-beat", "ok")
     assert first["monitor_config"]["schedule"] == {"type": "interval", "value": 1, "unit": "minute"}
@@ -146,28 +145,29 @@ def test_a_misspelt_task_is_named_in_the_log(watched: Watched) -> None:
         set_aside = [line for line in watched.log_lines() if line["event"] == "message.set_aside"]
         return "events.recieve" in [line["task"] for line in set_aside]
 
-    wait_until(told, what="the line", timeout=20)
+    wait_until(told, what="the line")
 
 
 def test_the_bug_is_told_whole_where_the_event_is_kept(watched: Watched) -> None:
     def errors() -> list[dict[str, Any]]:
-        """The timeline is written in the background."""
         told = json.loads(watched.run("events", "show", "hush", "bug", "--json").stdout)
         return [entry for entry in told["timeline"] if entry["what"] == "error"]
 
-    (error,) = wait_until(errors, what="the error in the timeline", timeout=20)
+    (error,) = wait_until(errors, what="the timeline to be written")
     assert error["error"] == "KeyError"
     assert NAME in error["message"]
 
 
 def test_flower_shows_whose_transfer_it_is_and_no_payload(watched: Watched) -> None:
-    transfer = ("transfer.customer", "(hush customer 2)")
-    wait_until(lambda: transfer in watched.flower_tasks(), what="Flower to show the transfer", timeout=30)
-    assert {args for name, args in watched.flower_tasks() if name == "events.receive"} == {"(an event)"}
+    def shown() -> set[tuple[str, str]]:
+        return {(task["name"], task["args"]) for task in watched.flower_tasks().values()}
+
+    wait_until(lambda: ("transfer.customer", "(hush customer 2)") in shown(), what="Flower to show the transfer")
+    assert {args for name, args in shown() if name == "events.receive"} == {"(an event)"}
 
 
 def test_no_output_holds_what_is_somebodys(watched: Watched) -> None:
-    wait_until(lambda: len(watched.sentry.events) >= 2, what="the reports", timeout=20)
+    wait_until(lambda: len(watched.sentry.events) >= 2, what="the reports")
     tokens = [watched.app.services.fortnox.tokens.access_token(company) for company in ("hush", "hush2")]
     secrets = [*tokens, *watched.codes, watched.stack.environment["FORTNOX_CLIENT_SECRET"]]
     secrets += [watched.stack.environment["ENCRYPTION_KEYS"]]

@@ -3,9 +3,7 @@
 import json
 import pickle
 import re
-import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +11,12 @@ import pytest
 from celery import Celery
 
 from fortnox import errors as e
-from local import wait_until
 from local.sandbox import CLIENT_SECRET, MOMENT_KEY
 from local.stack import Stack
 from tests.acceptance.conftest import System
+from tests.monitors import monitored
 from tests.unit.factories import customer_json, integration_json
+from tests.waiting import wait_until
 from worker.bootstrap import create_app
 
 COMPANY = "secretive"
@@ -35,26 +34,12 @@ def quiet(tmp_path: Path) -> Iterator[System]:
         yield system
 
 
-class Monitor(threading.Thread):
-    """What Flower is told."""
-
-    def __init__(self, app: Celery) -> None:
-        super().__init__(daemon=True)
-        self.heard: list[dict[str, Any]] = []
-        self._app = app
-        self._over = threading.Event()
-
-    def run(self) -> None:
-        with self._app.connection() as connection:
-            receiver = self._app.events.Receiver(connection, handlers={"*": self.heard.append})
-            while not self._over.is_set():
-                with suppress(TimeoutError):
-                    receiver.capture(limit=None, timeout=0.5, wakeup=False)
-
-    def stop(self) -> list[dict[str, Any]]:
-        self._over.set()
-        self.join(timeout=10)
-        return self.heard
+@pytest.fixture
+def heard(quiet: System) -> Iterator[list[dict[str, Any]]]:
+    """What Flower is told of a worker."""
+    quiet.stack.start_worker(concurrency=2)
+    with monitored(create_app(quiet.stack.settings)) as heard:
+        yield heard
 
 
 def tokens_of(system: System) -> set[str]:
@@ -74,13 +59,11 @@ def consent(system: System, event_id: str, code: str) -> dict[str, Any]:
     )
 
 
-def test_no_secret_is_readable_in_logs_monitors_mails_commands_or_redis(quiet: System, tmp_path: Path) -> None:
+def test_no_secret_is_readable_in_logs_monitors_mails_commands_or_redis(
+    quiet: System, heard: list[dict[str, Any]], tmp_path: Path
+) -> None:
     system, stack = quiet, quiet.stack
     seen: list[str] = []
-    stack.start_worker(concurrency=2)
-    monitor = Monitor(create_app(stack.settings))
-    monitor.start()
-    wait_until(lambda: monitor.heard, what="the monitor to hear of the worker", timeout=20)
     vault = system.app.services.vault
     codes = [stack.sandbox.code(COMPANY, service=False) for _ in range(4)]
     secrets = set(codes)
@@ -91,12 +74,12 @@ def test_no_secret_is_readable_in_logs_monitors_mails_commands_or_redis(quiet: S
     with Celery(broker=stack.environment["REDIS_URL"]) as producer:
         sealed = consent(system, "by-celery", f"sealed:{vault.seal(codes[1])}")
         producer.send_task("events.receive", args=[sealed], queue="events")
-    wait_until(lambda: system.app.services.ordering.event(COMPANY, "by-celery"), what="the admission", timeout=20)
+    wait_until(lambda: system.app.services.ordering.event(COMPANY, "by-celery"), what="the admission")
     assert system.settled(COMPANY, "by-celery").status == "done"
     secrets |= tokens_of(system)
     sealed = consent(system, "by-stream", f"sealed:{vault.seal(codes[2])}")
     system.app.services.redis.xadd("moment:events", {"event": json.dumps(sealed)})
-    wait_until(lambda: system.app.services.ordering.event(COMPANY, "by-stream"), what="the admission", timeout=20)
+    wait_until(lambda: system.app.services.ordering.event(COMPANY, "by-stream"), what="the admission")
     assert system.settled(COMPANY, "by-stream").status == "done"
     secrets |= tokens_of(system)
     # By hand; and whatever can go wrong on the way.
@@ -111,7 +94,7 @@ def test_no_secret_is_readable_in_logs_monitors_mails_commands_or_redis(quiet: S
         producer.send_task("events.receive", args=[no_clear], queue="events")
     stack.sandbox.post("tokens/expire", {"tenant": COMPANY})
     system.publish(customer_json(company=COMPANY))
-    assert system.settled(COMPANY, "e1", timeout=60).status == "done"
+    assert system.settled(COMPANY, "e1").status == "done"
     secrets |= tokens_of(system)
     for arguments in (
         ("companies", "show", COMPANY),
@@ -123,8 +106,8 @@ def test_no_secret_is_readable_in_logs_monitors_mails_commands_or_redis(quiet: S
         seen += [said.stdout, said.stderr]
     stack.sandbox.post("grants/revoke", {"tenant": COMPANY})
     system.publish(customer_json(company=COMPANY, event_id="e2", name="Ny"))
-    wait_until(lambda: system.app.services.ordering.paused(COMPANY), what="the pause", timeout=20)
-    seen.append(json.dumps(monitor.stop(), default=str))
+    wait_until(lambda: system.app.services.ordering.paused(COMPANY), what="the pause")
+    seen.append(json.dumps(list(heard), default=str))
     assert "events.receive" in seen[-1]
     assert "(an event)" in seen[-1]
     assert COMPANY not in re.sub(r"\(secretive [^)]*\)", "", seen[-1])  # but for an ordering key: no argument is shown

@@ -5,11 +5,11 @@ from typing import Any
 
 from redis import Redis
 
-from local import wait_until
 from messages.catalogue import say
 from stores.event_stream import STREAM
 from tests.acceptance.conftest import System
 from tests.unit.factories import customer_json
+from tests.waiting import wait_until
 
 
 def add(system: System, event: Any) -> None:
@@ -25,16 +25,14 @@ def test_an_event_added_to_the_stream_is_delivered_and_leaves_the_stream(system:
     system.connect("stream")
     add(system, customer_json(company="stream"))
     assert system.settled("stream", "e1").status == "done"
-    wait_until(lambda: system.app.services.redis.xlen(STREAM) == 0, what="the stream to be trimmed", timeout=5)
+    wait_until(lambda: system.app.services.redis.xlen(STREAM) == 0, what="the stream to be trimmed")
 
 
 def test_events_of_the_stream_are_applied_in_its_order(system: System) -> None:
     system.connect("stream2")
     for step in range(30):
         add(system, customer_json(company="stream2", event_id=f"c{step}", name=f"Step {step}"))
-    wait_until(
-        lambda: system.app.services.ordering.event("stream2", "c29") is not None, what="the last event", timeout=10
-    )
+    wait_until(lambda: system.app.services.ordering.event("stream2", "c29") is not None, what="the last event")
     system.settled("stream2", "c29")
     (customer,) = system.ledger("stream2")["customers"]
     assert customer["Name"] == "Step 29"
@@ -71,7 +69,7 @@ def test_what_broke_the_reader_once_does_not_delay_the_next_entry(system: System
         add_bytes(system, entry)
     add(system, customer_json(company="stream5"))
 
-    record = wait_until(lambda: system.app.services.ordering.event("stream5", "e1"), what="the event", timeout=5)
+    record = wait_until(lambda: system.app.services.ordering.event("stream5", "e1"), what="the event")
 
     assert record is not None
     assert system.settled("stream5", "e1").status == "done"
@@ -81,16 +79,16 @@ def test_what_broke_the_reader_once_does_not_delay_the_next_entry(system: System
 def test_a_reader_that_cannot_read_turns_health_red_until_it_can(system: System) -> None:
     system.connect("stream6")
     redis = system.app.services.redis
-    wait_until(lambda: redis.xlen(STREAM) == 0, what="the stream to be empty", timeout=10)
+    wait_until(lambda: redis.xlen(STREAM) == 0, what="the stream to be empty")
     redis.delete(STREAM)
     redis.set(STREAM, "of another type")
     try:
-        wait_until(system.app.services.telemetry.threads.all_down, what="the reader to be down", timeout=20)
+        wait_until(system.app.services.telemetry.threads.all_down, what="the reader to be down")
         health = system.run("health", "delivery")
         assert (health.returncode, "stream reader" in health.stderr) == (1, True)
     finally:
         redis.delete(STREAM)
     add(system, customer_json(company="stream6"))
-    assert system.settled("stream6", "e1", timeout=60).status == "done"
-    wait_until(lambda: not system.app.services.telemetry.threads.all_down(), what="the reader to work", timeout=10)
+    assert system.settled("stream6", "e1").status == "done"
+    wait_until(lambda: not system.app.services.telemetry.threads.all_down(), what="the reader to work")
     assert system.run("health", "delivery").returncode == 0

@@ -138,7 +138,7 @@ class Cluster:
         self._processes.start("beat", _celery("beat"), env=self.environment, cwd=ROOT)
         for number in range(1, self._options.workers + 1):
             self._start_worker(f"worker-{number}")
-        wait_until(lambda: all(worker.is_ready for worker in self.workers), what="the workers to be ready", timeout=90)
+        wait_until(lambda: all(worker.is_ready for worker in self.workers), what="the workers to be ready", timeout=180)
 
     def check(self) -> None:
         """Raises `ProcessDied` when the sandbox or beat has ended."""

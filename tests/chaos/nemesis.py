@@ -43,7 +43,7 @@ class Nemesis:
         """No more trouble; whatever was stopped goes on."""
         self._ended.set()
         for thread in self._threads:
-            thread.join(timeout=30)
+            thread.join(timeout=60)
 
     def kill_workers(self) -> None:
         dice = self._dice("kills")

@@ -55,5 +55,4 @@ SHORT = Options(
     redis_every=12,
     stop_every=4,
     stop_beyond_lease=3,
-    drain=60,
 )

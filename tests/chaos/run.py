@@ -86,18 +86,18 @@ class _Run:
                 ),
                 services=self._app.services,
             )
-        wait_until(self._all_settled, what="the companies to be connected", timeout=60, interval=0.2)
+        wait_until(self._all_settled, what="the companies to be connected", timeout=180, interval=0.2)
 
     def _produce(self, threads: list[Producer], nemesis: Nemesis) -> None:
         started = time.monotonic()
-        deadline = started + self._options.seconds + 60  # a producer may wait for Redis
+        deadline = started + self._options.seconds + 180  # a producer may wait for Redis
         said = started
         while any(thread.is_alive() for thread in threads) or time.monotonic() < started + self._options.seconds:
             for error in (nemesis.error, *(thread.error for thread in threads)):
                 if error is not None:
                     raise error
             if time.monotonic() > deadline:
-                raise DeadlineExceeded("the producers to end", self._options.seconds + 60)
+                raise DeadlineExceeded("the producers to end", self._options.seconds + 180)
             if time.monotonic() - said > 10:
                 said = time.monotonic()
                 damage = nemesis.damage

@@ -64,7 +64,7 @@ class Watch(threading.Thread):
 
     def end(self) -> None:
         self._ended.set()
-        self.join(timeout=15)
+        self.join(timeout=60)
         self._redis.close()
 
     @property

@@ -71,7 +71,7 @@ def connected(directory: Path, *, companies: int) -> Many:
             *(customer_json(company="busy", event_id=f"c{n}", customer_number=str(n)) for n in range(WORKED))
         )
         for n in range(WORKED):
-            assert system.settled("busy", f"c{n}", timeout=60).status == "done"
+            assert system.settled("busy", f"c{n}").status == "done"
         children = [int(pid) for pid in Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()]
         return Many(
             companies=companies,

@@ -20,7 +20,7 @@ from tests.unit.factories import customer_json
 
 @pytest.fixture(scope="session", autouse=True)
 def recorder() -> Iterator[Recorder]:
-    """Notes every body that any test of this process sends to Fortnox: all are to agree with Fortnox's own document."""
+    """Check every body that a test of this process sends to Fortnox against Fortnox's own OpenAPI document."""
     with recording() as noted:
         yield noted
     if document := load_document():
@@ -29,7 +29,7 @@ def recorder() -> Iterator[Recorder]:
 
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_redis(tmp_path_factory.mktemp("redis")) as url:
+    with running_redis(tmp_path_factory.mktemp("redis"), appendfsync="no") as url:
         yield url
 
 
@@ -49,7 +49,7 @@ def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbo
 
 @pytest.fixture
 def sandbox(sandbox_process: Sandbox) -> Sandbox:
-    """The stand-ins, empty again."""
+    """The stand-ins, emptied."""
     sandbox_process.post("reset")
     return sandbox_process
 
@@ -62,7 +62,7 @@ def unattended(redis_url: str, redis_client: "redis.Redis", sandbox: Sandbox) ->
 
 @pytest.fixture
 def acme(unattended: Unattended) -> Unattended:
-    """Connected, with its customer in Fortnox."""
+    """The company `acme`, connected, with its customer in Fortnox."""
     unattended.connect()
     unattended.publish(customer_json())
     assert unattended.run("e1") == "done"
@@ -89,6 +89,6 @@ def tokens(sandbox: Sandbox, oauth: OAuth) -> ServiceTokens:
 
 @pytest.fixture
 def fortnox(sandbox: Sandbox, http: Http, tokens: ServiceTokens) -> Fortnox:
-    """Without our own limiter, and with Fortnox's lifted, but where a test is about them."""
+    """A client without a limiter. The sandbox's rate limit is off."""
     sandbox.post("options", {"rate_limit_enabled": False})
     return Fortnox(Transport(sandbox.fortnox, tokens, http=http), COMPANY)

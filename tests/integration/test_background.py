@@ -9,9 +9,9 @@ from redis.exceptions import ResponseError
 
 from delivery import background
 from delivery.background import BackgroundThread
-from local import wait_until
 from stores.counters import Counters
 from stores.threads import PUMP, ThreadStates
+from tests.waiting import wait_until
 
 FAILURES = f"threads|{PUMP}"
 
@@ -65,7 +65,7 @@ def test_it_goes_on_after_an_unexpected_error_and_each_is_counted(
 ) -> None:
     steps = Steps(error, error)
     thread = start(steps)
-    wait_until(lambda: steps.succeeded > 2, what="it to work again", timeout=5)
+    wait_until(lambda: steps.succeeded > 2, what="it to work again")
     assert thread.is_alive()
     assert redis_client.hget("mf:counters", FAILURES) == b"2"
     assert states.all_down() == []
@@ -74,8 +74,8 @@ def test_it_goes_on_after_an_unexpected_error_and_each_is_counted(
 def test_it_counts_as_down_until_it_works_again(states: ThreadStates, start: Start) -> None:
     steps = Steps(*[ZeroDivisionError()] * 7)  # the last waits are long enough to look
     start(steps)
-    wait_until(lambda: [thread for thread, _ in states.all_down()] == [PUMP], what="it to be down", timeout=5)
-    wait_until(lambda: states.all_down() == [], what="it to be up", timeout=5)
+    wait_until(lambda: [thread for thread, _ in states.all_down()] == [PUMP], what="it to be down")
+    wait_until(lambda: states.all_down() == [], what="it to be up")
     assert steps.succeeded > 0
 
 
@@ -84,7 +84,7 @@ def test_it_waits_for_a_redis_that_is_down_and_that_is_no_failure(
 ) -> None:
     steps = Steps(ConnectionLost(), ResponseError("MISCONF Errors writing to the AOF file"))
     start(steps)
-    wait_until(lambda: steps.succeeded > 0, what="it to work again", timeout=5)
+    wait_until(lambda: steps.succeeded > 0, what="it to work again")
     assert redis_client.hget("mf:counters", FAILURES) is None
 
 
@@ -100,6 +100,6 @@ def test_a_thread_that_is_stopped_while_it_is_down_is_no_longer_down(
 ) -> None:
     monkeypatch.setattr(background, "SHORTEST_WAIT", 30.0)
     thread = start(Steps(ZeroDivisionError()))
-    wait_until(states.all_down, what="it to be down", timeout=5)
+    wait_until(states.all_down, what="it to be down")
     thread.stop()
     assert states.all_down() == []

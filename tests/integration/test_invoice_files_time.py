@@ -23,7 +23,7 @@ from tests.fortnox_things import a_customer, a_project, an_invoice
 from tests.services import Sandbox
 from tests.unit.factories import an_attachment, invoice_json
 
-HANGS = 60.0  # seconds
+HANGS = 120.0  # seconds
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_files_that_never_come_are_late_and_leave_time_for_the_others(
     context = a_job(ordering, sandbox, fortnox, invoice_json(attachments=files))
     started = time.monotonic()
     left = transfer_files(context, context.event.invoice)
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < HANGS / 2
     assert [one.params["file"] for one in left.late] == ["a.pdf", "b.pdf", "c.pdf"]
     assert left.missing == ()
     assert [one["Name"] for one in sandbox.state("acme")["invoices"][0]["attachments"]] == ["here.pdf"]

@@ -17,7 +17,7 @@ from worker.bootstrap import App, create_app
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(Path(tmp_path_factory.mktemp("idle"))) as stack:
+    with Stack(Path(tmp_path_factory.mktemp("idle")), appendfsync="no") as stack:
         stack.start_services()
         yield stack
 

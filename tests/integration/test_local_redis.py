@@ -12,7 +12,8 @@ import psutil
 import pytest
 import redis
 
-from local import EmbeddedRedis, NoRedisServer, ProcessDied, find_redis_server, wait_until
+from local import EmbeddedRedis, NoRedisServer, ProcessDied, find_redis_server
+from tests.waiting import wait_until
 
 
 def client_of(server: EmbeddedRedis) -> redis.Redis:
@@ -151,4 +152,4 @@ def test_it_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
 
         os.kill(parent.pid, signal.SIGKILL)
 
-    wait_until(lambda: not server.is_running(), what="the server to end", timeout=10)
+    wait_until(lambda: not server.is_running(), what="the server to end")

@@ -68,7 +68,7 @@ def test_what_was_left_out_is_told_by_the_attempt_that_ends_the_transfer(billed:
     billed.sandbox.tenant("acme", credit_refused="Fakturan är såld.")
     billed.publish(credit_note_json(project=None))
     for _ in range(3):
-        billed.run("e5", room=1)
+        billed.run("e5", capacity=1)
     assert billed.event("e5").status == "done"
     assert billed.event("e5").reason.key == "invoice.without-link"
 

@@ -38,6 +38,7 @@ def slow_libraries_of(redis_url: str, *arguments: str, stdin: str = "") -> set[s
     return set(json.loads(done.stderr.splitlines()[-1]))
 
 
+@pytest.mark.usefixtures("redis_client")  # emptied: an event that is shown needs the catalogues
 @pytest.mark.parametrize(
     "command",
     ["--help", "events --help", "status", "status --json", "wait", "events list", "events export", "companies list"],

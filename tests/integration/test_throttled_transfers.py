@@ -1,4 +1,4 @@
-"""With room for one request at a time, as when many want it: each attempt goes on from what the last one has shown."""
+"""With capacity for one request at a time, each attempt continues from what the attempt before has seen."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ def one_by_one(acme: Unattended, event_id: str, expected: Sequence[str]) -> None
     before = len(acme.sandbox.requests("acme"))
     shown: list[Any] = []
     for _ in expected:
-        shown.append(acme.run(event_id, room=1))
+        shown.append(acme.run(event_id, capacity=1))
         if shown[-1] == "done":
             break
     assert acme.sandbox.requests("acme")[before:] == list(expected)
@@ -45,7 +45,7 @@ def test_an_invoice_in_a_currency_whose_rate_is_fortnoxs(acme: Unattended) -> No
 def test_an_invoice_that_may_have_been_created(acme: Unattended) -> None:
     acme.sandbox.fault("drop_before", method="POST", path="/3/invoices")
     acme.publish(invoice_json(project=None, attachments=[]))
-    acme.run("e3", room=1)
+    acme.run("e3", capacity=1)
     found_nothing = [f"GET {INVOICE}", "GET /3/invoices"]
     one_by_one(acme, "e3", [*found_nothing, "POST /3/invoices", f"PUT {INVOICE}/bookkeep"])
 
@@ -53,7 +53,7 @@ def test_an_invoice_that_may_have_been_created(acme: Unattended) -> None:
 def test_an_invoice_that_may_have_been_posted(acme: Unattended) -> None:
     acme.sandbox.fault("drop_before", method="PUT", path=INVOICE)
     acme.publish(invoice_json(project=None, attachments=[]))
-    acme.run("e3", room=2)
+    acme.run("e3", capacity=2)
     one_by_one(acme, "e3", [f"GET {INVOICE}", f"PUT {INVOICE}/bookkeep"])
 
 
@@ -68,7 +68,7 @@ def test_an_invoice_that_was_compared_at_another_time(
 ) -> None:
     monkeypatch.setattr("tasks.invoices.time.time", lambda: clock)
     acme.publish(invoice_json(project=None, attachments=[]))
-    acme.run("e3", room=1)
+    acme.run("e3", capacity=1)
     monkeypatch.undo()
     one_by_one(acme, "e3", [f"GET {INVOICE}", f"PUT {INVOICE}/bookkeep"])
 
@@ -77,21 +77,21 @@ def test_files_whose_linking_is_in_doubt(acme: Unattended) -> None:
     first, second = (an_attachment(file_name=f"{n}.pdf", url=None, content=content) for n, content in FILES.items())
     acme.sandbox.fault("fail_next", method="POST", path="/3/inbox", status=503, body="html")
     acme.publish(invoice_json(project=None, attachments=[first, second]))
-    acme.run("e3", room=2)
+    acme.run("e3", capacity=2)
     uploads = ["POST /3/inbox", "POST /3/inbox"]
     acme.sandbox.fault("drop_before", method="POST", path=ATTACHMENTS)
-    acme.run("e3", room=3)
+    acme.run("e3", capacity=3)
     one_by_one(acme, "e3", [f"GET {ATTACHMENTS}", f"POST {ATTACHMENTS}", f"PUT {INVOICE}/bookkeep"])
     assert acme.sandbox.requests("acme").count("POST /3/inbox") == 1 + len(uploads)
 
 
-def test_a_file_is_not_fetched_while_there_is_no_room_to_upload_it(acme: Unattended) -> None:
+def test_a_file_is_not_fetched_while_there_is_no_capacity_to_upload_it(acme: Unattended) -> None:
     moment = f"{acme.sandbox.moment}/_sandbox"
-    shelf = requests.post(f"{moment}/files", json={"company": "acme", "name": "a.pdf", "size": 1000}, timeout=5).json()
+    shelf = requests.post(f"{moment}/files", json={"company": "acme", "name": "a.pdf", "size": 1000}, timeout=30).json()
     acme.publish(invoice_json(project=None, attachments=[an_attachment(url=acme.sandbox.moment + shelf["path"])]))
     uploaded = ["POST /3/inbox", f"POST {ATTACHMENTS}"]
     one_by_one(acme, "e3", ["POST /3/invoices", *uploaded, f"PUT {INVOICE}/bookkeep"])
-    fetched = requests.get(f"{moment}/requests", params={"company": "acme"}, timeout=5).json()["requests"]
+    fetched = requests.get(f"{moment}/requests", params={"company": "acme"}, timeout=30).json()["requests"]
     assert [request["path"] for request in fetched] == [shelf["path"]]
 
 
@@ -106,7 +106,7 @@ def test_a_number_that_is_taken_is_looked_at_rather_than_created_again(acme: Una
     acme.publish(invoice_json(project=None, attachments=[], lines=[a_line()]))
     before = len(acme.sandbox.requests("acme"))
     for _ in range(2):
-        acme.run("e3", room=1)
+        acme.run("e3", capacity=1)
     assert acme.sandbox.requests("acme")[before:] == ["POST /3/invoices", f"GET {INVOICE}"]
     assert acme.event("e3").code == "NumberTaken"
 
@@ -116,7 +116,7 @@ def test_a_refusal_of_another_kind_is_told_after_a_look_for_the_number(acme: Una
     acme.publish(invoice_json(project=None, attachments=[]))
     before = len(acme.sandbox.requests("acme"))
     for _ in range(3):
-        acme.run("e3", room=1)
+        acme.run("e3", capacity=1)
     assert acme.sandbox.requests("acme")[before:] == ["POST /3/invoices", f"GET {INVOICE}", "POST /3/invoices"]
     assert acme.event("e3").status == "failed"
     acme.sandbox.account("acme", 3010, active=True)

@@ -15,10 +15,11 @@ from pydantic import SecretStr
 from delivery.tokens import TokenKeeper, to_tokens
 from fortnox import errors as e
 from fortnox.oauth import OAuth
-from local import EmbeddedRedis, wait_until
+from local import EmbeddedRedis
 from moment.events import Integration
 from stores import Connection, ConnectionStore, NeverConnected, Overtaken, Tokens, Vault
 from tests.services import CLIENT_ID, CLIENT_SECRET, Sandbox
+from tests.waiting import wait_until
 
 COMPANY = "acme"
 KEY = SecretStr(Fernet.generate_key().decode())
@@ -88,7 +89,7 @@ def in_threads(work: Callable[[], Any], count: int = 8) -> list[Any]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=30)
+        thread.join(timeout=60)
     return results
 
 
@@ -357,7 +358,7 @@ def test_a_renewal_survives_a_time_limit_that_ends_the_task(
         held = store.held(COMPANY)
         return held is not None and held.version.generation == 1
 
-    wait_until(renewed, what="the renewal to be stored", timeout=10)
+    wait_until(renewed, what="the renewal to be stored")
     assert keeper.access_token(COMPANY)
     assert shown(sandbox) == [1, 0]
 
@@ -464,10 +465,10 @@ def test_an_end_keeps_its_lease_while_fortnox_is_slow(
     assert token is not None
     end = threading.Thread(target=keeper.end, args=(COMPANY, version))
     end.start()
-    wait_until(lambda: keeper._redis.exists(f"mf:renewing:{COMPANY}"), what="the end to begin", timeout=5)
+    wait_until(lambda: keeper._redis.exists(f"mf:renewing:{COMPANY}"), what="the end to begin")
     with pytest.raises(NeverConnected):  # it waited until the tokens were gone
         keeper.renew(COMPANY, token.tokens.access_token.get_secret_value())
-    end.join(timeout=10)
+    end.join(timeout=60)
     assert sandbox.requests(COMPANY)[-1] == "POST /oauth-v1/revoke"
 
 
@@ -495,9 +496,9 @@ def test_an_end_waits_for_a_renewal_so_that_the_token_it_revokes_is_the_last(
     sandbox.post("options", {"refresh_seconds": 0.5})
     renewal = threading.Thread(target=in_threads, args=(lambda: keeper.access_token(COMPANY), 1))
     renewal.start()
-    wait_until(lambda: keeper._redis.exists(f"mf:renewing:{COMPANY}"), what="the renewal to begin", timeout=5)
+    wait_until(lambda: keeper._redis.exists(f"mf:renewing:{COMPANY}"), what="the renewal to begin")
     keeper.end(COMPANY, version)
-    renewal.join(timeout=10)
+    renewal.join(timeout=60)
     assert sandbox.requests(COMPANY)[-2:] == ["POST /oauth-v1/token", "POST /oauth-v1/revoke"]
     assert not any(token["usable"] for token in sandbox.get("tokens/refresh", tenant=COMPANY)["tokens"])
 

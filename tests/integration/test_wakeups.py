@@ -27,7 +27,7 @@ def submit(ordering: Ordering, event_id: str, kind: str = "invoice") -> None:
 def test_a_message_names_the_task_and_the_event(ordering: Ordering, redis_url: str, event_id: str) -> None:
     submit(ordering, event_id)
     with Connection(redis_url) as connection:
-        message = connection.SimpleQueue(TRANSFERS_QUEUE).get(block=True, timeout=5)
+        message = connection.SimpleQueue(TRANSFERS_QUEUE).get(block=True, timeout=30)
         arguments, keywords, options = message.payload
         assert arguments == ["acme", event_id]
         assert (keywords, set(options.values())) == ({}, {None})
@@ -45,7 +45,7 @@ def test_each_message_has_an_id_of_its_own_also_when_it_repeats_one(ordering: Or
     assert ordering.settle(claim, Done()) == ()
     with Connection(redis_url) as connection:
         queue = connection.SimpleQueue(TRANSFERS_QUEUE)
-        messages = [queue.get(block=True, timeout=5) for _ in range(2)]
+        messages = [queue.get(block=True, timeout=30) for _ in range(2)]
         assert [message.payload[0] for message in messages] == [["acme", "first"], ["acme", "second"]]
         assert len({message.headers["id"] for message in messages}) == 2
         assert len({message.delivery_tag for message in messages}) == 2
@@ -54,7 +54,7 @@ def test_each_message_has_an_id_of_its_own_also_when_it_repeats_one(ordering: Or
 def test_an_event_of_no_known_type_goes_to_the_task_for_the_unreadable(ordering: Ordering, redis_url: str) -> None:
     submit(ordering, "odd", kind="oddity")
     with Connection(redis_url) as connection:
-        message = connection.SimpleQueue(TRANSFERS_QUEUE).get(block=True, timeout=5)
+        message = connection.SimpleQueue(TRANSFERS_QUEUE).get(block=True, timeout=30)
         assert message.headers["task"] == "transfer.unreadable"
 
 
@@ -65,7 +65,7 @@ def test_a_wakeup_is_not_written_down_until_it_is_acknowledged(
     outlive_connections(1_000_000)
     submit(ordering, "e1")
     with Connection(redis_url) as connection:
-        message = connection.SimpleQueue(TRANSFERS_QUEUE).get(block=True, timeout=5)
+        message = connection.SimpleQueue(TRANSFERS_QUEUE).get(block=True, timeout=30)
         assert redis_client.exists("unacked", "unacked_index") == 0
         message.ack()
     assert redis_client.llen(TRANSFERS_QUEUE) == 0
@@ -79,11 +79,11 @@ def test_a_wakeup_that_a_worker_did_not_get_to_is_put_back(
     outlive_connections(1_000_000)
     submit(ordering, "e1")
     with Connection(redis_url) as connection:
-        message = connection.SimpleQueue(TRANSFERS_QUEUE).get(block=True, timeout=5)
+        message = connection.SimpleQueue(TRANSFERS_QUEUE).get(block=True, timeout=30)
         if how == "requeued":
             message.requeue()
     with Connection(redis_url) as connection:
-        again = connection.SimpleQueue(TRANSFERS_QUEUE).get(block=True, timeout=5)
+        again = connection.SimpleQueue(TRANSFERS_QUEUE).get(block=True, timeout=30)
         assert (again.payload[0], again.delivery_tag) == (["acme", "e1"], message.delivery_tag)
         again.ack()
 
@@ -95,7 +95,7 @@ def test_a_producers_message_is_written_down_until_it_is_acknowledged(
     with Connection(redis_url) as connection:
         queue = connection.SimpleQueue("events")
         queue.put({"a": 1})
-        message = queue.get(block=True, timeout=5)
+        message = queue.get(block=True, timeout=30)
         assert redis_client.hlen("unacked") == 1
         message.ack()
         assert redis_client.hlen("unacked") == 0
@@ -106,11 +106,11 @@ def test_a_producers_message_of_a_worker_that_died_comes_back(redis_url: str, re
     with Connection(redis_url) as dead:  # closed after the other has the message
         first = dead.SimpleQueue("events")
         first.put({"a": 1})
-        first.get(block=True, timeout=5)
+        first.get(block=True, timeout=30)
         with Connection(redis_url, transport_options={"visibility_timeout": 0}) as connection:
             queue = connection.SimpleQueue("events")
             queue.channel.qos.restore_visible(interval=1)  # as a worker does every ten seconds
-            again = queue.get(block=True, timeout=5)
+            again = queue.get(block=True, timeout=30)
             assert again.payload == {"a": 1}
             again.ack()
         assert redis_client.hlen("unacked") == 0

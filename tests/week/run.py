@@ -303,9 +303,9 @@ class Week:
             return not left
 
         try:
-            wait_until(as_it_should_be, what="the expenses", timeout=PATIENCE / 4, interval=0.2)
+            wait_until(as_it_should_be, what="the expenses", timeout=PATIENCE, interval=0.2)
             self.site.polls_pass(*(company.name for company in self.companies), times=2)
-            wait_until(as_it_should_be, what="the expenses again", timeout=5, interval=0.2)
+            wait_until(as_it_should_be, what="the expenses again", timeout=PATIENCE / 4, interval=0.2)
         except DeadlineExceeded:
             if left:
                 raise Broken("\n".join(f"{name}: {one}" for name, found in left.items() for one in found)) from None

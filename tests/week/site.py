@@ -177,14 +177,14 @@ class Site:
         return dict(document["companies"][company])
 
     def _document(self, address: str, **params: str) -> dict[str, Any]:
-        response = requests.get(address, params=params, timeout=10)
+        response = requests.get(address, params=params, timeout=30)
         response.raise_for_status()
         return dict(json.loads(response.text, parse_float=Decimal))
 
     def in_moments_api(self, method: str, company: str, external_id: str, body: Any = None) -> int:
         """What a person does in Moment, by its API. The status."""
         address = f"{self.stack.sandbox.moment}/api/1.0/companies/{company}/projectExpenses/{external_id}"
-        return requests.request(method, address, json=body, auth=("apikey", MOMENT_KEY), timeout=10).status_code
+        return requests.request(method, address, json=body, auth=("apikey", MOMENT_KEY), timeout=30).status_code
 
     # What befalls them
 

@@ -1,4 +1,4 @@
-"""The ordering engine over a real Redis, with a clock that the test moves."""
+"""The ordering engine with a real Redis and a clock that the test sets."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,12 +15,12 @@ LEASE = timedelta(seconds=30)
 
 
 def why(words: str) -> Message:
-    """A reason, in the words of a test."""
+    """The text of a reason."""
     return Message("test.reason", words=words)
 
 
 class Line:
-    """The engine and a clock, in the words of a test: `publish`, `run`, `status`."""
+    """The engine and a clock, with short operations: `publish`, `run`, `status`."""
 
     def __init__(self, redis: Redis) -> None:
         self.now = 1_700_000_000_000
@@ -74,7 +74,7 @@ class Line:
         return record.reason if record else NOTHING
 
     def released(self) -> list[str]:
-        """The ids woken since this was last asked."""
+        """The ids released since the last call."""
         ids = [wakeup.id for wakeup in self.woken]
         self.woken = []
         return ids
