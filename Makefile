@@ -14,12 +14,13 @@ export PYTHONDONTWRITEBYTECODE =
 export PYTHONPYCACHEPREFIX = $(CURDIR)/.venv/pycache
 
 # uv reads none of pip's configuration: hand it the package index and the certificates that pip is told to use.
-UV = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$($(PYTHON) -m pip config get global.index-url 2>/dev/null || printf %s "$$PIP_INDEX_URL")}" \
-	SSL_CERT_FILE="$${SSL_CERT_FILE:-$$PIP_CERT}" UV_PYTHON_DOWNLOADS=never $(BIN)/uv
+UV_ENV = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$($(PYTHON) -m pip config get global.index-url 2>/dev/null || printf %s "$$PIP_INDEX_URL")}" \
+	SSL_CERT_FILE="$${SSL_CERT_FILE:-$$PIP_CERT}" UV_PYTHON_DOWNLOADS=never
+UV = $(UV_ENV) $(BIN)/uv
 PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 INSTALL = install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: help demo up test test-unit proofs check bench bench-polls bench-log chaos simulate ledger connections week lock clean
+.PHONY: help demo up test test-unit proofs check bench bench-polls bench-log chaos simulate ledger connections week matrix lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -69,6 +70,9 @@ connections: $(READY) ## tokens that work once under load and under SIGKILL, and
 
 week: $(READY) ## a week of supplier invoices and of troubles, compared with Moment every six hours (5 min); SEED=
 	$(BIN)/python -m tests.week $(if $(SEED),--seed $(SEED))
+
+matrix: $(READY) ## a short form of the tests with each Python and Redis found on this machine; SERVER= names another
+	$(UV_ENV) $(BIN)/python -m tests.matrix $(if $(SERVER),--server $(SERVER))
 
 lock: $(READY) ## write the lock files anew from pyproject.toml; UPGRADE=1 takes newer releases
 	$(call compile,requirements-build.lock,--group build)
