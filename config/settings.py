@@ -5,7 +5,6 @@ Raises `pydantic.ValidationError` naming each bad setting. `.env.example` lists 
 """
 
 import re
-from base64 import urlsafe_b64decode
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self
@@ -23,12 +22,11 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from config.keys import weakness
+
 # Where the stand-ins run: this machine, or the compose service `sandbox` (no host of the internet has this name).
 SANDBOX_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "sandbox"})
 PLACEHOLDERS = frozenset({"", "changeme", "change-me", "secret", "sandbox-client", "sandbox-secret", "sandbox-key"})
-
-
-LEAST_VARIED_KEY = 16  # different bytes among a key's 32: a random key has about 30, an invented one few
 
 
 class RateLimit(NamedTuple):
@@ -234,6 +232,10 @@ class Settings(BaseSettings):
                     f"key {position} is not a Fernet key (32 bytes, url-safe base64); make one with "
                     "`moment-fortnox keys new`"
                 ) from None
+            if why := weakness(key.get_secret_value()):
+                raise ValueError(
+                    f"key {position} can be guessed: {why}; make a random one with `moment-fortnox keys new`"
+                )
         return keys
 
     @model_validator(mode="after")
@@ -243,6 +245,24 @@ class Settings(BaseSettings):
         if not self.is_sandbox and limit.requests * 5 > 25 * limit.seconds:  # 25 per 5 s is Fortnox's own limit
             raise ValueError(
                 f"FORTNOX_RATE_LIMIT: {limit} is more than the 25 requests per 5 seconds that Fortnox allows"
+            )
+        return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_stand_in_has_its_own_sign_in(cls, given: dict[str, object]) -> dict[str, object]:
+        api = given.get("fortnox_api_url")
+        if isinstance(api, str) and urlsplit(api).hostname in SANDBOX_HOSTS:
+            return {"fortnox_auth_url": api} | given
+        return given
+
+    @model_validator(mode="after")
+    def _fortnox_is_one(self) -> Self:
+        """A stand-in's API with Fortnox's own sign-in, or the other way round, would hand tokens to the wrong one."""
+        if (urlsplit(self.fortnox_auth_url).hostname in SANDBOX_HOSTS) != self.is_sandbox:
+            raise ValueError(
+                f"FORTNOX_AUTH_URL: {self.fortnox_auth_url} does not belong to FORTNOX_API_URL "
+                f"{self.fortnox_api_url}: set both to Fortnox or both to the sandbox"
             )
         return self
 
@@ -260,16 +280,6 @@ class Settings(BaseSettings):
             )
             if value.strip().lower() in PLACEHOLDERS
         ]
-        weak = [
-            position
-            for position, key in enumerate(self.encryption_keys, start=1)
-            if len(set(urlsafe_b64decode(key.get_secret_value()))) < LEAST_VARIED_KEY
-        ]
-        if weak:
-            raise ValueError(
-                f"ENCRYPTION_KEYS: key {weak[0]} is a placeholder, not a random key; make one with "
-                "`moment-fortnox keys new`"
-            )
         if missing:
             raise ValueError(
                 f"{', '.join(missing)}: missing or a placeholder. Set them in the environment or .env; only "

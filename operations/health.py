@@ -14,6 +14,7 @@ from messages import Message
 from operations.errors import redis_problem
 from stores.beat import beat_age
 from stores.heartbeats import MAIL, POLLS, PUMP, WORKER
+from stores.key_check import KeyCheck, WrongKeys
 from tasks.flows import REPORT_SCHEDULE
 
 STUCK_AFTER: Final = timedelta(seconds=60)  # a worker's pump moves what is due within a second, and shows it each 5 s
@@ -51,6 +52,10 @@ def _redis(services: Services) -> Iterator[Message]:
 
 
 def _delivery(services: Services) -> Iterator[Message]:
+    try:
+        KeyCheck(services.redis, services.vault).check()
+    except WrongKeys:
+        yield Message("health.wrong-keys")
     overdue = services.ordering.overdue()
     if overdue > STUCK_AFTER:
         yield Message("health.stuck", seconds=_seconds(overdue))

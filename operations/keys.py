@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from cryptography.fernet import Fernet
 
 from delivery.services import Services
+from stores import KeyCheck
 from stores.rotation import Rotation
 
 
@@ -27,7 +28,10 @@ Count = Callable[[int], object]
 
 
 def rotate(services: Services, start: Count = lambda n: None, advance: Count = lambda n: None) -> Resealed:
-    """Seal all tokens and codes with the first key. `start` gets the number of keys in Redis, `advance` each page's."""
+    """Seal all tokens and codes with the first key. `start` gets the number of keys in Redis, `advance` each page's.
+
+    From then on `ENCRYPTION_KEYS` are the keys of this installation, whatever they were.
+    """
     rotation = Rotation(services.redis, services.vault)
     resealed = Resealed(Counter(), [])
     start(rotation.size())
@@ -38,4 +42,5 @@ def rotate(services: Services, start: Count = lambda n: None, advance: Count = l
         resealed.counts[step.kind, step.found] += 1
         if step.found == "unopenable":
             resealed.unopenable.append(step.name)
+    KeyCheck(services.redis, services.vault).renew()
     return resealed

@@ -15,6 +15,7 @@ from stores.connections import (
 from stores.counters import Counters
 from stores.expenses import ExpenseStore, Ledgers
 from stores.heartbeats import Heartbeats
+from stores.key_check import KeyCheck
 from stores.links import LinkStore
 from stores.names import NameStore
 from stores.rows import UsedAccount, UsedAccounts
@@ -32,12 +33,12 @@ __all__ = [
     "Counters",
     "ExpenseStore",
     "Heartbeats",
+    "KeyCheck",
     "Ledgers",
     "LinkStore",
     "NameStore",
     "NeverConnected",
     "Overtaken",
-    "Problem",
     "StoredTokens",
     "TimelineEntry",
     "TimelineStore",

@@ -17,6 +17,7 @@ from config.redis import DURABLE, redis_access
 from delivery.services import Services, build_services
 from delivery.stopping import Stopping
 from ordering import UnknownLayout
+from stores.key_check import KeyCheck, WrongKeys
 from stores.locks import Locks
 from tasks.flows import REPORT, TASKS
 from worker.broker import outlive_connections
@@ -107,11 +108,12 @@ def _flush(**_: Any) -> None:
 
 @signals.celeryd_init.connect
 def _check_redis(instance: Any = None, **_: Any) -> None:
-    """When a worker starts: refuse another version's state, and warn where Redis could lose an accepted event."""
+    """When a worker starts: refuse another version's state or other keys, and warn where Redis could lose an event."""
     services = instance.app.services
     try:
         services.ordering.check_layout()
-    except UnknownLayout as error:
+        KeyCheck(services.redis, services.vault).start()
+    except (UnknownLayout, WrongKeys) as error:
         raise SystemExit(f"error: {error}") from None  # Celery swallows any other exception of a signal's receiver
     for name, wanted in DURABLE.items():
         found = services.redis.config_get(name).get(name)

@@ -1,6 +1,9 @@
 """Settings: typed, bounded, and refusing to run on placeholders outside the sandbox."""
 
+from base64 import urlsafe_b64encode
 from datetime import timedelta
+from hashlib import sha256
+from random import Random
 from typing import Any
 
 import pytest
@@ -8,10 +11,12 @@ from cryptography.fernet import Fernet
 from pydantic import ValidationError
 
 from config import Settings
+from config.keys import weakness
 from config.settings import RateLimit, settings_problems
 from stores.vault import SANDBOX_KEY
 
 KEY = Fernet.generate_key().decode()
+STAND_IN = "http://127.0.0.1:8701"
 REAL = {
     "fortnox_client_id": "id-of-ours",
     "fortnox_client_secret": "s3cr3t-of-ours",
@@ -38,7 +43,7 @@ def problems(**given: Any) -> str:
 
 def test_values_come_from_the_environment_in_the_documented_formats(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
-        "FORTNOX_API_URL": "http://127.0.0.1:8701",
+        "FORTNOX_API_URL": STAND_IN,
         "FORTNOX_RATE_LIMIT": "20/5",
         "LEASE_SECONDS": "12.5",
         "ATTACHMENT_HOSTS": "files.example.com, cdn.example.com:8443",
@@ -86,12 +91,47 @@ def test_a_missing_or_placeholder_secret_is_refused_outside_the_sandbox(name: st
         assert name.upper() in problems(**{**REAL, name: "changeme"})
 
 
+def as_key(secret: bytes) -> str:
+    return urlsafe_b64encode(secret).decode()
+
+
+GUESSABLE = {
+    "the sandbox's": SANDBOX_KEY,
+    "of Fernet's specification": "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=",
+    "zeros": as_key(bytes(32)),
+    "one of two": f"{KEY},{SANDBOX_KEY}",
+    "counting": as_key(bytes(range(32))),
+    "counting down in threes": as_key(bytes(255 - 3 * n for n in range(32))),
+    "a half twice": as_key(bytes(Random(1).sample(range(256), 16)) * 2),
+    "mirrored": as_key((half := bytes(Random(1).sample(range(256), 16))) + half[::-1]),
+    "a pass phrase": as_key(b"Vi flyttar in i juni, 4 tr, ring"),
+    "hexadecimal": as_key(b"d41d8cd98f00b204e9800998ecf8427e"),
+    "a digest": as_key(sha256(b"fortnox").digest()),
+}
+
+
+@pytest.mark.parametrize("key", GUESSABLE.values(), ids=GUESSABLE)
+def test_an_encryption_key_that_can_be_guessed_is_refused_everywhere(key: str) -> None:
+    position = 2 if "," in key else 1
+    assert f"ENCRYPTION_KEYS: key {position} can be guessed" in problems(**{**REAL, "encryption_keys": key})
+    assert f"key {position} can be guessed" in problems(fortnox_api_url=STAND_IN, encryption_keys=key)
+
+
+def test_random_keys_are_accepted() -> None:
+    chance = Random(7)
+    assert not any(weakness(as_key(chance.randbytes(32))) for _ in range(20_000))
+
+
 @pytest.mark.parametrize(
-    "placeholder", [SANDBOX_KEY, "A" * 43 + "=", f"{KEY},{SANDBOX_KEY}"], ids=["the sandbox's", "zeros", "one of two"]
+    "addresses",
+    [
+        {"fortnox_api_url": STAND_IN, "fortnox_auth_url": "https://apps.fortnox.se"},
+        {"fortnox_auth_url": STAND_IN},
+        {"fortnox_auth_url": "http://localhost:8701"},
+    ],
 )
-def test_an_encryption_key_that_is_not_random_is_refused_outside_the_sandbox(placeholder: str) -> None:
-    assert "placeholder" in problems(**{**REAL, "encryption_keys": placeholder})
-    assert settings(fortnox_api_url="http://127.0.0.1:8701", encryption_keys=placeholder)
+def test_an_api_here_with_a_sign_in_elsewhere_is_refused(addresses: dict[str, str]) -> None:
+    assert "set both to Fortnox or both to the sandbox" in problems(**{**REAL, **addresses})
 
 
 @pytest.mark.parametrize("address", ["drift@a.example", "Drift på Acme <drift@a.example>", "moment-fortnox@localhost"])
@@ -100,9 +140,15 @@ def test_an_address_may_have_a_name(address: str) -> None:
 
 
 def test_the_sandbox_runs_without_secrets() -> None:
-    assert settings(fortnox_api_url="http://127.0.0.1:8701").is_sandbox
+    assert settings(fortnox_api_url=STAND_IN).is_sandbox
     assert settings(fortnox_api_url="http://sandbox:8701").is_sandbox
     assert not settings(**REAL).is_sandbox
+
+
+def test_a_stand_in_has_its_own_sign_in_unless_another_is_set() -> None:
+    assert settings(fortnox_api_url=STAND_IN).fortnox_auth_url == STAND_IN
+    other = "http://127.0.0.1:8799"
+    assert settings(fortnox_api_url=STAND_IN, fortnox_auth_url=other).fortnox_auth_url == other
 
 
 def test_no_secret_shows_in_repr_or_in_a_problem() -> None:
