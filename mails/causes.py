@@ -10,10 +10,13 @@ from ordering import EventRecord
 def cause(record: EventRecord) -> str | None:
     """`failed:2000401`: the status and the code or, without a code, a digest of the keys of the reason's messages.
 
-    All remarks are one cause, and so are all events that could not be read. None: there is nothing to report.
+    All remarks are one cause, and so are all events that could not be read, and all that a sequence superseded. None:
+    there is nothing to report.
     """
     if record.status == "done":
         return "done:remark" if record.reason else None
+    if record.status == "superseded":
+        return "superseded:sequence" if record.reason.key == "engine.stale-sequence" else None
     if record.status not in {"failed", "held"}:
         return None
     if record.key.split("/")[1:2] == ["invalid"] and not record.code:

@@ -17,7 +17,12 @@ from stores.mails import OutageKind
 
 TO_MOMENT = {"supplierInvoice", "expenses"}  # kinds that are transferred from Fortnox to Moment
 SNAPSHOTS = {"customer", "project"}  # kinds that Moment sends whole when they are saved again
-TONES: dict[str, Tone] = {"failed": "action", "held": "waiting", "done": "information"}
+TONES: dict[str, Tone] = {
+    "failed": "action",
+    "held": "waiting",
+    "done": "information",
+    "superseded": "information",
+}
 
 
 class Earlier(NamedTuple):
@@ -56,17 +61,22 @@ class Writer:
         self._max_bytes = max_bytes
 
     def events(self, items: Sequence[Item], earlier: Earlier | None = None) -> MailContent:
-        """About events with one cause: failed, held, or done with a remark. At least one."""
+        """About events with one cause: failed, held, superseded, or done with a remark. At least one."""
         status = items[0].record.status
         subject, title = self._headline(items)
         content = self._content(subject, title, TONES[status], self._event_facts(items, earlier))
-        sections = {"failed": self._of_failed, "held": self._of_held, "done": self._of_remarks}[status]
+        write_sections = {
+            "failed": self._of_failed,
+            "held": self._of_held,
+            "done": self._of_remarks,
+            "superseded": self._of_superseded,
+        }[status]
         if len(items) == 1:
-            return replace(content, sections=sections(items, ()))
+            return replace(content, sections=write_sections(items, ()))
         closing, file = self._list(items)
         heading = Message("mail.remarks") if status == "done" else Message("mail.which")
         which = Section(self.say(heading), items=self._named(items), closing=closing)
-        return replace(content, sections=sections(items, (which,)), file=file)
+        return replace(content, sections=write_sections(items, (which,)), file=file)
 
     def paused(self, outage: OutageReport, step: int) -> MailContent:
         """The company must connect again; a reminder from the second step on."""
@@ -170,6 +180,8 @@ class Writer:
             if kind in TO_MOMENT:
                 return to_moment, to_moment
             return Message("mail.failed", what=what), Message("mail.failed.title", what=what)
+        if status == "superseded":
+            return Message("mail.superseded", what=what), Message("mail.superseded", what=what)
         headline = Message("mail.held", n=n, what=what) if status == "held" else Message("mail.remark", n=n, what=what)
         return headline, headline
 
@@ -226,6 +238,10 @@ class Writer:
         on_connection = items[0].entity.kind == "integration"
         then = Message("mail.remark-on-connection") if on_connection else Message("mail.remark-harmless")
         return (*remarks, self._section(Message("mail.automatically"), then))
+
+    def _of_superseded(self, items: Sequence[Item], which: tuple[Section, ...]) -> tuple[Section, ...]:
+        kept = self._section(Message("mail.automatically"), Message("mail.superseded.kept"))
+        return (*self._why(items), *which, *self._remedy(items), kept)
 
     def _why(self, items: Sequence[Item]) -> tuple[Section, ...]:
         """What is the same for all events. What differs is with each event in the list."""

@@ -47,6 +47,8 @@ local woken = {}   -- wake-ups to return: flat company, id, type, key
 local looks = 200  -- how many waiters this call may still look at; the pump looks at the rest
 
 local JUMP = 1000000000 -- a sequence that rises by more is no counter's next value
+local DAY = 86400000 -- ms
+local YEAR_2000 = 946684800000 -- ms
 
 local ACTIVE = { ready = true, running = true, retrying = true }
 
@@ -147,7 +149,7 @@ local function report(ref) redis.call('ZADD', P .. 'reports', NOW, ref) end
 
 -- Reports something that may happen to many events, once a day for each company. `field` remembers the day.
 local function report_daily(e, field)
-  local company, day = P .. 'company:' .. e.company, int(math.floor(NOW / 86400000))
+  local company, day = P .. 'company:' .. e.company, int(math.floor(NOW / DAY))
   if redis.call('HGET', company, field) == day then return end
   redis.call('HSET', company, field, day)
   report(e.ref)
@@ -309,11 +311,21 @@ local function with_jump(reason, sequence, applied)
   return reason == '' and remark or string.sub(reason, 1, -2) .. ', ' .. string.sub(remark, 2)
 end
 
+-- Whether both numbers are times of the same unit (s, ms or µs) between the year 2000 and tomorrow: a producer may send
+-- the time of the change as its sequence.
+local function are_times(one, other)
+  for _, unit in ipairs({ 0.001, 1, 1000 }) do
+    local first, last = YEAR_2000 * unit, (NOW + DAY) * unit
+    if first <= one and one <= last and first <= other and other <= last then return true end
+  end
+  return false
+end
+
 -- Settles an event as done, failed, superseded or skipped, and considers what waited for it.
 function finish(e, status, reason, fields)
   local company, key = P .. 'company:' .. e.company, P .. 'key:' .. e.key
   local applied = status == 'done' and e.sequence and tonumber(redis.call('HGET', key, 'sequence') or '')
-  local jumped = applied and e.sequence - applied > JUMP
+  local jumped = applied and e.sequence - applied > JUMP and not are_times(applied, e.sequence)
   if jumped then reason = with_jump(reason, e.sequence, applied) end
   local written = { 'settled', int(NOW), unpack(fields or {}) }
   written[#written + 1], written[#written + 2] = 'reason', reason

@@ -101,6 +101,18 @@ def test_a_held_event_is_told_with_what_it_waits_for(dispatch: MailDispatch) -> 
     assert "så snart kund 10001 har överförts" in " ".join(dispatch.mail()["text"].split())
 
 
+def test_an_update_that_only_its_sequence_supersedes_is_told_once_a_day(dispatch: MailDispatch) -> None:
+    dispatch.connect()
+    dispatch.ends(customer_json(event_id="new", sequence=2**53 - 1), Done())
+    for event_id in ("late", "later"):
+        publish(customer_json(event_id=event_id, sequence=8), services=dispatch.app.services)
+    assert dispatch.rounds(minutes=5) == 1
+    text = " ".join(dispatch.mail()["text"].split())
+    assert dispatch.mail()["subject"] == "Fortnox: en äldre ändring av kund 10001 överfördes inte"
+    assert "Inaktuell: sekvensnummer 8 kom efter 9007199254740991." in text
+    assert "rätta sekvensnumret" in text
+
+
 def test_a_remark_is_told_though_the_event_went_through(dispatch: MailDispatch) -> None:
     dispatch.connect()
     notice = Message("file.named", file="avtal.pdf", why=Message("file.host-answered", status="404"))

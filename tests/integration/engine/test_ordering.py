@@ -555,6 +555,26 @@ def test_a_sequence_that_jumps_is_accepted_with_a_remark_that_is_told_once_a_day
     assert len(line.ordering.unreported()) == 2
 
 
+@pytest.mark.parametrize("unit", [1, 1000], ids=["ms", "µs"])
+def test_a_time_as_sequence_may_rise_by_months_but_not_into_the_future(line: Line, unit: int) -> None:
+    month = 30 * 24 * 3600 * 1000
+    for event_id, at in (("a", line.now - 3 * month), ("b", line.now)):
+        line.publish(event_id, snapshot=True, sequence=at * unit)
+        line.run(event_id)
+    assert line.reason("b") == NOTHING
+    line.publish("c", snapshot=True, sequence=(line.now + month) * unit)
+    line.run("c")
+    assert line.reason("c").key == "engine.sequence-jump"
+
+
+def test_a_counter_that_becomes_a_time_has_jumped(line: Line) -> None:
+    line.publish("a", snapshot=True, sequence=7)
+    line.run("a")
+    line.publish("b", snapshot=True, sequence=line.now)
+    line.run("b")
+    assert line.reason("b").key == "engine.sequence-jump"
+
+
 def test_a_snapshot_with_a_lower_sequence_does_not_supersede_a_newer_one(line: Line) -> None:
     line.publish("a", snapshot=True, sequence=7)
     line.publish("b", snapshot=True, sequence=6)
