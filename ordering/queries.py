@@ -279,6 +279,15 @@ class Queries:
         found: Any = self.redis.zrange(f"{self.prefix}damaged", 0, -1, withscores=True)
         return [IndexEntry(*split_ref(one), to_time(at)) for one, at in found]
 
+    def damaged_count(self) -> int:
+        """How many `damaged` lists."""
+        return int(self.redis.zcard(f"{self.prefix}damaged"))  # type: ignore[arg-type]  # not awaitable: no asyncio
+
+    def forget_damaged(self, entries: Iterable[IndexEntry]) -> None:
+        """Take these from what `damaged` lists."""
+        if refs := [ref(entry.company, entry.id) for entry in entries]:
+            self.redis.zrem(f"{self.prefix}damaged", *refs)
+
     # Reports to people
 
     def unreported(self, most: int = 100) -> list[Unreported]:

@@ -103,6 +103,11 @@ class MetricsCollector(Collector):
             ("thread",),
             (((thread,), sum(name == thread for name, _ in down)) for thread in THREADS),
         )
+        yield gauge(
+            "damaged_events",
+            "Events whose record in Redis could not be read and was set aside.",
+            value=services.ordering.damaged_count(),
+        )
         yield gauge("reports_waiting", "What is due to be told, and was not yet.", value=reports)
 
     def _of_rate(self, names: list[str]) -> Iterator[Metric]:

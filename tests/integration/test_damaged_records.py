@@ -15,6 +15,7 @@ from tests.commands import run
 from tests.mail_dispatch import MailDispatch, running_dispatch
 from tests.unit.factories import customer_json
 from worker.metrics import PREFIX, registry
+from worker.publish import publish
 
 UNREADABLE = ("far", "gone", "bytes", "other")
 
@@ -104,3 +105,18 @@ def test_all_that_failed_is_retried_and_what_cannot_be_is_named(
         assert record.status == "ready"
     assert {one.id for one in dispatch.ordering.damaged()} <= set(UNREADABLE)
     assert all(one.at <= datetime.now(UTC) for one in dispatch.ordering.damaged())
+
+
+def test_what_the_engine_set_aside_is_listed_counted_and_forgotten_on_request(
+    dispatch: MailDispatch, environment: dict[str, str]
+) -> None:
+    publish(customer_json(company="other", event_id="lost"), services=dispatch.app.services)
+    dispatch.services.redis.delete("mf:event:other:lost")
+    dispatch.ordering.claim("other", "lost")
+    listed = json.loads(run("events", "damaged", "--json", environment=environment).stdout)
+    assert ("other", "lost") in {(one["company"], one["id"]) for one in listed}
+    assert registry(dispatch.services).get_sample_value(f"{PREFIX}damaged_events") == len(listed)
+    assert "lost" in run("events", "damaged", "--clear", environment=environment).stdout
+    again = run("events", "damaged", environment=environment)
+    assert (again.returncode, again.stdout, again.stderr.strip()) == (0, "", "No record was damaged.")
+    assert registry(dispatch.services).get_sample_value(f"{PREFIX}damaged_events") == 0

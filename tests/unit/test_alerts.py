@@ -58,6 +58,8 @@ CASES = [
     Case("BackgroundStopped", heartbeats(worker=700, polls=500), "5m", False),
     Case("StreamStuck", {"stream_oldest_entry_age_seconds": 90}, "5m", True),
     Case("StreamStuck", {"stream_oldest_entry_age_seconds": 30}, "5m", False),
+    Case("DamagedEvents", {"damaged_events": 2}, "2m", True),
+    Case("DamagedEvents", {"damaged_events": 0}, "2m", False),
     Case("ThreadDown", {'threads_down{thread="stream reader"}': 1}, "5m", True, {"thread": "stream reader"}),
     Case("ThreadDown", {'threads_down{thread="stream reader"}': 0}, "5m", False),
     *(Case("NeverRan", UP | heartbeats(part), "10m", True, {"part": part}) for part in PARTS),
