@@ -20,7 +20,7 @@ UV = $(UV_ENV) $(BIN)/uv
 PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 INSTALL = install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: help demo up test test-unit proofs check bench bench-polls bench-log chaos simulate ledger connections week matrix lock clean
+.PHONY: help demo up test test-unit proofs check bench bench-polls bench-log chaos simulate ledger connections week malformed matrix lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -70,6 +70,9 @@ connections: $(READY) ## tokens that work once under load and under SIGKILL, and
 
 week: $(READY) ## a week of supplier invoices and of troubles, compared with Moment every six hours (5 min); SEED=
 	$(BIN)/python -m tests.week $(if $(SEED),--seed $(SEED))
+
+malformed: $(READY) ## malformed events, messages, entries and answers through every door, beside good ones (3 min); SEED= VARIANTS=
+	$(BIN)/python -m tests.malformed $(if $(SEED),--seed $(SEED)) $(if $(VARIANTS),--variants $(VARIANTS))
 
 matrix: $(READY) ## a short form of the tests with each Python and Redis found on this machine; SERVER= names another
 	$(UV_ENV) $(BIN)/python -m tests.matrix $(if $(SERVER),--server $(SERVER))

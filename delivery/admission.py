@@ -150,7 +150,12 @@ def _keep(services: Services, submission: Submission) -> Taken:
         details = {"company": submission.company, "error": type(error).__name__}
         log.error("event.kept_without_company", extra=details)
         key = f"{UNKNOWN_COMPANY}/invalid/{submission.id}"
-        admission = services.ordering.publish(replace(submission, company=UNKNOWN_COMPANY, key=key))
+        submission = replace(submission, company=UNKNOWN_COMPANY, key=key)
+        admission = services.ordering.publish(submission)
+    if admission.known and services.ordering.body(submission.company, submission.id) != submission.body:
+        # Another event has this id: both are kept.
+        submission = replace(submission, id=f"invalid-{submission.key.rpartition('/')[2]}")
+        admission = services.ordering.publish(submission)
     details = {"company": submission.company, "event_id": submission.id, "reason": submission.refused.key}
     log.warning("event.refused", extra=details)
     services.request_report()

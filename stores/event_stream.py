@@ -30,7 +30,7 @@ class StreamEntry(NamedTuple):
     @property
     def event(self) -> bytes:
         """The event's JSON; of an entry without one, its fields as text."""
-        return self.fields[FIELD] if FIELD in self.fields else repr(self.fields).encode()
+        return self.fields.get(FIELD) or repr(self.fields).encode()
 
 
 class EventStream:

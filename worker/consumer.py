@@ -15,6 +15,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
@@ -68,7 +69,7 @@ class QuickConsumer(Consumer):
 
         def on_message(message: Received) -> Any:
             try:
-                task = ordinary(message, self.app.tasks, services.settings.max_event_bytes)
+                task = ordinary(message, self.app.tasks, services.settings.max_event_bytes, datetime.now(UTC))
             except NotOrdinary as refused:
                 return self._set_aside(message, refused.reason)
             if task.name == RECEIVE.name and message.delivery_info.get("redelivered"):

@@ -11,7 +11,7 @@ import base64
 import json
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from kombu.transport.virtual import Message as Received
@@ -26,6 +26,8 @@ from tasks.flows import RECEIVE
 SET_ASIDE: Final = "set-aside"  # the header of an envelope that stands for one that kombu cannot read
 KEPT: Final = 400_000  # bytes of such an envelope that are handed on
 AROUND: Final = 100_000  # bytes of a message beside the event
+# A worker keeps a message until its time. After the visibility timeout, an hour, the broker would hand it out again.
+LONGEST_DELAY: Final = timedelta(hours=1)
 ENCODINGS: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 
 
@@ -115,8 +117,8 @@ def _standing_for(raw: bytes, queue: str, why: str) -> bytes:
 # --- The message, as kombu made it of the envelope ---
 
 
-def ordinary(message: Received, tasks: Mapping[str, Any], most: int) -> Task:
-    """What an ordinary message asks for. Raises `NotOrdinary` for any other."""
+def ordinary(message: Received, tasks: Mapping[str, Any], most: int, now: datetime) -> Task:
+    """What an ordinary message asks for at `now` (aware). Raises `NotOrdinary` for any other."""
     if why := message.headers.get(SET_ASIDE):
         raise NotOrdinary(Message("ingress.envelope", why=str(why)))
     encoding = str(message.content_encoding or "utf-8").lower()
@@ -126,6 +128,8 @@ def ordinary(message: Received, tasks: Mapping[str, Any], most: int) -> Task:
     for name, fits in FIELDS.items():
         if name in fields and not fits(fields[name]):
             raise NotOrdinary(Message("ingress.field", field=name))
+    if (eta := fields.get("eta")) and _aware(eta) > now + LONGEST_DELAY:
+        raise NotOrdinary(Message("ingress.eta", eta=eta))
     task = fields.get("task")
     if not isinstance(task, str) or task not in tasks:
         raise NotOrdinary(Message("ingress.unknown-task", task=str(task)))
@@ -195,6 +199,12 @@ def _is_time(value: object) -> bool:
         return isinstance(value, str) and 1990 <= datetime.fromisoformat(value).year <= 2200
     except ValueError:
         return False
+
+
+def _aware(time: str) -> datetime:
+    """A time that `_is_time`; without a zone it is UTC, as Celery reads it."""
+    given = datetime.fromisoformat(time)
+    return given if given.tzinfo else given.replace(tzinfo=UTC)
 
 
 def _are_limits(value: object) -> bool:

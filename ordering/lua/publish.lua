@@ -9,7 +9,17 @@
 local company, id, key = ARGV[4], ARGV[5], ARGV[6]
 local ref = company .. ':' .. id
 local hash = P .. 'event:' .. ref
-if redis.call('EXISTS', hash) == 1 then return { 0, woken } end
+
+-- An event that was kept as failed because it is invalid gives way to a valid one with its id: the producer corrected it.
+local function gives_way()
+  local older = ARGV[14] == '' and redis.call('HGET', hash, 'invalid') and load(company, id)
+  if not older or older.status ~= 'failed' then return false end
+  redis.call('ZREM', P .. 'reports', ref)
+  older.recurring = true -- its id comes again: nothing of it stays
+  finish(older, 'skipped', message('engine.corrected', {}))
+  return true
+end
+if redis.call('EXISTS', hash) == 1 and not gives_way() then return { 0, woken } end
 
 -- Nothing is written unless everything can be: a script that fails half-way would leave half an event behind.
 for name, kind in pairs({
@@ -37,6 +47,7 @@ redis.call('HSET', P .. 'company-keys:' .. company, id, key)
 
 local e = load(company, id)
 if ARGV[14] ~= '' then
+  redis.call('HSET', hash, 'invalid', 1)
   finish(e, 'failed', ARGV[14], { 'remedy', ARGV[15] })
   release(company)
   return { 1, woken }

@@ -8,6 +8,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,8 @@ HARMFUL: dict[str, Any] = {
     "retries that are text": envelope(body(EVENT), headers(retries="many")),
     "a time that is none": envelope(body(EVENT), headers(eta="tomorrow")),
     "a time at the end of the calendar": envelope(body(EVENT), headers(eta="9999-12-31T23:59:59-12:00")),
+    "a time in two hundred years": envelope(body(EVENT), headers(eta="2199-12-31T23:59:59")),
+    "a time tomorrow": envelope(body(EVENT), headers(eta=(datetime.now(UTC) + timedelta(days=1)).isoformat())),
     "an event that expires": envelope(body(EVENT), headers(expires="2026-01-01T00:00:00+00:00")),
     "a list as body": envelope([1, M]),
     "an object as body": envelope({"event": EVENT}),

@@ -555,6 +555,18 @@ def test_a_sequence_that_jumps_is_accepted_with_a_remark_that_is_told_once_a_day
     assert len(line.ordering.unreported()) == 2
 
 
+def test_an_invalid_event_gives_way_to_a_valid_one_with_its_id_and_to_nothing_else(line: Line) -> None:
+    line.publish("a", "invalid/1", refused=why("no name"))
+    assert not line.publish("a", "invalid/2", refused=why("no name either"))
+    assert line.ordering.counts("acme")["failed"] == 1
+    assert line.publish("a", "customer/1")
+    line.run("a")
+    assert line.status("a") == "done"
+    assert line.ordering.unreported() == []
+    assert {status: n for status, n in line.ordering.counts("acme").items() if n} == {"done": 1}
+    assert not line.publish("a", "customer/1")
+
+
 @pytest.mark.parametrize("unit", [1, 1000], ids=["ms", "µs"])
 def test_a_time_as_sequence_may_rise_by_months_but_not_into_the_future(line: Line, unit: int) -> None:
     month = 30 * 24 * 3600 * 1000
