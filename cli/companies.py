@@ -67,8 +67,9 @@ def connect(
     code: Annotated[
         str | None,
         typer.Option(
-            help="The one-time authorization code from Fortnox; it lives 10 minutes. -: it is asked for, or read from "
-            "the standard input, so that no list of processes shows it."
+            help="The whole address to which Fortnox redirected, whose state is compared; or the one-time code in it "
+            "alone. It lives 10 minutes. -: it is asked for, or read from the standard input, so that no list of "
+            "processes shows it."
         ),
     ] = None,
     error_email: Annotated[str | None, typer.Option(help="Where failures are mailed to; needed at first.")] = None,
@@ -132,6 +133,8 @@ def _change(services: Services, company: str, integration: dict[str, Any]) -> No
 def _connect(services: Services, company: str, integration: dict[str, Any], code: str) -> None:
     if integration["errorEmail"] is None:
         fail("--error-email: is missing", 2)
+    if "?" in code:  # no code has one
+        code = operation.code_of(services, company, code)
     try:
         with err.status("Waiting for a worker …"):
             connection = operation.connect(services, company, integration, code)
@@ -163,16 +166,16 @@ def _show_where_to_consent(
     services: Services, company: str, integration: dict[str, Any], before: Connection | None
 ) -> None:
     service = integration["serviceAccount"]
-    address = operation.consent_address(services, service_account=service)
+    address = operation.consent_address(services, company, service_account=service)
     out.print("A system administrator of the company opens this address and approves:\n")
     out.print(f"  {address}\n", soft_wrap=True)
     out.print(
-        "Fortnox then goes on to the redirect address with ?code=…; within ten minutes, run this again with it:\n"
+        "Fortnox then goes on to an address with ?code=…&state=…; within ten minutes, run this and paste all of it:\n"
     )
     options = "" if integration["errorEmail"] else " --error-email ADDRESS"
     if service != (before is not None and before.integration.service_account):
         options += " --service-account" if service else " --no-service-account"
-    out.print(f"  moment-fortnox companies connect {company} --code CODE{options}", soft_wrap=True)
+    out.print(f"  moment-fortnox companies connect {company} --code -{options}", soft_wrap=True)
 
 
 @companies.command()

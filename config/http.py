@@ -1,7 +1,7 @@
 """HTTP for every client here: each exchange ends, in time and in size, whatever the other side sends.
 
-`requests` limits only the time between two bytes. Here one clock runs over the whole exchange: connecting, sending,
-each line of the head (any number of `100 Continue` among them), the body and its decoding.
+`requests` limits only the time between two bytes. Here one clock runs over the whole exchange: resolving the host's
+name, connecting, sending, each line of the head (any number of `100 Continue` among them), the body and its decoding.
 
     with exchange(seconds=60, most=1_000_000), session.get(url, stream=True) as response:
         body = b"".join(pieces(response, most=1_000_000))
@@ -16,9 +16,11 @@ import socket
 import time
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
 from http.cookiejar import DefaultCookiePolicy
+from threading import Thread
 from typing import Any
 
 import requests
@@ -151,13 +153,33 @@ class _Response(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_Reader(self.fp.detach(), sock))
 
 
+def _addresses(host: str, port: int, seconds: float | None) -> list[Any]:
+    """Return the host's addresses. Raises `TimeoutError` after so many seconds, and what `getaddrinfo` raises.
+
+    `getaddrinfo` takes no time limit and cannot be interrupted, so a thread of its own calls it. The thread ends when
+    the resolver gives up.
+    """
+    found: Future[list[Any]] = Future()
+
+    def resolve() -> None:
+        try:
+            found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, ValueError) as error:  # ValueError: not a host's name
+            found.set_exception(error)
+
+    Thread(target=resolve, name="resolver", daemon=True).start()
+    return found.result(seconds)
+
+
 class _Connection(HTTPConnection):
     response_class = _Response
 
     def _new_conn(self) -> socket.socket:
         """Connect to the host's addresses in turn. They share the clock."""
         try:
-            found = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
+            found = _addresses(self._dns_host, self.port, self._patience())
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, "the host's name was not resolved in time") from error
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
         except UnicodeError as error:

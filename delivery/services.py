@@ -19,6 +19,7 @@ from ordering import Ordering
 from stores import (
     CompanySettingsStore,
     ConnectionStore,
+    ConsentStore,
     Counters,
     ExpenseStore,
     Heartbeats,
@@ -47,6 +48,7 @@ class Stores:
     """What is stored about companies. `links` and `used_accounts` open the store of one company."""
 
     connections: ConnectionStore
+    consents: ConsentStore
     company_settings: CompanySettingsStore
     names: NameStore
     ledgers: Ledgers
@@ -113,7 +115,10 @@ class Services:
         return LeaseKeeper(self.ordering, self.stopping, self.stores.connections.ledger, self.telemetry.threads)
 
     def consent_address(self, company: str) -> str | None:
-        """The address where a person of the company consents; None where no redirect address is set."""
+        """The address where a person of the company consents; None where no redirect address is set.
+
+        Its state is not stored: mails are read for longer than a state is good.
+        """
         if self.settings.fortnox_redirect_uri is None:
             return None
         connection = self.stores.connections.find(company)
@@ -144,6 +149,7 @@ def build_services(
         vault=vault,
         stores=Stores(
             connections=connections,
+            consents=ConsentStore(redis),
             company_settings=CompanySettingsStore(redis),
             names=NameStore(redis),
             ledgers=Ledgers(redis),

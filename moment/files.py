@@ -12,8 +12,9 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import BinaryIO, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import requests
 import structlog
@@ -140,7 +141,7 @@ class FileSource:
         if AMBIGUOUS.search(url) or "@" in parts.netloc:
             raise FileMissing(name, Message("file.bad-address"))
         if origin == self._origin:
-            if not companies_in(parts.path) <= {company}:
+            if not companies_in(parts.path) | companies_in_query(parts.query) <= {company}:
                 raise FileMissing(name, Message("file.another-company"))
             request.prepare_auth(("apikey", self._key.get_secret_value()))
         elif origin not in self._hosts:
@@ -163,13 +164,28 @@ def companies_in(path: str) -> set[str]:
     for _ in range(MOST_ENCODINGS):
         segments = [segment.partition(";")[0] for segment in re.split(r"[/\\?#]+", path)]
         for reading in (segments, _resolved(segments)):
-            for word, name in zip(reading, [*reading[1:], ""], strict=True):
-                if re.sub(r"[^a-z]", "", unicodedata.normalize("NFKC", unquote(word)).casefold()) == "companies":
+            for word, name in pairwise([*reading, ""]):
+                if _letters(word) == "companies":
                     found.add(_decoded_name(name))
         if (decoded := unquote(path)) == path:
             return found
         path = decoded
     return {""}
+
+
+def companies_in_query(query: str) -> set[str]:
+    """Return the companies that a query names, by a parameter `company` or by a path in a value. Pure."""
+    found = set()
+    for name, value in parse_qsl(query.replace(";", "&"), keep_blank_values=True):
+        if _letters(name) in ("company", "companies"):
+            found.add(_decoded_name(value))
+        found |= companies_in(value)
+    return found
+
+
+def _letters(word: str) -> str:
+    """The letters of a word, however it is encoded or cased."""
+    return re.sub(r"[^a-z]", "", unicodedata.normalize("NFKC", _decoded_name(word)).casefold())
 
 
 def _resolved(segments: list[str]) -> list[str]:

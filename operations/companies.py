@@ -3,13 +3,13 @@
 Connecting, changing and disconnecting are events like those from Moment, in order with all others.
 """
 
-import secrets
 import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -60,11 +60,33 @@ def changed(stored: Integration, given: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def consent_address(services: Services, *, service_account: bool) -> str:
-    """Where a system administrator of the company consents. Raises `WrongArgument` without a redirect address."""
+def consent_address(services: Services, company: str, *, service_account: bool) -> str:
+    """Where a system administrator of the company consents. Its state is stored, and good for ten minutes.
+
+    Raises `WrongArgument` without a redirect address.
+    """
     if services.settings.fortnox_redirect_uri is None:
         raise WrongArgument(Message("operation.no-redirect-address"))
-    return services.fortnox.oauth.authorize_url(secrets.token_urlsafe(16), service_account=service_account)
+    state = services.stores.consents.ask(company)
+    return services.fortnox.oauth.authorize_url(state, service_account=service_account)
+
+
+def code_of(services: Services, company: str, address: str) -> str:
+    """The code in the address to which Fortnox redirected; its state is compared, and used up.
+
+    Raises `WrongArgument` where the state is not one that this company was asked with in the last ten minutes, and
+    where there is no code.
+    """
+    try:
+        fields = parse_qs(urlsplit(address).query)
+    except ValueError:
+        fields = {}
+    codes, states = fields.get("code", []), fields.get("state", [])
+    if len(states) != 1 or not services.stores.consents.use(company, states[0]):
+        raise WrongArgument(Message("operation.unknown-consent", company=company))
+    if len(codes) != 1:
+        raise WrongArgument(Message("operation.no-code"))
+    return codes[0]
 
 
 def connect(services: Services, company: str, integration: Mapping[str, Any], code: str) -> Connection:

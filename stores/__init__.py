@@ -12,6 +12,7 @@ from stores.connections import (
     Tokens,
     Version,
 )
+from stores.consents import ConsentStore
 from stores.counters import Counters
 from stores.expenses import ExpenseStore, Ledgers
 from stores.heartbeats import Heartbeats
@@ -30,6 +31,7 @@ __all__ = [
     "Connection",
     "ConnectionProblem",
     "ConnectionStore",
+    "ConsentStore",
     "Counters",
     "ExpenseStore",
     "Heartbeats",

@@ -184,6 +184,16 @@ def test_the_key_does_not_go_to_another_port_of_moments_host(shelf: Shelf) -> No
         "/api/1.0/companies",
         "/api/1.0/companies/",
         "/x/companies/other",
+        "/public/faktura.pdf?company=other",
+        "/public/faktura.pdf?company=acme&company=other",
+        "/public/faktura.pdf?company=ACME",
+        "/public/faktura.pdf?company=",
+        "/public/faktura.pdf?a=1;Company=other",
+        "/public/faktura.pdf?%2563ompany=other",
+        "/public/faktura.pdf?company[]=other",
+        "/public/faktura.pdf?path=%2Fcompanies%2Fother%2Ffiles",
+        "/public/faktura.pdf?path=/companies/acme/../other/files",
+        "/api/1.0/companies/acme/files/faktura.pdf?company=other",
         "/" + "%25" * 20 + "63ompanies/other",
     ],
 )
@@ -204,6 +214,8 @@ def test_another_companys_file_at_moment_is_never_asked_for_however_it_is_spelt(
         "/api/1.0/companies/acme/files/x/../faktura.pdf",
         "/public/faktura.pdf",
         "/public/companies.pdf",
+        "/public/faktura.pdf?company=acme",
+        "/public/faktura.pdf?companyName=other&signature=a%2Fb%2Bc%3D",
     ],
 )
 def test_the_companys_own_file_and_one_that_names_no_company_are_fetched(shelf: Shelf, path: str) -> None:
@@ -211,6 +223,12 @@ def test_the_companys_own_file_and_one_that_names_no_company_are_fetched(shelf: 
     shelf.put(size=10, public=True)
     shelf.put(size=10, public=True, name="companies.pdf")
     assert shelf.fetch(shelf.origin + path).startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("path", ["", "/", "//", "/.", "/x/..", "/?", "/?company=acme", "/;", "/?a=", "/?a=/"])
+def test_an_address_at_moment_without_a_path_has_no_file(shelf: Shelf, path: str) -> None:
+    with pytest.raises(FileMissing, match="404"):
+        shelf.fetch(shelf.origin + path)
 
 
 def test_a_listed_host_is_asked_on_its_own_port_alone(shelf: Shelf) -> None:

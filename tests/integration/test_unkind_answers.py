@@ -6,6 +6,7 @@ import gzip
 import io
 import itertools
 import socket
+import threading
 import time
 import tracemalloc
 import zlib
@@ -168,6 +169,23 @@ def test_a_host_whose_addresses_do_not_answer_has_one_clock_for_all(monkeypatch:
                 {"Name": "A"}
             )
         assert PATIENCE < time.monotonic() - started < ENDED
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_a_resolver_that_does_not_answer_ends_with_the_exchanges_clock(
+    server: UnkindServer, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    resolver_gave_up = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: resolver_gave_up.wait(60) and [])
+    client = a_client(name, server)
+    started = time.monotonic()
+    try:
+        with pytest.raises(client.error):
+            client.ask()
+        assert PATIENCE * 0.9 < time.monotonic() - started < ENDED
+        assert server.connections == 0
+    finally:
+        resolver_gave_up.set()
 
 
 def test_a_connection_is_used_again_with_a_new_clock(server: UnkindServer) -> None:
