@@ -125,6 +125,8 @@ class EventRecord:
     blocker: str
     said: str = ""
     needs: tuple[str, ...] = ()  # the ordering keys of its prerequisites
+    document: str = ""  # the target's number of what was made of it
+    voucher: str = ""
     unreadable: tuple[str, ...] = ()
 
 
@@ -191,6 +193,8 @@ def event_record(company: str, event_id: str, fields: Mapping[str, str]) -> Even
         blocker=fields.get("blocker", ""),
         said=fields.get("said", ""),
         needs=tuple(fields.get("needs", "").splitlines()),
+        document=fields.get("document", ""),
+        voucher=fields.get("voucher", ""),
         unreadable=unreadable,
     )
 
