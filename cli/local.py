@@ -23,6 +23,7 @@ from local.demo import (
     enter_supplier_invoices,
     items,
     publish_day,
+    publish_day_and_costs,
     wait_for_expenses,
     wait_for_mails,
 )
@@ -221,7 +222,8 @@ def _run(stack: Stack, state: StateDirectory, flower_port: int) -> None:
     state.running_at(stack.sandbox.addresses.page)
     new = not is_known(services, COMPANY)
     if new:
-        publish_day(stack, services)
+        with err.status("The sample day arrives …"):
+            publish_day_and_costs(stack, services)
     _introduce(stack, state.directory, flower, login, new)
     _until_interrupted(stack.check)
 
