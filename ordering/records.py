@@ -230,6 +230,11 @@ def to_time(ms: str | float) -> datetime:
         return EPOCH
 
 
+def in_utc(time: datetime) -> str:
+    """The time in ISO 8601 as the scripts write it: UTC, ms, `Z`."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def to_int(value: str | None) -> int:
     """The whole number, 0 where there is none. Never raises."""
     try:

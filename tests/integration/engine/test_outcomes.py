@@ -11,6 +11,7 @@ from messages import Message
 from messages.catalogue import say
 from ordering import OUTCOMES, Done, Failed, LeaseLost, Retry, Skipped
 from ordering.queries import LUA
+from ordering.records import in_utc, to_time
 from tests.integration.engine.conftest import Line, why
 
 FIELDS = ["id", "company", "type", "key", "status", "code", "reason", "documentNumber", "voucher", "at"]
@@ -112,12 +113,10 @@ def test_a_key_of_another_kind_in_its_place_stops_no_delivery(line: Line, redis:
 
 @pytest.mark.parametrize("now", [0, 951_782_400_123, 1_709_164_799_999, 1_735_689_600_000, 7_258_118_399_001])
 def test_the_time_is_written_in_iso_8601(line: Line, redis: Redis, now: int) -> None:
-    from tests.simulation.checks import iso_time
-
     line.now = now
     line.publish("e1")
     line.run("e1", Failed(why("no")))
-    assert told(redis)[0]["at"] == iso_time(now)
+    assert told(redis)[0]["at"] == in_utc(to_time(now))
 
 
 def test_the_sequence_remark_is_told_behind_the_reason(line: Line, redis: Redis) -> None:
