@@ -37,6 +37,7 @@ from ordering.records import (
     wakeups,
 )
 
+SETTLING: Final = ("done", "failed", "skipped", "superseded", "pause")  # outcomes by which an event may settle
 SENTENCE: Final = 2000  # characters of a reason in the stream of outcomes
 LAYOUT: Final = "2"  # version of the keys in Redis; see lua/common.lua
 
@@ -259,7 +260,7 @@ class Ordering(Queries):
             *self._breaker,
             int(again),
             said,
-            _in_english(reason),
+            _in_english(reason) if name in SETTLING else "",
             outcome.document if isinstance(outcome, Done) else "",
             outcome.voucher if isinstance(outcome, Done) else "",
         )

@@ -164,6 +164,14 @@ def test_only_the_sandbox_and_the_port_for_producers_need_a_profile() -> None:
     assert SERVICES["sandbox"].definition["build"]["target"] == "sandbox"
 
 
+def test_a_command_of_the_readme_that_reads_a_file_is_run_without_a_terminal() -> None:
+    lines = re.findall(r"docker compose exec (-T )?(\S+) moment-fortnox (.*)", (ROOT / "README.md").read_text())
+
+    assert lines
+    assert {service for _, service, _ in lines} <= {*APPLICATION}
+    assert all(bool(piped) == (" < " in command) for piped, _, command in lines)
+
+
 def test_every_image_target_exists_and_none_runs_as_root() -> None:
     stages = re.split(r"^FROM ", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)[1:]
     parents = {stage.split()[2]: stage.split()[0] for stage in stages}
