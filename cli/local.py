@@ -239,7 +239,8 @@ def _introduce(stack: Stack, directory: Path, flower: str, login: str, new: bool
     table.add_row("Redis", stack.environment["REDIS_URL"])
     table.add_row("logs", str(stack.logs))
     out.print(table)
-    what = f"The sample day of {COMPANY} is on its way." if new else "It continues with the data of the last run."
+    arrived = f"The sample day of {COMPANY} is delivered now, and its expenses follow."
+    what = arrived if new else "It continues with the data of the last run."
     out.print(f"\n{what} In another terminal:\n")
     out.print(f"  . {environment}          (the settings, and moment-fortnox on the PATH)")
     out.print("  moment-fortnox status")

@@ -84,6 +84,8 @@ def test_a_producer_may_add_to_the_stream_and_nothing_else(restricted: System) -
 
 
 def test_whoever_reads_outcomes_may_read_them_and_nothing_else(restricted: System) -> None:
+    restricted.publish(customer_json(event_id="told", company="stranger"))
+    assert restricted.settled("stranger", "told").status == "failed"
     with redis.Redis.from_url(as_user(restricted.stack, "outcomes"), decode_responses=True) as reader:
         ((_, entries),) = reader.xread({"moment:outcomes": "0"})
         assert entries

@@ -12,15 +12,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from cryptography.fernet import Fernet
 from redis import Redis
 
+from config import load_settings
 from config.environment import child_environment
+from delivery.services import build_services
 from messages import Message
 from moment.events import event_json, parse_event
 from moment.examples import EXAMPLES, example_json
 from tests import commands
 from tests.unattended import Unattended
 from tests.unit.factories import customer_json
+from worker.publish import publish
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "producers.md").read_text(encoding="utf-8")
@@ -110,6 +114,33 @@ def test_a_program_of_the_page_sends_its_event_and_ends(
         else:
             ((_, fields),) = redis_client.xrange("moment:events")
             assert parse_event(fields[b"event"]) == parse_event(EXAMPLES["customer.created"])
+
+
+def test_the_program_that_uses_this_package_publishes(redis_url: str, redis_client: Redis, tmp_path: Path) -> None:
+    (code,) = of("From Python", "python")
+    assert run("python", code, tmp_path, redis_url) == "False\n()\n"
+    assert run("python", code, tmp_path, redis_url) == "True\n()\n"
+
+
+def test_the_program_that_seals_a_code_writes_what_the_workers_can_open(
+    redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "event.json"
+    file.write_text(example_json("integration.enabled"), encoding="utf-8")
+    ours, theirs = (Fernet.generate_key().decode() for _ in range(2))
+    monkeypatch.setenv("PRODUCER_KEY", theirs)
+    (code,) = of("A sealed code", "python")
+    run("python", code, tmp_path, redis_url)
+
+    settings = load_settings(
+        None, redis_url=redis_url, fortnox_api_url="http://127.0.0.1:1", encryption_keys=f"{ours},{theirs}"
+    )
+    services = build_services(settings)
+    publish(file.read_bytes(), services=services)
+    stored = json.loads(services.ordering.body("acme", EXAMPLES["integration.enabled"]["id"]) or "")
+    code = stored["integration"]["authorizationCode"]
+    assert code not in file.read_text()
+    assert services.vault.open(code) == "THE-ONE-TIME-CODE-FROM-FORTNOX"
 
 
 def test_the_programs_of_the_page_follow_the_outcomes(unattended: Unattended, redis_url: str, tmp_path: Path) -> None:
