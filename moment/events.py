@@ -448,7 +448,7 @@ def event_json(event: Event) -> str:
 
 
 FIELDS_NAMED = 20  # unknown fields of one event that are named
-_FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")  # a name that can be shown; another may be a value, or anything
+_FIELD = re.compile(r"[^\W\d][\w-]{0,39}")  # a name that can be shown; another may be a value, or anything
 
 
 def unknown_fields(given: Mapping[str, Any], model: BaseModel, path: str = "") -> tuple[str, ...]:
