@@ -1,6 +1,7 @@
 """`moment-fortnox publish`: events from a file or standard input, all of them or none."""
 
 import sys
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -55,7 +56,10 @@ def _with_a_bar(events: list[Event]) -> Iterable[Event]:
 
 def _text_of(file: str) -> str:
     try:
-        return (sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()).decode()
+        raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+            fail(f"{file} is UTF-16, as PowerShell's > writes it: save it as UTF-8", 2)
+        return raw.decode()
     except (OSError, UnicodeDecodeError) as error:
         fail(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}", 2)
 
