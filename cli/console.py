@@ -1,6 +1,6 @@
 """What every command shares: where it writes, how it ends, the services, and the arguments that several have."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -72,21 +72,21 @@ def print_json(value: Any) -> None:
     typer.echo(json_text(value))
 
 
-def settings() -> Settings:
+def settings(load: Callable[[], Settings] = load_settings) -> Settings:
     """The settings of the environment. Ends the command where one is wrong."""
     try:
-        return load_settings()
+        return load()
     except ValidationError as error:
         fail("; ".join(settings_problems(error)), 2)
 
 
 @contextmanager
-def connected() -> Iterator[Services]:
+def connected(load: Callable[[], Settings] = load_settings) -> Iterator[Services]:
     """The services. Ends the command with one line where Redis does not serve or an operation cannot be done.
 
-    A Redis that refuses writes can still be read.
+    A Redis that refuses writes can still be read. A command for producers loads `load_producer_settings`.
     """
-    configured = settings()
+    configured = settings(load)
     services = build_services(configured)
     try:
         check_answers(configured)

@@ -35,6 +35,11 @@ COMMANDS = {
         "cli.events:list_events", "List events, newest first: under way, failed, and settled in the last 90 days."
     ),
     "show": Command("cli.events:show", "Show one event: what became of it and why, and each step on the way."),
+    "status": Command(
+        "cli.producers:status",
+        "Say what became of an event, in the fields of the stream moment:outcomes; once for each company with the id.",
+    ),
+    "example": Command("cli.producers:example", "Print a complete event of a type, to copy."),
     "retry": Command(
         "cli.retry:retry",
         "Run an event again, now: failed, skipped, held, retrying, done but for a file; or all that failed by a cause.",

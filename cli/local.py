@@ -23,6 +23,7 @@ from local.demo import (
     enter_supplier_invoices,
     items,
     publish_day,
+    publish_day_and_costs,
     wait_for_expenses,
     wait_for_mails,
 )
@@ -221,7 +222,8 @@ def _run(stack: Stack, state: StateDirectory, flower_port: int) -> None:
     state.running_at(stack.sandbox.addresses.page)
     new = not is_known(services, COMPANY)
     if new:
-        publish_day(stack, services)
+        with err.status("The sample day arrives …"):
+            publish_day_and_costs(stack, services)
     _introduce(stack, state.directory, flower, login, new)
     _until_interrupted(stack.check)
 
@@ -237,7 +239,8 @@ def _introduce(stack: Stack, directory: Path, flower: str, login: str, new: bool
     table.add_row("Redis", stack.environment["REDIS_URL"])
     table.add_row("logs", str(stack.logs))
     out.print(table)
-    what = f"The sample day of {COMPANY} is on its way." if new else "It continues with the data of the last run."
+    arrived = f"The sample day of {COMPANY} is delivered now, and its expenses follow."
+    what = arrived if new else "It continues with the data of the last run."
     out.print(f"\n{what} In another terminal:\n")
     out.print(f"  . {environment}          (the settings, and moment-fortnox on the PATH)")
     out.print("  moment-fortnox status")

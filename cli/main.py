@@ -15,7 +15,8 @@ COMMANDS = {
     ),
     "sandbox": Command("cli.local:sandbox", "Run only the local stand-ins for Fortnox, Moment and SMTP, until Ctrl-C."),
     "publish": Command(
-        "cli.publish:publish", "Publish events from a file of JSON lines: all are valid, or none is accepted."
+        "cli.publish:publish",
+        "Publish events from a file (JSON lines, one object, or an array): all are valid, or none is accepted.",
     ),
     "status": Command(
         "cli.status:status", "Show how many events are waiting, ready, running, retrying, held, failed and done."

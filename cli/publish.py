@@ -1,6 +1,8 @@
-"""`moment-fortnox publish`: events from JSON lines, all of them or none."""
+"""`moment-fortnox publish`: events from a file or standard input, all of them or none."""
 
 import sys
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -8,34 +10,40 @@ from typing import Annotated
 import typer
 
 from cli.console import Json, connected, err, fail, out, print_json, say, settings, shown
+from config.settings import load_producer_settings
 from messages import Message
 from moment.events import Event
 from operations import publish as operation
-from operations.publish import BadLine, read_lines
+from operations.publish import BadEvent, read_events
 
 MANY = 200  # events from which on a bar shows how far it is
 
 
 def publish(
-    file: Annotated[str, typer.Argument(help="A file with one event per line, or - for standard input.")],
+    file: Annotated[
+        str, typer.Argument(help="A file of JSON lines, one object or an array of them; - for standard input.")
+    ],
     json: Json = False,
 ) -> None:
-    """Publish events from a file of JSON lines: all are valid, or none is accepted.
+    """Publish events from a file (JSON lines, one object, or an array): all are valid, or none is accepted.
 
     An event whose id is known already is left as it is, so a file can be published twice without harm.
     """
-    events, bad = read_lines(_lines(file), settings().max_event_bytes)
+    events, bad = read_events(_text_of(file), settings(load_producer_settings).max_event_bytes)
     if bad:
         _refuse(bad, len(events), json)
     if not events:
         fail(f"{file}: no events in it", 2)
-    with connected() as services:
+    with connected(load_producer_settings) as services:
         accepted = sum(operation.publish(services, event) for event in _with_a_bar(events))
     known = len(events) - accepted
+    unknown = Counter(path for event in events for path in event.unknown_fields)
     if json:
-        print_json({"accepted": accepted, "known": known})
-    else:
-        out.print(f"{accepted} accepted" + (f", {known} known already" if known else ""))
+        print_json({"accepted": accepted, "known": known, "unknownFields": unknown})
+        return
+    out.print(f"{accepted} accepted" + (f", {known} known already" if known else ""))
+    for path, times in unknown.items():
+        err.print(f"[yellow]not used:[/] {shown(path)} is no field of an event ({times} of {len(events)} have it)")
 
 
 def _with_a_bar(events: list[Event]) -> Iterable[Event]:
@@ -46,28 +54,37 @@ def _with_a_bar(events: list[Event]) -> Iterable[Event]:
     return track(events, "Publishing", console=err, transient=True)
 
 
-def _lines(file: str) -> list[str]:
+def _text_of(file: str) -> str:
     try:
-        text = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return text.decode().splitlines()
+        raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+            fail(f"{file} is UTF-16, as PowerShell's > writes it: save it as UTF-8", 2)
+        return raw.decode()
     except (OSError, UnicodeDecodeError) as error:
         fail(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}", 2)
 
 
-def _refuse(bad: list[BadLine], valid: int, json: bool) -> None:
-    """Name every problem of every bad line, and end the command: nothing was accepted."""
+def _refuse(bad: list[BadEvent], valid: int, json: bool) -> None:
+    """Name every problem of every bad event, and end the command: nothing was accepted."""
     if json:
         refused = [
-            {"line": line.number, "path": one.path, "problem": say(one.problem), "value": _text(one.value)}
-            for line in bad
-            for one in line.problems
+            {
+                "line": event.line,
+                "item": event.item,
+                "path": one.path,
+                "problem": say(one.problem),
+                "value": _text(one.value),
+            }
+            for event in bad
+            for one in event.problems
         ]
         print_json({"accepted": 0, "known": 0, "refused": refused})
     else:
-        for line in bad:
-            for problem in line.problems:
-                err.print(f"line {line.number}: {shown(problem)}", soft_wrap=True)
-        err.print(f"Nothing was accepted: {len(bad)} of {valid + len(bad)} lines are not valid events.")
+        for event in bad:
+            place = f"line {event.line}" if event.item is None else f"item {event.item}, line {event.line}"
+            for problem in event.problems:
+                err.print(f"{place}: {shown(problem)}", soft_wrap=True)
+        err.print(f"Nothing was accepted: {len(bad)} of {valid + len(bad)} are not valid events.")
     raise typer.Exit(1)
 
 

@@ -7,7 +7,7 @@ Raises `pydantic.ValidationError` naming each bad setting. `.env.example` lists 
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 from urllib.parse import parse_qs, urlsplit
 
 from cryptography.fernet import Fernet
@@ -20,7 +20,8 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config.keys import weakness
 
@@ -293,8 +294,35 @@ class Settings(BaseSettings):
         return urlsplit(self.fortnox_api_url).hostname in SANDBOX_HOSTS
 
 
+# What `publish` reads. A producer's own program may have a LOG_FORMAT or an SMTP_URL that means something else.
+PRODUCER_FIELDS = frozenset(
+    {"redis_url", "encryption_keys", "max_event_bytes", "fortnox_api_url", "retention_days", "company_release_limit"}
+)
+
+
+class ProducerSource(PydanticBaseSettingsSource):
+    """Another source, of which only `PRODUCER_FIELDS` are read."""
+
+    def __init__(self, settings: type[BaseSettings], source: PydanticBaseSettingsSource) -> None:
+        super().__init__(settings)
+        self._source = source
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return self._source.get_field_value(field, field_name)
+
+    def __call__(self) -> dict[str, Any]:
+        return {name: value for name, value in self._source().items() if name in PRODUCER_FIELDS}
+
+
 class ProducerSettings(Settings):
     """Settings of a program that only publishes: it needs Redis, and neither Fortnox's nor Moment's secrets."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *sources: Any, **named: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        given = (*sources, *named.values())
+        return init_settings, *(ProducerSource(settings_cls, source) for source in given)
 
     @model_validator(mode="after")
     def _secrets_are_real_outside_the_sandbox(self) -> Self:

@@ -32,7 +32,7 @@ from moment.events import (
 )
 from moment.limits import check_limits, check_object
 from ordering import Admission, Ordering, Submission
-from stores import Vault
+from stores import TimelineEntry, Vault
 from stores.vault import Unsealable
 
 SEALED = "sealed:"  # prefix of a code that the producer has sealed with one of our keys (docs/producers.md)
@@ -70,6 +70,24 @@ def admit(event: Event, ordering: Ordering, vault: Vault) -> Admission:
     )
 
 
+def remark_on(services: Services, event: Event) -> None:
+    """Remark on an admitted event that some of its fields are not of the contract, and count them by their path.
+
+    The event is kept whatever happens here.
+    """
+    if not event.unknown_fields:
+        return
+    fields = {"fields": ", ".join(event.unknown_fields)}
+    try:
+        services.telemetry.timeline.add(
+            event.company, event.id, TimelineEntry(datetime.now(UTC), "unknown fields", fields)
+        )
+        services.telemetry.unknown_fields.count(event.unknown_fields)
+    except RedisError as error:
+        log.warning("event.unknown_fields_not_told", extra={"error": type(error).__name__})
+    log.warning("event.unknown_fields", extra=fields | {"company": event.company, "event_id": event.id})
+
+
 def read_event(given: Event | Mapping[str, Any] | str | bytes, most: int) -> Event:
     """Check the limits (`most`: bytes), then parse the event. Raises `InvalidEvent`, and nothing else."""
     if not isinstance(given, Mapping | str | bytes):
@@ -97,6 +115,8 @@ def take(services: Services, given: object) -> Taken:
         return set_aside(services, _raw(given), Message("event.not-accepted", error=type(error).__name__))
     ids = {"company": event.company, "key": str(event.key), "event_id": event.id, "type": event.type}
     log.info("event.accepted", extra=ids | {"known": admission.known})
+    if not admission.known:
+        remark_on(services, event)
     return "known" if admission.known else "accepted"
 
 

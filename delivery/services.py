@@ -34,6 +34,7 @@ from stores import (
 from stores.telemetry import Telemetry
 from stores.threads import ThreadStates
 from stores.timetable import every, nightly
+from stores.unknown_fields import UnknownFields
 from stores.write_buffer import WriteBuffer
 
 if TYPE_CHECKING:
@@ -165,6 +166,7 @@ def build_services(
             counters=counters,
             heartbeats=Heartbeats(redis),
             threads=threads,
+            unknown_fields=UnknownFields(redis),
             write_buffer=WriteBuffer(redis, threads),
         ),
         stopping=Stopping() if stopping is None else stopping,

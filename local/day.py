@@ -107,7 +107,7 @@ SUPPLIER_INVOICES: tuple[tuple[str, str, dict[str, Any], dict[str, Any]], ...] =
         "Stahl GmbH",
         "7781",
         _cost("2", Debit="5710.00", DebitCurrency="500.00", ItemDescription="Beslag"),
-        {"invoice": {"Currency": "EUR", "CurrencyRate": "11.42"}},
+        {"invoice": {"Currency": "EUR", "CurrencyRate": "11.42", "Total": "500.00"}},
     ),
     ("Virke AB", "K-18", _cost("1", Credit="400.00", ItemDescription="Retur, plywood"), {"vat": "-100.00"}),
     ("Kranar i Syd AB", "9001", _cost("1", Debit="12000.00"), {"approved": False}),

@@ -1,5 +1,6 @@
 """The sample working day in a running system: publishing it, and comparing the ledger with what it must hold."""
 
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, Final
 
@@ -7,9 +8,10 @@ from delivery.polling import POLL_ID, poll_asked
 from delivery.services import Services
 from local.day import COMPANY, ERROR_EMAIL, EXPENSES, PROJECTS, SUPPLIER_INVOICES, Expected, working_day
 from local.stack import Stack
-from local.waiting import wait_until
+from local.waiting import DeadlineExceeded, wait_until
 from moment.events import parse_event
 from operations.publish import publish
+from operations.status import overview
 
 DELIVERY: Final = 60.0  # seconds the sample day may take; it takes about ten
 MAIL: Final = 30.0
@@ -52,6 +54,15 @@ def enter_supplier_invoices(stack: Stack) -> None:
     for supplier, number, row, more in SUPPLIER_INVOICES:
         named = {"SupplierName": supplier, "InvoiceNumber": number} | more.get("invoice", {})
         stack.sandbox.supplier_invoice(COMPANY, row, **{**more, "invoice": named})
+
+
+def publish_day_and_costs(stack: Stack, services: Services) -> None:
+    """Publish the day, enter its supplier invoices once the projects are in Fortnox, and have the company polled."""
+    publish_day(stack, services)
+    with suppress(DeadlineExceeded):  # on a slow machine the next poll finds them
+        wait_until(lambda: not overview(services).under_way, what="the day to arrive", timeout=DELIVERY)
+    enter_supplier_invoices(stack)
+    poll_asked(services.ordering, COMPANY)
 
 
 def wait_for_expenses(stack: Stack, services: Services) -> None:

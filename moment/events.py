@@ -1,15 +1,16 @@
 """The events that Moment sends: one frozen model for each type. Pure. No I/O.
 
-JSON is camelCase, and money is read as `Decimal`. Unknown fields are ignored; a missing or wrong field raises
-`InvalidEvent` with its path. An event knows its ordering key and its prerequisites: the keys whose earlier events must
-be through first.
+JSON is camelCase, and money is read as `Decimal`. Unknown fields are ignored, and named (`EventBase.unknown_fields`); a
+missing or wrong field raises `InvalidEvent` with its path. An event knows its ordering key and its prerequisites: the
+keys whose earlier events must be through first.
 """
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import islice
 from math import isfinite
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -20,6 +21,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     StringConstraints,
     TypeAdapter,
     ValidationError,
@@ -266,6 +268,12 @@ class EventBase(Model):
     company: CompanyCode
     occurred_at: IsoTime
     sequence: Annotated[int, Field(ge=0, lt=2**53), WHOLE] | None = None
+    _unknown: tuple[str, ...] = PrivateAttr(())
+
+    @property
+    def unknown_fields(self) -> tuple[str, ...]:
+        """The paths of fields that were given and are not of the contract, such as `customer.emial`."""
+        return self._unknown
 
     @property
     def integration_key(self) -> OrderingKey:
@@ -399,10 +407,12 @@ def parse_event(source: str | bytes | Mapping[str, Any]) -> Event:
     if not isinstance(given, Mapping):
         raise InvalidEvent((Problem("", Message("event.not-an-object"), _shown(given)),))
     try:
-        return EVENT_ADAPTER.validate_python(dict(given))
+        event = EVENT_ADAPTER.validate_python(dict(given))
     except ValidationError as error:
         faults = [fault for fault in error.errors(include_url=False) if not _is_echo(fault)]
         raise InvalidEvent(tuple(_problem(fault, given) for fault in faults)) from None
+    event._unknown = unknown_fields(given, event)
+    return event
 
 
 def _read(source: str | bytes) -> Any:
@@ -410,7 +420,7 @@ def _read(source: str | bytes) -> Any:
     try:
         check_json(raw, most=len(raw))
         # Decoded here: `json.loads` would read bytes that look like UTF-16 as such, which nothing has checked.
-        return json.loads(raw.decode(), parse_float=Decimal)
+        return json.loads(raw.decode("utf-8-sig"), parse_float=Decimal)
     except BeyondLimit as error:
         raise beyond_limit(error) from None
     except ValueError as error:
@@ -435,6 +445,31 @@ def beyond_limit(error: BeyondLimit) -> InvalidEvent:
 def event_json(event: Event) -> str:
     """Return the event's JSON: camelCase, money as decimal strings, only what was given."""
     return event.model_dump_json(by_alias=True, exclude_unset=True)
+
+
+FIELDS_NAMED = 20  # unknown fields of one event that are named
+_FIELD = re.compile(r"[^\W\d][\w-]{0,39}")  # a name that can be shown; another may be a value, or anything
+
+
+def unknown_fields(given: Mapping[str, Any], model: BaseModel, path: str = "") -> tuple[str, ...]:
+    """Return the paths of fields in `given` that `model` was made without, at most `FIELDS_NAMED`.
+
+    The elements of a list share their path. A name that is no identifier is `?`.
+    """
+    return tuple(islice(dict.fromkeys(_unknown(given, model, path)), FIELDS_NAMED))
+
+
+def _unknown(given: Any, made: Any, path: str) -> Iterator[str]:
+    if isinstance(made, tuple) and isinstance(given, list | tuple):
+        for one, part in zip(given, made, strict=False):
+            yield from _unknown(one, part, path)
+    elif isinstance(made, BaseModel) and isinstance(given, Mapping):
+        names = {alias: name for name in type(made).model_fields for alias in (name, to_camel(name))}
+        for name, value in given.items():
+            if name in names:
+                yield from _unknown(value, getattr(made, names[name]), f"{path}{name}.")
+            else:
+                yield path + (name if isinstance(name, str) and _FIELD.fullmatch(name) else "?")
 
 
 _SECRET_FIELDS = frozenset({"authorizationCode", "content"})

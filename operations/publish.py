@@ -1,34 +1,40 @@
-"""Publishing events from lines of JSON: all of them are valid, or none is accepted."""
+"""Publishing events from a text: all of them are valid, or none is accepted."""
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
-from delivery.admission import admit, read_event
+from delivery.admission import admit, read_event, remark_on
 from delivery.services import Services
+from messages import Message
 from moment.events import Event, InvalidEvent, Problem
+from operations.event_texts import event_texts
 
 
-class BadLine(NamedTuple):
-    """A line that is not an event of the contract. Lines count from 1."""
+class BadEvent(NamedTuple):
+    """What is not an event of the contract: the line where it begins, and its place in an array. Both count from 1."""
 
-    number: int
+    line: int
+    item: int | None
     problems: tuple[Problem, ...]
 
 
-def read_lines(lines: Iterable[str], most: int) -> tuple[list[Event], list[BadLine]]:
-    """The events of lines with one each, and the lines that are none. `most`: bytes of one event. Pure."""
+def read_events(text: str, most: int) -> tuple[list[Event], list[BadEvent]]:
+    """The events of a text (see `event_texts`), and what of it is none. `most`: bytes of one event. Pure."""
     events: list[Event] = []
-    bad: list[BadLine] = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
+    bad: list[BadEvent] = []
+    for one in event_texts(text):
+        if one.cut:
+            bad.append(BadEvent(one.line, one.item, (Problem("", Message("event.array-cut")),)))
             continue
         try:
-            events.append(read_event(line, most))
+            events.append(read_event(one.text, most))
         except InvalidEvent as error:
-            bad.append(BadLine(number, error.problems))
+            bad.append(BadEvent(one.line, one.item, error.problems))
     return events, bad
 
 
 def publish(services: Services, event: Event) -> bool:
     """Accept an event; False where its id was known and nothing changed. Raises `RedisError`."""
-    return not admit(event, services.ordering, services.vault).known
+    if admit(event, services.ordering, services.vault).known:
+        return False
+    remark_on(services, event)
+    return True

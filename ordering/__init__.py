@@ -13,7 +13,8 @@ worlds, and checks that it notices a broken one; bench measures 7.
 
 1. At most one live transfer per ordering key. A holder whose lease lapsed can change nothing.
 2. The order per key survives retries, back-off, crashes, redelivery and restarts.
-3. Nothing accepted is lost. Nothing settled runs again by itself. The same event id is accepted once.
+3. Nothing accepted is lost. Nothing settled runs again by itself. The same event id is accepted once. Each time that an
+   event settles, the stream of outcomes gets one entry (recurring events, which are our own, get none).
 4. An event runs only when the earlier events of its prerequisites are through; if one failed, it is held until that
    is mended.
 5. Only snapshots that have not started are superseded.
@@ -38,6 +39,7 @@ from ordering.outcomes import (
     Superseded,
     TargetUnavailable,
 )
+from ordering.queries import OUTCOMES
 from ordering.records import (
     STATUSES,
     UNDER_WAY,
@@ -54,6 +56,7 @@ from ordering.records import (
 )
 
 __all__ = [
+    "OUTCOMES",
     "STATUSES",
     "UNDER_WAY",
     "UNSETTLED",

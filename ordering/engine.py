@@ -37,6 +37,8 @@ from ordering.records import (
     wakeups,
 )
 
+SETTLING: Final = ("done", "failed", "skipped", "superseded", "pause")  # outcomes by which an event may settle
+SENTENCE: Final = 2000  # characters of a reason in the stream of outcomes
 LAYOUT: Final = "2"  # version of the keys in Redis; see lua/common.lua
 
 
@@ -136,6 +138,7 @@ class Ordering(Queries):
             event.refused.to_json(),
             event.refused_remedy.to_json(),
             int(event.recurring),
+            _in_english(event.refused),
         )
         return Admission(known=not accepted, wakeups=wakeups(woken))
 
@@ -209,7 +212,7 @@ class Ordering(Queries):
 
     def skip(self, company: str, event_id: str, reason: Message) -> tuple[bool, tuple[Wakeup, ...]]:
         """Gives up an event, and lets go on what waited for it. False if it is running or settled for good."""
-        skipped, woken = self._run("skip", company, event_id, reason.to_json())
+        skipped, woken = self._run("skip", company, event_id, reason.to_json(), _in_english(reason))
         return bool(skipped), wakeups(woken)
 
     def reported(self, *reports: Unreported) -> None:
@@ -257,4 +260,16 @@ class Ordering(Queries):
             *self._breaker,
             int(again),
             said,
+            _in_english(reason) if name in SETTLING else "",
+            outcome.document if isinstance(outcome, Done) else "",
+            outcome.voucher if isinstance(outcome, Done) else "",
         )
+
+
+def _in_english(reason: Message) -> str:
+    """The sentence for the stream of outcomes, whose readers have no catalogue."""
+    if not reason:
+        return ""
+    from messages.catalogue import say  # imported when used: the catalogues take time to load
+
+    return say(reason)[:SENTENCE].encode(errors="replace").decode()

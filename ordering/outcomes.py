@@ -10,12 +10,15 @@ from messages import NOTHING, Message
 class Done:
     """The event is through. `notice` and `remedy` tell a person of something that did not stop it.
 
-    `again`: something was left out, so the event is kept whole and a person may retry it.
+    `again`: something was left out, so the event is kept whole and a person may retry it. `document` and `voucher`: the
+    target's number of what was made of the event, and the voucher by which it is posted, where it has them.
     """
 
     notice: Message = NOTHING
     remedy: Message = NOTHING
     again: bool = False
+    document: str = ""
+    voucher: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from ordering.records import (
     to_time,
 )
 
+OUTCOMES: Final = "moment:outcomes"  # the stream with an entry for each event that settles
 LUA: Final = Path(__file__).parent / "lua"
 PAGE: Final = 500  # events read at a time
 LOOKS: Final = 1000  # events one script looks at: some 20 ms over 1,000 companies, while which Redis serves nobody else
@@ -320,7 +321,7 @@ class Queries:
     def _run(self, script: str, *arguments: object, client: Redis | None = None) -> Any:
         now = "" if self._clock is None else self._clock()
         args: Any = [now, *self._shared, *arguments]
-        return self._scripts[script](keys=[self.prefix], args=args, client=client)
+        return self._scripts[script](keys=[self.prefix, OUTCOMES], args=args, client=client)
 
 
 def _decoded(fields: Mapping[bytes, bytes]) -> dict[str, str]:

@@ -125,6 +125,8 @@ class EventRecord:
     blocker: str
     said: str = ""
     needs: tuple[str, ...] = ()  # the ordering keys of its prerequisites
+    document: str = ""  # the target's number of what was made of it
+    voucher: str = ""
     unreadable: tuple[str, ...] = ()
 
 
@@ -191,6 +193,8 @@ def event_record(company: str, event_id: str, fields: Mapping[str, str]) -> Even
         blocker=fields.get("blocker", ""),
         said=fields.get("said", ""),
         needs=tuple(fields.get("needs", "").splitlines()),
+        document=fields.get("document", ""),
+        voucher=fields.get("voucher", ""),
         unreadable=unreadable,
     )
 
@@ -224,6 +228,11 @@ def to_time(ms: str | float) -> datetime:
         return EPOCH + timedelta(milliseconds=min(max(float(ms), 0), LAST_MS))
     except (ValueError, OverflowError):
         return EPOCH
+
+
+def in_utc(time: datetime) -> str:
+    """The time in ISO 8601 as the scripts write it: UTC, ms, `Z`."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def to_int(value: str | None) -> int:

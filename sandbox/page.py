@@ -1,5 +1,6 @@
 """The web page: the contents of each ledger, the mails and the latest requests. Read-only."""
 
+from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import Final, TypeVar
@@ -7,7 +8,7 @@ from typing import Final, TypeVar
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from sandbox.clock import Clock
-from sandbox.fortnox.ledger import Invoice, Ledger
+from sandbox.fortnox.ledger import Invoice, Ledger, SupplierInvoice
 from sandbox.fortnox.tenants import Tenants
 from sandbox.http import Answer, Call, Json, answer_html
 from sandbox.journal import Journal
@@ -60,6 +61,8 @@ class Page:
             "invoices": [_invoice(ledger, one) for one in _latest(ledger.invoices)],
             "invoice_count": len(ledger.invoices),
             "posted_count": sum(one.booked for one in ledger.invoices.values()),
+            "supplier_invoices": [_supplier_invoice(one) for one in _latest(ledger.supplier_invoices)],
+            "supplier_invoice_count": len(ledger.supplier_invoices),
             "expenses": expenses[: -SHOWN - 1 : -1],
             "expense_count": len(expenses),
         }
@@ -84,4 +87,22 @@ def _invoice(ledger: Ledger, invoice: Invoice) -> Json:
         "credits": invoice.invoice_reference if invoice.invoice_reference != "0" else "",
         "voucher": f"{invoice.voucher[0]} {invoice.voucher[1]}" if invoice.voucher else "",
         "files": [one.file.name for one in attached],
+    }
+
+
+def _supplier_invoice(invoice: SupplierInvoice) -> Json:
+    costs = [row for row in invoice.rows if row["Code"] not in ("TOT", "VAT")]
+    projects = [str(row["Project"] or invoice.fields["Project"]) for row in costs]
+    return {
+        "number": invoice.number,
+        "supplier": invoice.fields["SupplierName"],
+        "theirs": invoice.fields["InvoiceNumber"],
+        "date": invoice.fields["InvoiceDate"],
+        "projects": list(dict.fromkeys(filter(None, projects))),
+        "accounts": list(dict.fromkeys(str(row["Account"]) for row in costs)),
+        "currency": invoice.fields["Currency"],
+        "total": f"{Decimal(str(invoice.fields['Total'])):,.2f}".replace(",", "\u202f"),
+        "approved": invoice.approved,
+        "posted": invoice.booked,
+        "cancelled": invoice.cancelled,
     }

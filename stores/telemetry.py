@@ -6,6 +6,7 @@ from stores.counters import Counters
 from stores.heartbeats import Heartbeats
 from stores.threads import ThreadStates
 from stores.timeline import TimelineStore
+from stores.unknown_fields import UnknownFields
 from stores.write_buffer import WriteBuffer
 
 
@@ -17,4 +18,5 @@ class Telemetry:
     counters: Counters
     heartbeats: Heartbeats
     threads: ThreadStates
+    unknown_fields: UnknownFields
     write_buffer: WriteBuffer

@@ -6,6 +6,7 @@ invoice that was compared some time ago is compared again before it is posted.
 
 import random
 import time
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from delivery.context import IN_DOUBT, NOT_TAKEN, TAKEN, TransferContext, counti
 from delivery.upsert import Next, create_or_find
 from fortnox.codes import explain
 from fortnox.errors import AccessMissing, NotFound, Rejected
-from fortnox.models import FortnoxInvoice
+from fortnox.models import FortnoxInvoice, InvoiceListItem
 from fortnox.payloads import InvoicePayload
 from mappers import InvoiceOptions, Mapped, compare, to_invoice
 from mappers.invoice import LEDGER_CURRENCY
@@ -72,7 +73,7 @@ def transfer_invoice(context: TransferContext) -> Outcome:
         if fault := _post(context, mapped.payload):
             return fault
         raise
-    return _post(context, mapped.payload) or _ended(context, mapped, files)
+    return _post(context, mapped.payload) or _posted(context, invoice, _ended(context, mapped, files))
 
 
 def _options(context: TransferContext, invoice: Invoice) -> InvoiceOptions:
@@ -120,7 +121,7 @@ def _create(context: TransferContext, payload: InvoicePayload, options: InvoiceO
         context.record("linking", IN_DOUBT)
         context.record("others", others)
     if invoice.booked:
-        context.record("posted")
+        context.record("posted", _voucher(invoice))
     _check_credit_link(invoice, payload)
     context.record("created", f"{time.time():.0f}")
     return None
@@ -307,7 +308,7 @@ def _post(context: TransferContext, payload: InvoicePayload) -> Failed | None:
         if fault := _fault(found, payload):
             return fault
         if found.booked:
-            context.record("posted")
+            context.record("posted", _voucher(found))
             return None
         context.record("posted", NOT_TAKEN)
         state = state._replace(seen=AS_BILLED_AND_REFUSED if state.seen == REFUSED else AS_BILLED)
@@ -319,7 +320,7 @@ def _post(context: TransferContext, payload: InvoicePayload) -> Failed | None:
         return None
     # Fortnox does not document its answers to a posting, nor to a second one: look.
     found = context.fortnox.invoices.get(payload.document_number)
-    context.record("posted", TAKEN if found.booked else NOT_TAKEN)
+    context.record("posted", _voucher(found) if found.booked else NOT_TAKEN)
     if found.booked:
         return None
     if refused is not None and not found.cancelled:
@@ -331,15 +332,20 @@ def _bookkeep(context: TransferContext, number: int, state: PostingState) -> Rej
     """Ask Fortnox to post the invoice, and record it where the answer says so. Return a refusal that is not final."""
     try:
         with context.taking("posted"):
-            booked = context.fortnox.invoices.bookkeep(number).booked
+            answer = context.fortnox.invoices.bookkeep(number)
     except Rejected as rejected:
         if state.refusal_is_final:
             raise
         context.remember("posting", REFUSED)
         return rejected
-    if booked:
-        context.record("posted")
+    if answer.booked:
+        context.record("posted", _voucher(answer))
     return None
+
+
+def _voucher(posted: InvoiceListItem) -> str:
+    """What is recorded of the posting: the voucher, such as `B 17`, where Fortnox names it. Pure."""
+    return f"{posted.voucher_series or ''} {posted.voucher_number}".strip() if posted.voucher_number else TAKEN
 
 
 def _not_posted(found: FortnoxInvoice, number: int) -> Failed:
@@ -374,6 +380,15 @@ def _ended(context: TransferContext, mapped: Mapped[InvoicePayload], files: File
         Message("invoice.without-files.remedy", company=context.claim.company, event=context.claim.id),
         again=True,
     )
+
+
+def _posted(context: TransferContext, invoice: Invoice, outcome: Outcome) -> Outcome:
+    """The outcome with the number and the voucher that the invoice has in Fortnox, where it is done."""
+    if not isinstance(outcome, Done):
+        return outcome
+    voucher = context.taken("posted")
+    named = "" if voucher in (None, TAKEN) else str(voucher)
+    return replace(outcome, document=str(invoice.invoice_number), voucher=named)
 
 
 def _named(file: str) -> Message:

@@ -53,6 +53,12 @@ class MetricsCollector(Collector):
         names = services.ordering.companies()
         states = services.ordering.states(names)
         yield from of_counters(services.telemetry.counters.read())
+        yield counter(
+            "unknown_fields",
+            "Events with a field that is not of the contract, by its path; at most 100 paths, then (others).",
+            ("field",),
+            (((path,), count) for path, count in sorted(services.telemetry.unknown_fields.read().items())),
+        )
         yield from of_events(states, now)
         yield from of_companies(states, services.stores.connections.states(names))
         yield from self._of_progress()

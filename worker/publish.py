@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from config.settings import load_producer_settings
-from delivery.admission import admit, read_event
+from delivery.admission import admit, read_event, remark_on
 from delivery.services import Services, build_services
 from moment.events import Event
 
@@ -17,11 +17,15 @@ log = logging.getLogger(__name__)  # the standard one: this runs in producers' p
 
 
 class Receipt(NamedTuple):
-    """The event is kept. `known`: it was accepted before under this id, and nothing was changed."""
+    """The event is kept. `known`: it was accepted before under this id, and nothing was changed.
+
+    `unknown_fields`: the paths of fields that are not of the contract, and were not used.
+    """
 
     company: str
     id: str
     known: bool
+    unknown_fields: tuple[str, ...] = ()
 
 
 def publish(event: Event | Mapping[str, Any] | str | bytes, *, services: Services | None = None) -> Receipt:
@@ -36,7 +40,9 @@ def publish(event: Event | Mapping[str, Any] | str | bytes, *, services: Service
     admission = admit(parsed, services.ordering, services.vault)
     ids = {"company": parsed.company, "key": str(parsed.key), "event_id": parsed.id, "type": parsed.type}
     log.info("event.accepted", extra=ids | {"known": admission.known})
-    return Receipt(parsed.company, parsed.id, admission.known)
+    if not admission.known:
+        remark_on(services, parsed)
+    return Receipt(parsed.company, parsed.id, admission.known, parsed.unknown_fields)
 
 
 @cache

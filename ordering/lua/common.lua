@@ -1,6 +1,6 @@
 -- What all scripts share. It is put before each of them; only these scripts write the engine's keys.
 --
--- KEYS[1]  prefix of every key, for example "mf:"
+-- KEYS[1]  prefix of every key, for example "mf:"   [2] the stream that gets an entry for each event that settles
 -- ARGV[1]  the time in ms since the epoch, or "" for the server's clock (tests pass a time)
 -- ARGV[2]  how many transfers of a company may be released at a time
 -- ARGV[3]  how long a settled event is remembered, ms
@@ -18,6 +18,7 @@
 --   counters                         hash: `events|<type>|<status>`, and what stores/counters.py counts
 --   reports                          sorted set by time: refs (or "company:") a person must be told of
 --   damaged                          sorted set by time found: refs of events that could not be read
+--   (KEYS[2])                        stream: how each event settled, for producers (docs/producers.md)
 --   event:<ref>                      hash: see publish.lua;  body:<ref> its JSON;  progress:<ref> steps done
 --   company:<c>                      hash: n:<status> counts, paused, rests, troubles, troubled, probing; stale_told and
 --                                    jump_told: the day on which a person was last told of such sequences
@@ -34,7 +35,7 @@
 --   key-waiters:<k>, -held           sorted sets ref → place: events of other keys that need this one
 --   key-refused:<k>                  sorted set ref → time: held, as the target refused them for this key
 
-local P = KEYS[1]
+local P, OUTCOMES = KEYS[1], KEYS[2]
 local NOW = tonumber(ARGV[1])
 if not NOW then
   local time = redis.call('TIME')
@@ -52,10 +53,46 @@ local YEAR_2000 = 946684800000 -- ms
 
 local ACTIVE = { ready = true, running = true, retrying = true }
 
+local OUTCOMES_KEPT = 100000 -- entries, about; 40 MB
+
 local function int(number) return string.format('%.0f', number) end
 
+-- The time of these ms since the epoch in ISO 8601, UTC. (Redis' Lua has no `os.date`; days to a date as in
+-- https://howardhinnant.github.io/date_algorithms.html#civil_from_days.)
+local function iso_time(ms)
+  local seconds = math.floor(ms / 1000)
+  local days, left = math.floor(seconds / 86400), seconds % 86400
+  local z = days + 719468
+  local era = math.floor(z / 146097)
+  local doe = z - era * 146097
+  local yoe = math.floor((doe - math.floor(doe / 1460) + math.floor(doe / 36524) - math.floor(doe / 146096)) / 365)
+  local doy = doe - (365 * yoe + math.floor(yoe / 4) - math.floor(yoe / 100))
+  local mp = math.floor((5 * doy + 2) / 153)
+  local day, month = doy - math.floor((153 * mp + 2) / 5) + 1, mp < 10 and mp + 3 or mp - 9
+  local year = yoe + era * 400 + (month <= 2 and 1 or 0)
+  return string.format('%04d-%02d-%02dT%02d:%02d:%02d.%03dZ', year, month, day, math.floor(left / 3600),
+    math.floor(left / 60) % 60, left % 60, ms % 1000)
+end
+
+-- The English of the reasons that scripts give; a test compares it with the catalogue.
+local SENTENCES = {
+  ['engine.corrected'] = 'It was corrected and sent again.',
+  ['engine.stale-sequence'] = 'Out of date: sequence {sequence} came after {applied}.',
+  ['engine.newer-went-through'] = 'A newer event of the same number has gone through.',
+  ['engine.superseded'] = 'Superseded by {by}.',
+  ['engine.process-died'] = 'The process that transferred it died {n} times in a row.',
+  ['engine.worker-lost'] = 'The worker that transferred it disappeared {n} times in a row.',
+  ['engine.sequence-jump'] = 'The sequence rose from {applied} to {sequence}.'
+    .. ' Updates with a lower sequence will not be transferred.',
+}
+local sentences = {} -- message → its English, of every reason that this call may settle an event with
+
 -- A message in the form that `messages.Message` reads: a key and its parameters.
-local function message(key, params) return cjson.encode({ { key, params } }) end
+local function message(key, params)
+  local stored = cjson.encode({ { key, params } })
+  sentences[stored] = SENTENCES[key] and string.gsub(SENTENCES[key], '{(%w+)}', params)
+  return stored
+end
 
 -- The event; nil if it is not there, or its hash cannot be read.
 local function load(company, id)
@@ -308,7 +345,18 @@ end
 -- A reason with the remark that the sequence rose so much that updates with ordinary ones will be superseded.
 local function with_jump(reason, sequence, applied)
   local remark = message('engine.sequence-jump', { sequence = int(sequence), applied = int(applied) })
-  return reason == '' and remark or string.sub(reason, 1, -2) .. ', ' .. string.sub(remark, 2)
+  if reason == '' then return remark end
+  local both = string.sub(reason, 1, -2) .. ', ' .. string.sub(remark, 2)
+  sentences[both] = (sentences[reason] or '') .. ' ' .. sentences[remark]
+  return both
+end
+
+-- Tells producers how an event settled. A key of another kind in the stream's place does not stop the delivery.
+local function publish_outcome(e, status, reason)
+  local f = redis.call('HMGET', e.hash, 'code', 'document', 'voucher')
+  redis.pcall('XADD', OUTCOMES, 'MAXLEN', '~', OUTCOMES_KEPT, '*', 'id', e.id, 'company', e.company, 'type', e.type,
+    'key', e.key, 'status', status, 'code', f[1] or '', 'reason', sentences[reason] or '',
+    'documentNumber', f[2] or '', 'voucher', f[3] or '', 'at', iso_time(NOW))
 end
 
 -- Whether both numbers are times of the same unit (s, ms or µs) between the year 2000 and tomorrow: a producer may send
@@ -330,6 +378,7 @@ function finish(e, status, reason, fields)
   local written = { 'settled', int(NOW), unpack(fields or {}) }
   written[#written + 1], written[#written + 2] = 'reason', reason
   move(e, status, written)
+  if not e.recurring then publish_outcome(e, status, reason) end
   redis.call('ZREM', P .. 'key-line:' .. e.key, e.id)
   redis.call('ZREM', P .. 'company-open:' .. e.company, e.id)
   if status ~= 'failed' then redis.call('HDEL', P .. 'company-keys:' .. e.company, e.id) end

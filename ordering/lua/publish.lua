@@ -3,7 +3,7 @@
 -- ARGV[4] company   [5] id   [6] ordering key   [7] keys it needs, one a line   [8] type
 -- ARGV[9] "1" for a snapshot   [10] "1" for a control event   [11] sequence or ""
 -- ARGV[12] occurred, ms   [13] body   [14] reason to keep it as failed, or ""   [15] remedy
--- ARGV[16] "1" for a recurring event, whose id may come again once it is through
+-- ARGV[16] "1" for a recurring event, whose id may come again once it is through   [17] ARGV[14] in English
 -- returns { 1 accepted | 0 known, woken }
 
 local company, id, key = ARGV[4], ARGV[5], ARGV[6]
@@ -48,6 +48,7 @@ redis.call('HSET', P .. 'company-keys:' .. company, id, key)
 local e = load(company, id)
 if ARGV[14] ~= '' then
   redis.call('HSET', hash, 'invalid', 1)
+  sentences[ARGV[14]] = ARGV[17]
   finish(e, 'failed', ARGV[14], { 'remedy', ARGV[15] })
   release(company)
   return { 1, woken }

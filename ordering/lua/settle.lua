@@ -5,7 +5,8 @@
 -- ARGV[12] held: the ordering key it waits for   [13] done, held: "1" to report it to a person
 -- ARGV[14] unavailable: how many in a row open the breaker   [15] first rest, ms   [16] longest rest, ms
 -- ARGV[17] done: "1" if something was left out and a person may retry it
--- ARGV[18] the target's own words, or ""
+-- ARGV[18] the target's own words, or ""   [19] the reason in English
+-- ARGV[20] done: the target's number of what was made of it, or ""   [21] its voucher, or ""
 -- outcome: done | failed | skipped | superseded | retry | held | release | snooze | unavailable | pause
 -- returns { 1 settled | 0 the event is not this holder's, woken }
 
@@ -13,6 +14,7 @@ local company, outcome, reason = ARGV[4], ARGV[7], ARGV[8]
 local e = load(company, ARGV[5])
 if not holds(e, ARGV[6]) then return { 0, woken } end
 
+sentences[reason] = ARGV[19]
 local base = P .. 'company:' .. company
 local why = { 'reason', reason, 'remedy', ARGV[9], 'code', ARGV[10], 'said', ARGV[18] }
 
@@ -75,6 +77,7 @@ else
     advance(e.key, company) -- to this event, or to an earlier one that was retried while this one ran
   else
     e.again = ARGV[17] == '1'
+    if ARGV[20] ~= '' then redis.call('HSET', e.hash, 'document', ARGV[20], 'voucher', ARGV[21]) end
     finish(e, outcome, reason, why)
   end
 end

@@ -183,10 +183,11 @@ def test_publishing_a_file_twice_changes_nothing_and_says_so(system: System) -> 
     ) == {
         "accepted": 1,
         "known": 0,
+        "unknownFields": {},
     }
     system.settled("twice", "e1")
     again = system.run("publish", "-", "--json", stdin=json.dumps(customer_json(company="twice")))
-    assert (again.returncode, json.loads(again.stdout)) == (0, {"accepted": 0, "known": 1})
+    assert (again.returncode, json.loads(again.stdout)) == (0, {"accepted": 0, "known": 1, "unknownFields": {}})
 
 
 def test_wait_and_status_tell_programs_how_things_stand(system: System) -> None:

@@ -89,6 +89,21 @@ def test_a_producer_may_add_to_the_stream_and_nothing_else(restricted: System) -
                 attempt()
 
 
+def test_whoever_reads_outcomes_may_read_them_and_nothing_else(restricted: System) -> None:
+    restricted.publish(customer_json(event_id="told", company="stranger"))
+    assert restricted.settled("stranger", "told").status == "failed"
+    with redis.Redis.from_url(as_user(restricted.stack, "outcomes"), decode_responses=True) as reader:
+        ((_, entries),) = reader.xread({"moment:outcomes": "0"})
+        assert entries
+        for attempt in (
+            lambda: reader.xadd("moment:outcomes", {"id": "forged"}),
+            lambda: reader.xread({"moment:events": "0"}),
+            lambda: reader.delete("moment:outcomes"),
+        ):
+            with pytest.raises(redis.exceptions.NoPermissionError):
+                attempt()
+
+
 def test_the_health_check_of_compose_may_write_its_key_and_nothing_else(restricted: System) -> None:
     with redis.Redis.from_url(as_user(restricted.stack, "health")) as health:
         assert health.set("health:redis", "ok", ex=60)

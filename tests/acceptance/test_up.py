@@ -13,6 +13,7 @@ from local.processes import ManagedProcess
 from local.redis import free_port
 from tests import commands
 from tests.unit.factories import customer_json
+from tests.waiting import wait_until
 
 # A shell lets its background jobs ignore Ctrl-C, and their children inherit that.
 PROGRAM = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from cli import main; main()"
@@ -42,6 +43,14 @@ def test_what_was_published_is_there_after_a_restart_and_a_second_up_changes_not
         event = json.dumps(customer_json(event_id="mine", customer_number="777"))
         assert commands.run("publish", "-", stdin=event, environment=environment).returncode == 0
         assert commands.run("wait", "--timeout", "120", environment=environment).returncode == 0
+        moment = f"http://127.0.0.1:{ports['moment']}/api/1.0/companies/acme/projectExpenses"
+        wait_until(
+            lambda: len(requests.get(moment, auth=("apikey", "sandbox-key"), timeout=30).json()["content"]) == 3,
+            what="the sample day's expenses in Moment",
+        )
+        shown = requests.get(f"http://127.0.0.1:{ports['fortnox']}/", timeout=30).text
+        for text in ("Kranar i Syd AB", "waits for approval", "Expenses in Moment <b>3</b>", "Reglar och plywood"):
+            assert text in shown
         before = ledger()
         assert "777" in json.dumps(before["customers"])
         second = commands.run("up", "--directory", str(directory), environment={})

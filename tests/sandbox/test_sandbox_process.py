@@ -72,6 +72,23 @@ def test_the_page_shows_what_the_ledger_holds(sandbox: Sandbox, shop: Ledger) ->
     assert "http://" not in page.replace(sandbox.page, "")  # nothing is fetched from elsewhere
 
 
+def test_the_page_shows_supplier_invoices_and_moments_expenses(sandbox: Sandbox, shop: Ledger) -> None:
+    for invoice, more in (
+        ({"SupplierName": "Virke & Co", "InvoiceNumber": "F-1", "Project": "7"}, {"booked": True}),
+        ({"SupplierName": "Kranar", "InvoiceNumber": "9001"}, {"booked": True, "approved": False}),
+        ({"SupplierName": "Papper", "InvoiceNumber": "55"}, {}),
+    ):
+        rows = {"SupplierInvoiceRows": [{"Account": 4010, "Debit": "1234.50"}]}
+        sandbox.control("supplierinvoices", tenant=shop.tenant, invoice=invoice | rows, **more)
+    page = sandbox.session.get(sandbox.page).text
+    assert "Supplier invoices <b>3</b>" in page
+    for text in ("Virke &amp; Co", "F-1", "<td>7</td><td>4010</td>", "1\u202f234.50 SEK"):
+        assert text in page
+    for state in ("approved, posted", "waits for approval", "not posted"):
+        assert page.count(f">{state}</span>") == 1
+    assert "No expenses yet." in page
+
+
 def test_the_page_of_an_empty_sandbox_says_so(sandbox: Sandbox) -> None:
     assert "No company is connected yet" in sandbox.session.get(sandbox.page).text
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from messages import Message
 from ordering import Wakeup
-from ordering.records import STATUSES
+from ordering.records import STATUSES, in_utc, to_time
 from tests.simulation.model import ACTIVE, FORGOTTEN, IDLE, OPEN, SETTLED, Event, Key, Model
 from tests.simulation.server import Kept, Wire, pack
 
@@ -222,6 +222,14 @@ def check_structure(found: dict[str, Kept], model: Model, unblocked: Iterable[st
         for kind in ("event", "body", "progress"):
             kept = found.get(f"{PREFIX}{kind}:{event.ref}")
             insist(kept is None or kept.expires == forgotten, f"{kind} of {event.ref} ({event.status}): {kept}")
+
+
+def check_outcomes(entries: Iterable[tuple[str, list[str]]], model: Model) -> None:
+    """The stream for producers has one entry for each time that an event settled, and no other."""
+    told = [dict(zip(fields[::2], fields[1::2], strict=True)) for _, fields in entries]
+    found = sorted((f"{one['company']}:{one['id']}", one["status"], one["at"]) for one in told)
+    ours = sorted((ref, status, in_utc(to_time(at))) for ref, status, at in model.outcomes)
+    insist(found == ours, f"the stream has {found}; what settled is {ours}")
 
 
 def _check_log(found: dict[str, Kept], model: Model) -> None:

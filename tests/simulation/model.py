@@ -137,6 +137,7 @@ class Model:
         self.companies: dict[str, Company] = {}
         self.keys: dict[str, Key] = {}
         self.reports: dict[str, int] = {}
+        self.outcomes: list[tuple[str, str, int]] = []  # ref, status and time of everything that settled, for producers
         self.by_sequence: list[Event] = []  # superseded by their sequence alone in this step: one of them may be told
 
     # Actions
@@ -231,7 +232,7 @@ class Model:
             event.attempts += 1
             company.troubles, company.troubled, company.probing = 0, "", False
         match outcome:
-            case Done(notice, _, again):
+            case Done(notice, _, again, _, _):
                 if notice:
                     self.reports[event.ref] = self.now
                 self._finish(event, "done", again)
@@ -430,6 +431,8 @@ class Model:
         event.status, event.settled, event.again = status, self.now, again
         event.released, event.refused_by, event.blocker = False, "", ""
         event.broken = status == "failed"
+        if not event.recurring:
+            self.outcomes.append((event.ref, status, self.now))
         key = self.keys[event.key]
         if status == "failed":
             self.reports[event.ref] = self.now

@@ -111,6 +111,12 @@ MUTANTS: Final = (
     _mutant("a settled event is kept for ever", 3, "common", "    redis.call('PEXPIRE', e.hash, KEEP)\n"),
     _mutant("a failure is not told", 3, "common", "NOW, e.id)\n    report(e.ref)", "NOW, e.id)"),
     _mutant("attempts are not counted", 3, "settle", "e.attempts + 1", "e.attempts"),
+    _mutant(
+        "producers are not told how an event settled",
+        3,
+        "common",
+        "  if not e.recurring then publish_outcome(e, status, reason) end\n",
+    ),
     # 4. A prerequisite's earlier events are through, or the event waits; if one failed, it is held until mended.
     _mutant(
         "prerequisites are not waited for",

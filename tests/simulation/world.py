@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from messages import Message
-from ordering import Claim, Done, LeaseLost, Ordering, Outcome, Submission, Unreported, Wakeup, queries
-from tests.simulation.checks import PREFIX, Looks, check_structure, insist
+from ordering import OUTCOMES, Claim, Done, LeaseLost, Ordering, Outcome, Submission, Unreported, Wakeup, queries
+from tests.simulation.checks import PREFIX, Looks, check_outcomes, check_structure, insist
 from tests.simulation.model import OPEN, Event, Model, Rules, ms
 from tests.simulation.server import Server, Wire
 
@@ -286,6 +286,7 @@ class World:
 
     def check_structure(self) -> None:
         check_structure(self.server.wire.everything(PREFIX), self.model, self.looks.unblocked)
+        check_outcomes(self.server.wire.execute_command("XRANGE", OUTCOMES, "-", "+"), self.model)
 
     def drain(self) -> None:
         """Without faults, with an honest worker and a pump, everything that can go on is done, and in time."""

@@ -56,8 +56,10 @@ def test_redis_is_not_reachable_from_outside() -> None:
     assert "ports" not in SERVICES["redis"].definition
 
 
-def test_every_published_port_is_on_the_loopback_address() -> None:
-    ports = [port for service in SERVICES.values() for port in service.definition.get("ports", [])]
+def test_every_published_port_is_on_the_loopback_address_but_that_with_tls() -> None:
+    assert SERVICES["redis-tls"].definition["ports"] == ["6380:6380"]
+    others = [service for name, service in SERVICES.items() if name != "redis-tls"]
+    ports = [port for service in others for port in service.definition.get("ports", [])]
 
     assert ports
     assert all(str(port).startswith("127.0.0.1:") for port in ports)
@@ -140,9 +142,9 @@ def test_producers_and_pages_share_no_network_with_what_transfers() -> None:
 
     assert members == {
         "redis": {"redis", "worker", "background", "beat", "flower", "metrics"},
-        "producers": {"redis"},
+        "producers": {"redis", "redis-tls"},
         "internet": {"worker", "background", "beat", "sandbox"},
-        "pages": {"flower", "metrics"},
+        "pages": {"flower", "metrics", "redis-tls"},
     }
     assert all((compose_file()["networks"][name] or {}).get("internal") for name in ("redis", "producers"))
 
@@ -156,9 +158,18 @@ def test_redis_lets_nobody_in_without_a_password_but_its_own_health_check() -> N
     assert [user[1] for user in users if "nopass" in user] == ["health"]
 
 
-def test_only_the_sandbox_needs_a_profile() -> None:
-    assert [name for name, service in SERVICES.items() if "profiles" in service.definition] == ["sandbox"]
+def test_only_the_sandbox_and_the_port_for_producers_need_a_profile() -> None:
+    profiles = {name: service.definition.get("profiles") for name, service in SERVICES.items()}
+    assert {name: of for name, of in profiles.items() if of} == {"sandbox": ["sandbox"], "redis-tls": ["producers"]}
     assert SERVICES["sandbox"].definition["build"]["target"] == "sandbox"
+
+
+def test_a_command_of_the_readme_that_reads_a_file_is_run_without_a_terminal() -> None:
+    lines = re.findall(r"docker compose exec (-T )?(\S+) moment-fortnox (.*)", (ROOT / "README.md").read_text())
+
+    assert lines
+    assert {service for _, service, _ in lines} <= {*APPLICATION}
+    assert all(bool(piped) == (" < " in command) for piped, _, command in lines)
 
 
 def test_every_image_target_exists_and_none_runs_as_root() -> None:

@@ -11,7 +11,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from moment import events
-from moment.events import InvalidEvent, InvoiceEvent, OrderingKey, event_json, parse_event
+from moment.events import FIELDS_NAMED, InvalidEvent, InvoiceEvent, OrderingKey, event_json, parse_event
 from tests.unit.factories import (
     a_credit_note,
     a_customer,
@@ -50,8 +50,32 @@ def test_an_event_is_read_from_text_bytes_or_an_object() -> None:
 
 
 def test_unknown_fields_are_ignored() -> None:
-    assert parse_event(customer_json() | {"new": 1}) == parse_event(customer_json())
-    assert parse_event(customer_json(brand_new={"x": []})) == parse_event(customer_json())
+    for given in (customer_json() | {"new": 1}, customer_json(brand_new={"x": []})):
+        assert event_json(parse_event(given)) == event_json(parse_event(customer_json()))
+
+
+def test_unknown_fields_are_named_by_their_path_and_never_by_their_value() -> None:
+    given = invoice_json()
+    given["invoice"] |= {"emial": "anna@ek.example", "lines": [a_line() | {"vat": 1}, a_line() | {"vat": 2}]}
+    given |= {"anna@ek.example": 1, "x" * 41: 1, "sequense": 7, "e-post": 1, "1|2\n": 1, "företag": 1}
+    assert parse_event(given).unknown_fields == (
+        "invoice.lines.vat",
+        "invoice.emial",
+        "?",
+        "sequense",
+        "e-post",
+        "företag",
+    )
+    assert parse_event(json.dumps(customer_json())).unknown_fields == ()
+
+
+def test_few_unknown_fields_of_an_event_are_named() -> None:
+    assert len(parse_event(customer_json() | {f"a{n}": 1 for n in range(1000)}).unknown_fields) == FIELDS_NAMED
+
+
+def test_a_byte_order_mark_is_read_over() -> None:
+    text = "\ufeff" + json.dumps(customer_json())
+    assert parse_event(text) == parse_event(text.encode()) == parse_event(customer_json())
 
 
 @pytest.mark.parametrize(

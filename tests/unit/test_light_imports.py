@@ -20,6 +20,7 @@ def loaded_by(statement: str) -> list[str]:
         "import delivery.services, delivery.runner, delivery.polling, delivery.admission, delivery.bugs",
         "import tasks.flows, config.queues, config.logging",
         "from worker import publish",
+        "import cli.main, cli.publish, cli.status, cli.events, cli.lists, cli.health, cli.producers",
     ],
 )
 def test_it_loads_none_of_the_slow_libraries(statement: str) -> None:
