@@ -45,7 +45,10 @@ COMMANDS = {
         "Run an event again, now: failed, skipped, held, retrying, done but for a file; or all that failed by a cause.",
     ),
     "skip": Command("cli.retry:skip", "Give up an event that is not running; what waited for it goes on."),
-    "damaged": Command("cli.damaged:damaged", "List events whose record in Redis could not be read and was set aside."),
+    "damaged": Command(
+        "cli.damaged:damaged",
+        "List events whose record in Redis could not be read and was set aside: what waited for them went on.",
+    ),
     "export": Command(
         "cli.export:export", "Export the transfer log: an event a line, newest first, with its requests to Fortnox."
     ),

@@ -65,6 +65,7 @@ class Event:
     snapshot: bool
     control: bool
     recurring: bool
+    invalid: bool
     sequence: int | None
     body: str
     accepted: int
@@ -142,10 +143,19 @@ class Model:
 
     # Actions
 
+    @staticmethod
+    def gives_way(older: Event, new: Submission) -> bool:
+        """Whether an event that was refused as invalid, and failed, gives way to the corrected one with its id."""
+        return older.invalid and older.status == "failed" and not new.refused
+
     def publish(self, event: Submission) -> bool:
         """Whether it is new. A newer snapshot takes the place of one that has not started."""
-        if f"{event.company}:{event.id}" in self.events:
-            return False
+        if older := self.events.get(f"{event.company}:{event.id}"):
+            if not self.gives_way(older, event):
+                return False
+            older.recurring = True  # nothing of it stays
+            self._finish(older, "skipped")
+            self.reports.pop(older.ref, None)
         self.tickets += 1
         new = Event(
             company=event.company,
@@ -155,6 +165,7 @@ class Model:
             snapshot=event.snapshot,
             control=event.control,
             recurring=event.recurring,
+            invalid=bool(event.refused),
             sequence=event.sequence,
             body=event.body,
             accepted=self.now,

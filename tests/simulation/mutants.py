@@ -60,7 +60,17 @@ MUTANTS: Final = (
     ),
     # 3. Nothing accepted is lost; nothing settled runs again by itself; the same event id is accepted once.
     _mutant(
-        "a known id is accepted again", 3, "publish", "if redis.call('EXISTS', hash) == 1 then return { 0, woken } end"
+        "a known id is accepted again",
+        3,
+        "publish",
+        "if redis.call('EXISTS', hash) == 1 and not gives_way() then return { 0, woken } end",
+    ),
+    _mutant(
+        "an invalid event keeps its id from the corrected one",
+        3,
+        "publish",
+        "finish(older, 'skipped'",
+        "finish(older, 'failed'",
     ),
     _mutant("due retries are dropped", 3, "pump", "for _, ref in ipairs(due('due')) do", "for _, ref in ipairs({}) do"),
     _mutant(

@@ -122,7 +122,8 @@ class World:
 
     def publish(self, event: Submission) -> None:
         ref = f"{event.company}:{event.id}"
-        if ref not in self.model.events:
+        older = self.model.events.get(ref)
+        if older is None or self.model.gives_way(older, event):
             self.looks.admit(event.company, event.id)
         admission = self.ordering.publish(event)
         needs = f" needs {', '.join(event.needs)}" if event.needs else ""
