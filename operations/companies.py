@@ -19,7 +19,8 @@ from delivery.services import Services
 from messages import Message
 from moment.events import Integration, parse_event
 from operations.errors import OperationError, WrongArgument
-from operations.status import connection_state
+from operations.naming import check_company
+from operations.states import State, company_state, company_states
 from ordering import EventRecord
 from ordering.records import UNSETTLED
 from stores import CompanySettings, Connection
@@ -30,24 +31,25 @@ LOOK: Final = 0.1  # seconds between two looks
 
 @dataclass(frozen=True)
 class CompanyDetails:
-    """A company's connection; why its transfers are paused, if they are; when its refresh token was last used."""
+    """A company's connection and state; when its refresh token was last used; how many events have each status."""
 
     connection: Connection
-    paused: Message | None
+    state: State
     refreshed: datetime | None
+    events: Mapping[str, int]
 
 
-def connection_states(services: Services) -> dict[str, str]:
-    """Each company and the state of its connection (`operations.status.connection_state`)."""
-    return {name: connection_state(services, name) for name in services.ordering.companies()}
+def states(services: Services) -> dict[str, State]:
+    """Each company and its state."""
+    return company_states(services, services.ordering.companies())
 
 
 def show(services: Services, company: str) -> CompanyDetails:
-    """Raises `OperationError` where the company has no connection."""
-    connections = services.stores.connections
-    return CompanyDetails(
-        _connection(services, company), services.ordering.paused(company), connections.last_refreshed(company)
-    )
+    """Raises `WrongArgument` where the company is unknown, and `OperationError` where it has no connection."""
+    check_company(services, company)
+    connection, found = _connection(services, company), services.ordering.states([company])[company]
+    refreshed = services.stores.connections.last_refreshed(company)
+    return CompanyDetails(connection, company_state(connection.state, found), refreshed, found.counts)
 
 
 def changed(stored: Integration, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,12 +89,14 @@ def change(services: Services, company: str, integration: Mapping[str, Any]) -> 
 
 def disconnect(services: Services, company: str) -> Message:
     """End the connection: its tokens are revoked and forgotten. Return what is left to do. Raises `OperationError`."""
+    check_company(services, company)
     _connection(services, company)
     return why(_deliver(services, company, "integration.disabled", {}))
 
 
 def settings(services: Services, company: str, changes: Mapping[str, str] | None = None) -> CompanySettings:
     """The settings of the company, after `changes`, if any. Raises `WrongArgument`, and then changes none."""
+    check_company(services, company)
     store = services.stores.company_settings
     try:
         return store.change(company, dict(changes)) if changes else store.get(company)
