@@ -1,6 +1,9 @@
 """`moment-fortnox companies`: connect a company to its Fortnox ledger, look at its connection, disconnect it."""
 
+import os
 import sys
+from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -24,7 +27,7 @@ from cli.console import (
     styled,
 )
 from cli.lists import show_fields, show_list
-from cli.printable import printable
+from cli.printable import json_text, printable
 from cli.states import as_fields, in_words
 from delivery.services import Services
 from moment.events import Integration, InvalidEvent, Transfers
@@ -242,6 +245,46 @@ def disconnect(company: CompanyArgument, yes: Yes = False, dry_run: DryRun = Fal
     out.print(styled("done", shown(f"{company} is disconnected")))
     if left:
         out.print(shown(say(left)))
+
+
+@companies.command()
+def forget(
+    company: CompanyArgument,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Where its log is written first; a new file here if left out.")
+    ] = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Remove a company that never was or is gone, with all its events. Its transfer log is written to a file first.
+
+    One that is connected must be disconnected before. Nothing changes in Fortnox or Moment.
+    """
+    with connected() as services:
+        n = operation.check_forgettable(services, company)
+        if dry_run:
+            out.print(shown(f"{company} would be forgotten with {n} events. Nothing was done (--dry-run)."))
+            return
+        if not agreed(f"Forget {printable(company)} with {n} events?", yes=yes, unattended=False):
+            raise typer.Exit(1)
+        path = output or Path(f"{company}-{datetime.now().astimezone():%Y%m%d-%H%M%S}.jsonl")
+        _write_log(services, company, path)
+        operation.forget(services, company)
+    out.print(shown(f"{company} is forgotten; its log is in {path}"), soft_wrap=True)
+
+
+def _write_log(services: Services, company: str, path: Path) -> None:
+    """Write the company's log to a new file that only this user can read, each event with what was received of it."""
+    from cli.export import row
+
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as log:
+            for line, body in operation.log_of(services, company):
+                log.write(json_text(row(line) | {"body": body}) + "\n")
+            log.flush()
+            os.fsync(log.fileno())
+    except OSError as error:
+        fail(f"--output {path}: {error.strerror}", 2)
 
 
 @companies.command()

@@ -6,7 +6,7 @@ Connecting, changing and disconnecting are events like those from Moment, in ord
 import secrets
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -19,11 +19,14 @@ from delivery.services import Services
 from messages import Message
 from moment.events import Integration, parse_event
 from operations.errors import OperationError, WrongArgument
+from operations.events import LogLine, export
 from operations.naming import check_company
 from operations.states import State, company_state, company_states
 from ordering import EventRecord
+from ordering.history import Filter
 from ordering.records import UNSETTLED
 from stores import CompanySettings, Connection
+from stores.forgetting import forget as forget_stored
 
 SETTLES_WITHIN: Final = 30.0  # seconds; a code from Fortnox lives ten minutes
 LOOK: Final = 0.1  # seconds between two looks
@@ -92,6 +95,39 @@ def disconnect(services: Services, company: str) -> Message:
     check_company(services, company)
     _connection(services, company)
     return why(_deliver(services, company, "integration.disabled", {}))
+
+
+def check_forgettable(services: Services, company: str) -> int:
+    """How many events would be forgotten with the company.
+
+    Raises `WrongArgument` where it is unknown, and `OperationError` where it is connected or an event is under way.
+    """
+    check_company(services, company)
+    connection = services.stores.connections.find(company)
+    if connection is not None and connection.state == "connected":
+        raise OperationError(Message("operation.still-connected", company=company))
+    counts = services.ordering.counts(company)
+    if any(counts[status] for status in ("ready", "running", "retrying")):
+        raise OperationError(Message("operation.under-way", company=company))
+    return sum(counts.values())
+
+
+def log_of(services: Services, company: str) -> Iterator[tuple[LogLine, str]]:
+    """The company's transfer log, newest event first, each with the event's JSON where that is still kept."""
+    for line in export(services, Filter(company)):
+        yield line, services.ordering.body(company, line.record.id) or ""
+
+
+def forget(services: Services, company: str) -> None:
+    """Forget the company with all its events, choices and tokens. Raises as `check_forgettable`."""
+    check_forgettable(services, company)
+    connection = services.stores.connections.find(company)
+    counts, now = services.ordering.counts(company), datetime.now(UTC)
+    if not services.ordering.forget(company, sum(counts[status] for status in (*UNSETTLED, "failed"))):
+        raise OperationError(Message("operation.under-way", company=company))
+    while services.ordering.forget_settled(company, now):
+        pass
+    forget_stored(services.redis, company, connection.revision if connection else 0)
 
 
 def settings(services: Services, company: str, changes: Mapping[str, str] | None = None) -> CompanySettings:

@@ -3,12 +3,14 @@
 import json
 import shlex
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from messages import Message
 from ordering import Release, Submission
+from stores import TimelineEntry
 from tests import commands
 from tests.unattended import Unattended
 from tests.unit.factories import customer_json, invoice_json
@@ -118,6 +120,7 @@ def test_an_event_is_named_without_its_company_where_one_company_has_it(
         ("companies", "show", "acmee"),
         ("companies", "settings", "acmee", "language=en"),
         ("companies", "disconnect", "acmee"),
+        ("companies", "forget", "acmee", "--yes"),
         ("expenses", "status", "acmee"),
         ("expenses", "import", "acmee", "--days-back", "1"),
         ("expenses", "explain", "acmee", "1"),
@@ -238,6 +241,57 @@ def test_skipping_by_code_asks_and_where_nobody_can_answer_it_needs_yes(
     done = commands.run(*command, "--yes", environment=environment)
     assert (done.returncode, done.stdout, failed.event("i1").status) == (0, "1 skipped\n", "skipped")
     assert commands.run(*command, "--yes", environment=environment).returncode == 1
+
+
+def test_a_company_that_never_was_is_forgotten_after_its_log_is_written(
+    failed: Unattended, environment: dict[str, str], tmp_path: Path
+) -> None:
+    before = every_key(failed)
+    fail_unconnected(failed, "acme-2", "e1", "e2")
+    customer = {"id": 1, "customerNumber": "1"}  # that of e1, so it is held
+    failed.publish(invoice_json(company="acme-2", event_id="i1", project=None, customer=customer))
+    failed.services.telemetry.timeline.add("acme-2", "e1", TimelineEntry(datetime.now(UTC), "looked at", {}))
+    commands.run("events", "skip", "acme-2", "e2", environment=environment)
+    commands.run("companies", "settings", "acme-2", "language=en", environment=environment)
+    forget = ("companies", "forget", "acme-2", "--output", str(tmp_path / "log.jsonl"))
+    assert commands.run(*forget, environment=environment).returncode == 2  # nobody can be asked
+    assert commands.run(*forget, "--dry-run", environment=environment).returncode == 0
+    done = commands.run(*forget, "--yes", environment=environment)
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert {row["id"]: row["status"] for row in rows} == {"e1": "failed", "e2": "skipped", "i1": "held"}
+    assert json.loads(next(row["body"] for row in rows if row["id"] == "i1"))["company"] == "acme-2"
+    assert (tmp_path / "log.jsonl").stat().st_mode & 0o077 == 0
+    assert failed.services.ordering.companies() == ["acme"]
+    assert {key for key in every_key(failed) - before if "acme-2" in key} == set()
+    assert failed.event("i1").status == "failed"
+    assert failed.services.ordering.overdue() < timedelta(seconds=60)
+    fail_unconnected(failed, "acme-2", "e1")  # it may come again
+
+
+def every_key(world: Unattended) -> set[str]:
+    """Every key of Redis, and every member of sets, hashes and sorted sets that names a company, but for the queues."""
+    redis: Any = world.services.redis
+    members = {"hash": redis.hkeys, "zset": lambda key: redis.zrange(key, 0, -1), "set": redis.smembers}
+    found = set()
+    for key in redis.scan_iter("mf:*"):
+        found |= {key, *(f"{key} {member}" for member in members.get(redis.type(key), lambda key: [])(key))}
+    return found
+
+
+def test_a_company_that_is_connected_or_busy_is_not_forgotten(acme: Unattended, environment: dict[str, str]) -> None:
+    connected = commands.run("companies", "forget", "acme", "--yes", environment=environment)
+    assert (connected.returncode, "disconnect it first" in connected.stderr) == (1, True)
+    acme.publish(customer_json(company="busy"))
+    busy = commands.run("companies", "forget", "busy", "--yes", environment=environment)
+    assert (busy.returncode, "events under way" in busy.stderr) == (1, True)
+    assert acme.services.ordering.companies() == ["acme", "busy"]
+
+
+def test_a_company_is_not_forgotten_with_an_event_that_nobody_saw(acme: Unattended) -> None:
+    fail_unconnected(acme, "late", "e1")
+    assert not acme.services.ordering.forget("late", 0)
+    assert acme.services.ordering.forget("late", 1)
 
 
 def refused(company: str) -> Any:
