@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, time
+from json import dumps
 from typing import Annotated, Any
 
 import typer
@@ -218,15 +219,26 @@ def _columns(given: str) -> list[str]:
     return names
 
 
-def show(company: IdArgument, event_id: SecondArgument = None, utc: Utc = False, json: Json = False) -> None:
+def show(
+    company: IdArgument,
+    event_id: SecondArgument = None,
+    body: Annotated[bool, typer.Option("--body", help="Also what was received; personal data is masked.")] = False,
+    unmasked: Annotated[bool, typer.Option("--unmasked", help="With --body: personal data too.")] = False,
+    utc: Utc = False,
+    json: Json = False,
+) -> None:
     """Show one event: what became of it and why, and each step on the way."""
+    if unmasked and not body:
+        fail("--unmasked is for --body", 2)
     with connected() as services:
-        found = operation.show(services, *find_event(services, company, event_id))
+        named = find_event(services, company, event_id)
+        found = operation.show(services, *named)
+        received = operation.body(services, *named, unmasked=unmasked) if body else None
     record = found.record
     if json:
         timeline = [{"at": at.isoformat(), "what": what, **_plain(d)} for at, what, d in found.timeline]
         fields = {"waitsFor": record.blocker, "steps": found.steps, **as_fields(found.state), "timeline": timeline}
-        print_json(as_json(record) | fields)
+        print_json(as_json(record) | fields | ({"body": received} if body else {}))
         return
     show_fields(
         {
@@ -252,6 +264,17 @@ def show(company: IdArgument, event_id: SecondArgument = None, utc: Utc = False,
     width = max(len(what) for _, what, _ in words)
     for at, what, details in words:
         out.print(f"[dim]{at}[/]  {styled(shown(what))}{' ' * (width - len(what))}  {details}".rstrip(), soft_wrap=True)
+    if body:
+        _show_body(received)
+
+
+def _show_body(received: object) -> None:
+    if received is None:
+        out.print("\nreceived: no longer kept, as the event is done or superseded")
+        return
+    out.print("\nreceived:")
+    for line in dumps(received, ensure_ascii=False, indent=2).splitlines():
+        out.print(shown(line), soft_wrap=True)
 
 
 def _status(record: EventRecord, state: State) -> str:

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 from delivery.services import Services
+from operations.bodies import received
 from operations.errors import UnknownEvent
 from operations.states import State, event_state
 from ordering import EventRecord
@@ -49,6 +51,12 @@ def show(services: Services, company: str, event_id: str) -> EventDetails:
     if record is None:
         raise UnknownEvent(company, event_id)
     return EventDetails(record, event_state(services, record), steps, whole_timeline(record, written))
+
+
+def body(services: Services, company: str, event_id: str, *, unmasked: bool = False) -> Any:
+    """What was received, see `operations.bodies`. None where it is no longer kept: the event is done or superseded."""
+    kept = services.ordering.body(company, event_id)
+    return None if kept is None else received(kept, unmasked=unmasked)
 
 
 def whole_timeline(record: EventRecord, written: Iterable[TimelineEntry]) -> list[TimelineEntry]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from messages import Message
+from operations.bodies import received
 from ordering import Release, Submission
 from stores import TimelineEntry
 from tests import commands
@@ -292,6 +293,38 @@ def test_a_company_is_not_forgotten_with_an_event_that_nobody_saw(acme: Unattend
     fail_unconnected(acme, "late", "e1")
     assert not acme.services.ordering.forget("late", 0)
     assert acme.services.ordering.forget("late", 1)
+
+
+def test_what_was_received_is_shown_without_personal_data_unless_asked_for(
+    failed: Unattended, environment: dict[str, str]
+) -> None:
+    event = customer_json(event_id="c1", customer_number="77", name="Anna Ek") | {"nickname": "Annie"}
+    failed.publish(event)
+    masked = commands.run("events", "show", "c1", "--body", environment=environment).stdout
+    assert '"customerNumber": "77"' in masked
+    assert '"name": "***"' in masked
+    assert "Anna" not in masked
+    whole = commands.run("events", "show", "c1", "--body", "--unmasked", environment=environment).stdout
+    assert '"name": "Anna Ek"' in whole
+    asked = commands.run("events", "show", "c1", "--body", "--json", environment=environment).stdout
+    assert json.loads(asked)["body"]["customer"]["name"] == "***"
+    assert "no longer kept" in commands.run("events", "show", "e1", "--body", environment=environment).stdout
+    assert commands.run("events", "show", "c1", "--unmasked", environment=environment).returncode == 2
+
+
+@pytest.mark.parametrize("unmasked", [True, False])
+def test_no_code_and_no_file_is_ever_shown(unmasked: bool) -> None:
+    body = json.dumps({"integration": {"authorizationCode": "s3cret"}, "attachments": [{"content": "JVBER"}]})
+    assert received(body, unmasked=unmasked) == {
+        "integration": {"authorizationCode": "***"},
+        "attachments": [{"content": "(5 characters)"}],
+    }
+
+
+@pytest.mark.parametrize("body", ["not JSON of Anna", '"text of Anna"', '{"anything": ["Anna", 19121212]}'])
+def test_what_nobody_knows_is_masked(body: str) -> None:
+    assert "Anna" not in json.dumps(received(body, unmasked=False))
+    assert "19121212" not in json.dumps(received(body, unmasked=False))
 
 
 def refused(company: str) -> Any:
