@@ -22,7 +22,7 @@ from ordering.outcomes import (
     Superseded,
     TargetUnavailable,
 )
-from ordering.queries import PAGE, Queries
+from ordering.queries import PAGE, PREFIX, Queries
 from ordering.records import (
     Admission,
     Claim,
@@ -76,7 +76,7 @@ class Ordering(Queries):
         lease: timedelta = timedelta(seconds=30),
         release_limit: int = 8,
         retention: timedelta = timedelta(days=90),
-        prefix: str = "mf:",
+        prefix: str = PREFIX,
         rewake: timedelta = timedelta(seconds=4),
         crash_limit: int = 3,
         lapse_limit: int = 10,

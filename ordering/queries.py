@@ -28,6 +28,8 @@ from ordering.records import (
     to_time,
 )
 
+PREFIX: Final = "mf:"  # of every key
+COMPANIES: Final = "companies"  # the set of all companies
 LUA: Final = Path(__file__).parent / "lua"
 PAGE: Final = 500  # events read at a time
 LOOKS: Final = 1000  # events one script looks at: some 20 ms over 1,000 companies, while which Redis serves nobody else
@@ -65,7 +67,7 @@ class Queries:
 
     def companies(self) -> list[str]:
         """Every company that ever had an event, sorted."""
-        found: Any = self.redis.smembers(f"{self.prefix}companies")
+        found: Any = self.redis.smembers(f"{self.prefix}{COMPANIES}")
         return sorted(found)
 
     def counts(self, company: str) -> dict[str, int]:
