@@ -1,8 +1,8 @@
 """Completion for bash: commands, options, companies, statuses and codes.
 
 Typer's own completion imports the command, which takes a second. This reads a table of all commands, which a test keeps
-equal to them (`python -m cli.completion_table` writes it), and asks Redis for the companies over a plain socket. Nothing
-but the standard library is imported, and nothing is raised: without Redis, no companies are offered.
+equal to them (`python -m cli.completion_table` writes it), and asks Redis for the companies over a plain socket. It
+imports the standard library alone and raises nothing: without Redis, no companies are offered.
 """
 
 import json
