@@ -234,11 +234,13 @@ def disconnect(company: CompanyArgument, yes: Yes = False, dry_run: DryRun = Fal
         found = operation.show(services, company)
         waiting = sum(found.events[status] for status in UNSETTLED)
         ledger = f" to {found.connection.ledger}" if found.connection.ledger else ""
-        said = f"{company}, {in_words(found.state)}{ledger}: {waiting} events wait, and will be skipped"
+        waits = f"{waiting} events wait and will be skipped" if waiting else "nothing waits"
+        if dry_run or (not yes and sys.stdin.isatty()):
+            err.print(shown(f"{company} is {in_words(found.state)}{ledger}; {waits}."))
         if dry_run:
-            out.print(shown(f"{said}. Nothing was done (--dry-run)."), soft_wrap=True)
+            err.print("Nothing was done (--dry-run).")
             return
-        if not agreed(f"{printable(said)}. Disconnect it?", yes=yes, unattended=True):
+        if not agreed("Disconnect it?", yes=yes, unattended=True):
             raise typer.Exit(1)
         with err.status("Waiting for a worker …"):
             left = operation.disconnect(services, company)
@@ -263,7 +265,7 @@ def forget(
     with connected() as services:
         n = operation.check_forgettable(services, company)
         if dry_run:
-            out.print(shown(f"{company} would be forgotten with {n} events. Nothing was done (--dry-run)."))
+            err.print(shown(f"{company} would be forgotten with {n} events. Nothing was done (--dry-run)."))
             return
         if not agreed(f"Forget {printable(company)} with {n} events?", yes=yes, unattended=False):
             raise typer.Exit(1)

@@ -23,7 +23,7 @@ from cli.console import (
     with_zone,
 )
 from cli.lazy import Command, group
-from cli.lists import show_fields, show_list
+from cli.lists import show_fields, show_list, wrapped
 from cli.states import as_fields
 from cli.states import in_words as state_in_words
 from messages import Message
@@ -80,11 +80,9 @@ Since = Annotated[
 Until = Annotated[str | None, typer.Option("--until", help="The same, up to and including.")]
 IdArgument = Annotated[
     str,
-    typer.Argument(
-        help="The event's id; where several companies have it, before it the company.", metavar="[COMPANY] ID"
-    ),
+    typer.Argument(help="The event's id; the company first where several have that id.", metavar="COMPANY|ID"),
 ]
-SecondArgument = Annotated[str | None, typer.Argument(metavar=" ", show_default=False)]
+SecondArgument = Annotated[str | None, typer.Argument(help="The event's id, after its company.", metavar="[ID]")]
 
 
 def list_events(
@@ -116,7 +114,7 @@ def list_events(
     else:
         out.print("no such events")
     if more:
-        oldest = listed_at(listed[-1]).isoformat()
+        oldest = local_time(listed_at(listed[-1]), "milliseconds").replace(" ", "T")
         err.print(f"[dim]The newest {limit}. Older ones: --until {oldest}, or a higher --limit.[/]", soft_wrap=True)
 
 
@@ -263,7 +261,10 @@ def show(
     words = [(local_time(at, "milliseconds"), *in_words(what, details)) for at, what, details in found.timeline]
     width = max(len(what) for _, what, _ in words)
     for at, what, details in words:
-        out.print(f"[dim]{at}[/]  {styled(shown(what))}{' ' * (width - len(what))}  {details}".rstrip(), soft_wrap=True)
+        before = f"{at}  {what}{' ' * (width - len(what))}  "
+        first, *rest = wrapped(details, len(before))
+        line = f"[dim]{at}[/]  {styled(shown(what))}{shown(first[len(at) + 2 + len(what) :])}"
+        out.print("\n".join([line.rstrip(), *map(shown, rest)]), soft_wrap=True)
     if body:
         _show_body(received)
 
@@ -292,19 +293,19 @@ def _steps(recorded: Mapping[str, str]) -> str:
 
 
 def in_words(what: str, details: dict[str, Any] | Any) -> tuple[str, str]:
-    """An entry of the timeline for people: what happened, and the details in one line, as markup."""
+    """An entry of the timeline for people: what happened, and the details in one line."""
     given = dict(details)
     if "reason" in given:
         given["reason"] = say(Message.from_json(given["reason"]))
     if what == "request":
         status = given.get("status", "no answer")
         code = f" (code {given['code']})" if "code" in given else ""
-        return what, shown(f"{given['method']} {given['path']} → {status}{code}, {given['ms']} ms")
+        return what, f"{given['method']} {given['path']} → {status}{code}, {given['ms']} ms"
     if "next" in given:
         given["next"] = f"again at {local_time(given['next'])}"
     labels = {"attempt": "attempt {}", "worker": "by {}", "code": "code {}", "behind": "behind {}", "by": "by {}"}
     words = [labels.get(name, "{}").format(value) for name, value in given.items()]
-    return what, shown(", ".join(words))
+    return what, ", ".join(words)
 
 
 def _plain(details: Any) -> dict[str, Any]:

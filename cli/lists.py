@@ -1,9 +1,10 @@
-"""Lists for people and for pipes. Values are never cut or wrapped.
+"""Lists for people and for pipes. Values are never cut; sentences are wrapped between words, all else is not.
 
 On a terminal the columns are aligned; those that do not fit its width are on a second line, and a text can follow its
 row on a line of its own. Piped, each row is one line of plain values with tabs between them, below a line with names.
 """
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -15,6 +16,8 @@ from cli.printable import printable
 
 GAP: Final = 2  # spaces between columns, and before what follows a row
 
+COMMAND: Final = "moment-fortnox "
+
 Row = Mapping[str, str]
 
 
@@ -23,7 +26,8 @@ def show_list(
 ) -> None:
     """Print rows, each a value by column. `right`: the columns that are aligned right.
 
-    `below`: columns that follow their row, each on a line of its own, where they have a value: their label by name.
+    `below`: columns that follow their row, each on lines of its own, where they have a value: their label by name. A
+    command in them stays on one line, so that it can be copied.
     A value of the column `status` has the colour of that status.
     """
     if not out.is_terminal:
@@ -42,16 +46,35 @@ def show_list(
             out.print(_line(line, row, widths, right), soft_wrap=True)
         for name, label in under.items():
             if row[name]:
-                out.print(f"  [dim]{label}{shown(row[name])}[/]", soft_wrap=True)
+                for part in wrapped(f"{label}{row[name]}", GAP):
+                    out.print(f"[dim]{shown(part)}[/]", soft_wrap=True)
 
 
-def show_fields(fields: Mapping[str, object], *, indent: int = 0) -> None:
+def show_fields(fields: Mapping[str, object]) -> None:
     """Print names and values, a line each; those that have a value."""
     given = {name: value for name, value in fields.items() if value not in ("", None)}
     width = max(map(cell_len, given), default=0)
     for name, value in given.items():
-        space = " " * (width - cell_len(name) + GAP)
-        out.print(f"{' ' * indent}[dim]{name}[/]{space}{shown(value)}", soft_wrap=True)
+        first, *rest = wrapped(str(value), width + GAP)
+        out.print(f"[dim]{name}[/]{shown(first[cell_len(name) :])}", soft_wrap=True)
+        for line in rest:
+            out.print(shown(line), soft_wrap=True)
+
+
+def wrapped(text: str, indent: int) -> list[str]:
+    """A text's lines for this terminal, each indented. A word, or a command, is never broken. At least one line."""
+    space = " " * indent
+    if not out.is_terminal or text.startswith(COMMAND):
+        return [space + printable(text)]
+    lines = textwrap.wrap(
+        printable(text),
+        max(out.width, indent + 20),
+        initial_indent=space,
+        subsequent_indent=space,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return lines or [space]
 
 
 def _lines(columns: Sequence[str], widths: Mapping[str, int]) -> list[list[str]]:

@@ -2,6 +2,7 @@
 
 import getpass
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Annotated, TypeVar
@@ -27,8 +28,8 @@ def retry(
     company: Annotated[
         str | None,
         typer.Argument(
-            help="The event's id, where several companies have it after the company; with --all-failed the company.",
-            metavar="[COMPANY] [ID]",
+            help="The event's id, the company first where several have that id; with --all-failed the company.",
+            metavar="[COMPANY|ID]",
         ),
     ] = None,
     event_id: SecondArgument = None,
@@ -112,8 +113,8 @@ def skip(
     company: Annotated[
         str | None,
         typer.Argument(
-            help="The event's id, where several companies have it after the company; with --code the company.",
-            metavar="[COMPANY] [ID]",
+            help="The event's id, the company first where several have that id; with --code the company.",
+            metavar="[COMPANY|ID]",
         ),
     ] = None,
     event_id: SecondArgument = None,
@@ -161,10 +162,12 @@ def _go_on(verb: str, records: Sequence[EventRecord], *, yes: bool, dry_run: boo
     if asks or dry_run:
         companies = {record.company for record in records}
         where = f" of {len(companies)} companies" if len(companies) > 1 else f" of {shown(records[0].company)}"
-        err.print(f"{len(records)} events{where}:")
+        codes = Counter(record.code or "without a code" for record in records).most_common()
+        named = ", ".join(f"{n} {shown(code)}" for code, n in codes)
+        err.print(f"{len(records)} events{where}: {named}")
         for record in islice(records, NAMED):
             what = shown(" ".join(record.key.split("/")[1:]))
-            err.print(f"  {shown(record.company)} {shown(record.id)}  {what}  {shown(record.code)}", soft_wrap=True)
+            err.print(f"  {shown(record.company)} {shown(record.id)}  {what}", soft_wrap=True)
         if len(records) > NAMED:
             err.print(f"  … and {len(records) - NAMED} more")
     if dry_run:

@@ -230,7 +230,7 @@ def test_a_dry_run_shows_which_events_and_changes_none(failed: Unattended, envir
         assert "acme i1  invoice 1001" in done.stderr
         assert failed.event("i1").status == "failed"
     disconnect = commands.run("companies", "disconnect", "acme", "--dry-run", environment=environment)
-    assert (disconnect.returncode, "Nothing was done" in disconnect.stdout) == (0, True)
+    assert (disconnect.returncode, "Nothing was done" in disconnect.stderr) == (0, True)
 
 
 def test_skipping_by_code_asks_and_where_nobody_can_answer_it_needs_yes(
@@ -254,6 +254,7 @@ def test_a_company_that_never_was_is_forgotten_after_its_log_is_written(
     failed.services.telemetry.timeline.add("acme-2", "e1", TimelineEntry(datetime.now(UTC), "looked at", {}))
     commands.run("events", "skip", "acme-2", "e2", environment=environment)
     commands.run("companies", "settings", "acme-2", "language=en", environment=environment)
+    failed.services.telemetry.write_buffer.flush()  # or its timer writes when all is forgotten
     forget = ("companies", "forget", "acme-2", "--output", str(tmp_path / "log.jsonl"))
     assert commands.run(*forget, environment=environment).returncode == 2  # nobody can be asked
     assert commands.run(*forget, "--dry-run", environment=environment).returncode == 0
