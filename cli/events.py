@@ -29,7 +29,6 @@ from cli.states import in_words as state_in_words
 from messages import Message
 from operations import events as operation
 from operations.naming import check_company, find_event
-from operations.states import State
 from ordering import EventRecord
 from ordering.history import Filter, listed_at
 from ordering.records import STATUSES
@@ -244,7 +243,7 @@ def show(
             "company": record.company,
             "type": record.type,
             "key": record.key,
-            "status": _status(record, found.state),
+            "status": state_in_words(found.state),
             "reason": say(record.reason),
             "Fortnox": record.said,
             "had failed": say(record.before),
@@ -276,11 +275,6 @@ def _show_body(received: object) -> None:
     out.print("\nreceived:")
     for line in dumps(received, ensure_ascii=False, indent=2).splitlines():
         out.print(shown(line), soft_wrap=True)
-
-
-def _status(record: EventRecord, state: State) -> str:
-    words = state_in_words(state)
-    return words if state.name == record.status else f"{record.status}: {words}"
 
 
 def _steps(recorded: Mapping[str, str]) -> str:

@@ -219,7 +219,7 @@ def test_an_event_behind_others_of_its_company_waits_for_capacity(
         acme.publish(customer_json(event_id=f"c{number}", customer_number=str(500 + number)))
     assert shown(environment, "c0")["state"] == "ready"
     assert shown(environment, "c19")["state"] == "capacity"
-    assert "ready: waiting for capacity" in commands.run("events", "show", "c19", environment=environment).stdout
+    assert "status    waiting for capacity" in commands.run("events", "show", "c19", environment=environment).stdout
 
 
 def test_a_dry_run_shows_which_events_and_changes_none(failed: Unattended, environment: dict[str, str]) -> None:
