@@ -175,7 +175,7 @@ def test_no_output_holds_what_is_somebodys(watched: Watched) -> None:
         "logs": "".join(path.read_text(encoding="utf-8") for path in watched.stack.logs.glob("worker*.log")),
         "sentry": "".join(watched.sentry.raw),
         "metrics": generate_latest(registry(watched.app.services)).decode(),
-        "flower": json.dumps(watched.in_flower("api/tasks"), ensure_ascii=False),
+        "flower": json.dumps(watched.flower_tasks(), ensure_ascii=False),
     }
     for where, text in told.items():
         assert len(text) > 500, where
