@@ -1,5 +1,5 @@
 """`python -m cli` is `moment-fortnox`."""
 
-from cli.main import main
+from cli import main
 
 main()

@@ -1,16 +1,40 @@
 """`moment-fortnox companies`: connect a company to its Fortnox ledger, look at its connection, disconnect it."""
 
+import os
 import sys
+from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from cli.console import CompanyArgument, Json, connected, err, fail, out, print_json, say, shown, styled
-from cli.lists import show_list
+from cli.console import (
+    CompanyArgument,
+    DryRun,
+    Json,
+    Utc,
+    Yes,
+    agreed,
+    connected,
+    err,
+    fail,
+    local_time,
+    out,
+    print_json,
+    say,
+    shown,
+    styled,
+)
+from cli.lists import show_fields, show_list
+from cli.printable import json_text, printable
+from cli.states import as_fields, in_words
 from delivery.services import Services
 from moment.events import Integration, InvalidEvent, Transfers
 from operations import companies as operation
+from operations.companies import CompanyDetails
+from operations.states import CONNECTED
+from ordering import UNSETTLED
 from stores import CompanySettings, Connection
 
 companies = typer.Typer(no_args_is_help=True, help="Connect companies to their Fortnox ledgers.")
@@ -20,39 +44,64 @@ companies = typer.Typer(no_args_is_help=True, help="Connect companies to their F
 def list_companies(json: Json = False) -> None:
     """List the companies and the state of their connections."""
     with connected() as services:
-        states = operation.connection_states(services)
+        states = operation.states(services)
     if json:
         for name, state in states.items():
-            print_json({"company": name, "connection": state})
+            connection = "connected" if state.name in CONNECTED else state.name
+            print_json({"company": name, "connection": connection, **as_fields(state)})
         return
     if states or not out.is_terminal:
-        show_list(("company", "connection"), ({"company": name, "connection": state} for name, state in states.items()))
+        show_list(("company", "state"), ({"company": name, "state": in_words(state)} for name, state in states.items()))
     else:
         out.print("no companies yet")
 
 
 @companies.command()
-def show(company: CompanyArgument, json: Json = False) -> None:
+def show(company: CompanyArgument, utc: Utc = False, json: Json = False) -> None:
     """Show a company's connection and choices. No secret is shown."""
     with connected() as services:
         found = operation.show(services, company)
+    if json:
+        print_json(_as_json(found))
+        return
+    connection, chosen = found.connection, found.connection.integration
+    expenses = chosen.expenses
+    accounts = ", ".join(expenses.account_numbers) or "every cost account"
+    billable = "billable" if expenses.billable_by_default else "not billable"
+    since = f", from {expenses.from_date}" if expenses.from_date else ""
+    show_fields(
+        {
+            "company": company,
+            "state": in_words(found.state),
+            "why": say(found.state.why),
+            "ledger": connection.ledger,
+            "tenant id": connection.tenant_id,
+            "connected": local_time(connection.connected_at),
+            "with": "a service account" if chosen.service_account else "a person's consent",
+            "refresh token used": local_time(found.refreshed) if found.refreshed else "",
+            "scopes": ", ".join(connection.scopes),
+            "errors to": chosen.error_email,
+            "transfers": ", ".join(name for name, wanted in chosen.transfers if wanted) or "nothing",
+            "expenses": f"on {accounts}, {billable}{since}" if expenses.enabled else "none",
+            "events": ", ".join(f"{n} {status}" for status, n in found.events.items() if n),
+        }
+    )
+    _show_problems(connection)
+
+
+def _as_json(found: CompanyDetails) -> dict[str, Any]:
+    """What `companies show --json` prints. `state` is the connection's; `now` has the company's."""
     hidden = {"integration": {"authorization_code"}, "code_digest": True, "problems": True}
     fields = found.connection.model_dump(mode="json", by_alias=True, exclude=hidden)  # type: ignore[arg-type]
-    fields |= {
-        "paused": say(found.paused) if found.paused else None,
+    problems = [
+        {"what": say(one.what), "remedy": say(one.remedy), "stops": one.stops} for one in found.connection.problems
+    ]
+    return fields | {
+        "paused": say(found.state.why) or None,
+        "now": as_fields(found.state),
         "refreshTokenUsedAt": found.refreshed.isoformat(timespec="seconds") if found.refreshed else None,
+        "problems": problems,
     }
-    if json:
-        problems = [
-            {"what": say(one.what), "remedy": say(one.remedy), "stops": one.stops} for one in found.connection.problems
-        ]
-        print_json(fields | {"problems": problems})
-        return
-    table = Table(show_header=False, box=None)
-    for name, value in fields.items():
-        table.add_row(f"[dim]{name}[/]", shown(value))
-    out.print(table)
-    _show_problems(found.connection)
 
 
 def _show_problems(connection: Connection) -> None:
@@ -179,13 +228,68 @@ def _show_where_to_consent(
 
 
 @companies.command()
-def disconnect(company: CompanyArgument) -> None:
-    """End a company's connection: its tokens are revoked and forgotten; enabling again needs a new code."""
-    with connected() as services, err.status("Waiting for a worker …"):
-        left = operation.disconnect(services, company)
+def disconnect(company: CompanyArgument, yes: Yes = False, dry_run: DryRun = False) -> None:
+    """End a company's connection: its tokens are revoked and forgotten; enabling again needs a new code.
+
+    On a terminal it says what waits, and asks.
+    """
+    with connected() as services:
+        found = operation.show(services, company)
+        waiting = sum(found.events[status] for status in UNSETTLED)
+        ledger = f" to {found.connection.ledger}" if found.connection.ledger else ""
+        waits = f"{waiting} events wait and will be skipped" if waiting else "nothing waits"
+        if dry_run or (not yes and sys.stdin.isatty()):
+            err.print(shown(f"{company} is {in_words(found.state)}{ledger}; {waits}."))
+        if dry_run:
+            err.print("Nothing was done (--dry-run).")
+            return
+        if not agreed("Disconnect it?", yes=yes, unattended=True):
+            raise typer.Exit(1)
+        with err.status("Waiting for a worker …"):
+            left = operation.disconnect(services, company)
     out.print(styled("done", shown(f"{company} is disconnected")))
     if left:
         out.print(shown(say(left)))
+
+
+@companies.command()
+def forget(
+    company: CompanyArgument,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Where its log is written first; a new file here if left out.")
+    ] = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Remove a company that never was or is gone, with all its events. Its transfer log is written to a file first.
+
+    One that is connected must be disconnected before. Nothing changes in Fortnox or Moment.
+    """
+    with connected() as services:
+        n = operation.check_forgettable(services, company)
+        if dry_run:
+            err.print(shown(f"{company} would be forgotten with {n} events. Nothing was done (--dry-run)."))
+            return
+        if not agreed(f"Forget {printable(company)} with {n} events?", yes=yes, unattended=False):
+            raise typer.Exit(1)
+        path = output or Path(f"{company}-{datetime.now().astimezone():%Y%m%d-%H%M%S}.jsonl")
+        _write_log(services, company, path)
+        operation.forget(services, company)
+    out.print(shown(f"{company} is forgotten; its log is in {path}"), soft_wrap=True)
+
+
+def _write_log(services: Services, company: str, path: Path) -> None:
+    """Write the company's log to a new file that only this user can read, each event with what was received of it."""
+    from cli.export import row
+
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as log:
+            for line, body in operation.log_of(services, company):
+                log.write(json_text(row(line) | {"body": body}) + "\n")
+            log.flush()
+            os.fsync(log.fileno())
+    except OSError as error:
+        fail(f"--output {path}: {error.strerror}", 2)
 
 
 @companies.command()

@@ -1,8 +1,9 @@
 """What every command shares: where it writes, how it ends, the services, and the arguments that several have."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 from zoneinfo import ZoneInfo
 
@@ -29,7 +30,26 @@ err = SafeConsole(stderr=True, highlight=False, emoji=False)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of tables for people.")]
 CompanyArgument = Annotated[str, typer.Argument(help="The company's code in Moment.", metavar="COMPANY")]
 
-STOCKHOLM = ZoneInfo("Europe/Stockholm")  # what a time without a zone means, and what people are shown
+STOCKHOLM = ZoneInfo("Europe/Stockholm")
+
+
+class _Clock:
+    """The zone in which a command shows times, and in which a time without a zone is meant."""
+
+    zone: tzinfo = STOCKHOLM
+
+
+def _choose_zone(utc: bool) -> bool:
+    _Clock.zone = UTC if utc else STOCKHOLM
+    return utc
+
+
+Utc = Annotated[
+    bool,
+    typer.Option("--utc", help="Times in UTC; else by the clock in Sweden.", callback=_choose_zone, is_eager=True),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
 
 STYLES: Mapping[str, str] = {
     "done": "green",
@@ -53,9 +73,30 @@ def shown(value: object) -> str:
     return escape(printable(str(value)))
 
 
-def stockholm_time(at: datetime) -> str:
-    """A time as people are shown it, to the second."""
-    return f"{at.astimezone(STOCKHOLM):%Y-%m-%d %H:%M:%S}"
+def local_time(at: datetime, precision: str = "seconds") -> str:
+    """A time as people are shown it, with its zone: `2026-11-20 14:05:00+01:00`. `--since` takes it as it is."""
+    return at.astimezone(_Clock.zone).isoformat(" ", precision)
+
+
+def clock_time(at: datetime) -> str:
+    """A time soon: `14:05`; with the day where that is another one, and with `UTC` where UTC is shown."""
+    local = at.astimezone(_Clock.zone)
+    same_day = local.date() == datetime.now(_Clock.zone).date()
+    return f"{local:%H:%M}" if same_day and _Clock.zone is STOCKHOLM else f"{local:%Y-%m-%d %H:%M %Z}"
+
+
+def with_zone(at: datetime) -> datetime:
+    """A time as a person gives it: without a zone, by the clock that the command shows."""
+    return at if at.tzinfo else at.replace(tzinfo=_Clock.zone)
+
+
+def agreed(question: str, *, yes: bool, unattended: bool) -> bool:
+    """Ask on a terminal, unless `yes`. Where no terminal is, the answer is `unattended`, or the command ends."""
+    if yes:
+        return True
+    if sys.stdin.isatty():
+        return typer.confirm(question, err=True)
+    return unattended or fail("give --yes: nobody can be asked here", 2)
 
 
 def say(message: Message) -> str:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cli.console import Json, connected, err, print_json, stockholm_time
+from cli.console import Json, Utc, connected, err, local_time, print_json
 from cli.lists import show_list
 
 COLUMNS = ("found", "company", "event")
@@ -12,7 +12,7 @@ COLUMNS = ("found", "company", "event")
 Clear = Annotated[bool, typer.Option("--clear", help="Empty the list, once each event has been published again.")]
 
 
-def damaged(clear: Clear = False, json: Json = False) -> None:
+def damaged(clear: Clear = False, json: Json = False, utc: Utc = False) -> None:
     """List events whose record in Redis could not be read and was set aside: what waited for them went on.
 
     They were accepted, and may not be in Fortnox. Have Moment send each again, with a new id; then empty the list.
@@ -26,7 +26,7 @@ def damaged(clear: Clear = False, json: Json = False) -> None:
     elif found:
         show_list(
             COLUMNS,
-            [{"found": stockholm_time(one.at), "company": one.company, "event": one.id} for one in found],
+            [{"found": local_time(one.at), "company": one.company, "event": one.id} for one in found],
         )
     else:
         err.print("No record was damaged.")

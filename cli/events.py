@@ -1,30 +1,34 @@
 """`moment-fortnox events list` and `show`: find events, and see what became of them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, time
+from json import dumps
 from typing import Annotated, Any
 
 import typer
 
 from cli.console import (
-    STOCKHOLM,
-    CompanyArgument,
     Json,
+    Utc,
     connected,
     err,
     fail,
+    local_time,
     out,
     print_json,
     say,
     shown,
-    stockholm_time,
     styled,
+    with_zone,
 )
 from cli.lazy import Command, group
-from cli.lists import show_list
+from cli.lists import show_fields, show_list, wrapped
+from cli.states import as_fields
+from cli.states import in_words as state_in_words
 from messages import Message
 from operations import events as operation
+from operations.naming import check_company, find_event
 from ordering import EventRecord
 from ordering.history import Filter, listed_at
 from ordering.records import STATUSES
@@ -44,7 +48,10 @@ COMMANDS = {
         "cli.retry:retry",
         "Run an event again, now: failed, skipped, held, retrying, done but for a file; or all that failed by a cause.",
     ),
-    "skip": Command("cli.retry:skip", "Give up an event that is not running; what waited for it goes on."),
+    "skip": Command(
+        "cli.retry:skip",
+        "Give up an event that is not running, or all that failed with a code; what waited for it goes on.",
+    ),
     "damaged": Command(
         "cli.damaged:damaged",
         "List events whose record in Redis could not be read and was set aside: what waited for them went on.",
@@ -54,12 +61,16 @@ COMMANDS = {
     ),
 }
 events = typer.Typer(
-    cls=group(COMMANDS), no_args_is_help=True, help="Find events and export them, retry failed ones, skip one."
+    cls=group(COMMANDS), no_args_is_help=True, help="Find events and export them, retry failed ones, skip them."
 )
 
 
-COLUMNS = ("time", "company", "event", "type", "what", "key", "status", "attempts", "code", "reason", "remedy")
-SHOWN_COLUMNS = "time,company,event,what,status,attempts,reason"
+BELOW = {"reason": "", "said": "Fortnox: ", "hadFailed": "had failed: "}
+COLUMNS = (
+    *("time", "company", "event", "type", "what", "key", "status", "attempts", "code", "remedy"),
+    *BELOW,
+)
+SHOWN_COLUMNS = "time,company,event,what,status,attempts,code,reason,said,hadFailed"
 
 Company = Annotated[str | None, typer.Option("--company", help="Only this company's.")]
 Status = Annotated[str | None, typer.Option("--status", help=f"Only these: one of {', '.join(STATUSES)}.")]
@@ -67,12 +78,19 @@ Key = Annotated[str | None, typer.Option("--key", help="Only this ordering key, 
 Number = Annotated[
     str | None, typer.Option("--number", help="Only the customer, project or invoice of this number; with --company.")
 ]
-Code = Annotated[str | None, typer.Option("--code", help="Only what failed or waits with this code.")]
+Code = Annotated[
+    str | None,
+    typer.Option("--code", help="Only what failed or waits with this code: the situation, Fortnox's number, or both."),
+]
 Since = Annotated[
     str | None, typer.Option("--since", help="Settled (or accepted, if under way) at or after: ISO 8601.")
 ]
 Until = Annotated[str | None, typer.Option("--until", help="The same, up to and including.")]
-IdArgument = Annotated[str, typer.Argument(help="The event's id.", metavar="ID")]
+IdArgument = Annotated[
+    str,
+    typer.Argument(help="The event's id; the company first where several have that id.", metavar="COMPANY|ID"),
+]
+SecondArgument = Annotated[str | None, typer.Argument(help="The event's id, after its company.", metavar="[ID]")]
 
 
 def list_events(
@@ -87,21 +105,24 @@ def list_events(
     columns: Annotated[
         str, typer.Option(help=f"Which columns: of {', '.join(COLUMNS)}.", metavar="NAMES")
     ] = SHOWN_COLUMNS,
+    utc: Utc = False,
     json: Json = False,
 ) -> None:
     """List events, newest first: under way, failed, and settled in the last 90 days."""
     wanted, names = to_filter(company, status, key, number, code, since, until), _columns(columns)
     with connected() as services, looking() as looked:
+        if company:
+            check_company(services, company)
         listed, more = operation.latest(services, wanted, limit, looked)
     if json:
         for record in listed:
             print_json(as_json(record))
     elif listed or not out.is_terminal:
-        show_list(names, map(_row, listed), below="reason", right=("attempts",))
+        show_list(names, map(_row, listed), below=BELOW, right=("attempts",))
     else:
         out.print("no such events")
     if more:
-        oldest = listed_at(listed[-1]).isoformat()
+        oldest = local_time(listed_at(listed[-1]), "milliseconds").replace(" ", "T")
         err.print(f"[dim]The newest {limit}. Older ones: --until {oldest}, or a higher --limit.[/]", soft_wrap=True)
 
 
@@ -131,6 +152,8 @@ def to_filter(
     """The options as a filter. Ends the command where one is wrong."""
     if status is not None and status not in STATUSES:
         fail(f"--status {status}: one of {', '.join(STATUSES)}", 2)
+    if code is not None and not code.strip():
+        fail("--code: is empty", 2)
     if number is not None and company is None:
         fail("--number needs --company: each company has numbers of its own", 2)
     keys = tuple(filter(None, [key])) if number is None else tuple(f"{company}/{kind}/{number}" for kind in NUMBERED)
@@ -153,7 +176,7 @@ def _time(option: str, given: str | None, of_day: time) -> datetime | None:
         fail(f"{option} {given}: give a time such as 2026-11-22 or 2026-11-22T14:30", 2)
     if len(given) == len("2026-11-22"):
         found = datetime.combine(found, of_day)
-    return found if found.tzinfo else found.replace(tzinfo=STOCKHOLM)
+    return with_zone(found)
 
 
 def as_json(record: EventRecord) -> dict[str, Any]:
@@ -167,6 +190,8 @@ def as_json(record: EventRecord) -> dict[str, Any]:
         "reason": say(record.reason),
         "remedy": say(record.remedy),
         "code": record.code,
+        "said": record.said,
+        "hadFailed": say(record.before),
         "attempts": record.attempts,
         "occurredAt": record.occurred_at.isoformat(),
         "acceptedAt": record.accepted_at.isoformat(),
@@ -177,7 +202,7 @@ def as_json(record: EventRecord) -> dict[str, Any]:
 def _row(record: EventRecord) -> dict[str, str]:
     """The event under each of `COLUMNS`."""
     return {
-        "time": stockholm_time(listed_at(record)),
+        "time": local_time(listed_at(record)),
         "company": record.company,
         "event": record.id,
         "type": record.type,
@@ -188,6 +213,8 @@ def _row(record: EventRecord) -> dict[str, str]:
         "code": record.code,
         "reason": say(record.reason),
         "remedy": say(record.remedy),
+        "said": record.said,
+        "hadFailed": say(record.before),
     }
 
 
@@ -198,27 +225,74 @@ def _columns(given: str) -> list[str]:
     return names
 
 
-def show(company: CompanyArgument, event_id: IdArgument, json: Json = False) -> None:
+def show(
+    company: IdArgument,
+    event_id: SecondArgument = None,
+    body: Annotated[bool, typer.Option("--body", help="Also what was received; personal data is masked.")] = False,
+    unmasked: Annotated[bool, typer.Option("--unmasked", help="With --body: personal data too.")] = False,
+    utc: Utc = False,
+    json: Json = False,
+) -> None:
     """Show one event: what became of it and why, and each step on the way."""
-    from rich.table import Table  # no list needs it
-
+    if unmasked and not body:
+        fail("--unmasked is for --body", 2)
     with connected() as services:
-        found = operation.show(services, company, event_id)
-    fields = as_json(found.record) | {"waitsFor": found.record.blocker, "steps": found.steps}
+        named = find_event(services, company, event_id)
+        found = operation.show(services, *named)
+        received = operation.body(services, *named, unmasked=unmasked) if body else None
+    record = found.record
     if json:
         timeline = [{"at": at.isoformat(), "what": what, **_plain(d)} for at, what, d in found.timeline]
-        print_json(fields | {"timeline": timeline})
+        fields = {"waitsFor": record.blocker, "steps": found.steps, **as_fields(found.state), "timeline": timeline}
+        print_json(as_json(record) | fields | ({"body": received} if body else {}))
         return
-    table = Table(show_header=False, box=None)
-    for name, value in fields.items():
-        if value not in ("", None, {}):
-            table.add_row(f"[dim]{name}[/]", shown(value))
-    out.print(table)
+    show_fields(
+        {
+            "event": record.id,
+            "company": record.company,
+            "type": record.type,
+            "key": record.key,
+            "status": state_in_words(found.state),
+            "reason": say(record.reason),
+            "Fortnox": record.said,
+            "had failed": say(record.before),
+            "remedy": say(record.remedy),
+            "code": record.code,
+            "attempts": record.attempts or "",
+            "occurred": local_time(record.occurred_at),
+            "accepted": local_time(record.accepted_at),
+            "settled": local_time(record.settled_at) if record.settled_at else "",
+            "steps": _steps(found.steps),
+        }
+    )
     out.print()
-    steps = Table(show_header=False, box=None)
-    for at, what, details in found.timeline:
-        steps.add_row(f"[dim]{at.astimezone(STOCKHOLM):%Y-%m-%d %H:%M:%S.%f}"[:-3] + "[/]", *in_words(what, details))
-    out.print(steps)
+    words = [(local_time(at, "milliseconds"), *in_words(what, details)) for at, what, details in found.timeline]
+    width = max(len(what) for _, what, _ in words)
+    for at, what, details in words:
+        before = f"{at}  {what}{' ' * (width - len(what))}  "
+        first, *rest = wrapped(details, len(before))
+        line = f"[dim]{at}[/]  {styled(shown(what))}{shown(first[len(at) + 2 + len(what) :])}"
+        out.print("\n".join([line.rstrip(), *map(shown, rest)]), soft_wrap=True)
+    if body:
+        _show_body(received)
+
+
+def _show_body(received: object) -> None:
+    if received is None:
+        out.print("\nreceived: no longer kept, as the event is done or superseded")
+        return
+    out.print("\nreceived:")
+    for line in dumps(received, ensure_ascii=False, indent=2).splitlines():
+        out.print(shown(line), soft_wrap=True)
+
+
+def _steps(recorded: Mapping[str, str]) -> str:
+    """The steps for people, without the ledger's number: `created 1001, posted (in doubt)`."""
+    from delivery.context import IN_DOUBT, IN_LEDGER, SEEN, TAKEN  # brings the HTTP client, and no list needs it
+
+    marks = {TAKEN: "", IN_DOUBT: " (in doubt)"}
+    steps = {name.partition(IN_LEDGER)[0]: value for name, value in recorded.items() if value}
+    return ", ".join(f"{step}{marks.get(value, f' {value}')}" for step, value in steps.items() if step != SEEN)
 
 
 def in_words(what: str, details: dict[str, Any] | Any) -> tuple[str, str]:
@@ -229,12 +303,12 @@ def in_words(what: str, details: dict[str, Any] | Any) -> tuple[str, str]:
     if what == "request":
         status = given.get("status", "no answer")
         code = f" (code {given['code']})" if "code" in given else ""
-        return what, shown(f"{given['method']} {given['path']} → {status}{code}, {given['ms']} ms")
+        return what, f"{given['method']} {given['path']} → {status}{code}, {given['ms']} ms"
     if "next" in given:
-        given["next"] = f"again at {stockholm_time(given['next'])}"
+        given["next"] = f"again at {local_time(given['next'])}"
     labels = {"attempt": "attempt {}", "worker": "by {}", "code": "code {}", "behind": "behind {}", "by": "by {}"}
     words = [labels.get(name, "{}").format(value) for name, value in given.items()]
-    return styled(shown(what)), shown(", ".join(words))
+    return what, ", ".join(words)
 
 
 def _plain(details: Any) -> dict[str, Any]:

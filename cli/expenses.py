@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from cli.console import CompanyArgument, Json, connected, err, out, print_json, stockholm_time
+from cli.console import CompanyArgument, Json, Utc, connected, err, local_time, out, print_json
 from cli.console import progress as progress_bar
 from messages.catalogue import say
 from operations import expenses as operations
@@ -22,6 +22,7 @@ SHOWN = ("looked", "created", "corrected", "withdrawn", "skipped")
 @expenses.command("status")
 def show_status(
     company: Annotated[str | None, typer.Argument(help="Only this company.", metavar="[COMPANY]")] = None,
+    utc: Utc = False,
     json: Json = False,
 ) -> None:
     """Show when each company is polled, how much is queued, and what Moment got."""
@@ -36,7 +37,7 @@ def show_status(
         shown = _status_json(one)
         listing = ", ".join(f"page {each['page']} of {each['pages'] or '?'}" for each in shown["listing"])
         numbers = (shown[field] for field in ("toLookAt", "awaitingApproval", "failed", "supplierInvoicesSent"))
-        next_poll = stockholm_time(one.next_poll) if one.next_poll else "[dim]off[/]"
+        next_poll = local_time(one.next_poll) if one.next_poll else "[dim]off[/]"
         table.add_row(one.company, next_poll, *map(str, numbers), listing)
     out.print(table if found else "no company imports its expenses")
 

@@ -16,6 +16,7 @@ from cli.events import Company, Key, Number, Since, Status, Until, as_json, to_f
 from cli.printable import json_text, printable
 from operations import events as operation
 from operations.events import LogLine
+from operations.naming import check_company
 
 COLUMNS = (
     "id",
@@ -26,6 +27,8 @@ COLUMNS = (
     "reason",
     "remedy",
     "code",
+    "said",
+    "hadFailed",
     "attempts",
     "occurredAt",
     "acceptedAt",
@@ -57,6 +60,8 @@ def export(
     """Export the transfer log: an event a line, newest first, with its requests to Fortnox."""
     wanted = to_filter(company, status, key, number, since=since, until=until)
     with connected() as services, ExitStack() as stack:
+        if company:
+            check_company(services, company)
         stream = stack.enter_context(_opened(output)) if output else sys.stdout
         progress = stack.enter_context(
             Progress(TextColumn("Exporting {task.completed:,.0f}"), TimeElapsedColumn(), console=err, transient=True)

@@ -31,7 +31,7 @@ from local.directory import DirectoryUnusable, PortTaken, StateDirectory, check_
 from local.stack import Stack, start_sandbox
 from messages import Message
 from messages.catalogue import say
-from operations.status import is_known, overview
+from operations.status import overview
 from ordering.engine import UnknownLayout
 
 PORTS = (8701, 8702, 8703)
@@ -220,7 +220,7 @@ def _run(stack: Stack, state: StateDirectory, flower_port: int) -> None:
         stack.start_worker()
         flower, login = stack.start_flower(flower_port or None)
     state.running_at(stack.sandbox.addresses.page)
-    new = not is_known(services, COMPANY)
+    new = COMPANY not in services.ordering.companies()
     if new:
         with err.status("The sample day arrives …"):
             publish_day_and_costs(stack, services)

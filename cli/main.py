@@ -32,7 +32,11 @@ COMMANDS = {
         "cli.metrics:metrics",
         "Serve the metrics for Prometheus at /metrics, read from Redis at each request, until Ctrl-C.",
     ),
-    "events": Command("cli.events:events", "Find events and export them, retry failed ones, skip one."),
+    "events": Command("cli.events:events", "Find events and export them, retry failed ones, skip them."),
+    "failures": Command(
+        "cli.failures:failures",
+        "List what failed by its cause: how many events, of which companies, since when, and what retries them.",
+    ),
     "companies": Command("cli.companies:companies", "Connect companies to their Fortnox ledgers."),
     "expenses": Command("cli.expenses:expenses", "Supplier invoices that come back to Moment as expenses."),
     "keys": Command("cli.keys:keys", "Make and rotate the keys that seal secrets at rest."),

@@ -1,37 +1,42 @@
 """`moment-fortnox status` and `wait`: how the events are doing."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
 
-from cli.console import Json, connected, fail, out, print_json, progress
+from cli.console import Json, Utc, connected, fail, out, print_json, progress
 from cli.lists import show_list
-from operations.status import Overview, is_known, overview
+from cli.states import as_fields, in_words
+from operations.status import Overview, overview
 from operations.status import wait as until_settled
 from ordering.records import STATUSES
 
 Company = Annotated[str | None, typer.Option("--company", help="Only this company.")]
+Attention = Annotated[bool, typer.Option("--attention", help="Only companies that need somebody.")]
 
 
-def status(company: Company = None, json: Json = False) -> None:
+def status(company: Company = None, attention: Attention = False, utc: Utc = False, json: Json = False) -> None:
     """Show how many events are waiting, ready, running, retrying, held, failed and done."""
     with connected() as services:
-        if company and not is_known(services, company):
-            fail(f"{company}: no event of this company was ever accepted", 2)
         found = overview(services, company)
+    companies = {name: one for name, one in found.companies.items() if one.needs_somebody or not attention}
     if json:
-        print_json(as_json(found))
+        print_json(as_json(replace(found, companies=companies)))
         return
-    lines = {name: (one.connection, one.events) for name, one in found.companies.items()}
-    if out.is_terminal and len(lines) != 1:
+    if attention and not companies and out.is_terminal:
+        out.print("no company needs anybody")
+        return
+    lines = {name: (in_words(one.state), one.events) for name, one in companies.items()}
+    if out.is_terminal and len(lines) != 1 and not attention:
         lines["all"] = ("", found.events)
-    statuses = [name for name in STATUSES if found.events[name] or not out.is_terminal]  # those that need room
+    shown = [name for name in STATUSES if any(events[name] for _, events in lines.values()) or not out.is_terminal]
     rows = [
-        {"company": name, "connection": connection} | {status: str(events[status]) for status in statuses}
-        for name, (connection, events) in lines.items()
+        {"company": name, "state": state} | {status: str(events[status]) for status in shown}
+        for name, (state, events) in lines.items()
     ]
-    show_list(("company", "connection", *statuses), rows, right=statuses)
-    if not out.is_terminal:
+    show_list(("company", "state", *shown), rows, right=shown)
+    if not out.is_terminal or attention:
         return
     if found.oldest is None:
         out.print("nothing is under way")
@@ -45,7 +50,8 @@ def as_json(found: Overview) -> dict[str, Any]:
         "events": dict(found.events),
         "oldestWaitingSeconds": None if found.oldest is None else round(found.oldest.total_seconds(), 3),
         "companies": {
-            name: {"connection": one.connection, "events": dict(one.events)} for name, one in found.companies.items()
+            name: {"connection": one.connection, **as_fields(one.state), "events": dict(one.events)}
+            for name, one in found.companies.items()
         },
     }
 

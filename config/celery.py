@@ -88,6 +88,7 @@ def celery_options(settings: Settings) -> dict[str, object]:
         "task_routes": {task.name: {"queue": task.queue} for task in TASKS},
         # Flower and other monitors need these. Arguments are ids, so they hold no personal data.
         "worker_send_task_events": True,
+        "task_annotations": {task.name: {"send_events": False} for task in TASKS if not task.monitored},
         "worker_consumer": "worker.consumer:QuickConsumer",  # sends them a few times a second
         # Not when a message is sent: `status` shows what waits, and the event costs as much as the message itself.
         "task_send_sent_event": False,

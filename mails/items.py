@@ -1,6 +1,6 @@
 """The events that a mail reports, with what is known of each, in the order in which they ended. Reads only."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -41,26 +41,37 @@ def records(ordering: Ordering, refs: Sequence[tuple[str, str]], now: datetime) 
 
 
 def gather(
-    ordering: Ordering, names: NameStore, company: str, about: str, ids: Sequence[str], now: datetime
-) -> tuple[list[Item], list[str]]:
-    """The events that still have this cause, and the ids of those whose records can no longer be read.
+    ordering: Ordering, names: NameStore, refs: Sequence[tuple[str, str]], about: str, now: datetime
+) -> tuple[list[Item], list[tuple[str, str]]]:
+    """Those of these events (company, event id) that still have this cause, and those that can no longer be read.
 
-    One that was retried or skipped in the meantime is left out.
+    One that was retried or skipped in the meantime is left out. Events of several companies are named by their keys.
     """
     items: list[Item] = []
-    damaged: list[str] = []
-    for start in range(0, len(ids), PAGE):
-        page = records(ordering, [(company, event_id) for event_id in ids[start : start + PAGE]], now)
-        damaged += [record.id for record in page if record.code == DAMAGED]
+    damaged: list[tuple[str, str]] = []
+    companies = {company for company, _ in refs}
+    for start in range(0, len(refs), PAGE):
+        page = records(ordering, refs[start : start + PAGE], now)
+        damaged += [(record.company, record.id) for record in page if record.code == DAMAGED]
         same_cause = [record for record in page if cause(record) == about]
-        entities = _entities(ordering, names, company, same_cause)
-        waiting = _behind(ordering, company, same_cause)
-        for record, entity, behind in zip(same_cause, entities, waiting, strict=True):
-            first: Sequence[Entity] = ()
-            if behind.first and len(items) < SHOWN:
-                first = _entities(ordering, names, company, records(ordering, behind.first, now))
-            items.append(Item(record, entity, behind.number, tuple(first)))
+        if len(companies) > 1:
+            items += [Item(record, entity_of_key(record.key, record.id)) for record in same_cause]
+        elif same_cause:
+            items += _of_company(ordering, names, same_cause, now, room=SHOWN - len(items))
     return items, damaged
+
+
+def _of_company(
+    ordering: Ordering, names: NameStore, found: Sequence[EventRecord], now: datetime, room: int
+) -> Iterator[Item]:
+    """Items of one company; the first `room` of them name what waits behind them."""
+    company = found[0].company
+    entities, waiting = _entities(ordering, names, company, found), _behind(ordering, company, found)
+    for at, (record, entity, behind) in enumerate(zip(found, entities, waiting, strict=True)):
+        first: Sequence[Entity] = ()
+        if behind.first and at < room:
+            first = _entities(ordering, names, company, records(ordering, behind.first, now))
+        yield Item(record, entity, behind.number, tuple(first))
 
 
 def _entities(ordering: Ordering, names: NameStore, company: str, found: Sequence[EventRecord]) -> list[Entity]:

@@ -1,6 +1,7 @@
 """Writes the content of mails, in one company's language. The sentences are in the catalogues. Pure. No I/O."""
 
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -60,6 +61,10 @@ class Writer:
         self._language = language
         self._max_bytes = max_bytes
 
+    def to(self, company: str) -> "Writer":
+        """The same, to another company."""
+        return Writer(company, self._language, self._max_bytes)
+
     def events(self, items: Sequence[Item], earlier: Earlier | None = None) -> MailContent:
         """About events with one cause: failed, held, superseded, or done with a remark. At least one."""
         status = items[0].record.status
@@ -77,6 +82,33 @@ class Writer:
         heading = Message("mail.remarks") if status == "done" else Message("mail.which")
         which = Section(self.say(heading), items=self._named(items), closing=closing)
         return replace(content, sections=write_sections(items, (which,)), file=file)
+
+    def companies(self, items: Sequence[Item], earlier: Earlier | None = None) -> MailContent:
+        """To the operator, about events of several companies with one cause. A command finds the events themselves."""
+        counts = Counter(item.record.company for item in items)
+        headline = Message("mail.companies", companies=len(counts), events=len(items))
+        facts: list[tuple[Message, Param]] = [
+            (Message("mail.fact.companies"), len(counts)),
+            (Message("mail.fact.count"), _count(items)),
+            *self._earlier(items, earlier),
+        ]
+        content = self._content(headline, headline, TONES[items[0].record.status], facts, of_company=False)
+        named = [
+            ListItem(self.say(Message("mail.companies.one", company=company, n=n)))
+            for company, n in counts.most_common(SHOWN)
+        ]
+        first = items[:1]
+        return replace(
+            content,
+            sections=(
+                *self._why(first),
+                Section(self.say(Message("mail.which")), items=(*named, *self._more(len(counts) - len(named)))),
+                *self._remedy(first),
+                self._section(
+                    Message("mail.retry"), Message("mail.companies.failures"), command="moment-fortnox failures"
+                ),
+            ),
+        )
 
     def paused(self, outage: OutageReport, step: int) -> MailContent:
         """The company must connect again; a reminder from the second step on."""
@@ -138,17 +170,18 @@ class Writer:
         facts: Iterable[tuple[Message, Param]] = (),
         *,
         prefixed: bool = True,
+        of_company: bool = True,
     ) -> MailContent:
-        """`prefixed`: the subject needs a word that the mail is about Fortnox."""
-        company = (Message("mail.fact.company"), self._company)
+        """`prefixed`: the subject needs a word that the mail is about Fortnox. `of_company`: it is about one."""
+        company = ((Message("mail.fact.company"), self._company),) if of_company else ()
         return MailContent(
             subject=self.say(Message("mail.subject", headline=subject) if prefixed else subject),
             title=_capitalized(self.say(title)),
             tone=tone,
             tag=self.say(Message(f"mail.tag.{tone}")),
             language=self._language,
-            facts=tuple((self.say(label), self.say(value)) for label, value in (company, *facts)),
-            footer=(self.say(Message("mail.sent-by", company=self._company)),),
+            facts=tuple((self.say(label), self.say(value)) for label, value in (*company, *facts)),
+            footer=(self.say(Message("mail.sent-by", company=self._company)),) if of_company else (),
         )
 
     def _section(self, heading: Message, *paragraphs: Message, command: str = "", link: str = "") -> Section:
@@ -197,6 +230,9 @@ class Writer:
             if record.code != DAMAGED:
                 yield Message("mail.fact.when"), record.settled_at or record.accepted_at
             yield Message("mail.fact.event"), record.id
+        yield from self._earlier(items, earlier)
+
+    def _earlier(self, items: Sequence[Item], earlier: Earlier | None) -> Iterable[tuple[Message, Param]]:
         if earlier and earlier.events:
             total = earlier.events + len(items)
             yield (

@@ -5,7 +5,7 @@ Connecting, changing and disconnecting are events like those from Moment, in ord
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -19,10 +19,14 @@ from delivery.services import Services
 from messages import Message
 from moment.events import Integration, parse_event
 from operations.errors import OperationError, WrongArgument
-from operations.status import connection_state
+from operations.events import LogLine, export
+from operations.naming import check_company
+from operations.states import State, company_state, company_states
 from ordering import EventRecord
+from ordering.history import Filter
 from ordering.records import UNSETTLED
 from stores import CompanySettings, Connection
+from stores.forgetting import forget as forget_stored
 
 SETTLES_WITHIN: Final = 30.0  # seconds; a code from Fortnox lives ten minutes
 LOOK: Final = 0.1  # seconds between two looks
@@ -30,24 +34,25 @@ LOOK: Final = 0.1  # seconds between two looks
 
 @dataclass(frozen=True)
 class CompanyDetails:
-    """A company's connection; why its transfers are paused, if they are; when its refresh token was last used."""
+    """A company's connection and state; when its refresh token was last used; how many events have each status."""
 
     connection: Connection
-    paused: Message | None
+    state: State
     refreshed: datetime | None
+    events: Mapping[str, int]
 
 
-def connection_states(services: Services) -> dict[str, str]:
-    """Each company and the state of its connection (`operations.status.connection_state`)."""
-    return {name: connection_state(services, name) for name in services.ordering.companies()}
+def states(services: Services) -> dict[str, State]:
+    """Each company and its state."""
+    return company_states(services, services.ordering.companies())
 
 
 def show(services: Services, company: str) -> CompanyDetails:
-    """Raises `OperationError` where the company has no connection."""
-    connections = services.stores.connections
-    return CompanyDetails(
-        _connection(services, company), services.ordering.paused(company), connections.last_refreshed(company)
-    )
+    """Raises `WrongArgument` where the company is unknown, and `OperationError` where it has no connection."""
+    check_company(services, company)
+    connection, found = _connection(services, company), services.ordering.states([company])[company]
+    refreshed = services.stores.connections.last_refreshed(company)
+    return CompanyDetails(connection, company_state(connection.state, found), refreshed, found.counts)
 
 
 def changed(stored: Integration, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,12 +114,47 @@ def change(services: Services, company: str, integration: Mapping[str, Any]) -> 
 
 def disconnect(services: Services, company: str) -> Message:
     """End the connection: its tokens are revoked and forgotten. Return what is left to do. Raises `OperationError`."""
+    check_company(services, company)
     _connection(services, company)
     return why(_deliver(services, company, "integration.disabled", {}))
 
 
+def check_forgettable(services: Services, company: str) -> int:
+    """How many events would be forgotten with the company.
+
+    Raises `WrongArgument` where it is unknown, and `OperationError` where it is connected or an event is under way.
+    """
+    check_company(services, company)
+    connection = services.stores.connections.find(company)
+    if connection is not None and connection.state == "connected":
+        raise OperationError(Message("operation.still-connected", company=company))
+    counts = services.ordering.counts(company)
+    if any(counts[status] for status in ("ready", "running", "retrying")):
+        raise OperationError(Message("operation.under-way", company=company))
+    return sum(counts.values())
+
+
+def log_of(services: Services, company: str) -> Iterator[tuple[LogLine, str]]:
+    """The company's transfer log, newest event first, each with the event's JSON where that is still kept."""
+    for line in export(services, Filter(company)):
+        yield line, services.ordering.body(company, line.record.id) or ""
+
+
+def forget(services: Services, company: str) -> None:
+    """Forget the company with all its events, choices and tokens. Raises as `check_forgettable`."""
+    check_forgettable(services, company)
+    connection = services.stores.connections.find(company)
+    counts, now = services.ordering.counts(company), datetime.now(UTC)
+    if not services.ordering.forget(company, sum(counts[status] for status in (*UNSETTLED, "failed"))):
+        raise OperationError(Message("operation.under-way", company=company))
+    while services.ordering.forget_settled(company, now):
+        pass
+    forget_stored(services.redis, company, connection.revision if connection else 0)
+
+
 def settings(services: Services, company: str, changes: Mapping[str, str] | None = None) -> CompanySettings:
     """The settings of the company, after `changes`, if any. Raises `WrongArgument`, and then changes none."""
+    check_company(services, company)
     store = services.stores.company_settings
     try:
         return store.change(company, dict(changes)) if changes else store.get(company)

@@ -25,10 +25,13 @@ class WrongArgument(OperationError):
 
 
 class UnknownEvent(OperationError):
-    """The company has no event of this id."""
+    """The company has no event of this id; no company has, where `company` is empty."""
 
     def __init__(self, company: str, event_id: str) -> None:
-        super().__init__(Message("operation.unknown-event", company=company, event=event_id))
+        if company:
+            super().__init__(Message("operation.unknown-event", company=company, event=event_id))
+        else:
+            super().__init__(Message("operation.event-of-nobody", event=event_id))
 
 
 def redis_problem(settings: Settings, error: RedisError) -> Message:

@@ -3,9 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 from delivery.services import Services
+from operations.bodies import received
 from operations.errors import UnknownEvent
+from operations.states import State, event_state
 from ordering import EventRecord
 from ordering.history import Filter, find
 from ordering.queries import PAGE
@@ -14,9 +17,10 @@ from stores import TimelineEntry
 
 @dataclass(frozen=True)
 class EventDetails:
-    """An event with the steps that were recorded for it and everything that happened to it, oldest first."""
+    """An event, what it waits for, the steps that were recorded for it, and everything that happened, oldest first."""
 
     record: EventRecord
+    state: State
     steps: Mapping[str, str]
     timeline: list[TimelineEntry]
 
@@ -46,7 +50,13 @@ def show(services: Services, company: str, event_id: str) -> EventDetails:
     written = services.telemetry.timeline.read(company, event_id)
     if record is None:
         raise UnknownEvent(company, event_id)
-    return EventDetails(record, steps, whole_timeline(record, written))
+    return EventDetails(record, event_state(services, record), steps, whole_timeline(record, written))
+
+
+def body(services: Services, company: str, event_id: str, *, unmasked: bool = False) -> Any:
+    """What was received, see `operations.bodies`. None where it is no longer kept: the event is done or superseded."""
+    kept = services.ordering.body(company, event_id)
+    return None if kept is None else received(kept, unmasked=unmasked)
 
 
 def whole_timeline(record: EventRecord, written: Iterable[TimelineEntry]) -> list[TimelineEntry]:

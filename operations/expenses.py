@@ -21,6 +21,7 @@ from messages import NOTHING, Message
 from moment.errors import MomentError
 from operations.errors import OperationError, WrongArgument
 from operations.health import TAKEN_AFTER
+from operations.naming import check_company
 from ordering import UNSETTLED, EventRecord
 from stores import ExpenseStore
 from stores.expenses import Listing
@@ -81,8 +82,7 @@ def status(services: Services, company: str | None = None) -> list[ExpenseStatus
     """Return the status of the company, or of all that are polled. Raises `WrongArgument` if it is unknown."""
     if company is None:
         return [_status(services, name) for name in sorted(services.polling.polls.companies())]
-    if company not in services.ordering.companies():
-        raise WrongArgument(Message("expenses.unknown-company", company=company))
+    check_company(services, company)
     return [_status(services, company)]
 
 
@@ -177,6 +177,7 @@ def _progress(services: Services, company: str, before: Counter[str]) -> ImportP
 
 
 def _check_follows(services: Services, company: str) -> None:
+    check_company(services, company)
     connection = services.stores.connections.find(company)
     if connection is None:
         raise WrongArgument(Message("expenses.not-connected", company=company))

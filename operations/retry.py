@@ -1,6 +1,6 @@
 """Retrying and skipping events by hand. Who did it is written to the event's timeline."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,6 +11,8 @@ from mails.causes import cause
 from messages import Message
 from messages.catalogue import say
 from operations.errors import OperationError, UnknownEvent
+from operations.naming import find_event
+from operations.states import State, event_state
 from ordering import EventRecord
 from ordering.history import Filter
 from stores import TimelineEntry
@@ -18,7 +20,7 @@ from stores import TimelineEntry
 
 @dataclass(frozen=True)
 class Selection:
-    """Which failed events to retry. Empty fields choose all.
+    """Which failed events to retry or to skip. Empty fields choose all. `code`: see `ordering.history.Filter`.
 
     `reason`: a text that the event's reason holds, in English; `cause`: see `mails.causes`.
     """
@@ -42,18 +44,25 @@ class Retried:
     """What a retry did. `became`: the event's new status, "" where it had gone on meanwhile.
 
     `newest`: whether no newer event of its key was accepted. `with_others`: it waited, with others, for a part of
-    Fortnox that is tried again.
+    Fortnox that is tried again. `state`: what it waits for now.
     """
 
     record: EventRecord
     became: str
     newest: bool = True
     with_others: bool = False
+    state: State | None = None
 
 
 def cause_of(services: Services, company: str, event_id: str) -> str:
-    """The cause for which this event failed. Raises `OperationError` where there is no such failed event."""
-    record = services.ordering.event(company, event_id)
+    """The cause for which this event failed; without a company, it is named as for `find_event`.
+
+    Raises `OperationError` where there is no such failed event.
+    """
+    try:
+        record = services.ordering.event(*find_event(services, *((company, event_id) if company else (event_id,))))
+    except UnknownEvent:
+        record = None
     if record is None:
         raise OperationError(Message("operation.like-unknown-event", event=event_id))
     if record.status != "failed":
@@ -85,14 +94,25 @@ def number_failed(services: Services, company: str | None) -> int:
     return sum(state.counts["failed"] for state in services.ordering.states(_names(services, company)).values())
 
 
-def retry_failed(services: Services, selection: Selection, *, by: str) -> Iterator[Retried | None]:
-    """Retry the chosen failed events: by company, those that failed first before others.
+def chosen(services: Services, selection: Selection) -> Iterator[EventRecord | None]:
+    """The chosen failed events: by company, those that failed first before others.
 
-    Yields once for each failed event: what the retry did, or None where the event was not chosen.
+    Yields once for each failed event: its record, or None where it was not chosen.
     """
     for company, state in services.ordering.states(_names(services, selection.company)).items():
         for record in services.ordering.failed(company) if state.counts["failed"] else ():
-            yield _retry(services, record, by) if selection.fits(record) else None
+            yield record if selection.fits(record) else None
+
+
+def retry_each(services: Services, records: Iterable[EventRecord], *, by: str) -> Iterator[Retried]:
+    """Retry these events in this order."""
+    return (_retry(services, record, by) for record in records)
+
+
+def skip_each(services: Services, records: Iterable[EventRecord], reason: str, *, by: str) -> Iterator[bool]:
+    """Skip these events. Yields whether each was; not what a worker runs or somebody skipped meanwhile."""
+    for record in records:
+        yield _skip(services, record, reason, by)
 
 
 def skip(services: Services, company: str, event_id: str, reason: str, *, by: str) -> int:
@@ -100,18 +120,24 @@ def skip(services: Services, company: str, event_id: str, reason: str, *, by: st
 
     Raises `OperationError` where there is no such event or it cannot be skipped.
     """
-    asked = datetime.now(UTC)
     record = services.ordering.event(company, event_id)
     if record is None:
         raise UnknownEvent(company, event_id)
     behind = services.ordering.behind([record.key])[0].released
-    why = Message("event.skipped-by-hand", reason=reason, by=by)
-    if not services.ordering.skip(company, event_id, why)[0]:
+    if not _skip(services, record, reason, by):
         status = record.status
         raise OperationError(Message("operation.not-skippable", company=company, event=event_id, status=status))
+    return behind
+
+
+def _skip(services: Services, record: EventRecord, reason: str, by: str) -> bool:
+    asked = datetime.now(UTC)
+    why = Message("event.skipped-by-hand", reason=reason, by=by)
+    if not services.ordering.skip(record.company, record.id, why)[0]:
+        return False
     said = Message("event.skip-reason", reason=reason).to_json()
     _write(services, record, "skipped by hand", {"by": by, "reason": said}, asked)
-    return behind
+    return True
 
 
 def _names(services: Services, company: str | None) -> list[str]:
@@ -124,7 +150,9 @@ def _retry(services: Services, record: EventRecord, by: str, mark: str = "") -> 
     if became in ("", "unknown"):
         return Retried(record, "")
     _write(services, record, "retried by hand", {"by": by}, asked)
-    return Retried(record, became, newest=services.ordering.is_newest(record))
+    now = services.ordering.event(record.company, record.id)
+    state = event_state(services, now) if now else None
+    return Retried(record, became, newest=services.ordering.is_newest(record), state=state)
 
 
 def _write(services: Services, record: EventRecord, what: str, details: dict[str, str], at: datetime) -> None:

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from delivery.services import Services
+from operations.naming import check_company
+from operations.states import CONNECTED, State, company_state
 from ordering.records import STATUSES, UNDER_WAY
 
 POLL: Final = 0.2  # seconds between two looks
@@ -15,10 +17,20 @@ POLL: Final = 0.2  # seconds between two looks
 
 @dataclass(frozen=True)
 class CompanyStatus:
-    """`connection`: connected, paused (the grant is dead), disabled or none."""
+    """The company's state, and how many of its events have each status."""
 
-    connection: str
+    state: State
     events: Mapping[str, int]
+
+    @property
+    def connection(self) -> str:
+        """connected, paused (the grant is dead), disabled or none."""
+        return "connected" if self.state.name in CONNECTED else self.state.name
+
+    @property
+    def needs_somebody(self) -> bool:
+        """Whether a person must act: connect it again, or tend to failed events or to what Fortnox refuses."""
+        return self.state.name == "paused" or bool(self.events["failed"] or self.events["held"])
 
 
 @dataclass(frozen=True)
@@ -35,8 +47,11 @@ class Overview:
 
 
 def overview(services: Services, company: str | None = None) -> Overview:
-    """The status of all companies, or of one."""
+    """The status of all companies, or of one. Raises `WrongArgument` where it is unknown."""
+    if company:
+        check_company(services, company)
     names = [company] if company else services.ordering.companies()
+    connections = services.stores.connections.states(names)
     states = services.ordering.states(names)
     total: Counter[str] = Counter()
     for state in states.values():
@@ -45,21 +60,11 @@ def overview(services: Services, company: str | None = None) -> Overview:
     return Overview(
         events={status: total[status] for status in STATUSES},
         oldest=max((now - state.oldest for state in states.values() if state.oldest), default=None),
-        companies={name: CompanyStatus(connection_state(services, name), states[name].counts) for name in names},
+        companies={
+            name: CompanyStatus(company_state(connections.get(name, "none"), states[name]), states[name].counts)
+            for name in names
+        },
     )
-
-
-def connection_state(services: Services, company: str) -> str:
-    """connected, paused (the grant is dead), disabled or none."""
-    connection = services.stores.connections.find(company)
-    if connection is None:
-        return "none"
-    return "paused" if connection.state == "connected" and services.ordering.paused(company) else connection.state
-
-
-def is_known(services: Services, company: str) -> bool:
-    """Whether an event of the company was ever accepted."""
-    return company in services.ordering.companies()
 
 
 def wait(services: Services, company: str | None, timeout: float | None) -> Iterator[Overview]:

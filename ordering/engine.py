@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from redis import Redis
@@ -22,7 +22,7 @@ from ordering.outcomes import (
     Superseded,
     TargetUnavailable,
 )
-from ordering.queries import Queries
+from ordering.queries import PAGE, PREFIX, Queries
 from ordering.records import (
     Admission,
     Claim,
@@ -78,7 +78,7 @@ class Ordering(Queries):
         lease: timedelta = timedelta(seconds=30),
         release_limit: int = 8,
         retention: timedelta = timedelta(days=90),
-        prefix: str = "mf:",
+        prefix: str = PREFIX,
         rewake: timedelta = timedelta(seconds=4),
         crash_limit: int = 3,
         lapse_limit: int = 10,
@@ -214,6 +214,17 @@ class Ordering(Queries):
         """Gives up an event, and lets go on what waited for it. False if it is running or settled for good."""
         skipped, woken = self._run("skip", company, event_id, reason.to_json(), _in_english(reason))
         return bool(skipped), wakeups(woken)
+
+    def forget(self, company: str, seen: int) -> bool:
+        """Forgets the company's open and failed events, and all that is counted of it. `seen`: how many those are.
+
+        False, and nothing is changed, where one of them is ready, running or retrying, or others came or went.
+        """
+        return bool(self._run("forget", company, seen))
+
+    def forget_settled(self, company: str, until: datetime, most: int = PAGE) -> int:
+        """Forgets some of the company's events that were settled until then. Returns how many; 0 where none is left."""
+        return int(self._run("forget_settled", company, to_epoch_ms(until), most))
 
     def reported(self, *reports: Unreported) -> None:
         """Marks these as told to a person. What was reported anew since they were read stays unreported."""

@@ -13,7 +13,10 @@ SETTLED: Final = tuple(status for status in STATUSES if status not in UNSETTLED)
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which events to find. `since` and `until` compare the time settled, or accepted while an event is open."""
+    """Which events to find. All words of `code` are in the event's code.
+
+    `since` and `until` compare the time settled, or accepted while an event is open.
+    """
 
     company: str = ""
     status: str = ""
@@ -27,7 +30,7 @@ class Filter:
             self.company in ("", record.company)
             and self.status in ("", record.status)
             and (not self.keys or record.key in self.keys)
-            and self.code in ("", record.code)
+            and fits_code(self.code, record.code)
             and (self.since is None or listed_at(record) >= self.since)
             and (self.until is None or listed_at(record) <= self.until)
         )
@@ -38,6 +41,11 @@ class Filter:
         if not self.status:
             return ("open", "failed") if self.code else ("open", *SETTLED)
         return ("open",) if self.status in UNSETTLED else (self.status,)
+
+
+def fits_code(wanted: str, code: str) -> bool:
+    """Whether all words of `wanted` are in the code: a situation, a number, both, or none."""
+    return set(wanted.split()) <= set(code.split())
 
 
 def listed_at(record: EventRecord) -> datetime:

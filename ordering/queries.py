@@ -29,6 +29,8 @@ from ordering.records import (
 )
 
 OUTCOMES: Final = "moment:outcomes"  # the stream with an entry for each event that settles
+PREFIX: Final = "mf:"  # of every key
+COMPANIES: Final = "companies"  # the set of all companies
 LUA: Final = Path(__file__).parent / "lua"
 PAGE: Final = 500  # events read at a time
 LOOKS: Final = 1000  # events one script looks at: some 20 ms over 1,000 companies, while which Redis serves nobody else
@@ -66,7 +68,7 @@ class Queries:
 
     def companies(self) -> list[str]:
         """Every company that ever had an event, sorted."""
-        found: Any = self.redis.smembers(f"{self.prefix}companies")
+        found: Any = self.redis.smembers(f"{self.prefix}{COMPANIES}")
         return sorted(found)
 
     def counts(self, company: str) -> dict[str, int]:
@@ -92,7 +94,7 @@ class Queries:
             name: CompanyState(
                 counts={status: to_int(fields.get(f"n:{status}")) for status in STATUSES},
                 paused=_maybe(fields.get("paused")),
-                resting="rests" in fields,
+                rests_until=to_time(fields["rests"]) if "rests" in fields else None,
                 probing="probing" in fields and any(to_int(fields.get(n)) for n in UNDER_WAY_COUNTS),
                 oldest=to_time(first[name]) if first[name] else None,
                 failed_since=to_time(failed[0][1]) if failed else None,
@@ -151,6 +153,15 @@ class Queries:
         """The event; None when it never came or is no longer remembered."""
         return next(iter(self.events([(company, event_id)])), None)
 
+    def companies_with(self, event_id: str) -> list[str]:
+        """The companies that have an event of this id, in one round trip."""
+        names = self.companies()
+        with self.redis.pipeline(transaction=False) as pipeline:
+            for name in names:
+                pipeline.exists(self._key("event", ref(name, event_id)))
+            found = pipeline.execute()
+        return [name for name, has in zip(names, found, strict=True) if has]
+
     def events(self, refs: Iterable[tuple[str, str]]) -> list[EventRecord]:
         """The records of these (company, event id), in this order. Events no longer remembered are left out.
 
@@ -169,6 +180,15 @@ class Queries:
             for one, fields in zip(named, found, strict=True)
             if fields
         ]
+
+    def next_attempt(self, record: EventRecord) -> datetime | None:
+        """When a retrying event is tried again; None where it is not retrying."""
+        due: Any = self.redis.zscore(f"{self.prefix}due", ref(record.company, record.id))
+        return None if due is None else to_time(due)
+
+    def is_released(self, record: EventRecord) -> bool:
+        """Whether a ready event has one of its company's slots, so that a worker may take it."""
+        return bool(self.redis.sismember(self._key("company-released", record.company), record.id))
 
     def body(self, company: str, event_id: str) -> str | None:
         """The event's JSON, kept until the event is superseded, or done with nothing left out."""

@@ -89,24 +89,30 @@ class Pumped:
 
 @dataclass(frozen=True, slots=True)
 class CompanyState:
-    """How a company is doing. `paused`: why, if it is paused; `probing`: its target is down and events wait for it.
+    """How a company is doing. `paused`: why, if it is paused; `rests_until`: when it goes on, if it rests.
 
+    `probing`: its target is down and events wait for it.
     `oldest`: when its oldest event under way was accepted, held ones left out (see `Queries.oldest`); `failed_since`:
     when its longest failed event failed.
     """
 
     counts: Mapping[str, int]
     paused: Message | None
-    resting: bool
+    rests_until: datetime | None
     probing: bool
     oldest: datetime | None
     failed_since: datetime | None
+
+    @property
+    def resting(self) -> bool:
+        return self.rests_until is not None
 
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
     """What is known of an event. `key` is its ordering key; times are aware, UTC.
 
+    `said`: the target's own words about it. `before`: why it had failed or waited, where a person skipped it.
     `unreadable`: the stored fields that are missing or cannot be read; the reason names them too.
     """
 
@@ -124,6 +130,7 @@ class EventRecord:
     settled_at: datetime | None
     blocker: str
     said: str = ""
+    before: Message = NOTHING
     needs: tuple[str, ...] = ()  # the ordering keys of its prerequisites
     document: str = ""  # the target's number of what was made of it
     voucher: str = ""
@@ -192,6 +199,7 @@ def event_record(company: str, event_id: str, fields: Mapping[str, str]) -> Even
         settled_at=to_time(settled) if settled else None,
         blocker=fields.get("blocker", ""),
         said=fields.get("said", ""),
+        before=Message.from_json(fields.get("before", "")),
         needs=tuple(fields.get("needs", "").splitlines()),
         document=fields.get("document", ""),
         voucher=fields.get("voucher", ""),

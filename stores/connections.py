@@ -158,6 +158,15 @@ class ConnectionStore:
         """`connected` or `disabled` for each of these companies that has a connection, in one round trip."""
         return {name: found["state"] for name, found in self._documents(companies).items() if found}
 
+    def known(self, companies: Iterable[str]) -> set[str]:
+        """Those of these companies that have a connection, readable or not, in one round trip."""
+        names = list(companies)
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for name in names:
+                pipeline.exists(self._key(name))
+            found = pipeline.execute()
+        return {name for name, has in zip(names, found, strict=True) if has}
+
     def save(self, connection: Connection) -> Connection:
         """Stores the connection and keeps its tokens. Returns it as stored. Raises `Overtaken`."""
         document = connection.model_dump_json(by_alias=True)

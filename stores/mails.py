@@ -122,6 +122,11 @@ class MailState:
         )
         return [one for one, _ in found], int(found[-1][1]) if found else upto
 
+    def drop_pending(self, topic: Topic, ids: Sequence[str]) -> None:
+        """Take events out of the topic's next mail."""
+        if ids:
+            self._redis.zrem(self._pending(topic), *ids)
+
     def mark_maybe_sent(self, topic: Topic, upto: int) -> None:
         """Called before a mail is handed over: if this process dies meanwhile, the same mail is sent again."""
         self._redis.hset(self._topic(topic), "maybe_sent", str(upto))

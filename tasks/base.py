@@ -2,7 +2,7 @@
 
 import os
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, cast
 
 import structlog
@@ -19,7 +19,7 @@ from delivery.pauses import end_if_stale
 from delivery.runner import Deliver, Read, run, settle
 from delivery.services import Services
 from moment.events import parse_event
-from ordering import Done, Failed, Held, LeaseLost, Outcome, Pause, Retry, TargetUnavailable
+from ordering import Done, Failed, Held, LeaseLost, Outcome, Pause, Release, Retry, TargetUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -91,8 +91,8 @@ class TransferTask(Task[Any, Any]):
 
     def _shown(self, outcome: Outcome) -> str:
         match outcome:
-            case Retry() | TargetUnavailable():
-                raise ShownAsRetry(f"again in {outcome.after}", when=datetime.now(UTC) + outcome.after)
+            case Retry(after) | TargetUnavailable(after) | Release(rest=timedelta() as after):  # the last: throttled
+                raise ShownAsRetry(f"again in {after}", when=datetime.now(UTC) + after)
             case Failed(code=code):
                 raise TransferFailed(code)
             case _:

@@ -20,12 +20,19 @@ class Schedule(NamedTuple):
 
 
 class TaskRecord(NamedTuple):
-    """A Celery task: its public name, the module that defines it, and its queue."""
+    """A Celery task: its public name, the module that defines it, and its queue.
+
+    What beat sends, and polls, would fill Flower's first page and hide the transfers: they are not `monitored`.
+    """
 
     name: str
     module: str
     queue: str = TRANSFERS_QUEUE
     schedule: Schedule | None = None
+
+    @property
+    def monitored(self) -> bool:
+        return self.schedule is None and self.queue != POLLS_QUEUE
 
 
 class Scope(NamedTuple):

@@ -49,7 +49,7 @@ def _dispatcher(
     addresses = AddressBook(stores.connections, stores.company_settings, settings.alerts_to)
     mailer = Mailer(smtp, addresses, state, services.telemetry.counters, settings.alerts_from, now)
     sources = (
-        TopicMails(services.ordering, stores.names, state, mailer, now),
+        TopicMails(services.ordering, stores.connections, stores.names, state, mailer, now),
         OutageMails(services.ordering, stores.connections, state, mailer, services.consent_address, now),
         DeferredMails(state, mailer, now),
     )

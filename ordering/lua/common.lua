@@ -369,6 +369,19 @@ local function are_times(one, other)
   return false
 end
 
+-- A control event has gone through: those of its type and key that failed before it are out of date, and nobody needs to
+-- be told of them any more. At most 100 of them.
+local function supersede_failed_before(e)
+  local failed = redis.call('ZRANGEBYSCORE', P .. 'key-failed:' .. e.key, '-inf', '(' .. int(e.place), 'LIMIT', 0, 100)
+  for _, id in ipairs(failed) do
+    local f = load_or_set_aside(e.company .. ':' .. id)
+    if f and f.type == e.type then
+      finish(f, 'superseded', message('engine.later-went-through', {}))
+      redis.call('ZREM', P .. 'reports', f.ref)
+    end
+  end
+end
+
 -- Settles an event as done, failed, superseded or skipped, and considers what waited for it.
 function finish(e, status, reason, fields)
   local company, key = P .. 'company:' .. e.company, P .. 'key:' .. e.key
@@ -402,6 +415,7 @@ function finish(e, status, reason, fields)
     end
   end
   if status == 'done' then
+    if e.control then supersede_failed_before(e) end
     redis.call('DEL', P .. 'key-failed:' .. e.key) -- the key is mended: events held behind it go on
     local through = math.max(e.place, tonumber(redis.call('HGET', key, 'through') or '') or 0)
     redis.call('HSET', key, 'done_at', int(NOW), 'through', int(through))

@@ -3,7 +3,7 @@
 --
 -- ARGV[4] company, or "" for all   [5] names of the company's indices, separated by spaces: done, failed, open …
 -- ARGV[6] from, ms, or "-inf"   [7] up to and including, ms, or "+inf"   [8] how many
--- ARGV[9] only with this status, or ""   [10] only with this code, or ""   [11] how many events it may look at
+-- ARGV[9] only with this status, or ""   [10] only with a code of these words, or ""   [11] how many events it may look at
 -- ARGV[12] company and [13] id of the last event looked at, whose time is ARGV[7]; "" to begin
 -- returns { number looked at, time, company and id of the last of them ("" when none is left),
 --   flat list of company, id, time }
@@ -90,10 +90,18 @@ for _, company in ipairs(ARGV[4] ~= '' and { ARGV[4] } or redis.call('SMEMBERS',
 end
 for at = math.floor(#heap / 2), 1, -1 do sink(at) end
 
+-- A code is a situation and a number, or one of them: `period-locked 2000401`.
+local function has_words(text)
+  for word in string.gmatch(code, '%S+') do
+    if not string.find(' ' .. text .. ' ', ' ' .. word .. ' ', 1, true) then return false end
+  end
+  return true
+end
+
 local function fits(company, id)
   if status == '' and code == '' then return true end
   local f = redis.pcall('HMGET', P .. 'event:' .. company .. ':' .. id, 'status', 'code')
-  return (status == '' or f[1] == status) and (code == '' or f[2] == code)
+  return (status == '' or f[1] == status) and (code == '' or has_words(f[2] or ''))
 end
 
 local answer, looked = { 0, '', '', '' }, 0

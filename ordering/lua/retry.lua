@@ -29,7 +29,7 @@ elseif e.status == 'failed' or e.status == 'skipped'
   redis.call('PERSIST', P .. 'progress:' .. e.ref)
   mark()
   move(e, 'waiting')
-  redis.call('HDEL', e.hash, 'settled', 'attempts', 'crashes', 'lapses', 'wakes')
+  redis.call('HDEL', e.hash, 'settled', 'attempts', 'crashes', 'lapses', 'wakes', 'before')
   redis.call('ZREM', P .. 'reports', e.ref)
   redis.call('ZADD', P .. 'key-line:' .. e.key, e.place, e.id)
   local accepted = tonumber(redis.call('HGET', e.hash, 'accepted') or '') or NOW

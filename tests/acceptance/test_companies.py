@@ -34,7 +34,7 @@ def test_a_company_is_connected_and_disconnected_by_hand(system: System) -> None
     assert ended.returncode == 0
     assert "removed in Fortnox" in ended.stdout
     listed = [json.loads(line) for line in system.run("companies", "list", "--json").stdout.splitlines()]
-    assert {"company": "byhand", "connection": "disabled"} in listed
+    assert ("byhand", "disabled", "disabled") in [(one["company"], one["connection"], one["state"]) for one in listed]
 
 
 def integration(system: System, company: str) -> dict[str, Any]:
@@ -87,6 +87,8 @@ def test_a_mistyped_code_leaves_the_connection_as_it_is_and_the_command_says_so(
 
 
 def test_a_company_has_settings_of_its_own(system: System) -> None:
+    assert system.run("companies", "settings", "chooser", "language=en").returncode == 2  # nobody knows it
+    system.publish(customer_json(company="chooser"))
     shown = json.loads(system.run("companies", "settings", "chooser", "--json").stdout)
     assert (shown["language"], shown["roundingAccount"]) == ("sv", "3740")
     changed = system.run("companies", "settings", "chooser", "language=en", "roundingAccount=3741", "--json")

@@ -11,6 +11,7 @@ from redis import Redis
 
 from local.stack import Stack
 from messages.catalogue import say
+from tasks.flows import REPORT, SCHEDULE_POLLS, TASKS, TICK
 from tests.acceptance.conftest import System
 from tests.monitors import monitored
 from tests.unit.factories import customer_json
@@ -53,6 +54,22 @@ def test_flower_is_told_retry_for_a_retried_attempt_and_failure_for_a_failed_one
         fails(system, 503)
         system.publish(customer_json(company="shown"), customer_json(company="nobody2", event_id="lost"))
         wait_until(lambda: wanted <= {event["type"] for event in heard}, what="a task of each end")
+
+
+def test_flower_is_told_retry_for_a_throttled_transfer_and_nothing_of_ticks_and_polls(system: System) -> None:
+    system.connect("throttled")
+    hidden = {task.name for task in TASKS if not task.monitored}
+    with monitored(system.app) as heard:
+        for tick in (TICK, SCHEDULE_POLLS, REPORT):
+            system.app.send_task(tick.name, queue=tick.queue)
+        fails(system, 429)
+        system.publish(customer_json(company="throttled"))
+        wanted = {"task-retried", "task-succeeded"}
+        wait_until(lambda: wanted <= {event["type"] for event in heard}, what="the throttled attempt and the next")
+        names = {event["name"] for event in heard if event["type"] == "task-received"}
+    assert "transfer.customer" in names
+    assert names & hidden == set()
+    assert {"watch.tick", "polls.expenses", "mail.report"} <= hidden
 
 
 def test_a_killed_workers_event_is_taken_up_when_its_lease_has_run_out(own_system: System) -> None:

@@ -188,7 +188,7 @@ def test_an_unknown_supplier_invoice_or_company_is_named(system: System) -> None
     unknown = system.run("expenses", "explain", "asked", "4711")
     assert (unknown.returncode, "4711" in unknown.stderr) == (1, True)
     nobody = system.run("expenses", "explain", "nobody-at-all", "1")
-    assert (nobody.returncode, "not connected" in nobody.stderr) == (2, True)
+    assert (nobody.returncode, "no such company" in nobody.stderr) == (2, True)
     unknown = system.run("expenses", "status", "nobody-at-all")
     assert (unknown.returncode, "nobody-at-all" in unknown.stderr) == (2, True)
 

@@ -76,6 +76,9 @@ def test_what_is_delivered_refused_and_answered_is_counted(system: System, endpo
     )
     assert throttled == 1
     assert any(("path", "/3/customers") in key[1] for key in endpoint.samples())
+    system.connect("mailed")  # failures of companies without an address share a mail, an hour after the last
+    nameless = customer_json(company="mailed", event_id="bad", customer_number="1/2")
+    system.app.send_task("events.receive", args=[nameless], queue="events")
     wait_until(lambda: grown("mails_total", outcome="sent") >= 1, what="the mail to be counted")
     assert endpoint.value("company_events", company="unmeasured", status="failed") == 1
     assert endpoint.value("company_events", company="measured", status="failed") is None

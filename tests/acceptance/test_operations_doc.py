@@ -48,6 +48,8 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
             event["invoice"]["lines"][0]["accountNumber"] = "9999"  # not in the company's chart
             system.publish(event)
             assert system.settled("acme", event_id).status == "failed"
+        system.publish(customer_json(company="nobody", event_id="e7"))
+        assert system.settled("nobody", "e7").status == "failed"  # it is not connected
         missing = {"id": 1, "customerNumber": "404"}
         system.publish(invoice_json(event_id="e6", invoice_number=1003, project=None, customer=missing))
         assert system.settled("acme", "e6").status == "held"

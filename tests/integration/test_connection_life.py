@@ -71,6 +71,29 @@ def test_a_code_that_is_no_good_fails_where_no_connection_works(acme: Unattended
     assert acme.event("wrong").status == "failed"
 
 
+def test_failed_tries_to_connect_are_superseded_by_one_that_works(unattended: Unattended) -> None:
+    for event_id in ("first", "second"):
+        unattended.publish(integration_json(event_id=event_id, authorization_code="mistyped"))
+        unattended.run(event_id)
+        assert unattended.event(event_id).status == "failed"
+    unattended.publish(customer_json())
+    unattended.publish(integration_json(event_id="other", type="integration.updated", authorization_code=None))
+    unattended.run("other")
+    assert unattended.event("other").status == "failed"  # there is nothing to change yet
+
+    unattended.connect("third")
+
+    assert {one: unattended.event(one).status for one in ("first", "second", "other")} == {
+        "first": "superseded",
+        "second": "superseded",
+        "other": "failed",
+    }
+    assert say(unattended.event("first").reason) == "A later one went through."
+    assert unattended.services.ordering.counts("acme")["failed"] == 1
+    assert set(unattended.reported()) <= {"other"}
+    assert unattended.run("e1") == "done"
+
+
 def test_the_code_of_a_connection_that_has_died_is_not_said_to_stand(unattended: Unattended) -> None:
     code = unattended.connect(service_account=False)
     dies(unattended)

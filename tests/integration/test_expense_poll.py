@@ -321,7 +321,11 @@ def test_an_import_ends_with_why_its_poll_failed_and_is_not_begun_for_who_wants_
     assert failed.value.message == Message.join(record.reason, record.remedy)
     with pytest.raises(WrongArgument) as unknown:
         next(operations.import_(app.services, "nobody", days_back=30, timeout=60))
-    assert unknown.value.message == Message("expenses.not-connected", company="nobody")
+    assert unknown.value.message == Message("operation.unknown-company", company="nobody")
+    publish(customer_json(company="nobody"), services=app.services)
+    with pytest.raises(WrongArgument) as unconnected:
+        next(operations.import_(app.services, "nobody", days_back=30, timeout=60))
+    assert unconnected.value.message == Message("expenses.not-connected", company="nobody")
 
 
 # Another ledger

@@ -421,6 +421,29 @@ def test_a_company_without_a_usable_address_is_told_of_to_the_operator(dispatch:
     assert dispatch.mail()["to"] == [OPERATOR]
 
 
+def test_a_thousand_companies_that_never_connected_are_one_mail_to_the_operator(dispatch: MailDispatch) -> None:
+    for n in range(1000):
+        dispatch.ends(customer_json(company=f"company{n}", event_id="e1"), never_connected(f"company{n}"))
+    dispatch.ends(customer_json(company="company7", event_id="e2", customer_number="2"), never_connected("company7"))
+    assert dispatch.round() == 1
+    mail = dispatch.mail()
+    assert mail["to"] == [OPERATOR]
+    assert mail["subject"].endswith("1,000 companies that are not connected: 1,001 transfers need action")
+    assert "company7: 2 transfers" in mail["text"]
+    assert "and 980 more" in mail["text"]
+    assert "moment-fortnox failures" in mail["text"]
+    assert dispatch.services.ordering.unreported_count() == 0
+    dispatch.ends(customer_json(company="late"), never_connected("late"))
+    assert dispatch.round(seconds=30) == 0
+    assert dispatch.round(hours=1) == 1
+    assert "late is not connected" in dispatch.mails()[-1]["text"]
+
+
+def never_connected(company: str) -> Failed:
+    remedy = Message("delivery.connect-first", company=company)
+    return Failed(Message("delivery.never-connected", company=company), remedy, "NeverConnected")
+
+
 def test_several_addresses_get_the_mail_up_to_five(dispatch: MailDispatch) -> None:
     dispatch.connect(address="; ".join(f"p{n}@acme.example" for n in range(9)))
     dispatch.ends(invoice_json(), LOCKED)

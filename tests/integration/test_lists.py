@@ -7,6 +7,8 @@ import subprocess
 import sys
 import termios
 from contextlib import suppress
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from redis import Redis
@@ -57,16 +59,31 @@ def on_a_terminal(environment: dict[str, str], *command: str, columns: int = 80)
 @pytest.mark.parametrize("columns", [80, 160])
 def test_at_a_terminal_an_event_has_a_line_and_its_reason_the_next(environment: dict[str, str], columns: int) -> None:
     lines = on_a_terminal(environment, "events", "list", "--company", "acme", columns=columns)
-    assert lines[0].split() == ["time", "company", "event", "what", "status", "attempts"]
+    rows = 1 if columns == 160 else 3  # the id alone takes most of 80 columns
+    assert " ".join(lines[:rows]).split() == ["time", "company", "event", "what", "status", "attempts", "code"]
     skipped = next(at for at, line in enumerate(lines) if LONG_ID in line)
-    assert lines[skipped].split()[-4:] == ["customer", "10001", "skipped", "0"]
-    assert lines[skipped + 1] == f"  {REASON} (Maja)"
-    assert len(lines) == 4
+    end = skipped + (1 if columns == 160 else 2)
+    assert lines[end - 1].split()[-4:] == ["customer", "10001", "skipped", "0"]
+    reason = lines[end : end + (1 if columns == 160 else 2)]
+    assert " ".join(line.strip() for line in reason) == f"{REASON} (Maja)"
+    assert all(line.startswith("  ") for line in reason)
+    assert len(lines) == 3 * rows + len(reason)
+    assert [line for line in lines if len(line) > columns] == []
+
+
+def test_a_time_has_its_zone_and_can_be_shown_in_utc(environment: dict[str, str]) -> None:
+    for options, zone in ((), "Europe/Stockholm"), (("--utc",), "UTC"):
+        listed = commands.run("events", "list", "--columns", "time", *options, environment=environment)
+        times = [datetime.fromisoformat(line) for line in listed.stdout.splitlines()[1:]]
+        assert times
+        assert {at.utcoffset() for at in times} == {at.astimezone(ZoneInfo(zone)).utcoffset() for at in times}
 
 
 def test_piped_an_event_is_a_line_of_values_between_tabs(environment: dict[str, str]) -> None:
     lines = commands.run("events", "list", "--company", "acme", environment=environment).stdout.splitlines()
-    assert lines[0].split("\t") == ["time", "company", "event", "what", "status", "attempts", "reason"]
+    assert lines[0].split("\t") == [
+        *("time", "company", "event", "what", "status", "attempts", "code", "reason", "said", "hadFailed"),
+    ]
     rows = [dict(zip(lines[0].split("\t"), line.split("\t"), strict=True)) for line in lines[1:]]
     assert {row["event"]: row["reason"] for row in rows} == {LONG_ID: f"{REASON} (Maja)", "e2": ""}
 
@@ -80,12 +97,12 @@ def test_columns_can_be_chosen(environment: dict[str, str]) -> None:
 
 def test_the_status_fits_a_terminal_and_is_whole_when_piped(environment: dict[str, str]) -> None:
     lines = on_a_terminal(environment, "status")
-    assert lines[0].split() == ["company", "connection", "ready", "skipped"]
-    assert ["other-company-with-a-long-name", "none", "1", "0"] in [line.split() for line in lines]
+    assert lines[0].split() == ["company", "state", "ready", "skipped"]
+    assert ["other-company-with-a-long-name", "not", "connected", "1", "0"] in [line.split() for line in lines]
     assert lines[-2].split() == ["all", "2", "1"]
     piped = commands.run("status", environment=environment).stdout.splitlines()
-    assert piped[0].split("\t")[:4] == ["company", "connection", "waiting", "ready"]
+    assert piped[0].split("\t")[:4] == ["company", "state", "waiting", "ready"]
     assert len(piped) == 3
     listed = commands.run("companies", "list", environment=environment).stdout.splitlines()
-    assert listed[0] == "company\tconnection"
-    assert "other-company-with-a-long-name\tnone" in listed
+    assert listed[0] == "company\tstate"
+    assert "other-company-with-a-long-name\tnot connected" in listed

@@ -454,6 +454,10 @@ class Model:
             event.progress.clear()
         if status != "done":
             return
+        if event.control:  # what failed before it is out of date
+            for other in [one for one in key.events if one.broken and one.place < event.place]:
+                self._finish(other, "superseded")
+                self.reports.pop(other.ref, None)
         key.done_at = self.now
         key.through = max(event.place, key.through or 0)
         if event.sequence is not None:

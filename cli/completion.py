@@ -1,0 +1,120 @@
+"""Completion for bash: commands, options, companies, statuses and codes.
+
+Typer's own completion imports the command, which takes a second. This reads a table of all commands, which a test keeps
+equal to them (`python -m cli.completion_table` writes it), and asks Redis for the companies over a plain socket. It
+imports the standard library alone and raises nothing: without Redis, no companies are offered.
+"""
+
+import json
+import os
+import shlex
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+VARIABLE: Final = "_MOMENT_FORTNOX_COMPLETE"
+TABLE: Final = Path(__file__).parent / "completion_words.json"
+PATIENCE: Final = 0.3  # seconds for Redis
+Environment = Mapping[str, str]
+
+
+def wanted(environment: Environment = os.environ) -> bool:
+    """Whether bash asks for completion."""
+    return environment.get(VARIABLE) == "complete_bash"
+
+
+def complete(environment: Environment = os.environ) -> list[str]:
+    """The words that fit what is typed so far."""
+    table = json.loads(TABLE.read_bytes())
+    try:
+        words = shlex.split(environment["COMP_WORDS"])
+    except (KeyError, ValueError):  # an open quotation mark
+        return []
+    at = int(environment.get("COMP_CWORD", len(words)))
+    given, typed = words[1:at], words[at] if at < len(words) else ""
+    return [word for word in _candidates(table, given, typed, environment) if word.startswith(typed)]
+
+
+def _candidates(table: Mapping[str, Any], given: list[str], typed: str, environment: Environment) -> list[str]:
+    """`given`: the words before the one that is being typed."""
+    commands: Mapping[str, Any] = table["commands"]
+    name, places = "", 0
+    option = ""  # the option whose value comes next
+    for word in given:
+        if option:
+            option = ""
+        elif word.startswith("-"):
+            option = word if commands[name]["options"].get(word) else ""
+        elif f"{name} {word}".strip() in commands:
+            name = f"{name} {word}".strip()
+        else:
+            places += 1
+    here = commands[name]
+    if option:
+        return _values(table, here["options"][option], environment)
+    if typed.startswith("-"):
+        return list(here["options"])
+    kinds = here["arguments"]
+    return [*here["groups"], *(_values(table, kinds[places], environment) if places < len(kinds) else ())]
+
+
+def _values(table: Mapping[str, Any], kind: str, environment: Environment) -> list[str]:
+    if kind == "company":
+        return _companies(table["companies"], environment)
+    return list(table["values"].get(kind, ()))
+
+
+def _companies(key: str, environment: Environment) -> list[str]:
+    url = urlsplit(environment.get("REDIS_URL") or _dotenv().get("REDIS_URL") or "redis://127.0.0.1:6379/0")
+    commands = []
+    if url.password:
+        commands.append(["AUTH", *([unquote(url.username)] if url.username else []), unquote(url.password)])
+    commands += [["SELECT", url.path.strip("/") or "0"], ["SMEMBERS", key]]
+    try:
+        with _connected(url.scheme, url.hostname or "127.0.0.1", url.port or 6379) as connection:
+            connection.sendall(b"".join(map(_request, commands)))
+            with connection.makefile("rb") as answers:
+                found = [_answer(answers) for _ in commands][-1]
+    except (OSError, ValueError):
+        return []
+    return sorted(one for one in found if not one.startswith("_")) if isinstance(found, list) else []
+
+
+def _connected(scheme: str, host: str, port: int) -> socket.socket:
+    connection = socket.create_connection((host, port), timeout=PATIENCE)
+    if scheme != "rediss":
+        return connection
+    import ssl
+
+    return ssl.create_default_context().wrap_socket(connection, server_hostname=host)
+
+
+def _request(words: list[str]) -> bytes:
+    """https://redis.io/docs/latest/develop/reference/protocol-spec/"""
+    encoded = [word.encode() for word in words]
+    return b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded)
+
+
+def _answer(answers: Any) -> Any:
+    """An answer of RESP 2: text, a list of answers, or nothing. Raises `ValueError` for an error."""
+    line = answers.readline()
+    kind, rest = line[:1], line[1:].strip()
+    if kind == b"*":
+        return [_answer(answers) for _ in range(int(rest))]
+    if kind == b"$":
+        return answers.read(int(rest) + 2)[:-2].decode()
+    if kind in (b"+", b":"):
+        return rest.decode()
+    raise ValueError("Redis refuses it")
+
+
+def _dotenv() -> dict[str, str]:
+    """The settings of `.env` in this directory, as far as they are plain lines."""
+    try:
+        lines = Path(".env").read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return {}
+    pairs = (line.partition("=") for line in lines if not line.lstrip().startswith("#"))
+    return {name.strip(): value.strip().strip("'\"") for name, _, value in pairs}
