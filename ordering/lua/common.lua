@@ -76,6 +76,7 @@ end
 
 -- The English of the reasons that scripts give; a test compares it with the catalogue.
 local SENTENCES = {
+  ['engine.later-went-through'] = 'A later one went through.',
   ['engine.corrected'] = 'It was corrected and sent again.',
   ['engine.stale-sequence'] = 'Out of date: sequence {sequence} came after {applied}.',
   ['engine.newer-went-through'] = 'A newer event of the same number has gone through.',
