@@ -20,6 +20,7 @@ from messages import Message
 from moment.events import Integration, InvalidEvent, InvoiceEvent, parse_event
 from stores import Connection, ConnectionProblem, UsedAccount
 from tasks.flows import FLOWS, SCOPES
+from tasks.rounding_account import remedy
 
 T = TypeVar("T")
 
@@ -43,6 +44,8 @@ class LedgerSetup:
     years: tuple[FinancialYear, ...] | None = None
     accounts: Mapping[int, AccountInformation] | None = None
     used: frozenset[UsedAccount] = frozenset()
+    rounding_account: int | None = None  # the setting
+    company: str = ""
     refused: Mapping[str, e.Rejected] = field(default_factory=dict)
 
 
@@ -70,6 +73,8 @@ def look(context: TransferContext, connection: Connection) -> LedgerSetup:
         years=ask("years", lambda: fortnox.financial_years(today)),
         accounts=accounts,
         used=frozenset(context.services.stores.used_accounts(connection.company).recent() | set(_waiting(context))),
+        rounding_account=int(context.settings.rounding_account),
+        company=connection.company,
         refused=refused,
     )
 
@@ -94,6 +99,7 @@ def problems(chosen: Integration, found: LedgerSetup) -> tuple[ConnectionProblem
         *_bookkeeping(chosen, found),
         *_expense_accounts(chosen, found),
         *_used_accounts(chosen, found),
+        *_rounding_account(chosen, found),
         *_address(chosen),
     ]
     return tuple(sorted(listed, key=lambda problem: -len(problem.stops)))
@@ -210,6 +216,18 @@ def _differs(used: UsedAccount, found: LedgerSetup) -> bool:
     account = (found.accounts or {}).get(used.number)
     rate = RATES.get(account.vat_code or "") if account else None
     return rate is not None and rate != used.vat
+
+
+def _rounding_account(chosen: Integration, found: LedgerSetup) -> Iterator[ConnectionProblem]:
+    """The account that we add ourselves: no invoice of Moment's need be on it."""
+    number = found.rounding_account
+    if not chosen.transfers.invoices or found.accounts is None or number is None:
+        return
+    account = found.accounts.get(number)
+    if account is None or not account.active:
+        yield ConnectionProblem(
+            what=Message("invoice.rounding-account", account=str(number)), remedy=remedy(found.company)
+        )
 
 
 def _address(chosen: Integration) -> Iterator[ConnectionProblem]:
