@@ -26,10 +26,10 @@ from messages import Message, Money
 from moment.events import Invoice
 from ordering import Done, Failed, Outcome, Retry
 from ordering.backoff import backoff
-from stores import UsedAccount
-from tasks import rounding_account
+from tasks import rounding_account, vat
 from tasks.attachments import WHOLE, FilesResult, forget_uploads, transfer_files
 from tasks.base import TransferTask
+from tasks.checks import used_accounts
 from tasks.flows import INVOICE
 from tasks.optional_fields import LINK, from_json, to_json, to_leave_out, told
 
@@ -61,9 +61,7 @@ def transfer_invoice(context: TransferContext) -> Outcome:
     options = _options(context, invoice)
     mapped = to_invoice(invoice, options)
     # The next check of the connection looks at these accounts.
-    context.services.stores.used_accounts(context.claim.company).remember(
-        UsedAccount(int(line.account_number), line.vat_percentage) for line in invoice.lines
-    )
+    context.services.stores.used_accounts(context.claim.company).remember(used_accounts(invoice))
     try:
         return _transferred(context, invoice, mapped, options)
     except Rejected as refused:
@@ -389,7 +387,11 @@ def _compared_long_ago(context: TransferContext) -> bool:
 
 def _ended(context: TransferContext, mapped: Mapped[InvoicePayload], files: FilesResult) -> Outcome:
     """The outcome of a posted invoice: done, done without some files, or retried for a late file."""
-    notice = Message.join(mapped.notice, told(from_json(context.taken(LEFT_OUT)), mapped.payload.for_create()))
+    notice = Message.join(
+        mapped.notice,
+        told(from_json(context.taken(LEFT_OUT)), mapped.payload.for_create()),
+        vat.remarks(context, context.event.invoice),
+    )
     if context.taken("posted") == NOTHING_TO_POST:
         notice = Message.join(notice, Message("invoice.nothing-to-post"))
     if files.replaced:

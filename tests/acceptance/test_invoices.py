@@ -1,7 +1,5 @@
 """Invoices through real processes: exact, posted, there once, and at what cost."""
 
-from decimal import Decimal
-
 import pytest
 
 from messages.catalogue import say
