@@ -71,7 +71,7 @@ class CustomersWithVat:
         found = self._customers.update(number, fields)
         if card_of(found).untouched and self._to_try(number):
             try:
-                found = self._customers.update(number, self._wanted)
+                found = self._customers.update(number, {"Name": found.name, **self._wanted})  # Name is required
             except Rejected as refused:
                 if not _about_vat(refused):
                     raise
