@@ -1,7 +1,8 @@
 """What is known of VAT in a company's ledger, so that the remarks on VAT normally cost no request.
 
-`vat:<company>:<ledger>:accounts` has the VAT code of each account, `…:cards` what customers' cards say, `…:told` the
-event that told each remark. The first two are caches: an answer is good for `GOOD_FOR`.
+`vat:<company>:<ledger>:accounts` has the VAT code of each account, `…:cards` what customers' cards say, `…:set` a
+digest of the VAT number that we set on a card, `…:told` the event that told each remark. The first two are caches: an
+answer is good for `GOOD_FOR`.
 """
 
 import json
@@ -44,6 +45,14 @@ class VatStore:
 
     def remember_card(self, customer: str, card: VatCard) -> None:
         self._redis.hset(f"{self._key}:cards", customer, json.dumps([time.time(), card]))
+
+    def set_by_us(self, customer: str) -> str | None:
+        """The digest of the VAT number that we set on the customer's card; None if we set none."""
+        found: Any = self._redis.hget(f"{self._key}:set", customer)
+        return found if found is None else str(found)
+
+    def remember_set(self, customer: str, digest: str) -> None:
+        self._redis.hset(f"{self._key}:set", customer, digest)
 
     def told_by(self, subject: str) -> str | None:
         """The id of the event that told a person of this subject."""

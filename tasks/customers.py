@@ -13,7 +13,7 @@ from messages import Message
 from ordering import Done, Outcome
 from tasks.base import TransferTask
 from tasks.flows import CUSTOMER
-from tasks.vat import CustomersWithVat, vat_store
+from tasks.vat import CustomersWithVat
 
 
 @shared_task(name=CUSTOMER.task.name, base=TransferTask, bind=True)
@@ -30,7 +30,7 @@ def transfer_customer(context: TransferContext) -> Outcome:
         return off
     customer = context.event.customer
     context.services.stores.names.remember(context.claim.company, customer.customer_number, customer.name)
-    customers = CustomersWithVat(context.fortnox.customers, vat_store(context), vat_fields(customer), context.claim.id)
+    customers = CustomersWithVat(context, vat_fields(customer))
     outcome = transfer_snapshot(context, customers, to_customer(customer), customer_identity)
     if customers.notice and isinstance(outcome, Done):
         return replace(outcome, notice=Message.join(outcome.notice, customers.notice))

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from delivery.context import TransferContext
-from fortnox.client import Register
 from fortnox.codes import explain
 from fortnox.errors import NotFound, Rejected
 from fortnox.models import FortnoxCustomer
@@ -21,6 +20,7 @@ from stores.vat import VatStore
 MOST_CARDS = 10  # read on connecting
 MOST_SINGLE = 3  # accounts that are read one by one; more cost less as a list
 OF_ANY_FIELD = frozenset({"", "request", "value", "characters"})
+WRITTEN = "written"  # a cached answer: the name of the customer that was updated, whose VAT fields are to be set
 VAT_FIELDS = ("VATNumber", "VATType")
 
 
@@ -35,22 +35,21 @@ def card_of(customer: FortnoxCustomer) -> VatCard:
 
 
 class CustomersWithVat:
-    """`Fortnox.customers`, with VAT type and number: set on create and, if nobody has set them, on update.
+    """`Fortnox.customers`, with VAT type and number: set on create and, if no person has set them, on update.
 
     `wanted` is what is set, if anything. Where Fortnox refuses it, the customer is written without it, and `notice`
     says so, once for each number. Implements `delivery.upsert.SnapshotRegister`.
     """
 
-    def __init__(
-        self, customers: Register[FortnoxCustomer], store: VatStore, wanted: Mapping[str, str], event_id: str
-    ) -> None:
-        self.kind = customers.kind
-        self.number_field = customers.number_field
+    def __init__(self, context: TransferContext, wanted: Mapping[str, str]) -> None:
+        self._customers = context.fortnox.customers
+        self.kind = self._customers.kind
+        self.number_field = self._customers.number_field
         self.notice = NOTHING
-        self._customers = customers
-        self._store = store
+        self._memory = context
+        self._store = vat_store(context)
         self._wanted = wanted
-        self._event_id = event_id
+        self._event_id = context.claim.id
 
     def get(self, number: str) -> FortnoxCustomer:
         return self._customers.get(number)
@@ -60,7 +59,7 @@ class CustomersWithVat:
         if not self._to_try(number):
             return self._seen(self._customers.create(fields))
         try:
-            return self._seen(self._customers.create({**fields, **self._wanted}))
+            return self._set(self._customers.create({**fields, **self._wanted}))
         except Rejected as refused:
             if not _about_vat(refused):
                 raise
@@ -68,14 +67,29 @@ class CustomersWithVat:
             return self._seen(self._customers.create(fields))
 
     def update(self, number: str, fields: Mapping[str, Any]) -> FortnoxCustomer:
-        found = self._customers.update(number, fields)
-        if card_of(found).untouched and self._to_try(number):
-            try:
-                found = self._customers.update(number, {"Name": found.name, **self._wanted})  # Name is required
-            except Rejected as refused:
-                if not _about_vat(refused):
-                    raise
-                self._refused(number, refused)
+        name = self._memory.cached(WRITTEN)  # by an attempt a moment ago, throttled before it could set the VAT fields
+        if name is None:
+            found = self._customers.update(number, fields)
+            if not self._open_to_us(found) or not self._to_try(number):
+                return self._seen(found)
+            name = found.name or number
+            self._memory.remember(WRITTEN, name)
+        try:
+            return self._set(self._customers.update(number, {"Name": name, **self._wanted}))  # Name is required
+        except Rejected as refused:
+            if not _about_vat(refused):
+                raise
+            self._refused(number, refused)
+            return self._seen(self.get(number))
+
+    def _open_to_us(self, found: FortnoxCustomer) -> bool:
+        """Whether no person has set the card's VAT fields: they are untouched, or hold an older number of ours."""
+        ours = self._store.set_by_us(found.customer_number)
+        is_ours = found.vat_number is not None and ours == _digest(found.vat_number)
+        return card_of(found).untouched or (is_ours and found.vat_number != self._wanted.get("VATNumber"))
+
+    def _set(self, found: FortnoxCustomer) -> FortnoxCustomer:
+        self._store.remember_set(found.customer_number, _digest(self._wanted["VATNumber"]))
         return self._seen(found)
 
     def _seen(self, found: FortnoxCustomer) -> FortnoxCustomer:
@@ -91,8 +105,11 @@ class CustomersWithVat:
         self.notice = Message("vat.number-refused", value=self._wanted["VATNumber"], why=why)
 
     def _subject(self, number: str) -> str:
-        digest = hashlib.sha256(self._wanted["VATNumber"].encode()).hexdigest()[:8]
-        return f"customer/{number}/vat-number/{digest}"
+        return f"customer/{number}/vat-number/{_digest(self._wanted['VATNumber'])}"
+
+
+def _digest(vat_number: str) -> str:
+    return hashlib.sha256(vat_number.encode()).hexdigest()[:8]
 
 
 def _about_vat(refused: Rejected) -> bool:

@@ -79,6 +79,24 @@ def test_an_update_sets_what_nobody_has_set(acme: Unattended) -> None:
     assert requests(acme)[before:] == ["PUT /3/customers/20001"]
 
 
+def test_a_number_that_is_corrected_in_moment_replaces_the_one_that_we_set(acme: Unattended) -> None:
+    transferred(acme, customer("DE", GERMAN))
+    transferred(acme, customer("DE", "DE136695976", "corrected"))
+    assert (card(acme)["VATNumber"], card(acme)["VATType"]) == ("DE136695976", "EUREVERSEDVAT")
+    acme.by_hand("customers/20001", {"Customer": {"VATNumber": "DE811569869"}}, method="PUT")
+    transferred(acme, customer("DE", GERMAN, "back"))
+    assert card(acme)["VATNumber"] == "DE811569869"  # a person's
+
+
+def test_an_update_that_is_throttled_in_between_goes_on_where_it_stopped(acme: Unattended) -> None:
+    transferred(acme, customer("DE", None))
+    acme.publish(customer("DE", GERMAN, "later"))
+    for _ in range(2):
+        acme.run("later", capacity=1)
+    assert acme.event("later").status == "done"
+    assert card(acme)["VATType"] == "EUREVERSEDVAT"
+
+
 def test_what_a_person_has_set_by_hand_is_left(acme: Unattended) -> None:
     transferred(acme, customer("DE", None))
     acme.by_hand("customers/20001", {"Customer": {"VATType": "EUVAT"}}, method="PUT")
