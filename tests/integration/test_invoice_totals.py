@@ -41,6 +41,15 @@ def test_an_invoice_that_fortnox_rounds_to_whole_kronor_is_not_posted_and_says_w
     assert (in_fortnox(acme)["Booked"], str(in_fortnox(acme)["Total"])) == (True, "100.4")
 
 
+def test_an_invoice_that_a_person_has_posted_rounded_is_told_so(acme: Unattended) -> None:
+    acme.sandbox.tenant("acme", round_to_whole_kronor=True)
+    transferred(acme, billed(lines=[a_line(amount_excluding_vat="80.32")], total_including_vat="100.40"))
+    acme.sandbox.post("invoices/1001/book", {"tenant": "acme"})
+    acme.run("e3")
+    assert acme.event("e3").reason.key == "invoice.rounded-off.posted"
+    assert "posted at 100.00 SEK, where Moment billed 100.40 SEK" in say(acme.event("e3").reason)
+
+
 def test_an_invoice_in_whole_kronor_is_posted_where_fortnox_rounds_too(acme: Unattended) -> None:
     acme.sandbox.tenant("acme", round_to_whole_kronor=True)
     assert transferred(acme, billed(**ROUNDED)).status == "done"
