@@ -29,6 +29,7 @@ from stores import (
     TimelineStore,
     Timetable,
     UsedAccounts,
+    VatStore,
     Vault,
 )
 from stores.telemetry import Telemetry
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stores:
-    """What is stored about companies. `links` and `used_accounts` open the store of one company."""
+    """What is stored about companies. `links`, `used_accounts` and `vat` open the store of one company."""
 
     connections: ConnectionStore
     consents: ConsentStore
@@ -55,6 +56,7 @@ class Stores:
     ledgers: Ledgers
     links: Callable[[str, int | None], LinkStore]
     used_accounts: Callable[[str], UsedAccounts]
+    vat: Callable[[str, int | None], VatStore]
 
     def expenses(self, company: str) -> ExpenseStore:
         """What is known about the supplier invoices in the company's current ledger."""
@@ -156,6 +158,7 @@ def build_services(
             ledgers=Ledgers(redis),
             links=partial(LinkStore, redis),
             used_accounts=partial(UsedAccounts, redis),
+            vat=partial(VatStore, redis),
         ),
         polling=Polling(
             polls=Timetable(redis, "polls", every(settings.expense_poll_interval)),

@@ -100,7 +100,9 @@ class FortnoxCustomer(FortnoxModel):
     email: Text = None
     currency: Text = None
     country_code: Text = None
+    customer_type: Text = Field(None, alias="Type")
     vat_type: Text = Field(None, alias="VATType")
+    vat_number: Text = Field(None, alias="VATNumber")
     active: Annotated[bool | None, BeforeValidator(_or_none)] = None
 
 

@@ -29,6 +29,7 @@ CUSTOMERS = {
     "10005": ("Brf Solsidan", "769600-1234", "Solsidan 2", "133 00", "Saltsjöbaden", "SE"),
     "10006": ("Anna Ek", None, "Byvägen 7", "441 30", "Alingsås", "SE"),
     "10007": ("Bergs “Allservice” <Nord>", "556703-7485", "Gruvvägen 3", "981 31", "Kiruna", "SE"),
+    "10008": ("Muster Bau GmbH", "DE123456788", "Hafenstraße 5", "20457", "Hamburg", "DE"),
 }
 PROJECTS = {
     "1": ("Ombyggnad", "2026-10-01", "2027-06-30", "inProgress"),
@@ -56,7 +57,7 @@ INVOICES: dict[int, tuple[str, str | None, str, list[tuple[str, str, str, str]]]
     1004: ("10002", "2", "1060.00", [("3043", "6", "1000.00", "Böcker och tryck")]),
     1005: ("10003", "3", "31250.00", [("3010", "25", "25000.00", "Detaljplan, etapp 2")]),
     1006: ("10003", "3", "418.00", [("3010", "25", "334.23", "Utskrifter")]),  # rounded to kronor: 417.79
-    1007: ("10004", "4", "18000.00", [("3010", "0", "18000.00", "Review, export of services")]),
+    1007: ("10004", "4", "18000.00", [("3305", "0", "18000.00", "Review, export of services")]),
     1008: ("10005", "5", "8437.50", [("3010", "25", "6750.00", "Förstudie")]),
     1009: ("10005", None, "625.00", [("3010", "25", "500.00", "Stämmoprotokoll")]),
     1010: ("10006", None, "1250.00", [("3010", "25", "1000.00", "Rådgivning")]),
@@ -73,8 +74,10 @@ INVOICES: dict[int, tuple[str, str | None, str, list[tuple[str, str, str, str]]]
     ),
     1013: ("10001", "1", "625.00", [("3010", "25", "500.00", "Möte “på plats” 🙂")]),
     1014: ("10003", "3", "1250.00", [("3599", "25", "1000.00", "Konto som inte finns")]),
+    1016: ("10008", None, "10000.00", [("3308", "0", "10000.00", "Konstruktionsritningar")]),  # reverse charge
 }
 CREDIT_NOTE = 1015  # credits a part of 1003
+VAT_NUMBERS = {"10008": ("DE123456788", "EUREVERSEDVAT")}  # customers' VAT numbers and types, where they have any
 WITH_FILES = {1001: 1, 1005: 2}
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from delivery.polling import POLL_ID, poll_asked
 from delivery.services import Services
-from local.day import COMPANY, ERROR_EMAIL, EXPENSES, PROJECTS, SUPPLIER_INVOICES, Expected, working_day
+from local.day import COMPANY, ERROR_EMAIL, EXPENSES, PROJECTS, SUPPLIER_INVOICES, VAT_NUMBERS, Expected, working_day
 from local.stack import Stack
 from local.waiting import DeadlineExceeded, wait_until
 from moment.events import parse_event
@@ -90,6 +90,15 @@ def differences(stack: Stack, services: Services, wanted: Expected) -> list[str]
     mailed = [mail for mail in stack.sandbox.mails() if ERROR_EMAIL in str(mail)]
     checks: list[tuple[str, object, object]] = [
         ("customers", {one["CustomerNumber"]: one["Name"] for one in items(ledger, "customers")}, wanted.customers),
+        (
+            "VAT numbers",
+            {
+                one["CustomerNumber"]: (one["VATNumber"], one["VATType"])
+                for one in items(ledger, "customers")
+                if one["VATNumber"]
+            },
+            VAT_NUMBERS,
+        ),
         ("projects", {one["ProjectNumber"]: one["Description"] for one in items(ledger, "projects")}, wanted.projects),
         (
             "invoices",

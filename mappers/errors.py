@@ -73,9 +73,19 @@ class AccountSum(NamedTuple):
 
 
 class TotalsDiffer(Unmappable):
-    """The billed total and the sum of the lines including VAT (`computed`) differ by more than rounding."""
+    """The billed total and the sum of the lines including VAT (`computed`) differ, and no rounding explains it.
 
-    def __init__(self, billed: Decimal, computed: Decimal, currency: str, sums: Sequence[AccountSum]) -> None:
+    `cause`: why, probably.
+    """
+
+    def __init__(
+        self,
+        billed: Decimal,
+        computed: Decimal,
+        currency: str,
+        sums: Sequence[AccountSum],
+        cause: Message = Message("mapping.cause.missing-line"),  # noqa: B008 - it is immutable
+    ) -> None:
         super().__init__(
             "invoice.totalIncludingVat",
             str(billed),
@@ -85,11 +95,13 @@ class TotalsDiffer(Unmappable):
                 computed=Money(computed, currency),
                 apart=Money(abs(billed - computed), currency),
                 sums=tuple(one.message(currency) for one in sums),
+                cause=cause,
             ),
             Message("mapping.totals-differ.remedy"),
         )
-        self.args = (billed, computed, currency, sums)  # what unpickling calls the class with
+        self.args = (billed, computed, currency, sums, cause)  # what unpickling calls the class with
         self.billed = billed
         self.computed = computed
         self.currency = currency
         self.sums = tuple(sums)
+        self.cause = cause

@@ -11,13 +11,14 @@ from typing import Any
 from fortnox.payloads import InvoiceRowPayload
 from mappers.errors import AccountSum, TooManyRows, TotalsDiffer
 from mappers.numbers import project_number
+from mappers.rounding import explains, likely_cause
 from mappers.text import clean, shorten
 from mappers.totals import to_ore, totals
 from messages import Message
 from moment.events import Invoice, InvoiceLine
 
 MOST_ROWS = 500
-LARGEST_ROUNDING = Decimal("1.00")
+ROUNDING = "Öresavrundning"  # the text of the row that we add
 DESCRIPTION = 255  # Fortnox's OpenAPI document, InvoiceRow.Description
 
 
@@ -42,7 +43,7 @@ def to_rows(invoice: Invoice, *, credit: bool, rounding_account: str) -> tuple[I
     rows = [_row(each, credit) for each in groups]
     rounding = _rounding(invoice, groups)
     if rounding:
-        rows.append(_priced(rounding, credit, rounding_account, "Öresavrundning", Decimal(0), None))
+        rows.append(_priced(rounding, credit, rounding_account, ROUNDING, Decimal(0), None))
     if len(rows) > MOST_ROWS:
         raise TooManyRows(
             "invoice.lines",
@@ -96,10 +97,11 @@ def _priced(
 
 
 def _rounding(invoice: Invoice, groups: Sequence[Group]) -> Decimal:
-    """Return what is missing to Moment's total: at most 1.00 either way. Raises `TotalsDiffer`."""
+    """Return what is missing to Moment's total. Raises `TotalsDiffer` where no rounding explains it."""
     computed = totals((each.net, each.vat) for each in groups).total
     billed = to_ore(invoice.total_including_vat)
-    if abs(billed - computed) <= LARGEST_ROUNDING:
+    if billed == computed or explains(billed, invoice.lines):
         return billed - computed
     sums = [AccountSum(each.account, each.vat, each.net) for each in groups]
-    raise TotalsDiffer(billed, computed, invoice.currency_code, sums)
+    cause = likely_cause(billed, invoice.lines, invoice.currency_code)
+    raise TotalsDiffer(billed, computed, invoice.currency_code, sums, cause)

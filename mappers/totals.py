@@ -52,6 +52,11 @@ def totals(rows: Iterable[tuple[Decimal, Decimal]]) -> Totals:
     return Totals(sum(nets.values(), ZERO), by_rate)
 
 
+def books_nothing(payload: InvoicePayload) -> bool:
+    """Whether no row has an amount. Rows that cancel out, on two accounts, book something."""
+    return not any(to_ore(row.price * Decimal(row.delivered_quantity)) for row in payload.invoice_rows)
+
+
 def expected_total(payload: InvoicePayload) -> Totals:
     """Return the net, VAT and total that Fortnox should compute for the invoice."""
     return totals((to_ore(row.price * Decimal(row.delivered_quantity)), row.vat) for row in payload.invoice_rows)

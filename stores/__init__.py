@@ -23,6 +23,7 @@ from stores.rows import UsedAccount, UsedAccounts
 from stores.settings import CompanySettings, CompanySettingsStore
 from stores.timeline import TimelineEntry, TimelineStore
 from stores.timetable import Timetable
+from stores.vat import VatStore
 from stores.vault import Vault
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "Tokens",
     "UsedAccount",
     "UsedAccounts",
+    "VatStore",
     "Vault",
     "Version",
 ]

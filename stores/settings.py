@@ -20,7 +20,7 @@ class CompanySettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
     language: Literal["sv", "en"] = Field("sv", description="The language of the company's mails.")
-    rounding_account: AccountNumber = Field("3740", description="Where a difference of at most 1.00 is booked.")
+    rounding_account: AccountNumber = Field("3740", description="Where rounding is booked.")
     expense_requires: Requires = Field(
         "postedAndApproved",
         description="When supplier invoices come back: this, or posted or approved alone.",

@@ -16,10 +16,13 @@ from fortnox.client import STOCKHOLM
 from fortnox.codes import explain
 from fortnox.models import AccountInformation, CompanyInformation, FinancialYear
 from mappers.email import mail_address
+from mappers.vat import RATES, taxed_abroad, untaxed
 from messages import Message
-from moment.events import Integration, InvalidEvent, InvoiceEvent, parse_event
+from moment.events import Integration, InvalidEvent, Invoice, InvoiceEvent, parse_event
 from stores import Connection, ConnectionProblem, UsedAccount
 from tasks.flows import FLOWS, SCOPES
+from tasks.rounding_account import remedy
+from tasks.vat import abroad_without_reason
 
 T = TypeVar("T")
 
@@ -28,8 +31,6 @@ NAMED = 10  # accounts named in one problem; the others are counted
 
 # The choice that a missing scope stops. Other scopes are needed for a part of one: a warning.
 NEEDED_FOR = {scope.name: (flow.choice,) for flow in FLOWS for scope in flow.scopes if scope.essential}
-# Fortnox's VAT codes for sales within Sweden. Other codes mean no Swedish VAT, or do not tell the rate.
-RATES = {"MP1": Decimal(25), "MP2": Decimal(12), "MP3": Decimal(6)}
 USUAL_RATES = frozenset(map(Decimal, (25, 12, 6, 0)))
 
 
@@ -43,11 +44,17 @@ class LedgerSetup:
     years: tuple[FinancialYear, ...] | None = None
     accounts: Mapping[int, AccountInformation] | None = None
     used: frozenset[UsedAccount] = frozenset()
+    rounding_account: int | None = None  # the setting
+    abroad: Mapping[str, str] = field(default_factory=dict)  # customers billed without VAT whose card does not say why
+    company: str = ""
     refused: Mapping[str, e.Rejected] = field(default_factory=dict)
 
 
 def look(context: TransferContext, connection: Connection) -> LedgerSetup:
-    """Read what is checked, in 4 to 7 requests. Raises every `FortnoxError` but a refusal."""
+    """Read what is checked, in 4 to 7 requests, and one for each customer whose VAT was told of.
+
+    Raises every `FortnoxError` but a refusal.
+    """
     refused: dict[str, e.Rejected] = {}
 
     def ask(what: str, read: Callable[[], T]) -> T | None:
@@ -63,13 +70,20 @@ def look(context: TransferContext, connection: Connection) -> LedgerSetup:
     accounts = ask("accounts", lambda: {account.number: account for account in fortnox.accounts.list()})
     if connection.integration.transfers.projects:
         ask("projects", fortnox.projects.readable)
+    ledger = ask("company", fortnox.company_information)
+    number = connection.tenant_id or (ledger.database_number if ledger else None)
+    vat = context.services.stores.vat(connection.company, number)
+    vat.remember_codes({number: account.vat_code or "" for number, account in (accounts or {}).items()})
     return LedgerSetup(
         scopes=frozenset(connection.scopes),
         rotating=held is not None and held.tokens.refresh_token is not None,
-        ledger=ask("company", fortnox.company_information),
+        ledger=ledger,
         years=ask("years", lambda: fortnox.financial_years(today)),
         accounts=accounts,
         used=frozenset(context.services.stores.used_accounts(connection.company).recent() | set(_waiting(context))),
+        abroad=abroad_without_reason(context, vat),
+        rounding_account=int(context.settings.rounding_account),
+        company=connection.company,
         refused=refused,
     )
 
@@ -84,7 +98,14 @@ def _waiting(context: TransferContext) -> Iterator[UsedAccount]:
         except InvalidEvent:
             continue
         if isinstance(event, InvoiceEvent):
-            yield from (UsedAccount(int(line.account_number), line.vat_percentage) for line in event.invoice.lines)
+            yield from used_accounts(event.invoice)
+
+
+def used_accounts(invoice: Invoice) -> Iterator[UsedAccount]:
+    """The accounts of an invoice with their VAT rates, without lines of nothing at 0 %, which say nothing of VAT."""
+    for line in invoice.lines:
+        if line.amount_excluding_vat or line.vat_percentage:
+            yield UsedAccount(int(line.account_number), line.vat_percentage)
 
 
 def problems(chosen: Integration, found: LedgerSetup) -> tuple[ConnectionProblem, ...]:
@@ -94,6 +115,8 @@ def problems(chosen: Integration, found: LedgerSetup) -> tuple[ConnectionProblem
         *_bookkeeping(chosen, found),
         *_expense_accounts(chosen, found),
         *_used_accounts(chosen, found),
+        *_vat_reports(chosen, found),
+        *_rounding_account(chosen, found),
         *_address(chosen),
     ]
     return tuple(sorted(listed, key=lambda problem: -len(problem.stops)))
@@ -205,11 +228,50 @@ def _used_accounts(chosen: Integration, found: LedgerSetup) -> Iterator[Connecti
 
 
 def _differs(used: UsedAccount, found: LedgerSetup) -> bool:
-    if used.vat == 0:  # reverse charge and exports: the customer decides, not the account
+    if used.vat == 0:  # told apart: see `_vat_reports`
         return False
     account = (found.accounts or {}).get(used.number)
     rate = RATES.get(account.vat_code or "") if account else None
     return rate is not None and rate != used.vat
+
+
+def _vat_reports(chosen: Integration, found: LedgerSetup) -> Iterator[ConnectionProblem]:
+    """Sales that are posted and reported wrongly."""
+    if not chosen.transfers.invoices:
+        return
+    accounts = found.accounts or {}
+    codes = {number: account.vat_code or "" for number, account in accounts.items()}
+    used = [(one.number, one.vat, codes.get(one.number, "")) for one in sorted(found.used)]
+    without = sorted({f"{number} ({code})" for number, vat, code in used if untaxed(code, vat)})
+    if without:
+        yield ConnectionProblem(
+            what=Message("integration.accounts-untaxed", accounts=_listed(without)),
+            remedy=Message("integration.accounts-untaxed.remedy"),
+        )
+    taxed = sorted({f"{number} ({code})" for number, vat, code in used if taxed_abroad(code, vat)})
+    if taxed:
+        yield ConnectionProblem(
+            what=Message("integration.accounts-taxed-abroad", accounts=_listed(taxed)),
+            remedy=Message("integration.accounts-taxed-abroad.remedy"),
+        )
+    if found.abroad:
+        customers = [f"{number} ({country})" for number, country in found.abroad.items()]
+        yield ConnectionProblem(
+            what=Message("integration.customers-abroad", customers=_listed(customers)),
+            remedy=Message("integration.customers-abroad.remedy"),
+        )
+
+
+def _rounding_account(chosen: Integration, found: LedgerSetup) -> Iterator[ConnectionProblem]:
+    """The account that we add ourselves: no invoice of Moment's need be on it."""
+    number = found.rounding_account
+    if not chosen.transfers.invoices or found.accounts is None or number is None:
+        return
+    account = found.accounts.get(number)
+    if account is None or not account.active:
+        yield ConnectionProblem(
+            what=Message("invoice.rounding-account", account=str(number)), remedy=remedy(found.company)
+        )
 
 
 def _address(chosen: Integration) -> Iterator[ConnectionProblem]:

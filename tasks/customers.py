@@ -1,5 +1,6 @@
 """Customers: each change in Moment is written to Fortnox."""
 
+from dataclasses import replace
 from typing import Any
 
 from celery import shared_task
@@ -7,9 +8,12 @@ from celery import shared_task
 from delivery.context import TransferContext
 from delivery.snapshots import customer_identity, transfer_snapshot
 from mappers import to_customer
-from ordering import Outcome
+from mappers.vat import vat_fields
+from messages import Message
+from ordering import Done, Outcome
 from tasks.base import TransferTask
 from tasks.flows import CUSTOMER
+from tasks.vat import CustomersWithVat
 
 
 @shared_task(name=CUSTOMER.task.name, base=TransferTask, bind=True)
@@ -18,9 +22,16 @@ def transfer(task: TransferTask, company: str, event_id: str) -> Any:
 
 
 def transfer_customer(context: TransferContext) -> Outcome:
-    """Create or update the customer: one request if something changed, else none."""
+    """Create or update the customer: one request if something changed, else none.
+
+    A business in the EU gets its VAT number and type: with an update that is one more request, once.
+    """
     if off := context.switched_off():
         return off
     customer = context.event.customer
     context.services.stores.names.remember(context.claim.company, customer.customer_number, customer.name)
-    return transfer_snapshot(context, context.fortnox.customers, to_customer(customer), customer_identity)
+    customers = CustomersWithVat(context, vat_fields(customer))
+    outcome = transfer_snapshot(context, customers, to_customer(customer), customer_identity)
+    if customers.notice and isinstance(outcome, Done):
+        return replace(outcome, notice=Message.join(outcome.notice, customers.notice))
+    return outcome

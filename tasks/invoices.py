@@ -20,15 +20,17 @@ from fortnox.codes import explain
 from fortnox.errors import AccessMissing, NotFound, Rejected
 from fortnox.models import FortnoxInvoice, InvoiceListItem
 from fortnox.payloads import InvoicePayload
-from mappers import InvoiceOptions, Mapped, compare, to_invoice
+from mappers import InvoiceOptions, Mapped, compare, expected_total, to_invoice
 from mappers.invoice import LEDGER_CURRENCY
-from messages import Message
+from mappers.totals import books_nothing
+from messages import Message, Money
 from moment.events import Invoice
 from ordering import Done, Failed, Outcome, Retry
 from ordering.backoff import backoff
-from stores import UsedAccount
+from tasks import rounding_account, vat
 from tasks.attachments import WHOLE, FilesResult, forget_uploads, transfer_files
 from tasks.base import TransferTask
+from tasks.checks import used_accounts
 from tasks.flows import INVOICE
 from tasks.optional_fields import LINK, from_json, to_json, to_leave_out, told
 
@@ -40,6 +42,7 @@ LEFT_OUT = "left out"  # the step that has the optional fields left out
 # Cached answers:
 CLOSED = "closed"  # of `files`: Fortnox takes none from this company
 FREE = "free"  # of `number`: no invoice has it
+NOTHING_TO_POST = "nothing"  # of `posted`: Fortnox does not post the invoice, which books nothing
 LINKED = "linked"  # of `original`: the credit note may name the invoice that it credits
 # of `posting`: the invoice is as billed, posting was refused, or both
 AS_BILLED, REFUSED, AS_BILLED_AND_REFUSED = "as billed", "refused", "refused before"
@@ -59,9 +62,18 @@ def transfer_invoice(context: TransferContext) -> Outcome:
     options = _options(context, invoice)
     mapped = to_invoice(invoice, options)
     # The next check of the connection looks at these accounts.
-    context.services.stores.used_accounts(context.claim.company).remember(
-        UsedAccount(int(line.account_number), line.vat_percentage) for line in invoice.lines
-    )
+    context.services.stores.used_accounts(context.claim.company).remember(used_accounts(invoice))
+    try:
+        return _transferred(context, invoice, mapped, options)
+    except Rejected as refused:
+        if failed := rounding_account.refusal(context, invoice, mapped.payload, refused):
+            return failed
+        raise
+
+
+def _transferred(
+    context: TransferContext, invoice: Invoice, mapped: Mapped[InvoicePayload], options: InvoiceOptions
+) -> Outcome:
     if fault := _create(context, mapped.payload, options):
         return fault
     if context.cached("files") == CLOSED and (fault := _post(context, mapped.payload)):
@@ -247,7 +259,7 @@ def _fault(found: FortnoxInvoice, payload: InvoicePayload) -> Failed | None:
         return _cancelled(number)
     comparison = compare(found, payload)
     if comparison.equal:
-        return None
+        return _rounded_off(found, payload)
     differs = (
         Message("invoice.posted-otherwise", number=str(number))
         if found.booked
@@ -257,6 +269,23 @@ def _fault(found: FortnoxInvoice, payload: InvoicePayload) -> Failed | None:
         Message.join(differs, comparison.message),
         Message("invoice.not-as-billed.remedy"),
         "NotAsBilled",
+    )
+
+
+def _rounded_off(found: FortnoxInvoice, payload: InvoicePayload) -> Failed | None:
+    """Why an invoice must not be posted whose total Fortnox rounded away from what was billed, if so. Pure."""
+    if not found.round_off:
+        return None
+    currency = payload.currency
+    return Failed(
+        Message(
+            "invoice.rounded-off.posted" if found.booked else "invoice.rounded-off",
+            number=str(payload.document_number),
+            there=Money(found.total, currency),
+            billed=Money(expected_total(payload).total, currency),
+        ),
+        Message("invoice.rounded-off.remedy"),
+        "RoundedOff",
     )
 
 
@@ -323,6 +352,9 @@ def _post(context: TransferContext, payload: InvoicePayload) -> Failed | None:
     context.record("posted", _voucher(found) if found.booked else NOT_TAKEN)
     if found.booked:
         return None
+    if not found.cancelled and books_nothing(payload) and not isinstance(refused, AccessMissing):
+        context.record("posted", NOTHING_TO_POST)
+        return None
     if refused is not None and not found.cancelled:
         raise refused
     return _not_posted(found, payload.document_number)
@@ -361,7 +393,13 @@ def _compared_long_ago(context: TransferContext) -> bool:
 
 def _ended(context: TransferContext, mapped: Mapped[InvoicePayload], files: FilesResult) -> Outcome:
     """The outcome of a posted invoice: done, done without some files, or retried for a late file."""
-    notice = Message.join(mapped.notice, told(from_json(context.taken(LEFT_OUT)), mapped.payload.for_create()))
+    notice = Message.join(
+        mapped.notice,
+        told(from_json(context.taken(LEFT_OUT)), mapped.payload.for_create()),
+        vat.remarks(context, context.event.invoice),
+    )
+    if context.taken("posted") == NOTHING_TO_POST:
+        notice = Message.join(notice, Message("invoice.nothing-to-post"))
     if files.replaced:
         notice = Message.join(notice, Message("invoice.other-files-instead"), *map(_named, files.replaced))
         return Done(notice, Message("invoice.other-files-instead.remedy"), again=True)

@@ -19,6 +19,8 @@ def refuse_if_stopped(ledger: Ledger, invoice: Invoice) -> None:
         raise _stopped(invoice, "Fakturan är makulerad.")
     if invoice.booked:
         raise Refused(settings.already_booked_code, f"Fakturanummer {invoice.number} är redan bokförd.")
+    if settings.zero_posting == "refused" and invoice.sums.total == 0:
+        raise _stopped(invoice, "Det finns inget belopp att bokföra.")
     if settings.accounting_method == "CASH":
         raise _stopped(invoice, "Bokföringsmetoden är kontantmetoden.")
     if settings.posting_stopped:

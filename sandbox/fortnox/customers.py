@@ -118,7 +118,8 @@ def _next_number(ledger: Ledger) -> str:
 def _check_references(ledger: Ledger, given: dict[str, Json]) -> None:
     if given.get("Currency") and given["Currency"] not in ledger.currencies:
         raise Refused(2000427, "Kan inte hitta valutan.")
-    if given.get("VATNumber") and not VAT_NUMBER.fullmatch(given["VATNumber"]):
+    refused = ledger.settings.vat_numbers_refused
+    if given.get("VATNumber") and (refused or not VAT_NUMBER.fullmatch(given["VATNumber"])):
         raise Refused(2004194, "Ogiltigt VAT-nummer")
     if given.get("TermsOfPayment") and given["TermsOfPayment"] not in ledger.terms_of_payment:
         raise Refused(2000429, "Kan inte hitta betalningsvillkoret.")

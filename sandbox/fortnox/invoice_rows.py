@@ -46,6 +46,8 @@ def _completed(ledger: Ledger, given: StoredRow, default_account: int) -> Stored
     if len(given.get("Description", "")) > limit:
         raise errors.too_long("Description", limit)
     _check_references(ledger, given)
+    if ledger.settings.negative_price_refused and given.get("Price", ZERO) < 0:
+        raise Refused(errors.NEGATIVE_PRICE, "Priset får inte vara negativt.")
     number = given.get("AccountNumber") or default_account
     _check_account(ledger, number)
     rate = given.get("VAT")

@@ -68,7 +68,8 @@ def bookkeep(ledger: Ledger, call: Call) -> Answer:
     if invoice.booked:
         ledger.counters["invoices.bookkeep_repeated"] += 1
     bookkeeping.refuse_if_stopped(ledger, invoice)
-    if ledger.settings.posting_ignored:
+    zero_ignored = ledger.settings.zero_posting == "ignored" and invoice.sums.total == 0
+    if ledger.settings.posting_ignored or zero_ignored:
         return answer_json({"Invoice": shown(ledger, invoice)})
     post(ledger, invoice)
     return _written(ledger, invoice, "bookkeep")

@@ -53,6 +53,9 @@ class Settings(Knobs):
     completed_project_refused: bool = False
     project_without_start_refused: bool = False
     posting_stopped: str = ""  # a reason to refuse all posting, in words that nobody has published
+    zero_posting: Literal["posted", "refused", "ignored"] = "posted"  # of an invoice whose total is 0
+    negative_price_refused: bool = False
+    vat_numbers_refused: bool = False  # every `VATNumber` of a customer is invalid
     row_description_max: int = 255  # older documentation says 50
     max_rows: int = 500
     lastmodified_inclusive: bool = True

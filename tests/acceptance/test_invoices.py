@@ -1,7 +1,5 @@
 """Invoices through real processes: exact, posted, there once, and at what cost."""
 
-from decimal import Decimal
-
 import pytest
 
 from messages.catalogue import say
@@ -69,17 +67,17 @@ def test_once_a_person_has_set_it_right_in_fortnox_a_retry_posts_it(system: Syst
     assert the_invoice(system, "righted")["writes"] == {"POST": 1, "PUT": 1, "bookkeep": 1}
 
 
-def test_a_companys_own_rounding_to_whole_kronor_is_recognised(system: System) -> None:
-    done = an_invoice_of(
+def test_an_invoice_that_fortnox_rounds_to_whole_kronor_is_not_posted_and_is_told(system: System) -> None:
+    failed = an_invoice_of(
         system,
         "kronor",
         tenant={"round_to_whole_kronor": True},
         lines=[a_line(amount_excluding_vat="80.32")],
         total_including_vat="100.40",
     )
-    assert done.status == "done"
-    found = the_invoice(system, "kronor")
-    assert (found["Booked"], Decimal(str(found["RoundOff"]))) == (True, Decimal("-0.40"))
+    assert (failed.status, failed.code) == ("failed", "RoundedOff")
+    assert "100.00 SEK, where Moment billed 100.40 SEK" in say(failed.reason)
+    assert not the_invoice(system, "kronor")["Booked"]
 
 
 def test_an_invoice_cancelled_in_fortnox_is_recognised_and_left_alone(system: System) -> None:

@@ -348,6 +348,24 @@ class TestWhatIsIgnored:
         answer = shop.act("1001", "bookkeep")
         assert (answer.status_code, answer.json()["Invoice"]["Booked"], shown(shop)["Booked"]) == (200, False, False)
 
+    @pytest.mark.parametrize(("answer", "status", "booked"), [("posted", 200, True), ("refused", 400, False)])
+    def test_an_invoice_of_0_is_posted_or_refused(self, shop: Ledger, answer: str, status: int, booked: bool) -> None:
+        shop.settings(zero_posting=answer)
+        shop.invoice(InvoiceRows=[a_row(Price=0)])
+        assert (shop.act("1001", "bookkeep").status_code, shown(shop)["Booked"]) == (status, booked)
+
+    def test_the_posting_of_an_invoice_of_0_can_be_ignored(self, shop: Ledger) -> None:
+        shop.settings(zero_posting="ignored")
+        shop.invoice(InvoiceRows=[a_row(Price=0)])
+        assert (shop.act("1001", "bookkeep").status_code, shown(shop)["Booked"]) == (200, False)
+
+    def test_a_negative_price_can_be_refused(self, shop: Ledger) -> None:
+        given = {"CustomerNumber": "10001", "DocumentNumber": "1001", "InvoiceRows": [a_row(Price=-1)]}
+        shop.settings(negative_price_refused=True)
+        assert shop.post("/3/invoices", {"Invoice": given}).status_code == 400
+        shop.settings(negative_price_refused=False)
+        assert shop.post("/3/invoices", {"Invoice": given}).status_code == 201
+
 
 class TestRowsOnPut:
     def rows(self, shop: Ledger) -> list[dict[str, Any]]:

@@ -80,6 +80,8 @@ def test_what_fortnox_did_not_say_is_no_problem() -> None:
         (chosen(), found(used=frozenset({UsedAccount(3999, Decimal(25))})), "does not have: 3999", ()),
         (chosen(), found(used=frozenset({UsedAccount(5460, Decimal(25))})), "not active in Fortnox: 5460", ()),
         (chosen(), found(used=frozenset({UsedAccount(3010, Decimal(6))})), "3010 (6 %)", ()),
+        (chosen(), found(rounding_account=3740, company="acme"), "Rounding is booked on account 3740", ()),
+        (chosen(), found(rounding_account=5460), "Rounding is booked on account 5460", ()),
         (chosen(errorEmail="nobody"), found(), "“nobody” is not an address", ()),
         (chosen(errorEmail=None), found(), "no address", ()),
     ],
@@ -91,6 +93,12 @@ def test_a_problem_names_what_is_wrong_what_to_do_and_what_it_stops(
     assert words in say(problem.what)
     assert problem.remedy
     assert problem.stops == stops
+
+
+def test_the_remedy_for_a_rounding_account_names_the_setting() -> None:
+    (problem,) = told(chosen(), found(rounding_account=3740, company="acme"))
+    assert "companies settings acme roundingAccount=" in say(problem.remedy)
+    assert told(chosen(), found(rounding_account=3010)) == []
 
 
 def test_an_unusual_rate_is_told() -> None:

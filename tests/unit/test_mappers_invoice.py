@@ -1,7 +1,7 @@
 """Moment's invoices and credit notes as Fortnox's."""
 
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pytest
@@ -158,10 +158,11 @@ def test_500_rows_are_taken() -> None:
     assert len(with_lines(*lines_on(500), total="500").payload.invoice_rows) == 500
 
 
-@pytest.mark.parametrize(("accounts", "total"), [(501, "501"), (500, "500.5")])
-def test_more_rows_than_fortnox_takes_are_an_error_that_counts_them(accounts: int, total: str) -> None:
+@pytest.mark.parametrize(("more", "total"), [("1", "501"), ("0.40", "500")])  # 500 lines and one more, or its rounding
+def test_more_rows_than_fortnox_takes_are_an_error_that_counts_them(more: str, total: str) -> None:
+    last = a_line(account_number="3600" if more == "1" else "3000", amount_excluding_vat=more, vat_percentage="0")
     with pytest.raises(TooManyRows) as caught:
-        with_lines(*lines_on(accounts), total=total)
+        with_lines(*lines_on(500), last, total=total)
     assert caught.value.path == "invoice.lines"
     assert "make 501 rows" in say(caught.value.message)
 
@@ -169,17 +170,19 @@ def test_more_rows_than_fortnox_takes_are_an_error_that_counts_them(accounts: in
 # The total
 
 
-@pytest.mark.parametrize("difference", ["1.00", "-1.00", "0.01", "-0.40"])
-def test_a_difference_of_at_most_one_becomes_a_row_on_the_rounding_account(difference: str) -> None:
-    total = Decimal(12500) + Decimal(difference)
-    result = mapped(InvoiceOptions(rounding_account="3741"), total_including_vat=str(total))
-    assert shown(result.payload.invoice_rows[-1]) == (3741, "1", "Öresavrundning", difference, "0")
+@pytest.mark.parametrize(("net", "difference"), [("334.23", "0.21"), ("333.60", "-0.00"), ("333.90", "-0.38")])
+def test_a_difference_that_rounding_explains_becomes_a_row_on_the_rounding_account(net: str, difference: str) -> None:
+    total = (Decimal(net) * Decimal("1.25")).quantize(Decimal(1), ROUND_HALF_UP)
+    options = InvoiceOptions(rounding_account="3741")
+    result = mapped(options, lines=[a_line(amount_excluding_vat=net)], total_including_vat=str(total))
+    rows = [shown(row) for row in result.payload.invoice_rows[1:]]
+    assert rows == ([(3741, "1", "Öresavrundning", difference, "0")] if Decimal(difference) else [])
     assert expected_total(result.payload).total == total
     assert result.notices == ()
 
 
-@pytest.mark.parametrize(("total", "billed"), [("12501.01", "12501.01"), ("12498.99", "12498.99"), ("0", "0.00")])
-def test_a_larger_difference_is_refused_with_both_figures_and_the_sums_by_account(total: str, billed: str) -> None:
+@pytest.mark.parametrize(("total", "billed"), [("12500.01", "12500.01"), ("12499", "12499.00"), ("0", "0.00")])
+def test_any_other_difference_is_refused_with_both_figures_and_the_sums_by_account(total: str, billed: str) -> None:
     with pytest.raises(TotalsDiffer) as caught:
         mapped(total_including_vat=total)
     assert (caught.value.billed, caught.value.computed) == (Decimal(billed), Decimal("12500.00"))
@@ -235,8 +238,9 @@ def test_a_group_that_runs_against_the_credit_note_has_a_negative_price() -> Non
 
 
 def test_a_credit_note_is_rounded_with_its_own_sign() -> None:
-    payload = to_invoice(a_credit_note(total_including_vat="-12500.40").invoice).payload
-    assert shown(payload.invoice_rows[1]) == (3740, "-1", "Öresavrundning", "0.40", "0")
+    lines = [a_line(amount_excluding_vat="-10000.32")]
+    payload = to_invoice(a_credit_note(lines=lines, total_including_vat="-12500").invoice).payload
+    assert shown(payload.invoice_rows[1]) == (3740, "-1", "Öresavrundning", "-0.40", "0")
 
 
 @pytest.mark.parametrize("payment_id", ["10017", "10025", None])
