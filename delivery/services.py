@@ -25,6 +25,7 @@ from stores import (
     Ledgers,
     LinkStore,
     NameStore,
+    RefusedBlanks,
     TimelineStore,
     Timetable,
     UsedAccounts,
@@ -44,13 +45,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stores:
-    """What is stored about companies. `links` and `used_accounts` open the store of one company."""
+    """What is stored about companies. `links`, `refused_blanks` and `used_accounts` open the store of one company."""
 
     connections: ConnectionStore
     company_settings: CompanySettingsStore
     names: NameStore
     ledgers: Ledgers
     links: Callable[[str, int | None], LinkStore]
+    refused_blanks: Callable[[str, int | None], RefusedBlanks]
     used_accounts: Callable[[str], UsedAccounts]
 
     def expenses(self, company: str) -> ExpenseStore:
@@ -148,6 +150,7 @@ def build_services(
             names=NameStore(redis),
             ledgers=Ledgers(redis),
             links=partial(LinkStore, redis),
+            refused_blanks=partial(RefusedBlanks, redis),
             used_accounts=partial(UsedAccounts, redis),
         ),
         polling=Polling(

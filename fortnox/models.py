@@ -122,6 +122,7 @@ class InvoiceRow(FortnoxModel):
     total_excluding_vat: Amount = Field(None, alias="TotalExcludingVAT")
     vat: Amount = Field(None, alias="VAT")
     project: Text = None
+    cost_center: Text = None
 
 
 class InvoiceListItem(FortnoxModel):
@@ -166,6 +167,7 @@ class FortnoxInvoice(InvoiceListItem):
     not_completed: Flag = False
     accounting_method: Text = None
     project: Text = None
+    cost_center: Text = None
     remarks: Text = None
     our_reference: Text = None
     your_reference: Text = None

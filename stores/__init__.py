@@ -17,6 +17,7 @@ from stores.expenses import ExpenseStore, Ledgers
 from stores.heartbeats import Heartbeats
 from stores.links import LinkStore
 from stores.names import NameStore
+from stores.refused_blanks import RefusedBlanks
 from stores.rows import UsedAccount, UsedAccounts
 from stores.settings import CompanySettings, CompanySettingsStore
 from stores.timeline import TimelineEntry, TimelineStore
@@ -38,6 +39,7 @@ __all__ = [
     "NeverConnected",
     "Overtaken",
     "Problem",
+    "RefusedBlanks",
     "StoredTokens",
     "TimelineEntry",
     "TimelineStore",

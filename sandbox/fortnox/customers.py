@@ -80,10 +80,13 @@ def enter(ledger: Ledger, number: str, given: dict[str, Json]) -> Record:
     known = ledger.customers.get(number)
     values = check(given, fields.CUSTOMER)
     _check_references(ledger, values)
-    blank: dict[str, Json] = {**dict.fromkeys(fields.CUSTOMER, ""), **DEFAULTS, "CustomerNumber": number, "Name": number}
-    record = ledger.customers[number] = Record(
-        {**(known.fields if known else blank), **values}, ledger.clock.minute()
-    )
+    blank: dict[str, Json] = {
+        **dict.fromkeys(fields.CUSTOMER, ""),
+        **DEFAULTS,
+        "CustomerNumber": number,
+        "Name": number,
+    }
+    record = ledger.customers[number] = Record({**(known.fields if known else blank), **values}, ledger.clock.minute())
     if known:
         record.writes = known.writes
     return record

@@ -277,7 +277,8 @@ def _completed(ledger: Ledger, customer: Record, given: dict[str, Json]) -> dict
     header: dict[str, Json] = {name: "" for name, field in fields.INVOICE.items() if field.kind == "text"}
     for name in ("Address1", "Address2", "City", "ZipCode", "Phone1", "Phone2", "OurReference",
                  "YourReference", "PriceList", "TermsOfDelivery", "WayOfDelivery", "Project", "CostCenter",
-                 "DeliveryAddress1", "DeliveryAddress2", "DeliveryCity", "DeliveryName", "DeliveryZipCode"):  # fmt: skip
+                 "DeliveryAddress1", "DeliveryAddress2", "DeliveryCity", "DeliveryName",
+                 "DeliveryZipCode"):  # fmt: skip
         header[name] = of_customer[name]
     header |= {
         "Remarks": of_customer["InvoiceRemark"],
