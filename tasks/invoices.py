@@ -41,6 +41,7 @@ DIFFERS = "differs"  # what differs from Moment without changing the books
 # Cached answers:
 CLOSED = "closed"  # of `files`: Fortnox takes none from this company
 FREE = "free"  # of `number`: no invoice has it
+SUSPECTS = "suspects"  # the optional fields that a refusal may be about, if the number is free
 LINKED = "linked"  # of `original`: the credit note may name the invoice that it credits
 # of `posting`: the invoice is as billed, posting was refused, or both
 AS_BILLED, REFUSED, AS_BILLED_AND_REFUSED = "as billed", "refused", "refused before"
@@ -140,7 +141,9 @@ def _created_or_found(context: TransferContext, payload: InvoicePayload) -> tupl
         return found
 
     step = Next.LOOK if context.in_doubt("created") else Next(context.cached("next") or Next.CREATE)
-    return create_or_find(lambda: _created(context, payload), look, context, step)
+    return create_or_find(
+        lambda: _created(context, payload), look, context, step, can_help=lambda: bool(context.cached(SUSPECTS))
+    )
 
 
 def _created(context: TransferContext, payload: InvoicePayload) -> FortnoxInvoice:
@@ -159,7 +162,7 @@ def _created(context: TransferContext, payload: InvoicePayload) -> FortnoxInvoic
             why = explain(refused).reason
             if not (names := to_leave_out(refused, sent, number_is_free=number_is_free)):
                 suspects = to_leave_out(refused, sent, number_is_free=True)
-                context.remember("suspects", to_json(left_out | dict.fromkeys(suspects, why)))
+                context.remember(SUSPECTS, to_json(left_out | dict.fromkeys(suspects, why)) if suspects else "")
                 if left_out:  # in vain: it was not what Fortnox refuses
                     context.record(LEFT_OUT, NOT_TAKEN)
                 raise
@@ -174,7 +177,7 @@ def _leaving_out(context: TransferContext, payload: InvoicePayload, number_is_fr
     """The optional fields that the next create is sent without, and why."""
     left_out = from_json(context.taken(LEFT_OUT))
     if number_is_free:  # what the refusal before the look may have been about, since it was not about the number
-        left_out |= from_json(context.cached("suspects"))
+        left_out |= from_json(context.cached(SUSPECTS))
     credited = payload.credit_invoice_reference
     if credited is not None and LINK not in left_out and (why := _not_linked(context, credited, payload)):
         left_out[LINK] = why

@@ -76,12 +76,14 @@ class Unattended:
         command = [sys.executable, "-m", "cli", *arguments]
         subprocess.run(command, env=child_environment(environment), check=True, capture_output=True, timeout=60)
 
-    def by_hand(self, path: str, document: dict[str, Any], ledger: str = "acme") -> None:
-        """Enter a document in that ledger, as an accountant would."""
+    def by_hand(self, path: str, document: dict[str, Any], ledger: str = "acme", method: str = "POST") -> None:
+        """Enter a document in that ledger, as an accountant would; with PUT, change it."""
         token = self.services.fortnox.oauth.exchange_code(self.sandbox.code(ledger)).access_token.get_secret_value()
         headers = {"Authorization": f"Bearer {token}"}
-        answer = requests.post(f"{self.sandbox.fortnox}/3/{path}", json=document, headers=headers, timeout=30)
-        assert answer.status_code == 201, answer.text
+        answer = requests.request(
+            method, f"{self.sandbox.fortnox}/3/{path}", json=document, headers=headers, timeout=30
+        )
+        assert answer.ok, answer.text
 
     def event(self, event_id: str) -> EventRecord:
         record = self.services.ordering.event("acme", event_id)

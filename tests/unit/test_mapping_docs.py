@@ -97,6 +97,7 @@ OTHER_VALUES = {
     "CurrencyUnit": 100,
     "InvoiceRows": [WORK],
     "VATIncluded": True,
+    "NotCompleted": True,
 }
 BY_ITS_OWN_MESSAGE = {"DocumentNumber", "ExternalInvoiceReference1"}  # tests of tasks/invoices.py
 
