@@ -22,6 +22,7 @@ from local.demo import (
     differences,
     enter_supplier_invoices,
     items,
+    prepare_ledger,
     publish_day,
     wait_for_expenses,
     wait_for_mails,
@@ -66,12 +67,15 @@ def demo(
 def _demo(stack: Stack, json: bool) -> bool:
     with err.status("Starting Redis, the local Fortnox, Moment and SMTP, and beat …"):
         stack.start_services()
-        stack.sandbox.tenant(COMPANY)
+        prepare_ledger(stack)
         stack.start_beat()
     services = build_services(stack.settings)
     published = publish_day(stack, services)  # before a worker runs: connecting also checks invoices that wait
     if not json:
         out.print(f"[bold]{published} events published[/], as Moment would on a working day of {COMPANY}.")
+        out.print(
+            "In Fortnox, a customer's card gives a discount and each invoice gets a row of text: neither may change a sum."
+        )
     started = time.monotonic()
     with err.status("Starting a worker …"):
         stack.start_worker()
@@ -214,7 +218,7 @@ def _run(stack: Stack, state: StateDirectory, flower_port: int) -> None:
         stack.start_services()
         services = build_services(stack.settings)
         services.ordering.check_layout()
-        stack.sandbox.tenant(COMPANY)
+        prepare_ledger(stack)
         stack.start_beat()
         stack.start_worker()
         flower, login = stack.start_flower(flower_port or None)

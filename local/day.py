@@ -30,6 +30,10 @@ CUSTOMERS = {
     "10006": ("Anna Ek", None, "Byvägen 7", "441 30", "Alingsås", "SE"),
     "10007": ("Bergs “Allservice” <Nord>", "556703-7485", "Gruvvägen 3", "981 31", "Kiruna", "SE"),
 }
+# What people have in Fortnox already: a customer's card with a discount, and a row of text on each invoice. Neither may
+# change what was billed.
+CARDS = {"10003": {"Name": "Lunds Arkitektkontor AB", "InvoiceDiscount": 10, "OurReference": "Tidigare handläggare"}}
+TEXT_ROW = "Tack för er beställning"
 PROJECTS = {
     "1": ("Ombyggnad", "2026-10-01", "2027-06-30", "inProgress"),
     "2": ("Kajen 4", "2026-09-15", None, "inProgress"),
