@@ -73,9 +73,7 @@ def _demo(stack: Stack, json: bool) -> bool:
     published = publish_day(stack, services)  # before a worker runs: connecting also checks invoices that wait
     if not json:
         out.print(f"[bold]{published} events published[/], as Moment would on a working day of {COMPANY}.")
-        out.print(
-            "In Fortnox, a customer's card gives a discount and each invoice gets a row of text: neither may change a sum."
-        )
+        out.print("In Fortnox, a card gives a discount and each invoice gets a row of text: neither may change a sum.")
     started = time.monotonic()
     with err.status("Starting a worker …"):
         stack.start_worker()
@@ -218,13 +216,14 @@ def _run(stack: Stack, state: StateDirectory, flower_port: int) -> None:
         stack.start_services()
         services = build_services(stack.settings)
         services.ordering.check_layout()
-        prepare_ledger(stack)
+        stack.sandbox.tenant(COMPANY)
         stack.start_beat()
         stack.start_worker()
         flower, login = stack.start_flower(flower_port or None)
     state.running_at(stack.sandbox.addresses.page)
     new = not is_known(services, COMPANY)
     if new:
+        prepare_ledger(stack)
         publish_day(stack, services)
     _introduce(stack, state.directory, flower, login, new)
     _until_interrupted(stack.check)

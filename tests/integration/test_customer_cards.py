@@ -147,3 +147,14 @@ def test_a_row_of_text_is_no_difference(carded: Unattended) -> None:
     assert len(in_fortnox(carded, 1001)["InvoiceRows"]) == 2
     assert in_fortnox(carded, 1001)["Booked"]
     assert not say(carded.event("e3").reason)
+
+
+def test_where_an_account_demands_a_cost_centre_a_person_gives_the_invoice_one(carded: Unattended) -> None:
+    carded.sandbox.account("acme", 3010, cost_center_settings="MANDATORY")
+    carded.publish(invoice_json(attachments=[]))
+    carded.run("e3")
+    assert carded.event("e3").code == "cost-centre 2999013"
+    carded.by_hand("invoices/1001", {"Invoice": {"CostCenter": "MA"}}, method="PUT")
+    assert carded.run("e3") == "done"
+    assert in_fortnox(carded, 1001)["Booked"]
+    assert lines(carded.event("e3").reason)[1:] == ["Cost centre: MA in Fortnox, nothing in Moment"]
