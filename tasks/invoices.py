@@ -160,13 +160,13 @@ def _created(context: TransferContext, payload: InvoicePayload) -> FortnoxInvoic
                 created = context.fortnox.invoices.create(sent)
         except Rejected as refused:
             why = explain(refused).reason
-            if not (names := to_leave_out(refused, sent, number_is_free=number_is_free)):
-                suspects = to_leave_out(refused, sent, number_is_free=True)
-                context.remember(SUSPECTS, to_json(left_out | dict.fromkeys(suspects, why)) if suspects else "")
+            if not (names := to_leave_out(refused, fields, left_out, number_is_free=number_is_free)):
+                suspects = to_leave_out(refused, fields, left_out, number_is_free=True)
+                context.remember(SUSPECTS, to_json({name: left_out.get(name, why) for name in suspects}))
                 if left_out:  # in vain: it was not what Fortnox refuses
                     context.record(LEFT_OUT, NOT_TAKEN)
                 raise
-            left_out |= dict.fromkeys(names, why)
+            left_out = {name: left_out.get(name, why) for name in names}
             continue
         if next(reversed(left_out), None) == BLANKS:  # it was what helped
             context.refused_blanks.remember()

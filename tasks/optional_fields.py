@@ -1,14 +1,16 @@
 """The optional fields of an invoice: what is left out where Fortnox refuses it, and what is told then. Pure.
 
 An optional field never stops the books. Which field a refusal is about, Fortnox's text tells as a rule; many of its
-codes are not published. After a refusal of a create, this is left out:
+codes are not published. After a refusal of a create, this is left out of the next:
 
 1. what the refusal names: a field that was to be emptied (then all of these), or an optional field;
 2. where it names nothing, the link to the credited invoice: it is refused for many reasons (paid, sold, credited);
 3. then, once the number is known to be free, all that was to be emptied: the comparison shows what it was good for;
-4. then all other optional fields at once. One by one would tell which is meant, at the price of a create for each.
+4. then all other optional fields at once, and what was to be emptied is sent again;
+5. then both.
 
-So a refusal that names its field costs one create more, and one that names nothing at most three.
+One by one would tell which field is meant, at the price of a create for each. Step 3 is before step 4, since a company
+is asked only once whether a field can be emptied.
 """
 
 import json
@@ -38,27 +40,31 @@ OF_THE_OCR = frozenset({"ocr-taken", "ocr-invalid"})
 LeftOut = Mapping[str, Message]  # by field, why it was left out
 
 
-def to_leave_out(refused: Rejected, sent: Mapping[str, Any], *, number_is_free: bool) -> tuple[str, ...]:
-    """What to leave out after this refusal of a create; nothing where the refusal has another cause.
+def to_leave_out(
+    refused: Rejected, fields: Mapping[str, Any], left_out: LeftOut, *, number_is_free: bool
+) -> tuple[str, ...]:
+    """All that the next create is to leave out, after this refusal of a create without `left_out`.
 
-    A refusal that names no field may also mean that the number is taken. Unless `number_is_free`, only the link is then
-    left out.
+    Nothing where the refusal has another cause, or nothing more can be left out. A refusal that names no field may also
+    mean that the number is taken. Unless `number_is_free`, only the link is then left out.
     """
-    situation, words = refused.situation, refused.message
-    optional = [name for name in OPTIONAL if sent.get(name, API_BLANK) != API_BLANK]
+    situation, words, sent = refused.situation, refused.message, without(fields, left_out)
+    values = [name for name in OPTIONAL if sent.get(name, API_BLANK) != API_BLANK]
     if _is_of_a_blank(situation, words, sent):
-        return (BLANKS,)
+        return (*left_out, BLANKS)
     if situation in OF_THE_OCR:
-        return ("OCR",) if "OCR" in optional else ()
+        return (*left_out, "OCR") if "OCR" in values else ()
     if situation not in OF_THE_LINK or _names_another_field(words, sent):
         return ()
-    if named := next((name for name in optional if OPTIONAL[name].search(words)), None):
-        return (named,)
-    if LINK in optional:
-        return (LINK,)
+    if named := next((name for name in values if OPTIONAL[name].search(words)), None):
+        return (*left_out, named)
+    if LINK in values:
+        return (*left_out, LINK)
     if not number_is_free or situation not in OF_A_FIELD:
         return ()
-    return (BLANKS,) if sent != without_blanks(sent) else tuple(optional)
+    if sent != without_blanks(sent):
+        return (*left_out, BLANKS)
+    return (*(name for name in left_out if name != BLANKS), *values) if values else ()
 
 
 def without(sent: Mapping[str, Any], left_out: LeftOut) -> dict[str, Any]:

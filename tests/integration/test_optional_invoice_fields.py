@@ -142,18 +142,34 @@ def test_a_credit_note_with_its_originals_payment_id_is_posted_without_it_where_
     assert (in_fortnox(billed, 1002)["Booked"], told.key) == (True, "invoice.without-payment-id")
 
 
-def test_a_refusal_that_names_nothing_costs_three_creates_and_a_look_at_most(acme: Unattended) -> None:
+def test_a_refusal_that_names_nothing_costs_a_look_and_two_more_creates(acme: Unattended) -> None:
+    acme.sandbox.post("projects", {"tenant": "acme", "number": "1", "StartDate": "2026-01-01"})
+    acme.sandbox.customer("acme", "10001", Project="1")
     acme.sandbox.tenant("acme", ocr_refused="Ett fel har inträffat.")
     told = transferred(acme, invoice_json(project=None, attachments=[]))
-    assert in_fortnox(acme, 1001)["Booked"]
+    assert (in_fortnox(acme, 1001)["Booked"], in_fortnox(acme, 1001)["Project"]) == (True, "")
     assert [one.key for one in told.parts] == [
         "invoice.without-payment-id",
         "invoice.without-reference",
         "invoice.without-reference",
         "invoice.without-text",
     ]
-    # refused, looked up, without what is to be emptied, without all that is optional
+    # refused, looked up, without what is to be emptied, without all that is optional but with what is to be emptied
     assert invoice_requests(acme) == [INVOICES, ONE, INVOICES, INVOICES, POSTED]
+
+
+def test_where_blanks_and_a_payment_id_are_refused_without_a_word_both_are_left_out_and_blanks_remembered(
+    acme: Unattended,
+) -> None:
+    acme.sandbox.tenant("acme", ocr_refused="Ett fel har inträffat.", blank_on_create="refused")
+    for number in (1001, 1003):
+        event = invoice_json(event_id=f"e{number}", id=number, invoice_number=number, project=None, attachments=[])
+        transferred(acme, event)
+    looks = ["GET /3/invoices/1001", "GET /3/invoices/1003"]
+    # blanks are named; the look; the rest with blanks, which are named again; both. Then blanks are known: the rest
+    first = [INVOICES, INVOICES, looks[0], INVOICES, INVOICES, POSTED]
+    second = [INVOICES, looks[1], INVOICES, POSTED.replace("1001", "1003")]
+    assert invoice_requests(acme) == first + second
 
 
 def test_blanks_that_were_left_out_in_vain_are_sent_again_with_the_next_invoice(acme: Unattended) -> None:
@@ -174,7 +190,7 @@ def test_a_refusal_that_names_nothing_is_told_as_it_is_where_nothing_helps(acme:
     acme.run("e3")
     assert acme.event("e3").status == "failed"
     assert acme.event("e3").reason == Message("fortnox.refused-and-says-with-code", said="Nej.", code="2999999")
-    assert invoice_requests(acme) == [INVOICES, ONE, INVOICES, INVOICES]
+    assert invoice_requests(acme) == [INVOICES, ONE, INVOICES, INVOICES, INVOICES]
 
 
 def test_what_was_found_out_of_a_vague_refusal_survives_a_throttled_attempt(acme: Unattended) -> None:

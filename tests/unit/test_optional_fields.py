@@ -79,25 +79,35 @@ def refused(words: str, code: str = "2999017") -> Rejected:
 def test_what_is_left_out_follows_from_what_fortnox_says(
     words: str, code: str, sent: dict[str, Any], number_is_free: bool, left_out: tuple[str, ...]
 ) -> None:
-    assert to_leave_out(refused(words, code), sent, number_is_free=number_is_free) == left_out
+    assert to_leave_out(refused(words, code), sent, {}, number_is_free=number_is_free) == left_out
 
 
-def test_a_refusal_that_never_names_anything_ends_after_three_more_creates() -> None:
-    why = Message("fortnox.refused-and-says", said="Något är fel.")
-    left_out: dict[str, Message] = {}
-    steps = []
-    while names := to_leave_out(refused("Något är fel."), without(BLANK, left_out), number_is_free=True):
+WHY = Message("fortnox.refused-and-says", said="Något är fel.")
+REST = ("OCR", "YourReference")
+
+
+def left_out_step_by_step(fields: dict[str, Any]) -> list[tuple[str, ...]]:
+    """What is left out of each create, where each is refused without a word."""
+    steps: list[tuple[str, ...]] = []
+    while names := to_leave_out(
+        refused("Något är fel."), fields, dict.fromkeys(steps[-1] if steps else (), WHY), number_is_free=True
+    ):
         steps.append(names)
-        left_out |= dict.fromkeys(names, why)
-    assert steps == [(LINK,), (BLANKS,), ("OCR", "YourReference")]
-    assert without(BLANK, left_out) == {
-        "CustomerNumber": "10001",
-        "InvoiceRows": ({"AccountNumber": 3010, "Price": 1},),
-    }
+    return steps
+
+
+def test_a_refusal_that_never_names_anything_ends_after_four_more_creates() -> None:
+    assert left_out_step_by_step(BLANK) == [(LINK,), (LINK, BLANKS), (LINK, *REST), (LINK, *REST, BLANKS)]
+    last = without(BLANK, dict.fromkeys((LINK, *REST, BLANKS), WHY))
+    assert last == {"CustomerNumber": "10001", "InvoiceRows": ({"AccountNumber": 3010, "Price": 1},)}
+
+
+def test_without_a_link_and_without_blanks_one_more_create_is_all() -> None:
+    assert left_out_step_by_step(SENT) == [OTHERS]
 
 
 def test_what_was_left_out_is_recorded_and_told_with_its_reason() -> None:
-    why = Message("fortnox.refused-and-says", said="Fakturan är såld.")
+    why = WHY
     sent = CREDIT | {"Remarks": "November"}
     left_out = from_json(to_json(dict.fromkeys((LINK, BLANKS, "OCR", "OurReference", "Remarks"), why)))
     assert told(left_out, sent).parts == (
