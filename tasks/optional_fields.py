@@ -74,14 +74,17 @@ def without(sent: Mapping[str, Any], left_out: LeftOut) -> dict[str, Any]:
 
 
 def _is_of_a_blank(situation: str, words: str, sent: Mapping[str, Any]) -> bool:
-    """Whether a field that was to be emptied is refused, or `API_BLANK` is looked for in a register."""
-    if sent == without_blanks(sent):
+    """Whether a field that was to be emptied may be refused, or `API_BLANK` looked for in a register.
+
+    A project that is not there may be one of Moment's: then the next create is refused too, and tells.
+    """
+    blank = {name for name, value in _fields(sent) if value == API_BLANK}
+    if not blank:
         return False
     if situation == "project-unknown":
-        return not any(value != API_BLANK for name, value in _fields(sent) if name == "Project")
+        return "Project" in blank
     if situation == "cost-centre" or A_BLANK.search(words):
         return True
-    blank = {name for name, value in _fields(sent) if value == API_BLANK}
     return any(re.search(rf"\b{name}\b", words) for name in blank)
 
 

@@ -132,12 +132,23 @@ def test_an_invoice_that_the_card_puts_on_a_project_is_not_posted(carded: Unatte
     assert not in_fortnox(carded, 1001)["Booked"]
 
 
-def test_a_missing_project_is_not_taken_for_a_refused_blank(carded: Unattended) -> None:
+def test_a_missing_project_of_a_row_is_told_as_such_beside_a_project_that_is_to_be_emptied(carded: Unattended) -> None:
     line = a_line(project={"id": 9, "projectNumber": "9"})
     carded.publish(invoice_json(**NULLS | {"lines": [line]}, attachments=[]))
     carded.run("e3")
     assert carded.event("e3").code.startswith("project-unknown")
-    assert creates(carded) == 1
+    assert creates(carded) == 2
+
+
+def test_a_blank_project_that_is_looked_for_in_the_register_stops_no_invoice_whose_rows_have_one(
+    carded: Unattended,
+) -> None:
+    carded.sandbox.customer("acme", "10001", Project="API_BLANK")
+    carded.sandbox.tenant("acme", blank_on_create="literal")
+    line = a_line(project={"id": 1, "projectNumber": "1"})
+    carded.publish(invoice_json(**NULLS | {"lines": [line]}, attachments=[]))
+    assert carded.run("e3") == "done"
+    assert [row["Project"] for row in in_fortnox(carded, 1001)["InvoiceRows"]] == ["1"]
 
 
 def test_a_row_of_text_is_no_difference(carded: Unattended) -> None:
