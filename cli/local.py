@@ -22,6 +22,7 @@ from local.demo import (
     differences,
     enter_supplier_invoices,
     items,
+    prepare_ledger,
     publish_day,
     publish_day_and_costs,
     wait_for_expenses,
@@ -67,12 +68,13 @@ def demo(
 def _demo(stack: Stack, json: bool) -> bool:
     with err.status("Starting Redis, the local Fortnox, Moment and SMTP, and beat …"):
         stack.start_services()
-        stack.sandbox.tenant(COMPANY)
+        prepare_ledger(stack)
         stack.start_beat()
     services = build_services(stack.settings)
     published = publish_day(stack, services)  # before a worker runs: connecting also checks invoices that wait
     if not json:
         out.print(f"[bold]{published} events published[/], as Moment would on a working day of {COMPANY}.")
+        out.print("In Fortnox, a card gives a discount and each invoice gets a row of text: neither may change a sum.")
     started = time.monotonic()
     with err.status("Starting a worker …"):
         stack.start_worker()
@@ -222,6 +224,7 @@ def _run(stack: Stack, state: StateDirectory, flower_port: int) -> None:
     state.running_at(stack.sandbox.addresses.page)
     new = COMPANY not in services.ordering.companies()
     if new:
+        prepare_ledger(stack)
         with err.status("The sample day arrives …"):
             publish_day_and_costs(stack, services)
     _introduce(stack, state.directory, flower, login, new)

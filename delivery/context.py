@@ -14,7 +14,7 @@ from fortnox.client import Fortnox
 from fortnox.errors import FortnoxError, OutcomeUnknown, Throttled
 from messages import Message
 from ordering import Claim, Skipped
-from stores import CompanySettings, Connection, LinkStore
+from stores import CompanySettings, Connection, LinkStore, RefusedBlanks
 from tasks.flows import flow_of
 
 NOT_TAKEN, IN_DOUBT, TAKEN = "", "?", "1"  # what is recorded for a step
@@ -54,6 +54,10 @@ class TransferContext:
     @property
     def links(self) -> LinkStore:
         return self.services.stores.links(self.claim.company, self.lease.ledger)
+
+    @property
+    def refused_blanks(self) -> RefusedBlanks:
+        return self.services.stores.refused_blanks(self.claim.company, self.lease.ledger)
 
     def switched_off(self) -> Skipped | None:
         """The outcome where the company does not want this kind of thing transferred, else None."""

@@ -26,6 +26,7 @@ from stores import (
     Ledgers,
     LinkStore,
     NameStore,
+    RefusedBlanks,
     TimelineStore,
     Timetable,
     UsedAccounts,
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stores:
-    """What is stored about companies. `links`, `used_accounts` and `vat` open the store of one company."""
+    """What is stored about companies. `links`, `refused_blanks`, `used_accounts` and `vat` open the store of one."""
 
     connections: ConnectionStore
     consents: ConsentStore
@@ -55,6 +56,7 @@ class Stores:
     names: NameStore
     ledgers: Ledgers
     links: Callable[[str, int | None], LinkStore]
+    refused_blanks: Callable[[str, int | None], RefusedBlanks]
     used_accounts: Callable[[str], UsedAccounts]
     vat: Callable[[str, int | None], VatStore]
 
@@ -157,6 +159,7 @@ def build_services(
             names=NameStore(redis),
             ledgers=Ledgers(redis),
             links=partial(LinkStore, redis),
+            refused_blanks=partial(RefusedBlanks, redis),
             used_accounts=partial(UsedAccounts, redis),
             vat=partial(VatStore, redis),
         ),

@@ -156,11 +156,17 @@ def _update(register: SnapshotRegister[M], payload: SnapshotPayload, number: str
 
 
 def create_or_find(
-    create: Callable[[], M], look: Callable[[Next], M | None], memory: Memory, step: Next
+    create: Callable[[], M],
+    look: Callable[[Next], M | None],
+    memory: Memory,
+    step: Next,
+    *,
+    can_help: Callable[[], bool] = lambda: False,
 ) -> tuple[M, bool]:
     """Create, or find what is there already. Return it, and whether it was found. Begins with `step`.
 
-    `look` is given the reason: `LOOK` or `LOOK_AFTER_REFUSAL`. Raises the refusal of the create if it finds nothing.
+    `look` is given the reason: `LOOK` or `LOOK_AFTER_REFUSAL`. If it finds nothing, the number is free: raises the
+    refusal of the create, unless another create `can_help`.
     """
     refused: e.Rejected | None = None
     while True:
@@ -173,7 +179,7 @@ def create_or_find(
                 refused, step = refusal, Next.LOOK_AFTER_REFUSAL
         elif (found := look(step)) is not None:
             return found, True
-        elif refused is not None:
+        elif refused is not None and not can_help():
             raise refused  # the number is reserved by a deleted entry, or the refusal has another reason
         else:
             step = Next.CREATE if step is Next.LOOK else Next.CREATE_AFTER_LOOK

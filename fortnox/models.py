@@ -124,6 +124,7 @@ class InvoiceRow(FortnoxModel):
     total_excluding_vat: Amount = Field(None, alias="TotalExcludingVAT")
     vat: Amount = Field(None, alias="VAT")
     project: Text = None
+    cost_center: Text = None
 
 
 class InvoiceListItem(FortnoxModel):
@@ -168,6 +169,7 @@ class FortnoxInvoice(InvoiceListItem):
     not_completed: Flag = False
     accounting_method: Text = None
     project: Text = None
+    cost_center: Text = None
     remarks: Text = None
     our_reference: Text = None
     your_reference: Text = None

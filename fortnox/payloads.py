@@ -1,10 +1,11 @@
 """Payloads to Fortnox: frozen models with Fortnox's field names, in Fortnox's order. Pure. No I/O.
 
-`None` means "empty in Moment". It is left out of a create and sent as the literal `API_BLANK` in an update, where an
-empty string or null changes nothing. A field that is not set is never sent: Moment does not own it. Lengths are from
-Fortnox's OpenAPI document.
+`None` means "empty in Moment". It is sent as the literal `API_BLANK` in an update, where an empty string or null
+changes nothing, and in the create of an invoice, where the customer's card fills in what is left out. Other creates
+leave it out. A field that is not set is never sent: Moment does not own it. Lengths are from Fortnox's document.
 """
 
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -33,8 +34,20 @@ class Payload(BaseModel):
 
     def for_update(self) -> dict[str, Any]:
         """Return the fields for a PUT, with `API_BLANK` for empty ones."""
-        fields = self.model_dump(by_alias=True, exclude_unset=True)
-        return {name: API_BLANK if value is None else value for name, value in fields.items()}
+        return _blanked(self.model_dump(by_alias=True, exclude_unset=True))
+
+
+def _blanked(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: API_BLANK if value is None else _in_rows(_blanked, value) for name, value in fields.items()}
+
+
+def without_blanks(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields without those that are to be emptied, in rows too."""
+    return {name: _in_rows(without_blanks, value) for name, value in fields.items() if value != API_BLANK}
+
+
+def _in_rows(change: Callable[[Mapping[str, Any]], dict[str, Any]], value: Any) -> Any:
+    return tuple(map(change, value)) if isinstance(value, tuple) else value
 
 
 class CustomerPayload(Payload):
@@ -68,6 +81,7 @@ class InvoiceRowPayload(Payload):
     delivered_quantity: str
     description: Text255
     price: Amount
+    discount: Amount = Decimal(0)
     vat: Decimal = Field(ge=0, le=100, alias="VAT")
     project: Annotated[str, Field(max_length=20)] | None = None
 
@@ -89,11 +103,16 @@ class InvoicePayload(Payload):
     our_reference: Text50 | None = None
     your_reference: Text50 | None = None
     project: Annotated[str, Field(max_length=20)] | None = None
+    cost_center: None = None  # Moment has none
     remarks: Text1024 | None = None
     external_invoice_reference1: Text80
     external_invoice_reference2: Text80 | None = None
     credit_invoice_reference: str | None = None
     invoice_rows: tuple[InvoiceRowPayload, ...]
+
+    def for_create(self) -> dict[str, Any]:
+        """Return the fields for a POST, with `API_BLANK` for empty ones."""
+        return self.for_update()
 
 
 class AttachmentPayload(BaseModel):

@@ -31,6 +31,10 @@ CUSTOMERS = {
     "10007": ("Bergs “Allservice” <Nord>", "556703-7485", "Gruvvägen 3", "981 31", "Kiruna", "SE"),
     "10008": ("Muster Bau GmbH", "DE123456788", "Hafenstraße 5", "20457", "Hamburg", "DE"),
 }
+# What people have in Fortnox already: a customer's card with a discount, and a row of text on each invoice. Neither may
+# change what was billed.
+CARDS = {"10003": {"Name": "Lunds Arkitektkontor AB", "InvoiceDiscount": 10, "OurReference": "Tidigare handläggare"}}
+TEXT_ROW = "Tack för er beställning"
 PROJECTS = {
     "1": ("Ombyggnad", "2026-10-01", "2027-06-30", "inProgress"),
     "2": ("Kajen 4", "2026-09-15", None, "inProgress"),

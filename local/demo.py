@@ -6,7 +6,18 @@ from typing import Any, Final
 
 from delivery.polling import POLL_ID, poll_asked
 from delivery.services import Services
-from local.day import COMPANY, ERROR_EMAIL, EXPENSES, PROJECTS, SUPPLIER_INVOICES, VAT_NUMBERS, Expected, working_day
+from local.day import (
+    CARDS,
+    COMPANY,
+    ERROR_EMAIL,
+    EXPENSES,
+    PROJECTS,
+    SUPPLIER_INVOICES,
+    TEXT_ROW,
+    VAT_NUMBERS,
+    Expected,
+    working_day,
+)
 from local.stack import Stack
 from local.waiting import DeadlineExceeded, wait_until
 from moment.events import parse_event
@@ -16,6 +27,13 @@ from operations.status import overview
 DELIVERY: Final = 60.0  # seconds the sample day may take; it takes about ten
 MAIL: Final = 30.0
 MAILS: Final = 2  # on connecting: an account of a waiting invoice is not in Fortnox; later: the invoice failed
+
+
+def prepare_ledger(stack: Stack) -> None:
+    """Make the company's ledger, with what people have entered there before the day begins."""
+    stack.sandbox.tenant(COMPANY, text_row=TEXT_ROW)
+    for number, card in CARDS.items():
+        stack.sandbox.customer(COMPANY, number, **card)
 
 
 def publish_day(stack: Stack, services: Services) -> int:

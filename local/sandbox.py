@@ -62,6 +62,10 @@ class Sandbox:
         """Open or change an account in the company's chart."""
         self.post("accounts", {"tenant": tenant, "number": number, **fields})
 
+    def customer(self, tenant: str, number: str, **fields: Any) -> None:
+        """Enter a customer, or change the customer's card, with Fortnox's names."""
+        self.post("customers", {"tenant": tenant, "number": number, **fields})
+
     def fault(self, kind: str, **details: Any) -> None:
         """Make the next matching request fail: `fail_next`, `drop_response_after_write`, `delay`, …"""
         self.post("faults", {"kind": kind, **details})

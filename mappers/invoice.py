@@ -3,19 +3,16 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from stdnum import luhn
-
 from fortnox.payloads import InvoicePayload
 from mappers.errors import BadCreditNote, NoCurrencyRate
 from mappers.mapped import LEFT_OUT, LeftOut, Mapped, Maybe, Notice, sent
 from mappers.numbers import customer_number, project_number
 from mappers.rows import to_rows
-from mappers.text import fitted
+from mappers.text import fitted, is_allowed
 from messages import Message
 from moment.events import Invoice
 
 LEDGER_CURRENCY = "SEK"  # Fortnox keeps its books in kronor
-LONGEST_OCR = 25  # Bankgirot: 2 to 25 digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +47,11 @@ def to_invoice(invoice: Invoice, options: InvoiceOptions = InvoiceOptions()) -> 
         "vat_included": False,
         "freight": Decimal(0),
         "administration_fee": Decimal(0),
-        "ocr": _ocr(invoice, credit, notices),
+        "ocr": _ocr(invoice.payment_id, notices),
         "our_reference": _text(ours, 50),
         "your_reference": _text(theirs, 50),
         "project": _project(invoice),
+        "cost_center": None,
         "remarks": fitted(invoice.description or "", 1024, lines=True) or None,
         "external_invoice_reference1": str(invoice.id),
         "external_invoice_reference2": credited,
@@ -98,16 +96,17 @@ def _currency_rate(invoice: Invoice, options: InvoiceOptions) -> Decimal | LeftO
     return rate
 
 
-def _ocr(invoice: Invoice, credit: bool, notices: list[Notice]) -> Maybe:
-    """Return the payment id if it is an OCR number. A credit note has none, since nobody pays it."""
-    if credit or not invoice.payment_id or not invoice.payment_id.strip():
+def _ocr(payment_id: str | None, notices: list[Notice]) -> Maybe:
+    """Return the payment id as Moment gives it, but for spaces, which are how it is printed.
+
+    Without one, Fortnox gives the invoice a number of its own, which nobody is sent.
+    """
+    number = "".join((payment_id or "").split())
+    if payment_id and not is_allowed(number):
+        message = Message("invoice.payment-id-characters", value=payment_id)
+        notices.append(Notice("invoice.paymentId", payment_id, message))
         return LEFT_OUT
-    digits = "".join(invoice.payment_id.split())  # spaces are how it is printed
-    if digits.isascii() and digits.isdigit() and 2 <= len(digits) <= LONGEST_OCR and luhn.is_valid(digits):
-        return digits
-    message = Message("invoice.payment-id-unusable", value=invoice.payment_id)
-    notices.append(Notice("invoice.paymentId", invoice.payment_id, message))
-    return LEFT_OUT
+    return number or LEFT_OUT
 
 
 def _check_due_date(invoice: Invoice, credit: bool, notices: list[Notice]) -> None:

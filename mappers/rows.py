@@ -1,6 +1,6 @@
 """From an invoice's lines to Fortnox's rows: grouped, summed and rounded to the billed total. Pure. No I/O.
 
-There is a row for each account, VAT rate and (if not the invoice's own) project, in the order of the first line.
+There is a row for each account, VAT rate and project, in the order of the first line.
 """
 
 from collections.abc import Sequence
@@ -43,7 +43,8 @@ def to_rows(invoice: Invoice, *, credit: bool, rounding_account: str) -> tuple[I
     rows = [_row(each, credit) for each in groups]
     rounding = _rounding(invoice, groups)
     if rounding:
-        rows.append(_priced(rounding, credit, rounding_account, ROUNDING, Decimal(0), None))
+        project = invoice.project.project_number if invoice.project else None
+        rows.append(_priced(rounding, credit, rounding_account, ROUNDING, Decimal(0), project))
     if len(rows) > MOST_ROWS:
         raise TooManyRows(
             "invoice.lines",
@@ -55,14 +56,14 @@ def to_rows(invoice: Invoice, *, credit: bool, rounding_account: str) -> tuple[I
 
 
 def group(invoice: Invoice) -> tuple[Group, ...]:
-    """Group the lines by account, VAT rate and row project, in order of first appearance."""
+    """Group the lines by account, VAT rate and project (else the invoice's), in order of first appearance."""
     header = invoice.project.project_number if invoice.project else None
     groups: dict[tuple[str, Decimal, str | None], list[InvoiceLine]] = {}
     for place, line in enumerate(invoice.lines):
         project = line.project.project_number if line.project else header
         if project is not None and project != header:
             project_number(f"invoice.lines.{place}.project.projectNumber", project)
-        key = (line.account_number, line.vat_percentage, None if project == header else project)
+        key = (line.account_number, line.vat_percentage, project)
         groups.setdefault(key, []).append(line)
     return tuple(Group(*key, tuple(lines)) for key, lines in groups.items())
 
@@ -89,10 +90,10 @@ def _priced(
         "delivered_quantity": "-1" if credit else "1",
         "description": text,
         "price": (-net if credit else net) + 0,  # + 0: no negative zero
+        "discount": Decimal(0),
         "vat": Decimal(f"{vat.normalize():f}"),
+        "project": project,
     }
-    if project is not None:
-        fields["project"] = project
     return InvoiceRowPayload(**fields)
 
 

@@ -74,6 +74,7 @@ class Controls:
             ("POST", "registers", self._change_registers),
             ("POST", "financialyears", self._change_years),
             ("POST", "lock", self._lock),
+            ("POST", "customers", self._enter_customer),
             ("DELETE", "customers/{number}", self._delete_customer),
             ("DELETE", "projects/{number}", self._delete_project),
             ("POST", "projects/{number}", self._change_project),
@@ -197,6 +198,8 @@ class Controls:
             given.pop("vat_code", account.vat_code),
             given.pop("project_settings", account.project_settings),
             given.pop("cost_center_settings", account.cost_center_settings),
+            given.pop("project", account.project),
+            given.pop("cost_center", account.cost_center),
         )
         _refuse_rest(given)
         ledger.accounts[number] = changed
@@ -245,6 +248,12 @@ class Controls:
         ledger = self._ledger(given["tenant"])
         ledger.settings.change({"locked_until": given["until"]})
         return answer_json({"locked_until": ledger.settings.locked_until})
+
+    def _enter_customer(self, call: Call) -> Answer:
+        given = _given(call)
+        ledger = self._ledger(given.pop("tenant"))
+        record = customers.enter(ledger, str(given.pop("number")), given)
+        return answer_json({"Customer": customers.shown(record)}, 201)
 
     def _delete_customer(self, call: Call) -> Answer:
         customers.remove(self._ledger(call.argument("tenant") or ""), call.params["number"])

@@ -19,6 +19,7 @@ from stores.heartbeats import Heartbeats
 from stores.key_check import KeyCheck
 from stores.links import LinkStore
 from stores.names import NameStore
+from stores.refused_blanks import RefusedBlanks
 from stores.rows import UsedAccount, UsedAccounts
 from stores.settings import CompanySettings, CompanySettingsStore
 from stores.timeline import TimelineEntry, TimelineStore
@@ -42,6 +43,7 @@ __all__ = [
     "NameStore",
     "NeverConnected",
     "Overtaken",
+    "RefusedBlanks",
     "StoredTokens",
     "TimelineEntry",
     "TimelineStore",

@@ -19,8 +19,8 @@ from delivery.upsert import Next, create_or_find
 from fortnox.codes import explain
 from fortnox.errors import AccessMissing, NotFound, Rejected
 from fortnox.models import FortnoxInvoice, InvoiceListItem
-from fortnox.payloads import InvoicePayload
-from mappers import InvoiceOptions, Mapped, compare, expected_total, to_invoice
+from fortnox.payloads import InvoicePayload, without_blanks
+from mappers import Comparison, InvoiceOptions, Mapped, compare, expected_total, to_invoice
 from mappers.invoice import LEDGER_CURRENCY
 from mappers.totals import books_nothing
 from messages import Message, Money
@@ -32,17 +32,20 @@ from tasks.attachments import WHOLE, FilesResult, forget_uploads, transfer_files
 from tasks.base import TransferTask
 from tasks.checks import used_accounts
 from tasks.flows import INVOICE
-from tasks.optional_fields import LINK, from_json, to_json, to_leave_out, told
+from tasks.optional_fields import BLANKS, LINK, from_json, to_json, to_leave_out, told, without
 
 log = structlog.get_logger(__name__)
 
 FILE_TRIES = 10  # attempts at a late file: 5 s, doubling, about 40 minutes. A refused key is retried for about a day.
 FRESH = 120.0  # seconds that a comparison is valid: longer than an attempt, too short for a person to edit the invoice
-LEFT_OUT = "left out"  # the step that has the optional fields left out
+# Steps with a value:
+LEFT_OUT = "left out"  # the optional fields left out
+DIFFERS = "differs"  # what differs from Moment without changing the books
 # Cached answers:
 CLOSED = "closed"  # of `files`: Fortnox takes none from this company
 FREE = "free"  # of `number`: no invoice has it
 NOTHING_TO_POST = "nothing"  # of `posted`: Fortnox does not post the invoice, which books nothing
+SUSPECTS = "suspects"  # the optional fields that a refusal may be about, if the number is free
 LINKED = "linked"  # of `original`: the credit note may name the invoice that it credits
 # of `posting`: the invoice is as billed, posting was refused, or both
 AS_BILLED, REFUSED, AS_BILLED_AND_REFUSED = "as billed", "refused", "refused before"
@@ -127,7 +130,7 @@ def _create(context: TransferContext, payload: InvoicePayload, options: InvoiceO
         return None
     _record_options(context, options)
     invoice, found = _created_or_found(context, payload)
-    if fault := _fault(invoice, payload):
+    if fault := _compared(context, invoice, payload):
         return fault
     if found and (others := _had_by_others(context)):
         context.record("linking", IN_DOUBT)
@@ -151,31 +154,47 @@ def _created_or_found(context: TransferContext, payload: InvoicePayload) -> tupl
         return found
 
     step = Next.LOOK if context.in_doubt("created") else Next(context.cached("next") or Next.CREATE)
-    return create_or_find(lambda: _created(context, payload), look, context, step)
+    return create_or_find(
+        lambda: _created(context, payload), look, context, step, can_help=lambda: bool(context.cached(SUSPECTS))
+    )
 
 
 def _created(context: TransferContext, payload: InvoicePayload) -> FortnoxInvoice:
     """Create the invoice, without the optional fields that Fortnox refuses. What is left out is recorded."""
-    fields = payload.for_create()
-    left_out = from_json(context.taken(LEFT_OUT))
+    fields = without_blanks(payload.for_create()) if context.refused_blanks.known() else payload.for_create()
     number_is_free = context.cached("next") == Next.CREATE_AFTER_LOOK
-    credited = payload.credit_invoice_reference
-    if credited is not None and LINK not in left_out and (why := _not_linked(context, credited, payload)):
-        left_out[LINK] = why
-        context.record(LEFT_OUT, to_json(left_out))
+    left_out = _leaving_out(context, payload, number_is_free)
     while True:
-        sent = {name: value for name, value in fields.items() if name not in left_out}
+        if to_json(left_out) != context.steps.get(LEFT_OUT, NOT_TAKEN):
+            context.record(LEFT_OUT, to_json(left_out))
+        sent = without(fields, left_out)
         try:
             with context.taking("created"):
-                return context.fortnox.invoices.create(sent)
+                created = context.fortnox.invoices.create(sent)
         except Rejected as refused:
-            name = to_leave_out(refused, sent, number_is_free=number_is_free)
-            if name is None:
+            why = explain(refused).reason
+            if not (names := to_leave_out(refused, fields, left_out, number_is_free=number_is_free)):
+                suspects = to_leave_out(refused, fields, left_out, number_is_free=True)
+                context.remember(SUSPECTS, to_json({name: left_out.get(name, why) for name in suspects}))
                 if left_out:  # in vain: it was not what Fortnox refuses
                     context.record(LEFT_OUT, NOT_TAKEN)
                 raise
-            left_out[name] = explain(refused).reason
-        context.record(LEFT_OUT, to_json(left_out))
+            left_out = {name: left_out.get(name, why) for name in names}
+            continue
+        if next(reversed(left_out), None) == BLANKS:  # it was what helped
+            context.refused_blanks.remember()
+        return created
+
+
+def _leaving_out(context: TransferContext, payload: InvoicePayload, number_is_free: bool) -> dict[str, Message]:
+    """The optional fields that the next create is sent without, and why."""
+    left_out = from_json(context.taken(LEFT_OUT))
+    if number_is_free:  # what the refusal before the look may have been about, since it was not about the number
+        left_out |= from_json(context.cached(SUSPECTS))
+    credited = payload.credit_invoice_reference
+    if credited is not None and LINK not in left_out and (why := _not_linked(context, credited, payload)):
+        left_out[LINK] = why
+    return left_out
 
 
 def _not_linked(context: TransferContext, credited: str, payload: InvoicePayload) -> Message | None:
@@ -239,7 +258,23 @@ def _steps_of(context: TransferContext, event_id: str) -> dict[str, str]:
     return counting(context.services.ordering.progress(context.claim.company, event_id), context.lease.ledger)
 
 
-def _fault(found: FortnoxInvoice, payload: InvoicePayload) -> Failed | None:
+def _compared(context: TransferContext, found: FortnoxInvoice, payload: InvoicePayload) -> Failed | None:
+    """Compare the invoice in Fortnox with what Moment billed. Return why it is not that invoice, if so.
+
+    Differences that do not change the books are recorded, and told when the invoice is posted.
+    """
+    comparison = compare(found, payload)
+    if fault := _fault(found, payload, comparison):
+        return fault
+    left_out = from_json(context.taken(LEFT_OUT))
+    told_of = {one.field for one in comparison.aside if one.field == "OCR" or one.empty_there} & set(left_out)
+    differs = Message.join(*(one.message for one in comparison.aside if one.field not in told_of)).to_json()
+    if differs != context.steps.get(DIFFERS, NOT_TAKEN):
+        context.record(DIFFERS, differs)
+    return None
+
+
+def _fault(found: FortnoxInvoice, payload: InvoicePayload, comparison: Comparison) -> Failed | None:
     """Why the invoice in Fortnox is not the one that Moment billed, if so. Pure."""
     number = payload.document_number
     if found.external_invoice_reference1 != payload.external_invoice_reference1:
@@ -257,7 +292,6 @@ def _fault(found: FortnoxInvoice, payload: InvoicePayload) -> Failed | None:
         )
     if found.cancelled:
         return _cancelled(number)
-    comparison = compare(found, payload)
     if comparison.equal:
         return _rounded_off(found, payload)
     differs = (
@@ -334,7 +368,7 @@ def _post(context: TransferContext, payload: InvoicePayload) -> Failed | None:
     state = PostingState(context.in_doubt("posted"), context.cached("posting"), _compared_long_ago(context))
     if state.needs_look:
         found = context.fortnox.invoices.get(payload.document_number)
-        if fault := _fault(found, payload):
+        if fault := _compared(context, found, payload):
             return fault
         if found.booked:
             context.record("posted", _voucher(found))
@@ -397,6 +431,7 @@ def _ended(context: TransferContext, mapped: Mapped[InvoicePayload], files: File
         mapped.notice,
         told(from_json(context.taken(LEFT_OUT)), mapped.payload.for_create()),
         vat.remarks(context, context.event.invoice),
+        _differing(context, mapped),
     )
     if context.taken("posted") == NOTHING_TO_POST:
         notice = Message.join(notice, Message("invoice.nothing-to-post"))
@@ -427,6 +462,13 @@ def _posted(context: TransferContext, invoice: Invoice, outcome: Outcome) -> Out
     voucher = context.taken("posted")
     named = "" if voucher in (None, TAKEN) else str(voucher)
     return replace(outcome, document=str(invoice.invoice_number), voucher=named)
+
+
+def _differing(context: TransferContext, mapped: Mapped[InvoicePayload]) -> Message:
+    """What is told of the differences that did not stop the posting; `NOTHING` without any."""
+    differs = Message.from_json(context.taken(DIFFERS) or "")
+    heading = Message("invoice.differs", number=str(mapped.payload.document_number))
+    return Message.join(heading, differs) if differs else differs
 
 
 def _named(file: str) -> Message:

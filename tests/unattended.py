@@ -76,8 +76,8 @@ class Unattended:
         command = [sys.executable, "-m", "cli", *arguments]
         subprocess.run(command, env=child_environment(environment), check=True, capture_output=True, timeout=60)
 
-    def by_hand(self, path: str, document: dict[str, Any], ledger: str = "acme", *, method: str = "POST") -> None:
-        """Enter a document in that ledger, as an accountant would."""
+    def by_hand(self, path: str, document: dict[str, Any], ledger: str = "acme", method: str = "POST") -> None:
+        """Enter a document in that ledger, as an accountant would; with PUT, change it."""
         token = self.services.fortnox.oauth.exchange_code(self.sandbox.code(ledger)).access_token.get_secret_value()
         headers = {"Authorization": f"Bearer {token}"}
         answer = requests.request(

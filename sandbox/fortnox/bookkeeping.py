@@ -54,6 +54,8 @@ def _check_rows(ledger: Ledger, invoice: Invoice) -> None:
     for project in dict.fromkeys(_projects(invoice)):
         _check_project(ledger, invoice, project)
     for row in invoice.rows:
+        if not row["AccountNumber"]:  # text alone
+            continue
         account = ledger.accounts.get(row["AccountNumber"])
         if row["DeliveredQuantity"] > 0 and not row["Description"] and not row["ArticleNumber"]:
             raise _stopped(invoice, "En rad med antal saknar text eller artikel.", 2003977)

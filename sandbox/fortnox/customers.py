@@ -75,6 +75,23 @@ def update(ledger: Ledger, call: Call) -> Answer:
     return answer_json({"Customer": shown(record)})
 
 
+def enter(ledger: Ledger, number: str, given: dict[str, Json]) -> Record:
+    """Create or change a customer's card as a person in Fortnox would. Raises ValueError and Refused."""
+    known = ledger.customers.get(number)
+    values = check(given, fields.CUSTOMER)
+    _check_references(ledger, values)
+    blank: dict[str, Json] = {
+        **dict.fromkeys(fields.CUSTOMER, ""),
+        **DEFAULTS,
+        "CustomerNumber": number,
+        "Name": number,
+    }
+    record = ledger.customers[number] = Record({**(known.fields if known else blank), **values}, ledger.clock.minute())
+    if known:
+        record.writes = known.writes
+    return record
+
+
 def read(ledger: Ledger, call: Call) -> Answer:
     refuse_parameters(call)
     return answer_json({"Customer": shown(_find(ledger, call))})

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from sandbox.fortnox import errors
 from sandbox.fortnox.errors import Refused
@@ -16,15 +16,28 @@ CODE_OF_RATE: Final = {rate: code for code, rate in RATE_OF_CODE.items()}
 StoredRow = dict[str, Json]
 
 
-def stored(ledger: Ledger, given: Sequence[StoredRow], default_account: int) -> list[StoredRow]:
+class RowDefaults(NamedTuple):
+    """What a row has where it names nothing. `discount`: percent."""
+
+    account: int
+    discount: Decimal
+
+
+def stored(ledger: Ledger, given: Sequence[StoredRow], defaults: RowDefaults) -> list[StoredRow]:
     """The rows of a new invoice, from payload rows that passed the field table. Raises Refused."""
     if len(given) > ledger.settings.max_rows:
         raise Refused(errors.TOO_MANY_ROWS, f"Högst {ledger.settings.max_rows} rader är tillåtna.")
-    return [_completed(ledger, row, default_account) for row in given]
+    return [_completed(ledger, row, defaults) for row in given]
+
+
+def text_row(ledger: Ledger, text: str) -> StoredRow:
+    """A row of text alone: no account, no quantity, no price."""
+    row = _completed(ledger, {"Description": text}, RowDefaults(ledger.settings.default_sales_account, ZERO))
+    return {**row, "AccountNumber": 0, "VAT": ZERO, "VATCode": ""}
 
 
 def merged(
-    ledger: Ledger, old: Sequence[StoredRow], given: Sequence[StoredRow], default_account: int
+    ledger: Ledger, old: Sequence[StoredRow], given: Sequence[StoredRow], defaults: RowDefaults
 ) -> list[StoredRow]:
     """The rows after a PUT. Without any RowId rows map by order; with one, the others are new.
 
@@ -38,17 +51,17 @@ def merged(
         bases = [by_id.get(row.get("RowId")) for row in given]
     else:
         bases = [old[place] if place < len(old) else None for place in range(len(given))]
-    return stored(ledger, [{**(base or {}), **row} for base, row in zip(bases, given, strict=True)], default_account)
+    return stored(ledger, [{**(base or {}), **row} for base, row in zip(bases, given, strict=True)], defaults)
 
 
-def _completed(ledger: Ledger, given: StoredRow, default_account: int) -> StoredRow:
+def _completed(ledger: Ledger, given: StoredRow, defaults: RowDefaults) -> StoredRow:
     limit = ledger.settings.row_description_max
     if len(given.get("Description", "")) > limit:
         raise errors.too_long("Description", limit)
     _check_references(ledger, given)
     if ledger.settings.negative_price_refused and given.get("Price", ZERO) < 0:
         raise Refused(errors.NEGATIVE_PRICE, "Priset får inte vara negativt.")
-    number = given.get("AccountNumber") or default_account
+    number = given.get("AccountNumber") or defaults.account
     _check_account(ledger, number)
     rate = given.get("VAT")
     if rate is None:
@@ -58,16 +71,16 @@ def _completed(ledger: Ledger, given: StoredRow, default_account: int) -> Stored
     return {
         "AccountNumber": number,
         "ArticleNumber": given.get("ArticleNumber", ""),
-        "CostCenter": given.get("CostCenter", ""),
+        "CostCenter": given.get("CostCenter", ledger.accounts[number].cost_center),
         "DeliveredQuantity": _two_decimals(given.get("DeliveredQuantity", ZERO)),
         "Description": given.get("Description", ""),
-        "Discount": given.get("Discount", ZERO),
+        "Discount": given.get("Discount", defaults.discount),
         "DiscountType": given.get("DiscountType", "PERCENT"),
         "HouseWork": given.get("HouseWork", False),
         "HouseWorkHoursToReport": given.get("HouseWorkHoursToReport"),
         "HouseWorkType": given.get("HouseWorkType"),
         "Price": _two_decimals(given.get("Price", ZERO)),
-        "Project": given.get("Project", ""),
+        "Project": given.get("Project", ledger.accounts[number].project),
         "RowId": ledger.next_serial(),
         "StockPointCode": given.get("StockPointCode"),
         "Unit": given.get("Unit", ""),

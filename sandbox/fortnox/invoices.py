@@ -8,21 +8,23 @@ from sandbox.fortnox import bookkeeping, errors, fields, invoice_rows, money
 from sandbox.fortnox.countries import display_name
 from sandbox.fortnox.endpoints import Endpoint
 from sandbox.fortnox.errors import Refused
-from sandbox.fortnox.invoice_rows import plain
+from sandbox.fortnox.invoice_rows import RowDefaults, plain
 from sandbox.fortnox.ledger import Invoice, Ledger, Record
 from sandbox.fortnox.listing import Listing, contains, refuse_parameters
-from sandbox.fortnox.validation import check, envelope
+from sandbox.fortnox.validation import BLANK, check, envelope
 from sandbox.http import Answer, Call, Json, answer_json
 
 DATES: Final = ("DeliveryDate", "DueDate", "InvoiceDate", "OutboundDate")
 
 
 def create(ledger: Ledger, call: Call) -> Answer:
-    given = check(envelope(call.body, "Invoice"), fields.INVOICE)
+    given = _with_blanks(ledger, envelope(call.body, "Invoice"))
     customer = _customer(ledger, given)
     _check_references(ledger, given)
     header = _completed(ledger, customer, given)
-    rows = invoice_rows.stored(ledger, given.get("InvoiceRows", []), _default_account(ledger, customer))
+    rows = invoice_rows.stored(ledger, given.get("InvoiceRows", []), _row_defaults(ledger, customer))
+    if ledger.settings.text_row:
+        rows.insert(0, invoice_rows.text_row(ledger, ledger.settings.text_row))
     original = _credited(ledger, given)
     number = _document_number(ledger, given)
     if not header["OCR"] and ledger.settings.ocr_generated:
@@ -48,8 +50,7 @@ def update(ledger: Ledger, call: Call) -> Answer:
     _check_references(ledger, given, invoice)
     rows = invoice.rows
     if "InvoiceRows" in given:
-        account = _default_account(ledger, customer)
-        rows = invoice_rows.merged(ledger, rows, given.pop("InvoiceRows"), account)
+        rows = invoice_rows.merged(ledger, rows, given.pop("InvoiceRows"), _row_defaults(ledger, customer))
     header = {**invoice.header, **given}
     if header["Currency"] == "SEK":
         header["CurrencyRate"] = Decimal(1)
@@ -176,8 +177,33 @@ def _customer(ledger: Ledger, given: dict[str, Json]) -> Record:
     return customer
 
 
-def _default_account(ledger: Ledger, customer: Record) -> int:
-    return int(customer.fields["SalesAccount"] or ledger.settings.default_sales_account)
+def _row_defaults(ledger: Ledger, customer: Record) -> RowDefaults:
+    """What the customer's card and the company's settings give a row that does not name it."""
+    return RowDefaults(
+        account=int(customer.fields["SalesAccount"] or ledger.settings.default_sales_account),
+        discount=Decimal(customer.fields["InvoiceDiscount"] or 0),
+    )
+
+
+def _with_blanks(ledger: Ledger, payload: dict[str, Json]) -> dict[str, Json]:
+    """The checked payload of a new invoice. What `API_BLANK` does in a POST is not published: a setting."""
+    how = ledger.settings.blank_on_create
+    if how == "refused" and any(BLANK in one.values() for one in _objects(payload)):
+        raise Refused(errors.BLANK_REFUSED, "Värdet tolkas som null")
+    blank = {place: [name for name in one if one[name] == BLANK] for place, one in enumerate(_objects(payload))}
+    given = check(payload, fields.INVOICE)
+    for place, one in enumerate(_objects(given)):
+        for name in blank[place]:
+            if how == "ignored":
+                one.pop(name, None)
+            elif how == "literal":
+                one[name] = BLANK
+    return given
+
+
+def _objects(payload: dict[str, Json]) -> list[dict[str, Json]]:
+    rows = payload.get("InvoiceRows")
+    return [payload, *(row for row in (rows if isinstance(rows, list) else []) if isinstance(row, dict))]
 
 
 def _check_references(ledger: Ledger, given: dict[str, Json], invoice: Invoice | None = None) -> None:
@@ -196,6 +222,8 @@ def _check_references(ledger: Ledger, given: dict[str, Json], invoice: Invoice |
 def _check_ocr(ledger: Ledger, ocr: str, invoice: Invoice | None) -> None:
     # Whether Fortnox checks these depends on the company's OCR setting; recorded companies had two
     # invoices with one OCR number, others report "OCR-numret används redan".
+    if ledger.settings.ocr_refused and invoice is None:
+        raise Refused(errors.OCR_REFUSED, ledger.settings.ocr_refused)
     if not ocr.isdecimal():
         raise errors.not_numeric("OCR")
     if ledger.settings.ocr_must_be_valid and not money.has_valid_check_digit(ocr):
@@ -249,16 +277,19 @@ def _completed(ledger: Ledger, customer: Record, given: dict[str, Json]) -> dict
     currency = given.get("Currency") or of_customer["Currency"] or "SEK"
     header: dict[str, Json] = {name: "" for name, field in fields.INVOICE.items() if field.kind == "text"}
     for name in ("Address1", "Address2", "City", "ZipCode", "Phone1", "Phone2", "OurReference",
-                 "YourReference", "PriceList", "TermsOfDelivery", "WayOfDelivery"):  # fmt: skip
+                 "YourReference", "PriceList", "TermsOfDelivery", "WayOfDelivery", "Project", "CostCenter",
+                 "DeliveryAddress1", "DeliveryAddress2", "DeliveryCity", "DeliveryName",
+                 "DeliveryZipCode"):  # fmt: skip
         header[name] = of_customer[name]
     header |= {
+        "Remarks": of_customer["InvoiceRemark"],
         "CustomerName": of_customer["Name"],
         "Country": display_name(of_customer["CountryCode"]) if of_customer["CountryCode"] != "SE" else "",
         "AdministrationFee": Decimal(of_customer["InvoiceAdministrationFee"] or settings.administration_fee),
         "Freight": Decimal(of_customer["InvoiceFreight"] or settings.freight),
         "EUQuarterlyReport": False,
         "NotCompleted": False,
-        "VATIncluded": False,
+        "VATIncluded": of_customer["ShowPriceVATIncluded"],
         "InvoiceType": "INVOICE",
         "Language": "SV",
         "TaxReductionType": "none",

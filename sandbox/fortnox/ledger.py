@@ -46,6 +46,8 @@ class Account:
     vat_code: str = ""
     project_settings: str = "ALLOWED"
     cost_center_settings: str = "ALLOWED"
+    project: str = ""  # of a row that names none
+    cost_center: str = ""
 
 
 @dataclass(slots=True)

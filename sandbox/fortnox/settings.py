@@ -46,6 +46,9 @@ class Settings(Knobs):
     locked_period_code: int = 2000401  # also seen: 2002141
     vat_rounding: VatRounding = "per_rate"
     credit_reference_on_create: Literal["honoured", "ignored", "refused", "once"] = "honoured"
+    ocr_refused: str = ""  # a reason to refuse every OCR number on create, in words that nobody has published
+    blank_on_create: Literal["honoured", "ignored", "refused", "literal"] = "honoured"  # `API_BLANK` in a POST
+    text_row: str = ""  # a row of text alone, put first on each new invoice
     credit_refused: str = ""  # a reason to refuse every credit reference on create, in words that nobody has published
     document_number_on_create: Literal["honoured", "ignored"] = "honoured"
     currency_unit_on_create: Literal["honoured", "ignored"] = "honoured"

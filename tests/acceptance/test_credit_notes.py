@@ -46,16 +46,16 @@ def ready(system: System, company: str, **tenant: Any) -> None:
     system.publish(customer_json(company=company), project_json(company=company))
 
 
-def test_partial_credits_of_one_invoice_each_name_it_and_never_carry_its_ocr(system: System) -> None:
+def test_partial_credits_of_one_invoice_each_name_it_and_carry_their_own_payment_id(system: System) -> None:
     assert an_invoice_of(system, "partial", payment_id="10017").status == "done"
     notes = [
-        credits(system, "partial", number, amount, payment_id="10017")
+        credits(system, "partial", number, amount, payment_id=f"{number}9")
         for number, amount in ((1002, "-2500.00"), (1003, "-2500.00"), (1004, "-5000.00"))
     ]
     for note in notes:
         assert (note["InvoiceReference"], note["ExternalInvoiceReference2"]) == ("1001", "1001")
         assert note["Credit"] == "true"
-        assert note["OCR"] != "10017"
+        assert note["OCR"] == f"{note['DocumentNumber']}9"
         assert note["InvoiceRows"][0]["DeliveredQuantity"] == "-1"
     assert sum(Decimal(str(one["Total"])) for one in invoices(system, "partial").values()) == 0
     assert told_in_the_log(system, "partial") == []

@@ -52,7 +52,7 @@ def test_vat_that_fortnox_computes_otherwise_is_not_posted_and_the_mail_has_both
     for told in (
         "Total: 0.26 SEK in Fortnox, 0.25 SEK in Moment",
         "VAT: 0.06 SEK in Fortnox, 0.05 SEK in Moment",
-        "Row 1: 0.10 SEK on account 3010 with 25 % VAT in Fortnox, 0.10 SEK on account 3010 with 25 % VAT in Moment",
+        "Account 3010 with 25 % VAT on project 1: 0.10 SEK in Fortnox, 0.10 SEK in Moment",
         "not posted",
     ):
         assert told in " ".join(mail["text"].split())

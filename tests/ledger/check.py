@@ -12,6 +12,7 @@ ROUNDING = 3740
 LOST_UPLOADS = "unanswered POST /3/inbox"
 
 Ledger = Mapping[str, Any]
+Booking = tuple[int, Decimal, str]  # account, VAT rate, project
 
 
 def broken(company: Company, ledger: Ledger, reasons: Mapping[str, str], logged: Sequence[str]) -> list[str]:
@@ -64,24 +65,27 @@ def _head(found: Ledger, wanted: Document) -> Iterator[str]:
     customer = wanted.event["invoice"]["customer"]["customerNumber"]
     if found["CustomerNumber"] != customer:
         yield f"is of customer {found['CustomerNumber']}, not {customer}"
+    if found["Project"] != project(wanted):
+        yield f"is on project {found['Project']}, not {project(wanted)}"
     if (total_vat := Decimal(str(found["TotalVAT"]))) != vat(wanted):
         yield f"has VAT {total_vat}, not {vat(wanted)}"
-    there: dict[tuple[int, Decimal], Decimal] = defaultdict(Decimal)
+    there: dict[Booking, Decimal] = defaultdict(Decimal)
     for row in found["InvoiceRows"]:
         net = Decimal(str(row["Price"])) * Decimal(str(row["DeliveredQuantity"]))
-        there[int(row["AccountNumber"]), Decimal(str(row["VAT"]))] += net
+        there[int(row["AccountNumber"]), Decimal(str(row["VAT"])), row["Project"] or found["Project"]] += net
     if (booked := {key: net for key, net in there.items() if net}) != rows(wanted):
         yield f"has the rows {booked}, not {rows(wanted)}"
 
 
-def rows(wanted: Document) -> dict[tuple[int, Decimal], Decimal]:
-    """What is to be booked by account and VAT rate, the rounding included; reckoned here, apart from the mapper."""
-    nets = _nets(wanted)
-    by_account: dict[tuple[int, Decimal], Decimal] = defaultdict(Decimal)
-    for (account, rate, _), net in nets.items():
-        by_account[account, rate] += net
-    by_account[ROUNDING, Decimal(0)] += wanted.total - sum(nets.values()) - vat(wanted)
-    return {key: net for key, net in by_account.items() if net}
+def rows(wanted: Document) -> dict[Booking, Decimal]:
+    """What is to be booked, the rounding included; reckoned here, apart from the mapper."""
+    booked = defaultdict(Decimal, _nets(wanted))
+    booked[ROUNDING, Decimal(0), project(wanted)] += wanted.total - sum(booked.values()) - vat(wanted)
+    return {key: net for key, net in booked.items() if net}
+
+
+def project(wanted: Document) -> str:
+    return (wanted.event["invoice"]["project"] or {}).get("projectNumber", "")  # type: ignore[no-any-return]
 
 
 def vat(wanted: Document) -> Decimal:
@@ -92,13 +96,12 @@ def vat(wanted: Document) -> Decimal:
     return sum((_ore(net * rate / 100) for rate, net in by_rate.items()), Decimal(0))
 
 
-def _nets(wanted: Document) -> dict[tuple[int, Decimal, str], Decimal]:
+def _nets(wanted: Document) -> dict[Booking, Decimal]:
     """Of each account, rate and project, to the öre."""
-    invoice = wanted.event["invoice"]
-    nets: dict[tuple[int, Decimal, str], Decimal] = defaultdict(Decimal)
-    for line in invoice["lines"]:
-        project = (line["project"] or invoice["project"] or {}).get("projectNumber", "")
-        key = int(line["accountNumber"]), Decimal(line["vatPercentage"]), project
+    nets: dict[Booking, Decimal] = defaultdict(Decimal)
+    for line in wanted.event["invoice"]["lines"]:
+        own = (line["project"] or {}).get("projectNumber")
+        key = int(line["accountNumber"]), Decimal(line["vatPercentage"]), own or project(wanted)
         nets[key] += Decimal(line["amountExcludingVat"])
     return {key: _ore(net) for key, net in nets.items()}
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
+from tests.ledger.knobs import Knobs, drawn
 from tests.unit.factories import a_line, an_attachment, customer_json, invoice_json, project_json
 
 ACCOUNTS: Final = ("3001", "3010", "3041", "3050", "3520", "3740")
@@ -67,11 +68,15 @@ class Company:
     masters: list[dict[str, Any]]  # customers and projects
     documents: list[Document] = field(default_factory=list)
     shelf: list[File] = field(default_factory=list)
+    knobs: Knobs = field(default_factory=Knobs)
 
 
 def plan(count: int, seed: int, moment: str) -> list[Company]:
     """`count` documents dealt to companies. `moment`: the origin of the files' addresses."""
     companies = [_company(f"c{n:03}") for n in range(min(count, max(20, count // PER_COMPANY)))]
+    knobs_dice = random.Random(seed + 1)
+    for company in companies:
+        company.knobs = drawn(knobs_dice)
     dice = random.Random(seed)
     for n in range(count):
         company = companies[n % len(companies)]
@@ -109,7 +114,7 @@ def _document(dice: random.Random, company: Company, moment: str) -> Document:
         credited_invoice_number=credited,
         customer={"id": 1, "customer_number": dice.choice("12")},
         project=dice.choice([None, {"id": 1, "project_number": "1"}]),
-        payment_id=None,
+        payment_id=dice.choice([None, f"{number}9", "10017"]),
         currency_code=currency,
         currency_rate=rate,
         total_including_vat=str(total),

@@ -100,11 +100,21 @@ def _prepare(stack: Stack, companies: list[Company], seed: int) -> None:
 
 def _publish(stack: Stack, app: App, companies: list[Company]) -> None:
     for company in companies:
-        stack.sandbox.tenant(company.name)
+        _enter(stack, company)
         code = stack.sandbox.code(company.name)
         enabled = integration_json(company=company.name, event_id="enabled", authorization_code=code)
         for event in (enabled, *company.masters, *(document.event for document in company.documents)):
             publish(event, services=app.services)
+
+
+def _enter(stack: Stack, company: Company) -> None:
+    """Make the company's ledger, with what people have entered there before."""
+    stack.sandbox.tenant(company.name, **company.knobs.settings)
+    if company.knobs.card:
+        stack.sandbox.post("registers", {"tenant": company.name, "cost_centers": ["MA"]})
+        stack.sandbox.post("projects", {"tenant": company.name, "number": "1", "Description": "Ombyggnad"})
+        for number in "12":
+            stack.sandbox.customer(company.name, number, Name="Skånska Bygg AB", **company.knobs.card)
 
 
 def _drain(app: App, companies: list[Company], report: Report, say: Callable[[str], object], timeout: float) -> None:

@@ -37,9 +37,10 @@ def a_right_ledger(company: Company) -> dict[str, Any]:
                 "TotalVAT": check.vat(document),
                 "CustomerNumber": document.event["invoice"]["customer"]["customerNumber"],
                 "InvoiceRows": [
-                    {"AccountNumber": account, "VAT": rate, "Price": net, "DeliveredQuantity": "1"}
-                    for (account, rate), net in check.rows(document).items()
+                    {"AccountNumber": account, "VAT": rate, "Project": project, "Price": net, "DeliveredQuantity": "1"}
+                    for (account, rate, project), net in check.rows(document).items()
                 ],
+                "Project": check.project(document),
                 "Currency": document.event["invoice"]["currencyCode"],
                 "Booked": True,
                 "writes": {"POST": 1, "bookkeep": 1},
@@ -81,6 +82,8 @@ def test_a_ledger_that_is_right_is_found_so(company: Company) -> None:
         lambda ledger: ledger["invoices"][0].update(TotalVAT=ledger["invoices"][0]["TotalVAT"] + Decimal("0.01")),
         lambda ledger: ledger["invoices"][0]["InvoiceRows"][0].update(AccountNumber=3999),
         lambda ledger: ledger["invoices"][0]["InvoiceRows"][0].update(VAT=7),
+        lambda ledger: ledger["invoices"][0]["InvoiceRows"][0].update(Project="9"),
+        lambda ledger: ledger["invoices"][0].update(Project="9"),
         lambda ledger: ledger["invoices"][0]["InvoiceRows"][0].update(DeliveredQuantity="2"),
         lambda ledger: next(
             one for one in ledger["invoices"] if one["attachments"]

@@ -100,6 +100,84 @@ class TestArithmetic:
         assert sums.total == sums.total.to_integral_value()
 
 
+CARD = {
+    "InvoiceDiscount": 10,
+    "Project": "1",
+    "CostCenter": "MA",
+    "OurReference": "Old Name",
+    "YourReference": "Older Name",
+    "InvoiceRemark": "Old text",
+    "TermsOfPayment": "10",
+    "TermsOfDelivery": "FVL",
+    "WayOfDelivery": "B",
+    "PriceList": "B",
+    "ShowPriceVATIncluded": True,
+}
+
+
+class TestCard:
+    """A customer's card applies to what a new invoice does not name."""
+
+    @pytest.fixture
+    def shop(self, shop: Ledger) -> Ledger:
+        shop.sandbox.control("registers", tenant=shop.tenant, cost_centers=["MA"])
+        shop.sandbox.control("projects", tenant=shop.tenant, number="1")
+        shop.sandbox.control("customers", tenant=shop.tenant, number="10001", **CARD)
+        return shop
+
+    def test_what_is_left_out_is_filled_in(self, shop: Ledger) -> None:
+        assert shop.invoice("1001", a_row(Price=100), InvoiceDate="2026-11-20").status_code == 201
+        invoice = shown(shop)
+        filled = ("Project", "CostCenter", "OurReference", "YourReference", "TermsOfPayment", "TermsOfDelivery",
+                  "WayOfDelivery", "PriceList")  # fmt: skip
+        assert {name: invoice[name] for name in filled} == {name: CARD[name] for name in filled}
+        assert (invoice["Remarks"], invoice["DueDate"], invoice["VATIncluded"]) == ("Old text", "2026-11-30", True)
+        assert (invoice["InvoiceRows"][0]["Discount"], invoice["Total"]) == (10, 90)
+
+    def test_what_is_named_stays_as_it_is_named(self, shop: Ledger) -> None:
+        named = {"OurReference": "Anna", "VATIncluded": False, "DueDate": "2026-12-20", "Remarks": "November"}
+        shop.invoice("1001", a_row(Price=100, Discount=0), **named)
+        assert {name: shown(shop)[name] for name in named} == named
+        assert shown(shop)["Total"] == 125
+
+    @pytest.mark.parametrize(
+        ("how", "status", "project", "remarks"),
+        [
+            ("honoured", 201, "", ""),
+            ("ignored", 201, "1", "Old text"),
+            ("refused", 400, None, None),
+            ("literal", 400, None, None),  # there is no project of that name
+        ],
+    )
+    def test_what_a_blank_does_is_a_setting(
+        self, shop: Ledger, how: str, status: int, project: str | None, remarks: str | None
+    ) -> None:
+        shop.settings(blank_on_create=how)
+        row = a_row(Price=100, Project="API_BLANK")
+        answer = shop.invoice("1001", row, Project="API_BLANK", Remarks="API_BLANK")
+        assert answer.status_code == status
+        if status == 201:
+            assert (shown(shop)["Project"], shown(shop)["Remarks"]) == (project, remarks)
+        elif how == "literal":
+            assert shop.invoice("1001", a_row(), Remarks="API_BLANK").status_code == 201
+            assert shown(shop)["Remarks"] == "API_BLANK"
+
+    def test_a_customer_is_entered_by_hand_too(self, shop: Ledger) -> None:
+        shop.sandbox.control("customers", tenant=shop.tenant, number="10009", Name="Ny AB")
+        assert shop.get("/3/customers/10009").json()["Customer"]["Name"] == "Ny AB"
+        assert shop.get("/3/customers/10001").json()["Customer"]["InvoiceDiscount"] == 10
+
+
+def test_a_row_of_text_stands_before_the_others_and_books_nothing(shop: Ledger) -> None:
+    shop.settings(text_row="Tack för er beställning")
+    shop.invoice("1001", a_row(Price=100))
+    text, row = shown(shop)["InvoiceRows"]
+    assert (text["Description"], text["AccountNumber"], text["DeliveredQuantity"], text["Total"]) == (
+        "Tack för er beställning", 0, "0", 0,
+    )  # fmt: skip
+    assert (row["AccountNumber"], shown(shop)["Total"]) == (3010, 125)
+
+
 @pytest.mark.parametrize(
     ("number", "ocr"), [("1", "133"), ("3", "331"), ("18", "1842"), ("37", "3749"), ("203", "20354")]
 )
@@ -112,6 +190,11 @@ class TestOcr:
     def test_an_ocr_number_is_kept_as_given(self, shop: Ledger) -> None:
         shop.invoice(OCR="426523791")
         assert shown(shop)["OCR"] == "426523791"
+
+    def test_every_ocr_number_can_be_refused_in_words_that_nobody_has_published(self, shop: Ledger) -> None:
+        shop.settings(ocr_refused="Betalningsreferensen godtas inte.")
+        assert shop.invoice(OCR="10017").json()["ErrorInformation"]["Message"] == "Betalningsreferensen godtas inte."
+        assert shop.invoice().status_code == 201
 
     def test_generation_can_be_off(self, shop: Ledger) -> None:
         shop.settings(ocr_generated=False)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fortnox.payloads import InvoicePayload, InvoiceRowPayload
+from fortnox.payloads import InvoicePayload, InvoiceRowPayload, without_blanks
 from mappers import (
     BadCreditNote,
     BadNumber,
@@ -49,6 +49,7 @@ def test_every_field_of_an_invoice_is_carried() -> None:
         "OurReference": "Anna Ek",
         "YourReference": "Bo Lind",
         "Project": "1",
+        "CostCenter": None,
         "Remarks": "Rad 1\nRad 2",
         "ExternalInvoiceReference1": "106939080",
         "InvoiceRows": (
@@ -57,7 +58,9 @@ def test_every_field_of_an_invoice_is_carried() -> None:
                 "DeliveredQuantity": "1",
                 "Description": "Konsulttimmar",
                 "Price": Decimal("10000.00"),
+                "Discount": 0,
                 "VAT": 25,
+                "Project": "1",
             },
         ),
     }
@@ -68,11 +71,18 @@ def test_the_company_may_swap_the_references() -> None:
     assert (payload.our_reference, payload.your_reference) == ("Bo Lind", "Anna Ek")
 
 
-def test_what_an_invoice_may_lack_it_may_lack() -> None:
+def test_what_an_invoice_lacks_is_emptied_so_that_the_customers_card_does_not_fill_it_in() -> None:
     names = ("project", "payment_id", "description", "your_reference", "their_reference")
     result = mapped(**dict.fromkeys(names))
-    assert not {"Project", "OCR", "Remarks", "OurReference", "YourReference"} & set(result.payload.for_create())
+    sent = result.payload.for_create()
+    owned = ("Project", "CostCenter", "Remarks", "OurReference", "YourReference")
+    assert {name: sent[name] for name in owned} == dict.fromkeys(owned, "API_BLANK")
+    assert [(row["Project"], row["Discount"]) for row in sent["InvoiceRows"]] == [("API_BLANK", 0)]
+    assert "OCR" not in sent  # Fortnox makes one
     assert result.notices == ()
+    plain = without_blanks(sent)
+    assert set(sent) - set(plain) == set(owned)
+    assert [set(row) for row in plain["InvoiceRows"]] == [set(sent["InvoiceRows"][0]) - {"Project"}]
 
 
 # Rows
@@ -89,9 +99,9 @@ def test_lines_of_one_account_vat_rate_and_project_make_one_row_in_order_of_appe
         total="510.60",
     )
     assert [(*shown(row), row.project) for row in result.payload.invoice_rows] == [
-        (3020, "1", "Konsulttimmar, Restid (2 rader)", "150.00", "25", None),
-        (3010, "1", "Konsulttimmar (2 rader)", "230.00", "25", None),
-        (3020, "1", "Konsulttimmar", "10.00", "6", None),
+        (3020, "1", "Konsulttimmar, Restid (2 rader)", "150.00", "25", "1"),
+        (3010, "1", "Konsulttimmar (2 rader)", "230.00", "25", "1"),
+        (3020, "1", "Konsulttimmar", "10.00", "6", "1"),
         (3020, "1", "Konsulttimmar", "20.00", "25", "2"),
     ]
 
@@ -243,11 +253,12 @@ def test_a_credit_note_is_rounded_with_its_own_sign() -> None:
     assert shown(payload.invoice_rows[1]) == (3740, "-1", "Öresavrundning", "-0.40", "0")
 
 
-@pytest.mark.parametrize("payment_id", ["10017", "10025", None])
-def test_a_credit_note_never_has_an_ocr_number(payment_id: str | None) -> None:
+@pytest.mark.parametrize("payment_id", ["10017", "10018"])
+def test_a_credit_note_has_its_own_payment_id(payment_id: str) -> None:
     result = to_invoice(a_credit_note(payment_id=payment_id).invoice)
-    assert "OCR" not in result.payload.for_update()
+    assert result.payload.ocr == payment_id
     assert result.notices == ()
+    assert "OCR" not in to_invoice(a_credit_note(payment_id=None).invoice).payload.for_create()
 
 
 def test_a_credit_note_of_nothing_is_one() -> None:
@@ -297,15 +308,22 @@ def test_foreign_currency_without_a_rate_is_refused_and_never_taken_for_one() ->
 # The odd ones
 
 
-@pytest.mark.parametrize(("payment_id", "ocr"), [("10017", "10017"), (" 1 0017 ", "10017"), ("0043450234125",) * 2])
-def test_a_payment_id_with_a_check_digit_is_the_ocr_number(payment_id: str, ocr: str) -> None:
+@pytest.mark.parametrize(
+    ("payment_id", "ocr"),
+    [
+        ("10017", "10017"),
+        (" 1 0017 ", "10017"),
+        *((given, given) for given in ("0043450234125", "10018", "7", "0" * 26, "F10017", "RF18539007547034")),
+    ],
+)
+def test_the_payment_id_is_sent_as_it_is_given_whatever_its_check_digit(payment_id: str, ocr: str) -> None:
     result = mapped(payment_id=payment_id)
     assert result.payload.ocr == ocr
     assert result.notices == ()
 
 
-@pytest.mark.parametrize("payment_id", ["10018", "F10017", "7", "0" * 26, "１００１７", "+71<10017"])
-def test_a_payment_id_that_is_no_ocr_number_is_left_out_and_told(payment_id: str) -> None:
+@pytest.mark.parametrize("payment_id", ["１００１７", "+71<10017", "[10017]"])
+def test_a_payment_id_in_characters_that_fortnox_refuses_is_left_out_and_told(payment_id: str) -> None:
     result = mapped(payment_id=payment_id)
     assert "OCR" not in result.payload.for_update()
     assert [(notice.field, notice.value) for notice in result.notices] == [("invoice.paymentId", payment_id)]

@@ -8,10 +8,12 @@ import pytest
 from pydantic import BaseModel
 
 from fortnox.payloads import CustomerPayload, InvoicePayload, InvoiceRowPayload, ProjectPayload
-from mappers import to_invoice
+from mappers import compare, to_invoice
 from mappers.text import clean
 from moment.events import Address, Customer, Invoice, InvoiceLine, Project
+from tests.openapi import DOCUMENT, load_document
 from tests.unit.factories import a_line, an_invoice
+from tests.unit.test_mappers_comparison import BOOK, WORK, answered, billed
 
 DOC = (Path(__file__).parents[2] / "docs" / "mapping.md").read_text(encoding="utf-8")
 
@@ -67,6 +69,54 @@ def test_no_table_names_a_field_that_is_not_sent() -> None:
     }
     assert len(second_column) > 30
     assert set(second_column) <= known
+
+
+def whose(place: int) -> dict[str, str]:
+    """The table of all of Fortnox's fields: of the invoice (0), of a row (1)."""
+    tables = re.findall(r"(?:^\|.*\n)+", section("### Every field of Fortnox's invoice"), re.MULTILINE)
+    lines = re.findall(r"^\| (`[^|]+`) \| ([^|]+) \|", tables[place], re.MULTILINE)
+    return {name: said for names, said in lines for name in re.findall(r"`(\w+)`", names)}
+
+
+@pytest.mark.parametrize(("place", "model"), [(0, InvoicePayload), (1, InvoiceRowPayload)])
+def test_what_is_sent_is_moments_in_the_table_of_all_fields(place: int, model: type[BaseModel]) -> None:
+    assert {name for name, said in whose(place).items() if said.startswith("Moment's")} == set(aliases(model))
+
+
+@pytest.mark.parametrize(("place", "schema"), [(0, "fortnox_InvoicePayload"), (1, "fortnox_InvoicePayload_InvoiceRow")])
+def test_the_table_of_all_fields_has_those_of_fortnoxs_document(place: int, schema: str) -> None:
+    document = load_document()
+    if document is None:
+        pytest.skip(f"Fortnox's OpenAPI document is not at {DOCUMENT}; set FORTNOX_OPENAPI to check the table")
+    assert set(whose(place)) == set(document["components"]["schemas"][schema]["properties"])
+
+
+OTHER_VALUES = {
+    "InvoiceDate": "2027-01-01",
+    "DueDate": "2027-01-01",
+    "CurrencyUnit": 100,
+    "InvoiceRows": [WORK],
+    "VATIncluded": True,
+    "NotCompleted": True,
+}
+BY_ITS_OWN_MESSAGE = {"DocumentNumber", "ExternalInvoiceReference1"}  # tests of tasks/invoices.py
+
+
+@pytest.mark.parametrize("name", sorted(whose(0).keys() - BY_ITS_OWN_MESSAGE))
+def test_the_fields_that_are_compared_are_those_of_the_table(name: str) -> None:
+    sent = billed(currency_code="EUR", currency_rate="11.42")
+    comparison = compare(answered(sent, **{name: OTHER_VALUES.get(name, "7")}), sent)
+    differs = not comparison.equal or bool(comparison.aside)
+    assert differs is ("compared" in whose(0)[name])
+
+
+@pytest.mark.parametrize("name", sorted(whose(1)))
+def test_the_fields_of_a_row_that_are_compared_are_those_of_the_table(name: str) -> None:
+    if "sum" in section("### Every field of Fortnox's invoice").partition(f"`{name}`")[2].partition("\n")[0]:
+        name = "TotalExcludingVAT"
+    comparison = compare(answered(billed(), [WORK | {name: "7"}, BOOK]), billed())
+    differs = not comparison.equal or bool(comparison.aside)
+    assert differs is ("compared" in whose(1).get(name, "compared"))
 
 
 def test_the_example_is_what_happens() -> None:
