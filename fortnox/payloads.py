@@ -7,7 +7,7 @@ Fortnox's OpenAPI document.
 
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_pascal
@@ -40,6 +40,8 @@ class Payload(BaseModel):
 class CustomerPayload(Payload):
     """`/3/customers`"""
 
+    required: ClassVar[str] = "Name"  # in every write, says Fortnox's OpenAPI document
+
     customer_number: Annotated[str, Field(max_length=1024)]
     name: Annotated[str, Field(min_length=1, max_length=1024)]
     organisation_number: Annotated[str, Field(max_length=30)] | None = None
@@ -53,6 +55,8 @@ class CustomerPayload(Payload):
 
 class ProjectPayload(Payload):
     """`/3/projects`"""
+
+    required: ClassVar[str] = "Description"
 
     project_number: Annotated[str, Field(max_length=20)]
     description: Annotated[str, Field(min_length=1, max_length=50)]

@@ -47,6 +47,7 @@ class Settings(Knobs):
     vat_rounding: VatRounding = "per_rate"
     credit_reference_on_create: Literal["honoured", "ignored", "refused", "once"] = "honoured"
     credit_refused: str = ""  # a reason to refuse every credit reference on create, in words that nobody has published
+    refused_on_update: dict[str, str] = field(default_factory=dict)  # a customer's or project's field -> in what words
     document_number_on_create: Literal["honoured", "ignored"] = "honoured"
     currency_unit_on_create: Literal["honoured", "ignored"] = "honoured"
     posting_ignored: bool = False  # answers a posting with the invoice as it was
