@@ -1,7 +1,8 @@
 """Send what changed of a customer or project that is in Fortnox, and leave out what Fortnox refuses.
 
 A refused field must not stop the others, nor the invoices behind the event. Which field a refusal is about, Fortnox's
-text tells as a rule. Where it does not, each field is tried alone. So n fields take at most 2n requests.
+text tells as a rule. Where it does not, each field is tried alone. So n fields take at
+most 2n requests. A refusal of a field that was not sent is one of all: it is about the card, whatever is sent.
 """
 
 import json
@@ -65,7 +66,12 @@ def send_changes(
         except e.Rejected as error:
             if isinstance(error, ANOTHER_CAUSE):
                 raise
+            if field_of(error.message, _still(always, changed)):  # the name is as it was, and is not worth a refusal
+                always = {}
+                continue
             about = field_of(error.message, rest) or (next(iter(rest)) if len(rest) == 1 else None)
+            if about is None and _names_another(error.message, rest):
+                return refused | dict.fromkeys(rest, _why(error))
             if about is None:
                 memory.remember("alone", "1")
                 _send_each(update, rest, always, refused, memory)
@@ -86,6 +92,12 @@ def field_of(words: str, fields: Mapping[str, Any]) -> str | None:
     return next(
         (name for name, said in WORDS.items() if name in fields and re.search(said, words, re.IGNORECASE)), None
     )
+
+
+def _names_another(words: str, fields: Mapping[str, Any]) -> bool:
+    """Whether a refusal ends with a field's name in brackets, as Fortnox's do, that was not sent."""
+    named = re.search(r"\(([A-Z]\w+)\)\W*$", words)
+    return named is not None and named[1] not in fields
 
 
 def _send_each(

@@ -135,7 +135,10 @@ TEXTS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"låst perioden|perioden är låst|låst period", "period-locked"),
         (r"förvalt konto\b.*saknas|saknas ett förvalt konto", "default-account-missing"),
         (r"konto\w* .*\bär inte aktiv", "account-inactive"),
-        (r"(hitta|finns inte|saknas)\b.*\bkonto(t)?\b|\bkonto(t)?\b.*(finns inte|saknas)", "account-unknown"),
+        (
+            r"(hitta|finns inte|saknas)\b.*\bkonto(t)?\b|\bkonto(t)?\b.*(finns inte|existerar inte|saknas)",
+            "account-unknown",
+        ),
         (r"saknar behörighet för kostnadsställe", "scope"),
         (r"kostnadsställe", "cost-centre"),
         (r"hitta (leveranssätt|leveransvillkor|betalningsvillkor|prislista)", "register-missing"),

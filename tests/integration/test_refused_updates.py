@@ -75,6 +75,16 @@ def test_a_refusal_that_names_no_field_costs_a_request_for_each(acme: Unattended
     goes_on(acme)
 
 
+def test_a_refusal_of_a_field_that_was_not_sent_is_told_and_holds_up_nobody(acme: Unattended) -> None:
+    words = 'Inköpskonto inte uppdaterat. Kontot "4000" existerar inte. (PurchaseAccount)'
+    acme.sandbox.tenant("acme", refused_on_update={"Name": words})  # which goes with every update
+    acme.publish(changed(email="ny@skanskabygg.example", organization_number="556016-0680"))
+    assert acme.run("e1b") == "done"
+    assert acme.sandbox.requests("acme").count(PUT) == 1
+    assert len(acme.event("e1b").reason.parts) == 2
+    goes_on(acme)
+
+
 def test_a_field_that_cannot_be_emptied_is_told_as_that(acme: Unattended) -> None:
     acme.sandbox.tenant("acme", refused_on_update={"Email": "Värdet tolkas som null"})
     acme.publish(changed(email=None))

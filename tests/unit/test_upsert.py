@@ -432,6 +432,15 @@ def test_a_refused_name_does_not_take_the_others_with_it(register: FakeRegister,
     assert register.held["10001"] | {"City": "Lund"} == register.held["10001"]
 
 
+def test_a_refused_name_that_did_not_change_is_not_blamed_on_what_did(
+    register: FakeRegister, links: MemoryLinks
+) -> None:
+    create_or_update(register, links, a_customer())
+    register.locked = {"Name": "Kundnamn kan inte ändras."}
+    assert create_or_update(register, links, a_customer(email="a@b.example")).refused == {}
+    assert register.sent == {"Email": "a@b.example"}
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_a_number_said_to_be_deleted_is_believed_after_a_look(
     register: FakeRegister, links: MemoryLinks, there: bool
