@@ -1,7 +1,8 @@
 """Send what changed of a customer or project that is in Fortnox, and leave out what Fortnox refuses.
 
 A refused field must not stop the others, nor the invoices behind the event. Which field a refusal is about, Fortnox's
-text tells as a rule. Where it does not, each field is tried alone. So n fields take at most 2n requests. A refusal of a field that was not sent is one of all: it is about the card, whatever is sent.
+text tells as a rule. Where it does not, each field is tried alone. So n fields take at most 2n requests. A refusal that
+names a field that was not sent counts for all of them: trying each would not help.
 """
 
 import json
