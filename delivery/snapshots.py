@@ -5,14 +5,15 @@ event fails and names both, and a person who knows that they are the same runs `
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from difflib import SequenceMatcher
-from typing import NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
+from delivery.changes import Refusal
 from delivery.context import TransferContext
 from delivery.upsert import HeldByAnother, SnapshotRegister, create_or_update
 from fortnox.models import FortnoxCustomer, FortnoxProject
-from fortnox.payloads import CustomerPayload, ProjectPayload
+from fortnox.payloads import API_BLANK, CustomerPayload, ProjectPayload
 from mappers import Mapped
 from mappers.organisation import swedish_form
 from messages import Message
@@ -23,6 +24,23 @@ M = TypeVar("M", FortnoxCustomer, FortnoxProject)
 
 ACCEPTED = "accept-existing"  # a person's decision; `Ordering.retry` records it as a step of the event
 ALIKE = 0.7  # of 1; "Skanska Bygg" and "Skånska Byggen" are 0.92 alike, "Andersson Måleri" and "Skånska Bygg" 0.29
+
+FIELDS: Final[Mapping[str, Message]] = {
+    "Name": Message("field.name"),
+    "OrganisationNumber": Message("field.organisation-number"),
+    "Address1": Message("field.address"),
+    "Address2": Message("field.address"),
+    "ZipCode": Message("field.zip-code"),
+    "City": Message("field.city"),
+    "CountryCode": Message("field.country"),
+    "Email": Message("field.email"),
+    "VATNumber": Message("field.vat-number"),
+    "VATType": Message("field.vat-type"),
+    "Description": Message("field.name"),
+    "StartDate": Message("field.start-date"),
+    "EndDate": Message("field.end-date"),
+    "Status": Message("field.status"),
+}
 
 _LEGAL_FORMS = {"ab", "aktiebolag", "publ", "hb", "handelsbolag", "kb", "kommanditbolag", "as", "oy", "ltd", "gmbh"}
 
@@ -48,7 +66,7 @@ def transfer_snapshot(
             raise HeldByAnother(str(who(found)))
 
     try:
-        create_or_update(
+        result = create_or_update(
             register, context.links, mapped.payload, check=None if context.taken(ACCEPTED) else check, memory=context
         )
     except HeldByAnother as other:
@@ -58,7 +76,25 @@ def transfer_snapshot(
             Message(f"{kind}.number-is-anothers.remedy", company=context.claim.company, event=context.claim.id),
             "HeldByAnother",
         )
-    return Done(notice=mapped.notice)
+    return _done(context, mapped, result.refused)
+
+
+def _done(context: TransferContext, mapped: Mapped[P], refused: Mapping[str, Refusal]) -> Done:
+    """The event is through, also where Fortnox refused a field: what waits for the customer or project goes on."""
+    if not refused:
+        return Done(notice=mapped.notice)
+    fields = mapped.payload.for_update()
+    told = [_told(name, fields[name], why) for name, why in refused.items()]
+    remedies = dict.fromkeys(why.remedy for why in refused.values())
+    retry = Message("snapshot.field-refused.remedy", company=context.claim.company, event=context.claim.id)
+    return Done(Message.join(mapped.notice, *told), Message.join(*remedies, retry), again=True)
+
+
+def _told(name: str, value: Any, why: Refusal) -> Message:
+    field = FIELDS.get(name, name)
+    if value == API_BLANK:
+        return Message("snapshot.field-not-emptied", field=field, why=why.reason)
+    return Message("snapshot.field-refused", field=field, value=str(value), why=why.reason)
 
 
 def customer_identity(customer: CustomerPayload | FortnoxCustomer) -> Identity:

@@ -1,17 +1,23 @@
 """Create or update a customer or project by Moment's number: no request when nothing changed, else one.
 
-For each number a link record holds a digest of what Fortnox was last given. Before a write it says that a write is
-under way, and afterwards what was written. So after a crash or a timeout the next attempt neither skips a change nor
-creates without looking first.
+For each number a link record holds a digest of each field that Fortnox was last given. An update sends the fields that
+differ from it, and a field that Fortnox refuses is left out (`delivery.changes`). Before a write the record says that a
+write is under way, and afterwards what was written. So after a crash or a timeout the next attempt neither skips a
+change nor creates without looking first; it then sends every field.
 
 Where it takes several requests, each answer is remembered, and the attempt after a throttled one continues from there.
 """
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
+from pydantic import BaseModel
+
+from delivery.changes import Memory, Refusal, send_changes
 from fortnox import errors as e
 from fortnox.transport import json_bytes
 from stores.links import LinkRecord
@@ -41,14 +47,6 @@ class Links(Protocol):
         """Delete the record of the number."""
 
 
-class Memory(Protocol):
-    """Answers of Fortnox that a throttled attempt passes on to the next one."""
-
-    def cached(self, what: str) -> str | None: ...
-
-    def remember(self, what: str, found: str) -> None: ...
-
-
 class NoMemory:
     """A memory that passes on nothing."""
 
@@ -70,6 +68,8 @@ class Next(StrEnum):
 
 class SnapshotPayload(Protocol):
     """`fortnox.payloads.CustomerPayload` and `ProjectPayload`."""
+
+    required: ClassVar[str]  # the field that Fortnox's document demands in every write
 
     def for_create(self) -> dict[str, Any]: ...
 
@@ -97,6 +97,13 @@ class Written(StrEnum):
     UPDATED = "updated"
 
 
+class Result(NamedTuple):
+    """What was done in Fortnox, and the fields that it refused."""
+
+    written: Written
+    refused: Mapping[str, Refusal] = {}
+
+
 def create_or_update(
     register: SnapshotRegister[M],
     links: Links,
@@ -104,27 +111,28 @@ def create_or_update(
     *,
     check: Callable[[M], None] | None = None,
     memory: Memory = NoMemory(),  # noqa: B008 - it has no state
-) -> Written:
+) -> Result:
     """Write the payload to Fortnox under its number. Raises `FortnoxError`.
 
     `check` gets what Fortnox has under a number that has no link record, and raises `HeldByAnother` to leave it
     unchanged. Requests: none if unchanged, one PUT if known, one POST if new; POST, GET, PUT if Fortnox already has the
-    number; GET and PUT or POST if an earlier create may have succeeded.
+    number; GET and PUT or POST if an earlier create may have succeeded; more if Fortnox refuses a field of an update.
     """
     fields = payload.for_update()
-    number = str(fields[register.number_field])
-    wanted = digest(fields)
+    number = str(fields.pop(register.number_field))
     before = links.remembered(register.kind, number)
-    if before is not None and before.digest == wanted:
-        return Written.UNCHANGED
+    known = _known(before)
+    changed = {name: value for name, value in fields.items() if known.get(name) != digest(value)}
+    if not changed:
+        return Result(Written.UNCHANGED)
     exists = before is not None and before.digest != CREATING
     links.remember(register.kind, number, UPDATING if exists else CREATING)
     try:
         if exists:
             try:
-                done = _update(register, payload, number)
+                done = _update(register, payload, number, changed, memory)
             except e.NotFound:  # deleted in Fortnox since
-                before = None
+                before, known = None, {}
                 done = _create(register, payload)
         else:
             first = Next.CREATE if before is None else Next.LOOK
@@ -136,23 +144,43 @@ def create_or_update(
         if not _may_have_written(error, before):
             _restore(links, register.kind, number, before)
         raise
-    links.remember(register.kind, number, wanted)
+    written = {name: digest(value) for name, value in fields.items() if name not in done.refused}
+    links.remember(register.kind, number, json.dumps({**known, **written}))
     return done
 
 
-def digest(fields: Mapping[str, Any]) -> str:
-    """A digest of the fields that does not depend on their order."""
-    return hashlib.sha256(json_bytes({name: fields[name] for name in sorted(fields)})).hexdigest()
+def digest(value: Any) -> str:
+    """A digest of a field's value."""
+    return hashlib.sha256(json_bytes(value)).hexdigest()[:16]
 
 
-def _create(register: SnapshotRegister[M], payload: SnapshotPayload) -> Written:
+def _known(record: LinkRecord | None) -> dict[str, str]:
+    """The digests of the fields that Fortnox was last given; empty if they are not known."""
+    if record is None or not record.digest.startswith("{"):
+        return {}
+    found: dict[str, str] = json.loads(record.digest)
+    return found
+
+
+def _create(register: SnapshotRegister[M], payload: SnapshotPayload) -> Result:
     register.create(payload.for_create())
-    return Written.CREATED
+    return Result(Written.CREATED)
 
 
-def _update(register: SnapshotRegister[M], payload: SnapshotPayload, number: str) -> Written:
-    register.update(number, payload.for_update())
-    return Written.UPDATED
+def _update(
+    register: SnapshotRegister[M], payload: SnapshotPayload, number: str, changed: Mapping[str, Any], memory: Memory
+) -> Result:
+    def update(fields: Mapping[str, Any]) -> None:
+        try:
+            register.update(number, fields)
+        except e.NumberReserved as refused:
+            if _found(register, number) is None:
+                raise
+            raise e.Rejected(replace(refused.details, situation="")) from refused  # it is there: not what it says
+
+    always = {payload.required: payload.for_update()[payload.required]}
+    refused = send_changes(update, changed, always, memory)
+    return Result(Written.UNCHANGED if refused.keys() == changed.keys() else Written.UPDATED, refused)
 
 
 def create_or_find(
@@ -193,18 +221,27 @@ def _create_or_adopt(
     check: Callable[[M], None] | None,
     memory: Memory,
     first: Next,
-) -> Written:
+) -> Result:
     step = Next(memory.cached("next") or first)
     if step is not Next.UPDATE:
         there, found = create_or_find(
             lambda: register.create(payload.for_create()), lambda _: _found(register, number), memory, step
         )
         if not found:
-            return Written.CREATED
+            return Result(Written.CREATED)
         if check is not None:
             check(there)
+        memory.remember("same", json.dumps(_same(there, payload)))
         memory.remember("next", Next.UPDATE)
-    return _update(register, payload, number)
+    same = {register.number_field, *json.loads(memory.cached("same") or "[]")}
+    differing = {name: value for name, value in payload.for_update().items() if name not in same}
+    return _update(register, payload, number, differing, memory) if differing else Result(Written.UNCHANGED)
+
+
+def _same(there: object, payload: SnapshotPayload) -> list[str]:
+    """The fields that Fortnox already has as they should be."""
+    has = there.model_dump(by_alias=True) if isinstance(there, BaseModel) else {}
+    return [name for name, value in payload.for_update().items() if has.get(name) == value]
 
 
 def _found(register: SnapshotRegister[M], number: str) -> M | None:

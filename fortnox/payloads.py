@@ -8,7 +8,7 @@ leave it out. A field that is not set is never sent: Moment does not own it. Len
 from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_pascal
@@ -53,6 +53,8 @@ def _in_rows(change: Callable[[Mapping[str, Any]], dict[str, Any]], value: Any) 
 class CustomerPayload(Payload):
     """`/3/customers`"""
 
+    required: ClassVar[str] = "Name"  # in every write, says Fortnox's OpenAPI document
+
     customer_number: Annotated[str, Field(max_length=1024)]
     name: Annotated[str, Field(min_length=1, max_length=1024)]
     organisation_number: Annotated[str, Field(max_length=30)] | None = None
@@ -66,6 +68,8 @@ class CustomerPayload(Payload):
 
 class ProjectPayload(Payload):
     """`/3/projects`"""
+
+    required: ClassVar[str] = "Description"
 
     project_number: Annotated[str, Field(max_length=20)]
     description: Annotated[str, Field(min_length=1, max_length=50)]

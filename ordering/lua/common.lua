@@ -164,7 +164,7 @@ local function wait_for(e, key)
 end
 
 local function hold(e, key)
-  move(e, 'held')
+  move(e, 'held', { 'reason', message('engine.behind-failed', {}), 'remedy', '', 'code', '', 'said', '' })
   e.blocker = key
   redis.call('HSET', e.hash, 'blocker', key)
   redis.call('ZADD', P .. 'key-held:' .. key, e.place, e.ref)

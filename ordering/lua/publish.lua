@@ -87,5 +87,10 @@ if may_take_place_of(older) then
 else
   consider(e)
 end
+-- The report of a failure names what waits behind it. This event comes after that report, so it has one of its own.
+if redis.call('HGET', hash, 'status') == 'held' then
+  local failed = lowest(P .. 'key-failed:' .. redis.call('HGET', hash, 'blocker'))
+  if not (failed and redis.call('ZSCORE', P .. 'reports', company .. ':' .. failed)) then report(ref) end
+end
 release(company)
 return { 1, woken }

@@ -65,6 +65,7 @@ def update(ledger: Ledger, call: Call) -> Answer:
     given = check(envelope(call.body, "Customer"), fields.CUSTOMER)
     if given.get("CustomerNumber", record.fields["CustomerNumber"]) != record.fields["CustomerNumber"]:
         raise Refused(errors.NUMBER_FIXED, "Kundnummer kan inte ändras.")
+    errors.refuse_locked(given, ledger.settings.refused_on_update)
     if given.get("Name", "x") == "":
         raise errors.missing("Name")
     _check_references(ledger, given)

@@ -4,6 +4,8 @@ The codes are those of Fortnox's error page and of recorded responses. Where For
 the number is ours and starts with 2999: clients must not depend on it.
 """
 
+from collections.abc import Mapping
+
 from sandbox.http import Answer, Json, answer_json
 
 
@@ -58,10 +60,18 @@ BOOKKEEPING_STOPPED = 2999013
 NOT_BOOKED = 2999014
 NO_PERMISSION = 2999015
 COST_CENTER_UNKNOWN = 2999016
-NEGATIVE_PRICE = 2999018
+NEGATIVE_PRICE = 2999020
 CREDIT_REFUSED = 2999017
 OCR_REFUSED = 2999018
 BLANK_REFUSED = 2999019
+FIELD_LOCKED = 2999030
+
+
+def refuse_locked(given: Mapping[str, Json], words: Mapping[str, str]) -> None:
+    """Refuse an update with a field that cannot be changed: the organisation number of a customer with e-invoices."""
+    for name in given:
+        if name in words:
+            raise Refused(FIELD_LOCKED, words[name])
 
 
 def unknown_field(name: str) -> Refused:

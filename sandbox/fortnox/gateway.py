@@ -154,6 +154,8 @@ class Gateway:
                 await _read_uploads(call)
             return endpoint.handler(ledger, call)
         except (Refused, AttachmentRefused) as refused:
+            if isinstance(refused, Refused):
+                refused.message = self._options.texts.get(str(refused.code), refused.message)
             answer = refused.answer()
             answer.status = self._options.statuses.get(str(answer.code), answer.status)
             return answer

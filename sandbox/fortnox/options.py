@@ -24,3 +24,4 @@ class Options(Knobs):
     retry_after: int | None = None  # seconds in the header of a 429; real reports disagree
     latency_seconds: float = 0.0  # added to every API call
     statuses: dict[str, int] = field(default_factory=dict)  # error code -> HTTP status, where reports differ
+    texts: dict[str, str] = field(default_factory=dict)  # error code -> its text, where one code has several

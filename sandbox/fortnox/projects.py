@@ -64,6 +64,7 @@ def change(ledger: Ledger, record: Record, payload: dict[str, Json]) -> None:
     given = check(payload, fields.PROJECT)
     if given.get("ProjectNumber", record.fields["ProjectNumber"]) != record.fields["ProjectNumber"]:
         raise Refused(errors.NUMBER_FIXED, "Projektnummer kan inte ändras.")
+    errors.refuse_locked(given, ledger.settings.refused_on_update)
     if given.get("Description", "x") == "":
         raise errors.missing("Description")
     record.fields.update(given)

@@ -50,6 +50,7 @@ class Settings(Knobs):
     blank_on_create: Literal["honoured", "ignored", "refused", "literal"] = "honoured"  # `API_BLANK` in a POST
     text_row: str = ""  # a row of text alone, put first on each new invoice
     credit_refused: str = ""  # a reason to refuse every credit reference on create, in words that nobody has published
+    refused_on_update: dict[str, str] = field(default_factory=dict)  # a customer's or project's field -> in what words
     document_number_on_create: Literal["honoured", "ignored"] = "honoured"
     currency_unit_on_create: Literal["honoured", "ignored"] = "honoured"
     posting_ignored: bool = False  # answers a posting with the invoice as it was

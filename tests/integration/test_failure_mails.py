@@ -113,6 +113,27 @@ def test_an_update_that_only_its_sequence_supersedes_is_told_once_a_day(dispatch
     assert "rätta sekvensnumret" in text
 
 
+def test_an_invoice_that_comes_after_its_customer_failed_is_told_and_those_that_waited_are_named(
+    dispatch: MailDispatch,
+) -> None:
+    dispatch.connect()
+    publish_first = [customer_json(), invoice_json(project=None)]
+    for event in publish_first:
+        publish(event, services=dispatch.services)
+    claim = dispatch.ordering.claim("acme", "e1")
+    assert claim is not None
+    dispatch.ordering.settle(claim, Failed(*PERIOD))
+    assert dispatch.round() == 1
+    assert "faktura 1001" in dispatch.mail()["text"]
+
+    publish(invoice_json(event_id="late", invoice_number=1002, project=None), services=dispatch.services)
+    assert dispatch.round() == 1
+    mail = dispatch.mails()[-1]
+    assert "faktura 1002 till kund 10001 väntar" in mail["subject"]
+    assert "Ett annat mejl säger varför" in " ".join(mail["text"].split())
+    assert "så snart kund 10001 har överförts" in " ".join(mail["text"].split())
+
+
 def test_a_remark_is_told_though_the_event_went_through(dispatch: MailDispatch) -> None:
     dispatch.connect()
     notice = Message("file.named", file="avtal.pdf", why=Message("file.host-answered", status="404"))

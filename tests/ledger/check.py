@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from tests.ledger.knobs import Expected
 from tests.ledger.plan import Company, Document
 
 WRITTEN_ONCE = {"POST": 1, "bookkeep": 1}
@@ -32,11 +33,12 @@ def _documents(company: Company, ledger: Ledger, reasons: Mapping[str, str]) -> 
     for number in sorted(found.keys() ^ wanted.keys()):
         yield f"{number} is {'there and was not billed' if number in found else 'missing'}"
     for number in sorted(found.keys() & wanted.keys()):
-        for wrong in _document(found[number], wanted[number], found.keys(), reasons.get(f"i{number}")):
+        reason = reasons.get(f"i{number}")
+        for wrong in _document(found[number], wanted[number], found.keys(), reason, company.expected):
             yield f"{number} {wrong}"
 
 
-def _document(found: Ledger, wanted: Document, numbers: Any, reason: str | None) -> Iterator[str]:
+def _document(found: Ledger, wanted: Document, numbers: Any, reason: str | None, expected: Expected) -> Iterator[str]:
     total = Decimal(str(found["Total"]))
     if total != wanted.total:
         yield f"comes to {total}, billed was {wanted.total}"
@@ -59,6 +61,8 @@ def _document(found: Ledger, wanted: Document, numbers: Any, reason: str | None)
         link = str(wanted.credited) if wanted.credited in numbers and not told else "0"
         if (found["InvoiceReference"], found["ExternalInvoiceReference2"]) != (link, str(wanted.credited)):
             yield f"credits {found['InvoiceReference']}, not {link}"
+        if expected.unlinked and not told:
+            yield f"is not said to be without a link to {wanted.credited}"
 
 
 def _head(found: Ledger, wanted: Document) -> Iterator[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
-from tests.ledger.knobs import Knobs, drawn
+from tests.ledger.knobs import AS_USUAL, Expected, drawn
 from tests.unit.factories import a_line, an_attachment, customer_json, invoice_json, project_json
 
 ACCOUNTS: Final = ("3001", "3010", "3041", "3050", "3520", "3740")
@@ -68,15 +68,16 @@ class Company:
     masters: list[dict[str, Any]]  # customers and projects
     documents: list[Document] = field(default_factory=list)
     shelf: list[File] = field(default_factory=list)
-    knobs: Knobs = field(default_factory=Knobs)
+    settings: dict[str, Any] = field(default_factory=dict)  # of its ledger
+    card: dict[str, Any] = field(default_factory=dict)  # of its customers, entered before it is connected
+    expected: Expected = AS_USUAL
 
 
 def plan(count: int, seed: int, moment: str) -> list[Company]:
     """`count` documents dealt to companies. `moment`: the origin of the files' addresses."""
     companies = [_company(f"c{n:03}") for n in range(min(count, max(20, count // PER_COMPANY)))]
-    knobs_dice = random.Random(seed + 1)
-    for company in companies:
-        company.knobs = drawn(knobs_dice)
+    for company, ledger in zip(companies, drawn(seed, len(companies)), strict=True):
+        company.settings, company.card, company.expected = ledger
     dice = random.Random(seed)
     for n in range(count):
         company = companies[n % len(companies)]
@@ -101,7 +102,7 @@ def _document(dice: random.Random, company: Company, moment: str) -> Document:
     lines = [_line(dice, sign) for _ in range(dice.randint(1, 8))]
     currency, rate = dice.choice([("SEK", None)] * 5 + [("EUR", None), ("EUR", "11.4200"), ("JPY", "0.0691")])
     exact = sum(Decimal(line["amountExcludingVat"]) * (100 + Decimal(line["vatPercentage"])) / 100 for line in lines)
-    unit = Decimal(dice.choice(["0.01", "0.01", "1"]))
+    unit = Decimal("1" if company.expected.whole_kronor else dice.choice(["0.01", "0.01", "1"]))
     total = Decimal(exact).quantize(unit, ROUND_HALF_UP)
     if credited is not None and total > 0:
         credited = None

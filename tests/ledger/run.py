@@ -51,6 +51,7 @@ class Report:
     files: int
     requests: int = 0
     faulty_percent: float = 0.0
+    knobs: int = 0
     orphans: int = 0
     orphans_logged: int = 0
     retried_by_hand: int = 0
@@ -73,6 +74,7 @@ def run(count: int, seed: int, directory: Path, *, say: Callable[[str], object] 
         credit_notes = sum(document.total < 0 for document in everything)
         files = sum(len(document.files) for document in everything)
         report = Report(seed, count - credit_notes, credit_notes, len(companies), files)
+        report.knobs = sum(len(company.settings) + len(company.card) for company in companies)
         app = create_app(stack.settings)
         _prepare(stack, companies, seed)
         stack.start_worker()
@@ -109,23 +111,24 @@ def _publish(stack: Stack, app: App, companies: list[Company]) -> None:
 
 def _enter(stack: Stack, company: Company) -> None:
     """Make the company's ledger, with what people have entered there before."""
-    stack.sandbox.tenant(company.name, **company.knobs.settings)
-    if company.knobs.card:
+    stack.sandbox.tenant(company.name, **company.settings)
+    if company.card:
         stack.sandbox.post("registers", {"tenant": company.name, "cost_centers": ["MA"]})
         stack.sandbox.post("projects", {"tenant": company.name, "number": "1", "Description": "Ombyggnad"})
         for number in "12":
-            stack.sandbox.customer(company.name, number, Name="Skånska Bygg AB", **company.knobs.card)
+            stack.sandbox.customer(company.name, number, Name="Skånska Bygg AB", **company.card)
 
 
 def _drain(app: App, companies: list[Company], report: Report, say: Callable[[str], object], timeout: float) -> None:
     ordering = app.services.ordering
-    open_ = {company.name for company in companies}
+    settings = {company.name: company.settings for company in companies}
+    open_ = {*settings}
 
     def nothing_left() -> bool:
         for name in sorted(open_):
             counts = ordering.counts(name)
             left = sum(counts[status] for status in ("waiting", "ready", "running", "retrying", "held"))
-            _hurry(app, name, report, retrying=counts["retrying"], failed=counts["failed"])
+            _hurry(app, name, report, settings[name], retrying=counts["retrying"], failed=counts["failed"])
             if not left and not counts["failed"]:
                 open_.discard(name)
         done = sum(ordering.counts(company.name)["done"] for company in companies)
@@ -135,7 +138,7 @@ def _drain(app: App, companies: list[Company], report: Report, say: Callable[[st
     wait_until(nothing_left, what="every event to be done", timeout=timeout, interval=0.5)
 
 
-def _hurry(app: App, name: str, report: Report, *, retrying: int, failed: int) -> None:
+def _hurry(app: App, name: str, report: Report, settings: dict[str, Any], *, retrying: int, failed: int) -> None:
     ordering = app.services.ordering
     if ordering.resting(name):
         ordering.resume(name)
@@ -143,7 +146,7 @@ def _hurry(app: App, name: str, report: Report, *, retrying: int, failed: int) -
     given_up = list(ordering.failed(name)) if failed else []
     for event in (*waiting, *given_up):
         if event.status == "failed" and GAVE_UP not in say(event.reason):
-            report.broken.append(f"{name} {event.id} failed: {say(event.reason)}")
+            report.broken.append(f"{name} {event.id} failed: {say(event.reason)}; it has {settings}")
             return
         report.retried_by_hand += 1
         ordering.retry(name, event.id)
@@ -159,7 +162,10 @@ def _look(stack: Stack, app: App, companies: list[Company], report: Report) -> N
                 reasons[event.id] = say(event.reason)
         ledger = stack.sandbox.state(company.name)
         report.orphans += len(ledger["orphans"])
-        report.broken += check.broken(company, ledger, reasons, logged[company.name])
+        wrong = check.broken(company, ledger, reasons, logged[company.name])
+        report.broken += wrong + (
+            [f"{company.name} has {company.settings}, cards {company.card}"] if wrong and company.settings else []
+        )
     report.orphans_logged = sum(map(len, logged.values()))
     counted = stack.sandbox.get("requests/count", by="fault")
     report.requests = counted["total"]

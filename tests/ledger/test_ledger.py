@@ -2,13 +2,16 @@
 
 import copy
 import random
+from dataclasses import fields
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sandbox.fortnox.settings import Settings
 from tests.ledger import check
+from tests.ledger.knobs import KNOBS, LEFT_OUT, drawn
 from tests.ledger.plan import Company, plan
 from tests.ledger.run import run
 
@@ -20,6 +23,19 @@ def test_every_invoice_is_there_once_and_exact_whatever_fails_on_the_way(tmp_pat
     report = run(100, seed, tmp_path)
     assert report.broken == [], f"seed {seed}\n{report}"
     assert report.invoices + report.credit_notes == 100
+
+
+def test_every_setting_of_the_sandbox_is_drawn_or_left_out_with_a_reason() -> None:
+    named = [knob.setting for knob in KNOBS] + [*LEFT_OUT]
+    assert sorted(named) == sorted(one.name for one in fields(Settings))
+
+
+def test_half_of_the_companies_draw_each_knob_in_some_run_and_the_same_seed_draws_the_same() -> None:
+    ledgers = drawn(7, 100)
+    assert ledgers == drawn(7, 100) != drawn(8, 100)
+    assert sum(not settings for settings, _, _ in ledgers) == 50
+    assert {name for settings, _, _ in ledgers for name in settings} == {knob.setting for knob in KNOBS}
+    assert all(expected.whole_kronor == ("round_to_whole_kronor" in settings) for settings, _, expected in ledgers)
 
 
 # Without faults, by hand

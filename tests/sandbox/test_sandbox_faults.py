@@ -14,6 +14,16 @@ def fault(sandbox: Sandbox, kind: str, **more: Any) -> None:
     sandbox.control("faults", kind=kind, **more)
 
 
+def test_a_code_can_have_another_text(sandbox: Sandbox, acme: Ledger) -> None:
+    acme.customer()
+    sandbox.control("options", texts={"2000637": "Customer name cannot be empty."})
+    try:
+        information = acme.customer().json()["ErrorInformation"]
+    finally:
+        sandbox.control("options", texts={})
+    assert (information["Code"], information["Message"]) == (2000637, "Customer name cannot be empty.")
+
+
 class TestFailNext:
     @pytest.mark.parametrize(
         ("body", "content_type", "text"),

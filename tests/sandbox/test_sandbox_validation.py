@@ -273,6 +273,17 @@ def test_the_number_of_a_live_or_deleted_customer_is_taken(acme: Ledger) -> None
     assert acme.get("/3/customers/10001").status_code == 404
 
 
+def test_a_field_that_cannot_be_changed_refuses_the_whole_update(acme: Ledger) -> None:
+    acme.customer()
+    acme.project()
+    acme.settings(refused_on_update={"OrganisationNumber": "Låst.", "Status": "Avslutat."})
+    locked = acme.put("/3/customers/10001", {"Customer": {"Email": "a@b.example", "OrganisationNumber": "1"}})
+    assert (code_of(locked), locked.json()["ErrorInformation"]["Message"]) == (2999030, "Låst.")
+    assert acme.get("/3/customers/10001").json()["Customer"]["Email"] != "a@b.example"
+    assert acme.put("/3/customers/10001", {"Customer": {"Email": "a@b.example"}}).status_code == 200
+    assert code_of(acme.put("/3/projects/1", {"Project": {"Status": "COMPLETED"}})) == 2999030
+
+
 def test_a_project_number_is_taken_once(acme: Ledger) -> None:
     acme.project()
     answer = acme.project()

@@ -99,6 +99,7 @@ class Looks:
                 raise Violation(f"{event.ref} counts {attempts} attempts; it had {event.attempts}")
             if ours in SETTLED:
                 self._settled[event.ref] = looked[at]
+        model.just_published = ""
         self._compare_companies(looked[count + 1 :], wakeups)
         if gone:
             self.forget()
@@ -129,8 +130,15 @@ class Looks:
             rightly = open_ if status == "waiting" else [event.refused_by, *broken, *open_]
             insist(not blocker or blocker in rightly, f"{event.ref} is {status} for {blocker}, which is not in its way")
         event.status, event.blocker = status, blocker
+        if status == "held" and event.ref == self._model.just_published and not self._failure_untold(blocker):
+            self._model.reports[event.ref] = self._model.now
         if status != "held":
             event.refused_for = ""
+
+    def _failure_untold(self, key: str) -> bool:
+        """Whether the report of the key's first failure is still to be told: it then names what waits behind it."""
+        failed = [event for event in self._model.keys[key].events if event.status == "failed"]
+        return bool(failed) and min(failed, key=lambda event: event.place).ref in self._model.reports
 
     def _compare_companies(self, looked: Sequence[Any], wakeups: Sequence[Wakeup]) -> None:
         model = self._model

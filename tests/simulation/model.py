@@ -139,6 +139,7 @@ class Model:
         self.keys: dict[str, Key] = {}
         self.reports: dict[str, int] = {}
         self.outcomes: list[tuple[str, str, int]] = []  # ref, status and time of everything that settled, for producers
+        self.just_published = ""  # the ref of the event that this step published
         self.by_sequence: list[Event] = []  # superseded by their sequence alone in this step: one of them may be told
 
     # Actions
@@ -174,6 +175,7 @@ class Model:
         key = self.keys.setdefault(event.key, Key())
         line = key.line()
         self.events[new.ref] = new
+        self.just_published = new.ref
         self.companies.setdefault(event.company, Company()).published = True
         key.events.append(new)
         if event.refused:

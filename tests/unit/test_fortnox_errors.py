@@ -57,6 +57,9 @@ def all_errors(root: type[FortnoxError] = FortnoxError) -> list[type[FortnoxErro
     return [root, *(found for child in root.__subclasses__() for found in all_errors(child))]
 
 
+DELETED = "Kundnummer 1 används redan. Kundnumret har redan använts men blivit raderat."
+
+
 @pytest.mark.parametrize(
     ("call", "status", "body", "expected"),
     [
@@ -83,8 +86,11 @@ def all_errors(root: type[FortnoxError] = FortnoxError) -> list[type[FortnoxErro
         (GET_INVOICE, 400, capital(2000729, "A valid identifier was not provided."), e.RequestRefused),
         (POST_INVOICE, 400, capital(2000423), e.ConfigurationNeeded),
         # a known code decides, whatever the status
-        (POST_CUSTOMER, 400, capital(2000637), e.NumberReserved),
-        (POST_CUSTOMER, 500, capital(2000637), e.NumberReserved),
+        # a code with several meanings: the text decides, and without a text nothing is concluded
+        (POST_CUSTOMER, 400, capital(2000637, DELETED), e.NumberReserved),
+        (POST_CUSTOMER, 500, capital(2000637, DELETED), e.NumberReserved),
+        (POST_CUSTOMER, 400, capital(2000637, "Kundnamn kan inte vara tomt."), e.ValueRefused),
+        (POST_CUSTOMER, 400, capital(2000637, ""), e.Rejected),
         (BOOKKEEP, 400, capital(2000401), e.PeriodLocked),
         (POST_CUSTOMER, 400, capital(2000663), e.MissingScope),
         (POST_CUSTOMER, 403, capital(2001101), e.MissingLicence),
@@ -306,6 +312,17 @@ def test_a_situation_is_explained_in_both_languages_with_what_to_do(name: str) -
         ("Saknar behörighet för leverantörsregister.", "scope"),
         ("Api-licens saknas.", "api-licence"),
         ("Kundnummer 1 används redan. Kundnumret har redan använts men blivit raderat.", "customer-deleted"),
+        ("The customer number 1 is already used. The customer number has been used but deleted.", "customer-deleted"),
+        ("Kundnummer 1 används redan.", "number-taken"),
+        ("Kundnumret har redan använts.", "number-taken"),
+        ("Customer number 1 is already in use.", "number-taken"),
+        ("Organisationsnumret används redan av kund 7.", ""),
+        ("Organisationsnummer 556677-8899 har redan använts men blivit raderat.", ""),
+        ("The organization number already exists.", ""),
+        ("Kundnamn kan inte vara tomt.", "value"),
+        ("Namnet saknas.", "value"),
+        ("Customer name cannot be empty.", "value"),
+        ("Name is required.", "value"),
         ("Fakturanummer 1001 används redan.", "number-taken"),
         ("Fakturanummer 1001 är redan bokförd.", "document-locked"),
         ("Kunde inte bokföra fakturanummer 7. Någonting nytt.", "posting-refused"),
@@ -316,6 +333,9 @@ def test_a_situation_is_explained_in_both_languages_with_what_to_do(name: str) -
         ("Ogiltig momssats (7)", "vat-rate"),
         ("Kan inte hitta valutan.", "currency-unknown"),
         ("Kunde inte hitta kostnadsställe", "cost-centre"),
+        ("Saknar behörighet för kostnadsställen.", "scope"),
+        ("Kunde inte hämta/hitta leveranssätt.", "register-missing"),
+        ("Kunde inte hämta/hitta moms", "vat-rate"),
         ("Projekt 1 är avslutat.", "project-ended"),
         ("Saknar behörighet för projektregister.", "project-module-off"),
         ("Något annat", ""),
@@ -323,6 +343,12 @@ def test_a_situation_is_explained_in_both_languages_with_what_to_do(name: str) -
 )
 def test_a_text_without_a_known_code_is_recognised(message: str, situation: str) -> None:
     assert codes.situation_of("999", message) == situation
+
+
+@pytest.mark.parametrize("code", codes.CODES)
+def test_no_code_alone_leads_to_a_remedy_that_cannot_be_undone(code: str) -> None:
+    """A new number, or an invoice billed anew: these need Fortnox's words, and a look."""
+    assert codes.situation_of(code, "") not in {"customer-deleted", "number-taken", "ocr-taken"}
 
 
 def test_a_missing_licence_for_projects_means_that_the_module_is_off() -> None:
