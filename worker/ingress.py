@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+from celery.app.task import Context
 from kombu.transport.virtual import Message as Received
 
 from config.json_limits import DEPTH
@@ -128,6 +129,9 @@ def ordinary(message: Received, tasks: Mapping[str, Any], most: int, now: dateti
     for name, fits in FIELDS.items():
         if name in fields and not fits(fields[name]):
             raise NotOrdinary(Message("ingress.field", field=name))
+    for name in fields:
+        if not _is_free(name, fields[name]):
+            raise NotOrdinary(Message("ingress.field", field=name))
     if (eta := fields.get("eta")) and _aware(eta) > now + LONGEST_DELAY:
         raise NotOrdinary(Message("ingress.eta", eta=eta))
     task = fields.get("task")
@@ -182,6 +186,15 @@ def _fits(task: Any, name: str, args: list[Any], kwargs: dict[str, Any]) -> bool
     except TypeError:
         return False
     return name == RECEIVE.name or all(isinstance(value, str | int) for value in (*args, *kwargs.values()))
+
+
+def _is_free(name: str, value: object) -> bool:
+    """Whether Celery can do with the field: each becomes an attribute of the task's request, in place of its own."""
+    if name in FIELDS or name in ("args", "kwargs") or not hasattr(Context, name):
+        return True
+    if name == "headers":  # where Sentry's are
+        return isinstance(value, dict | None)
+    return not value and not callable(getattr(Context, name))
 
 
 def _is_text(value: object) -> bool:

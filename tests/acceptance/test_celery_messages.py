@@ -143,6 +143,13 @@ HARMFUL: dict[str, Any] = {
     "version 1 with arguments that are text": envelope(V1 | {"args": M}, {}),
     "version 1 with keyword arguments that are a list": envelope(V1 | {"kwargs": [M]}, {}),
     "version 1 with a time limit that is text": envelope(V1 | {"timelimit": M}, {}),
+    "a chain in the headers": envelope(body(EVENT), headers(chain=[M])),
+    "a chain in the headers that is text": envelope(body(EVENT), headers(chain=M)),
+    "callbacks in the headers": envelope(body(EVENT), headers(callbacks=[M])),
+    "a chord in the headers": envelope(body(EVENT), headers(chord=M)),
+    "a header named as a method of the request": envelope(body(EVENT), headers(get=M)),
+    "such a header that is null": envelope(body(EVENT), headers(update=None)),
+    "headers in the headers that are text": envelope(body(EVENT), headers(headers=M)),
     "a transfer with odd arguments": envelope(body(EVENT, {"a": M}), headers(task="transfer.customer")),
     "a type of kombu's that is none": envelope(body(EVENT | {"more": {"__type__": "uuid", "__value__": "x"}})),
     "an envelope that is no JSON": f"{{no envelope {M}",
@@ -217,6 +224,7 @@ ORDINARY: dict[str, Any] = {
         envelope(body(an_event("rerouted"))), delivery_info={"exchange": "celery", "routing_key": "celery"}
     ),
     "due": envelope(body(an_event("due")), headers(eta="2026-01-01T00:00:00+00:00")),
+    "traced": envelope(body(an_event("traced")), headers(headers={"sentry-trace": "1-2"}, traceparent="00-1-2-01")),
     "nested": envelope(body(an_event("nested") | {"more": deep(30)})),
 }
 

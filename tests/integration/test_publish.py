@@ -14,6 +14,7 @@ from config import load_settings
 from config.environment import child_environment
 from delivery.services import build_services
 from moment.events import InvalidEvent
+from tests import commands
 from tests.unit.factories import customer_json, integration_json, invoice_json
 from worker import publish
 
@@ -82,3 +83,17 @@ def test_whatever_is_published_only_invalid_event_leaves_publish(
     with pytest.raises(InvalidEvent):
         publish(event, services=services)
     assert redis_client.dbsize() == 0
+
+
+def test_a_line_of_a_file_ends_at_a_line_feed_alone(redis_url: str, redis_client: Redis, tmp_path: Path) -> None:
+    name = "Skånska\u2028Bygg\u0085AB"  # JSON text may hold these as they are; `str.splitlines` cuts there
+    events = [json.dumps(customer_json(event_id=f"e{number}", name=name), ensure_ascii=False) for number in range(2)]
+    file = tmp_path / "events.jsonl"
+    file.write_bytes("\r\n".join(events).encode())
+
+    environment = {"REDIS_URL": redis_url, "FORTNOX_API_URL": "http://127.0.0.1:1"}
+    done = commands.run("publish", str(file), "--json", environment=environment)
+
+    assert done.stdout, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["accepted"], told["known"]) == (2, 0)

@@ -6,10 +6,23 @@ from random import Random
 from typing import Any
 
 from tests.malformed.events import malformed_event
-from tests.malformed.oddities import SPOILS, as_json, spoilt
+from tests.malformed.oddities import SPOILS, as_json, odd, spoilt
 from tests.unit.factories import customer_json
 
 QUEUE = "events"
+# Attributes and methods of Celery's request, in whose place Celery puts headers of these names.
+ATTRIBUTES = (
+    "chain",
+    "chord",
+    "callbacks",
+    "errbacks",
+    "get",
+    "update",
+    "headers",
+    "delivery_info",
+    "args",
+    "hostname",
+)
 
 
 def malformed_message(chance: Random, marker: str, company: str) -> tuple[str, bytes]:
@@ -32,6 +45,10 @@ def malformed_message(chance: Random, marker: str, company: str) -> tuple[str, b
             chance, headers | {"eta": None, "expires": None, "retries": 0, "timelimit": [None, None], "group": None}
         )
         names.append(name)
+        if chance.random() < 0.3:
+            attribute = chance.choice(ATTRIBUTES)
+            headers[attribute] = odd(chance)
+            names.append(f"{attribute} in the headers")
         headers["marker"] = marker
     envelope: Any = {
         "marker": marker,

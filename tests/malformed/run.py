@@ -81,6 +81,9 @@ class Running:
         """The worker and the processes of its pool."""
         return {child.pid for child in psutil.Process(self.worker.pid).children()} | {self.worker.pid}
 
+    def log(self) -> str:
+        return "".join(path.read_text(encoding="utf-8") for path in self.stack.logs.glob("worker*.log"))
+
     def healthy(self) -> bool:
         return not self.services.telemetry.threads.all_down() and self.worker.is_running
 
@@ -187,6 +190,8 @@ def _taken(
         result.crashed.append(f"processes of the worker ended: {len(pids - system.pids())} of {len(pids)}")
     if not system.healthy():
         result.crashed.append("a background thread is down")
+    if "Traceback" in system.log():
+        result.crashed.append(f"a traceback in the worker's log: {system.log().partition('Traceback')[2][-600:]}")
     return result
 
 
