@@ -49,7 +49,13 @@ def test_a_customer_and_a_project_are_made_and_changed_by_moments_numbers(sandbo
         create_or_update(fortnox.projects, MemoryLinks(), a_project()),
     ]
 
-    assert done == [Written.CREATED, Written.UNCHANGED, Written.UPDATED, Written.CREATED, Written.UPDATED]
+    assert [one.written for one in done] == [
+        Written.CREATED,
+        Written.UNCHANGED,
+        Written.UPDATED,
+        Written.CREATED,
+        Written.UPDATED,
+    ]
     assert fortnox.customers.get("10001").name == "Skånska Bygg & Co"
     assert fortnox.projects.get("1").start_date == date(2026, 1, 1)
     assert [request for request in sandbox.requests(COMPANY) if "customers" in request] == [
@@ -222,7 +228,7 @@ def test_a_customer_whose_creation_had_no_answer_is_there_once(sandbox: Sandbox,
     with pytest.raises(e.OutcomeUnknown):
         create_or_update(fortnox.customers, links, a_customer())
 
-    assert create_or_update(fortnox.customers, links, a_customer()) is Written.UPDATED
+    assert create_or_update(fortnox.customers, links, a_customer()).written is Written.UPDATED
     assert sandbox.requests(COMPANY)[1:] == ["POST /3/customers", "GET /3/customers/10001", "PUT /3/customers/10001"]
 
 
