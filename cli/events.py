@@ -228,7 +228,10 @@ def _columns(given: str) -> list[str]:
 def show(
     company: IdArgument,
     event_id: SecondArgument = None,
-    body: Annotated[bool, typer.Option("--body", help="Also what was received; personal data is masked.")] = False,
+    body: Annotated[
+        bool,
+        typer.Option("--body", help="Also what was received, and what Fortnox refused last; personal data is masked."),
+    ] = False,
     unmasked: Annotated[bool, typer.Option("--unmasked", help="With --body: personal data too.")] = False,
     utc: Utc = False,
     json: Json = False,
@@ -240,11 +243,14 @@ def show(
         named = find_event(services, company, event_id)
         found = operation.show(services, *named)
         received = operation.body(services, *named, unmasked=unmasked) if body else None
+        refused = operation.refused(services, *named, unmasked=unmasked) if body else None
     record = found.record
     if json:
         timeline = [{"at": at.isoformat(), "what": what, **_plain(d)} for at, what, d in found.timeline]
         fields = {"waitsFor": record.blocker, "steps": found.steps, **as_fields(found.state), "timeline": timeline}
-        print_json(as_json(record) | fields | ({"body": received} if body else {}))
+        print_json(
+            as_json(record) | fields | ({"body": received, "refused": refused and refused._asdict()} if body else {})
+        )
         return
     show_fields(
         {
@@ -275,14 +281,21 @@ def show(
         out.print("\n".join([line.rstrip(), *map(shown, rest)]), soft_wrap=True)
     if body:
         _show_body(received)
+    if refused:
+        _show_json(f"sent: {refused.request}", refused.sent)
+        _show_json("answered:", refused.answered)
 
 
 def _show_body(received: object) -> None:
     if received is None:
         out.print("\nreceived: no longer kept, as the event is done or superseded")
         return
-    out.print("\nreceived:")
-    for line in dumps(received, ensure_ascii=False, indent=2).splitlines():
+    _show_json("received:", received)
+
+
+def _show_json(heading: str, value: object) -> None:
+    out.print(f"\n{shown(heading)}")
+    for line in dumps(value, ensure_ascii=False, indent=2).splitlines():
         out.print(shown(line), soft_wrap=True)
 
 

@@ -25,7 +25,7 @@ from stores.telemetry import Telemetry
 from stores.timeline import LONGEST
 
 if TYPE_CHECKING:
-    from fortnox.transport import Exchange
+    from fortnox.transport import Exchange, RefusedWrite
 
 GATHERED_SECONDS: Final = 1.0
 COUNTED_BY_ENGINE: Final = (Failed, Skipped, Superseded)  # the engine counts what settles an event, also by hand
@@ -42,6 +42,8 @@ class Attempt:
         self._heartbeats = telemetry.heartbeats
         self._timeline = telemetry.timeline
         self._counters = telemetry.counters
+        self._refused_writes = telemetry.refused_writes
+        self._refused: RefusedWrite | None = None
         self._written = time.monotonic()
         self._exchanges: list[Exchange] = []
         self._entries = [_entry("claimed", attempt=claim.attempts + 1, worker=this_worker())]
@@ -69,6 +71,10 @@ class Attempt:
         )
         if time.monotonic() - self._written > GATHERED_SECONDS:
             self._write()
+
+    def refused(self, write: "RefusedWrite") -> None:
+        """Keep the last write that Fortnox refused. Must not raise: the request has been executed."""
+        self._refused = write
 
     def broke(self, error: BaseException) -> None:
         """Record an unexpected error with its message, which is withheld from the log and from Sentry."""
@@ -105,8 +111,23 @@ class Attempt:
                 tally=tally,
             )
             self._heartbeats.add(pipeline, WORKER)
+            if outcome is not None:
+                self._keep_refused(pipeline, outcome)
 
         self._write_buffer.put(write)
+
+    def _keep_refused(self, pipeline: Pipeline, outcome: Outcome) -> None:
+        """Store the refused write for whoever looks at the event; forget it where the event is done as it should be."""
+        claim, write = self._claim, self._refused
+        if isinstance(outcome, Done) and not outcome.notice:
+            if claim.attempts:
+                self._refused_writes.remove(pipeline, claim.company, claim.id)
+        elif write is not None:
+            kept = write._asdict() | {
+                "sent": write.sent.decode("utf-8", "replace"),
+                "answered": write.answered.decode("utf-8", "replace"),
+            }
+            self._refused_writes.put(pipeline, claim.company, claim.id, kept)
 
     def _count_ending(self, tally: Tally, outcome: Outcome) -> None:
         kind = self._claim.type.partition(".")[0]

@@ -18,7 +18,7 @@ from delivery.tokens import TokenKeeper
 from fortnox.client import Fortnox
 from fortnox.limiter import Limiter
 from fortnox.oauth import OAuth
-from fortnox.transport import Exchange, Http, Transport
+from fortnox.transport import Exchange, Http, RefusedWrite, Transport
 from ordering import Ordering
 from stores import ConnectionStore, Counters
 from stores.counters import Tally
@@ -81,7 +81,13 @@ def build_fortnox_access(
             lease.check()  # last, to be as close to the request as possible
 
         transport = AccessCheckedTransport(
-            access_blocks, lease.claim, settings.fortnox_api_url, tokens, http=http, before_request=before_request
+            access_blocks,
+            lease.claim,
+            settings.fortnox_api_url,
+            tokens,
+            http=http,
+            before_request=before_request,
+            on_refused=_record_refused,
         )
         return Fortnox(transport, lease.claim.company, leave=leave)
 
@@ -96,6 +102,12 @@ def build_fortnox_access(
 def _others_are_due(counts: Mapping[str, int]) -> bool:
     """Whether the company has transfers ready or running besides the current one."""
     return counts["ready"] + counts["running"] > 1
+
+
+def _record_refused(write: RefusedWrite) -> None:
+    """Add a refused write to the attempt that made it."""
+    if attempt := current_attempt():
+        attempt.refused(write)
 
 
 def _record_request(redis: Redis, counters: Counters, exchange: Exchange) -> None:

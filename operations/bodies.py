@@ -1,7 +1,11 @@
-"""What was received as an event, for a person to look at: without files, and personal data masked. Pure."""
+"""What was received as an event, sent to Fortnox and answered, for a person to look at. Pure.
+
+Files are left out, and personal data is masked.
+"""
 
 import json
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
 # Fields that say nothing of a person. Every other value is masked, so that a field nobody knows yet is.
 PLAIN: Final = frozenset(
@@ -11,9 +15,28 @@ PLAIN: Final = frozenset(
         *("startDate", "endDate", "createdDate", "projectState", "invoiceDate", "dueDate", "fromDate"),
         *("paymentId", "currencyCode", "currencyRate", "totalIncludingVat", "accountNumber", "accountNumbers"),
         *("vatPercentage", "quantity", "unitPrice", "amountExcludingVat", "contentType"),
+        # Fortnox's
+        *("CustomerNumber", "ProjectNumber", "DocumentNumber", "InvoiceDate", "DueDate", "Currency", "CurrencyRate"),
+        *("CurrencyUnit", "AccountNumber", "VAT", "VATIncluded", "VATType", "Price", "DeliveredQuantity", "Discount"),
+        *("Project", "CostCenter", "OCR", "CreditInvoiceReference", "AdministrationFee", "Freight", "CountryCode"),
+        *("StartDate", "EndDate", "Status", "Total", "code", "Code", "error", "Error", "message", "Message"),
     }
 )
 MASK: Final = "***"
+
+
+class RefusedWrite(NamedTuple):
+    """The last write of an event that Fortnox refused: what was sent, and the answer, as JSON."""
+
+    request: str  # `POST /3/invoices → 400`
+    sent: Any
+    answered: Any
+
+
+def refused_write(kept: Mapping[str, Any], *, unmasked: bool) -> RefusedWrite:
+    """The write as it was kept (`stores.RefusedWrites`), masked like what was received."""
+    sent, answered = (received(kept[name], unmasked=unmasked) for name in ("sent", "answered"))
+    return RefusedWrite(f"{kept['method']} {kept['path']} → {kept['status']}", sent, answered)
 
 
 def received(body: str, *, unmasked: bool) -> Any:

@@ -24,7 +24,7 @@ SWAP = Path(__file__).parent / "lua" / "swap.lua"
 class Step(NamedTuple):
     """One secret, or a page of keys, that the walk has done."""
 
-    kind: Literal["tokens", "code", "keys"]
+    kind: Literal["tokens", "code", "write", "keys"]
     name: str  # the key in Redis
     found: Resealing | int  # of keys: how many the page had
 
@@ -57,13 +57,16 @@ class Rotation:
             for field in SECRETS:
                 if found := self._reseal(name, field, self._vault.reseal):
                     yield Step("tokens", name, found)
+        elif name.startswith(f"{self._prefix}refused-write:"):
+            if found := self._reseal(name, "", self._vault.reseal):
+                yield Step("write", name, found)
         elif name.startswith(f"{self._prefix}body:") and (found := self._reseal(name, "", self._with_code_resealed)):
             yield Step("code", name, found)
 
     def _reseal(self, name: str, field: str, reseal: Callable[[str], str]) -> Resealing | None:
         while True:
             old: Any = self._redis.hget(name, field) if field else self._redis.get(name)
-            if not old or (not field and not CODE.search(old)):
+            if not old or (reseal == self._with_code_resealed and not CODE.search(old)):
                 return None
             try:
                 new = reseal(old)

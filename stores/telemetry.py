@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from stores.counters import Counters
 from stores.heartbeats import Heartbeats
+from stores.refused_writes import RefusedWrites
 from stores.threads import ThreadStates
 from stores.timeline import TimelineStore
 from stores.unknown_fields import UnknownFields
@@ -19,4 +20,5 @@ class Telemetry:
     heartbeats: Heartbeats
     threads: ThreadStates
     unknown_fields: UnknownFields
+    refused_writes: RefusedWrites
     write_buffer: WriteBuffer

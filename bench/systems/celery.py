@@ -16,7 +16,7 @@ NAME = "transfer.plain"
 
 def create_app(settings: Settings) -> Celery:
     app = Celery("bench-celery")
-    app.conf.update(celery_options(settings))
+    app.conf.update(celery_options(settings), worker_consumer="bench.consumer:PlainConsumer")
     app.task(name=NAME, bind=True, max_retries=None)(transfer)
     return app
 

@@ -25,7 +25,7 @@ LOCKED_RETRY = 0.1  # s until the next try for the lock
 
 def create_app(settings: Settings) -> Celery:
     app = Celery("bench-lock")
-    app.conf.update(celery_options(settings))
+    app.conf.update(celery_options(settings), worker_consumer="bench.consumer:PlainConsumer")
     redis = Redis.from_url(settings.redis_url.get_secret_value())
 
     @app.task(name=NAME, bind=True, max_retries=None)

@@ -32,13 +32,15 @@ from tests.malformed.answers import good_answer, malformed_answer
 from tests.malformed.entries import malformed_entry
 from tests.malformed.events import malformed_event
 from tests.malformed.messages import QUEUE, good_message, malformed_message
-from tests.unit.factories import customer_json
+from tests.malformed.proxy import Proxy, running_proxy
+from tests.unit.factories import customer_json, integration_json
 from tests.unkind import UnkindServer, unkind_server
 from tests.waiting import wait_until
 from worker.bootstrap import App, create_app
 from worker.publish import publish
 
 LOT = 50  # malformed ones between two good events
+SPOILT_COMPANIES = 10  # whose transfers get malformed answers
 ODD, GOOD = "odd", "good"  # companies; only the second is connected
 KEPT = 400_000  # bytes of a message that are kept
 
@@ -72,6 +74,7 @@ class Running:
     stack: Stack
     app: App
     worker: ManagedProcess
+    proxy: Proxy
 
     @property
     def services(self) -> Services:
@@ -90,11 +93,12 @@ class Running:
 
 @contextmanager
 def running(directory: Path) -> Iterator[Running]:
-    with Stack(directory, appendfsync="no") as stack:
+    with running_proxy() as proxy, Stack(directory, appendfsync="no", options={"FORTNOX_API_URL": proxy.url}) as stack:
         stack.start_services()
+        proxy.fortnox = stack.sandbox.fortnox
         worker = stack.start_worker(concurrency=2)
         app = create_app(stack.settings)
-        yield Running(stack, app, worker)
+        yield Running(stack, app, worker, proxy)
         app.close()
 
 
@@ -186,12 +190,7 @@ def _taken(
             result.kept += 1
         else:
             result.accepted += 1
-    if system.pids() != pids:
-        result.crashed.append(f"processes of the worker ended: {len(pids - system.pids())} of {len(pids)}")
-    if not system.healthy():
-        result.crashed.append("a background thread is down")
-    if "Traceback" in system.log():
-        result.crashed.append(f"a traceback in the worker's log: {system.log().partition('Traceback')[2][-600:]}")
+    result.crashed += _ended(system, pids)
     return result
 
 
@@ -228,6 +227,97 @@ class Trace:
 
 def _digest(raw: bytes) -> str:
     return f"invalid-{hashlib.sha256(raw).hexdigest()[:16]}"
+
+
+def through_transfers(system: Running, count: int, seed: int, only: int | None = None) -> Result:
+    """Answers of Fortnox to transfers of some companies, while another company's are answered truly.
+
+    Each request reaches the ledger; its answer is spoilt. Afterwards every customer has to be there, as Moment has it.
+    """
+    result, pids = Result("transfers"), system.pids()
+    companies = [f"odd{seed}x{number}" for number in range(SPOILT_COMPANIES)]
+    fine = f"fine{seed}"
+    system.proxy.odd = {_connected(system, company) for company in companies}
+    _connected(system, fine)
+    system.proxy.seed, system.proxy.left, system.proxy.names = seed, count, []
+    numbers = iter(range(100_000))
+    given: list[tuple[str, str]] = []
+    while system.proxy.left:
+        lot = [(company, f"e{next(numbers)}") for company in companies for _ in range(4)]
+        given += lot
+        for company, event_id in lot:
+            _publish_customer(system, company, event_id)
+        good_id = f"g{next(numbers)}"
+        began = time.monotonic()
+        _publish_customer(system, fine, good_id)
+        wait_until(lambda: _is_done(system, fine, good_id), what="the good event")  # noqa: B023 - waited for here
+        result.waits.append(time.monotonic() - began)
+        wait_until(lambda: system.proxy.left == 0 or _hurried(system, companies), what="the answers to be taken")
+    wait_until(lambda: _hurried(system, companies), what="every event to be done", interval=0.1)
+    ledgers = {company: _customers(system, company) for company in companies}
+    result.lost = [
+        f"transfers --seed {seed}: {company} {event_id}"
+        for company, event_id in given
+        if ledgers[company].get(event_id) != f"Name of {event_id}"
+    ]
+    result.accepted = len(system.proxy.names)
+    result.crashed += _ended(system, pids)
+    return result
+
+
+def _connected(system: Running, company: str) -> int:
+    """Connect the company; the tenant id of its ledger."""
+    sandbox = system.stack.sandbox
+    sandbox.tenant(company)
+    enabled = integration_json(
+        company=company,
+        event_id="enabled",
+        authorization_code=sandbox.code(company),
+        expenses={"enabled": False, "accountNumbers": [], "billableByDefault": True, "fromDate": None},
+    )
+    publish(enabled, services=system.services)
+    wait_until(lambda: _is_done(system, company, "enabled"), what=f"{company} to be connected")
+    return int(sandbox.state(company)["tenantId"])
+
+
+def _customers(system: Running, company: str) -> dict[str, str]:
+    """The names in the company's ledger by number."""
+    return {one["CustomerNumber"]: one["Name"] for one in system.stack.sandbox.state(company)["customers"]}
+
+
+def _publish_customer(system: Running, company: str, event_id: str) -> None:
+    event = customer_json(
+        company=company, event_id=event_id, customer_number=event_id, name=f"Name of {event_id}", email=None
+    )
+    publish(event, services=system.services)
+
+
+def _is_done(system: Running, company: str, event_id: str) -> bool:
+    record = system.services.ordering.event(company, event_id)
+    return record is not None and record.status == "done"
+
+
+def _hurried(system: Running, companies: list[str]) -> bool:
+    """Whether all events of these companies are done; those that wait or failed are tried again now."""
+    ordering, left = system.services.ordering, 0
+    for company in companies:
+        if ordering.resting(company):
+            ordering.resume(company)
+        for record in [*ordering.unsettled(company), *ordering.failed(company)]:
+            left += 1
+            if record.status in ("retrying", "failed", "held"):
+                ordering.retry(company, record.id)
+    return not left
+
+
+def _ended(system: Running, pids: set[int]) -> Iterator[str]:
+    """What ended that should not have."""
+    if system.pids() != pids:
+        yield f"processes of the worker ended: {len(pids - system.pids())} of {len(pids)}"
+    if not system.healthy():
+        yield "a background thread is down"
+    if "Traceback" in (log := system.log()):
+        yield f"a traceback in the worker's log: {log.partition('Traceback')[2][:1500]}"
 
 
 def through_answers(count: int, seed: int, only: int | None = None) -> Result:
@@ -298,4 +388,5 @@ DOORS: dict[str, Callable[..., Result]] = {
     "publish": through_publish,
     "messages": through_messages,
     "stream": through_stream,
+    "transfers": through_transfers,
 }
