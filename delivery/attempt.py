@@ -120,8 +120,7 @@ class Attempt:
         """Store the refused write for whoever looks at the event; forget it where the event is done as it should be."""
         claim, write = self._claim, self._refused
         if isinstance(outcome, Done) and not outcome.notice:
-            if claim.attempts:
-                self._refused_writes.remove(pipeline, claim.company, claim.id)
+            self._refused_writes.remove(pipeline, claim.company, claim.id)  # an earlier attempt's
         elif write is not None:
             kept = write._asdict() | {
                 "sent": write.sent.decode("utf-8", "replace"),
