@@ -22,7 +22,7 @@ def exact_total(lines: Sequence[InvoiceLine]) -> Decimal:
     return sum((_including_vat(line) for line in lines), ZERO)
 
 
-def room(lines: Sequence[InvoiceLine]) -> Decimal:
+def most_rounding(lines: Sequence[InvoiceLine]) -> Decimal:
     """Return how far from `exact_total` rounding to öre can lead.
 
     That is half an öre for each line with VAT. An amount that is not in whole öre (lines have up to four decimals)
@@ -35,7 +35,7 @@ def explains(billed: Decimal, lines: Sequence[InvoiceLine]) -> bool:
     """Whether some rounding leads from the lines to the billed total."""
     apart = abs(billed - exact_total(lines))
     whole = billed == billed.quantize(Decimal(1), ROUND_HALF_UP)
-    return apart <= room(lines) + (HALF_A_KRONA if whole else ZERO)
+    return apart <= most_rounding(lines) + (HALF_A_KRONA if whole else ZERO)
 
 
 def likely_cause(billed: Decimal, lines: Sequence[InvoiceLine], currency: str) -> Message:
@@ -43,9 +43,9 @@ def likely_cause(billed: Decimal, lines: Sequence[InvoiceLine], currency: str) -
     exact = exact_total(lines)
     net = sum((line.amount_excluding_vat for line in lines), ZERO)
     apart = billed - exact
-    if exact and abs(billed + exact) <= room(lines):
+    if exact and abs(billed + exact) <= most_rounding(lines):
         return Message("mapping.cause.sign")
-    if exact != net and abs(billed - net) <= room(lines):
+    if exact != net and abs(billed - net) <= most_rounding(lines):
         return Message("mapping.cause.without-vat")
     for rate in SWEDISH_RATES:
         if net and abs(billed - net * (100 + rate) / 100) <= HALF_AN_ORE * len(lines):
@@ -55,7 +55,7 @@ def likely_cause(billed: Decimal, lines: Sequence[InvoiceLine], currency: str) -
         if amount and abs(abs(apart) - abs(amount)) <= HALF_AN_ORE:
             return Message("mapping.cause.line", amount=Money(to_ore(amount), currency), account=line.account_number)
     if abs(apart) <= SMALL:
-        return Message("mapping.cause.more-than-rounding", most=Money(to_ore(room(lines)), currency))
+        return Message("mapping.cause.more-than-rounding", most=Money(to_ore(most_rounding(lines)), currency))
     return Message("mapping.cause.missing-line")
 
 

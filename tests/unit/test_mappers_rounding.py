@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mappers import TotalsDiffer, expected_total, to_invoice
-from mappers.rounding import exact_total, explains, room
+from mappers.rounding import exact_total, explains, most_rounding
 from messages import Message
 from messages.catalogue import say
 from moment.events import InvoiceLine
@@ -129,9 +129,9 @@ def test_an_invoice_that_is_off_by_more_is_refused(
     lines: list[tuple[str, Decimal]], further: int, direction: int
 ) -> None:
     given_lines = lines_of(*((rate, str(net)) for rate, net in lines))
-    limit = exact_total(given_lines) + direction * room(given_lines)
+    limit = exact_total(given_lines) + direction * most_rounding(given_lines)
     billed = rounded(limit, ROUND_DOWN) + direction * (ORE * further + ORE)
-    assume(abs(billed - exact_total(given_lines)) > room(given_lines))
+    assume(abs(billed - exact_total(given_lines)) > most_rounding(given_lines))
     assume(billed != rounded(billed, ROUND_HALF_UP, Decimal(1)) or further > 100)
     event = an_invoice(
         lines=[a_line(vat_percentage=rate, amount_excluding_vat=str(net)) for rate, net in lines],
