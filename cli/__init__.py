@@ -2,12 +2,13 @@
 
 
 def main() -> None:
-    """Run a command, or complete one for bash."""
-    from cli.completion import complete, wanted
+    """Run a command, or complete one for a shell."""
+    from cli.completion import answer, wanted
 
     if wanted():
-        print("\n".join(complete()))  # noqa: T201 - nothing else is imported
-        return
+        text, status = answer()
+        print(text)  # noqa: T201 - nothing else is imported
+        raise SystemExit(status)
     from cli.main import main
 
     main()

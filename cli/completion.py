@@ -1,4 +1,4 @@
-"""Completion for bash: commands, options, companies, statuses and codes.
+"""Completion for bash, zsh and fish: commands, options, companies, statuses and codes.
 
 Typer's own completion imports the command, which takes a second. This reads a table of all commands, which a test keeps
 equal to them (`python -m cli.completion_table` writes it), and asks Redis for the companies over a plain socket. It
@@ -7,6 +7,7 @@ imports the standard library alone and raises nothing: without Redis, no compani
 
 import json
 import os
+import re
 import shlex
 import socket
 from collections.abc import Mapping
@@ -17,24 +18,46 @@ from urllib.parse import unquote, urlsplit
 VARIABLE: Final = "_MOMENT_FORTNOX_COMPLETE"
 TABLE: Final = Path(__file__).parent / "completion_words.json"
 PATIENCE: Final = 0.3  # seconds for Redis
+PLAIN: Final = re.compile(r"[\w./-]+", re.ASCII)  # zsh runs its answer as code
 Environment = Mapping[str, str]
 
 
 def wanted(environment: Environment = os.environ) -> bool:
-    """Whether bash asks for completion."""
-    return environment.get(VARIABLE) == "complete_bash"
+    """Whether a shell asks for completion."""
+    return environment.get(VARIABLE) in ("complete_bash", "complete_zsh", "complete_fish")
+
+
+def answer(environment: Environment = os.environ) -> tuple[str, int]:
+    """The answer to the shell and the exit status, as the scripts that `--show-completion` prints expect them."""
+    words, shell = complete(environment), environment[VARIABLE]
+    if shell == "complete_zsh":
+        quoted = "\n".join(f'"{word}"' for word in words if PLAIN.fullmatch(word))
+        return f"_arguments '*: :(({quoted}))'" if quoted else "_files", 0
+    if environment.get("_TYPER_COMPLETE_FISH_ACTION") == "is-args":  # whether to offer words rather than files
+        return "", 0 if words else 1
+    return "\n".join(words), 0
 
 
 def complete(environment: Environment = os.environ) -> list[str]:
     """The words that fit what is typed so far."""
     table = json.loads(TABLE.read_bytes())
     try:
-        words = shlex.split(environment["COMP_WORDS"])
+        given, typed = _typed(environment)
     except (KeyError, ValueError):  # an open quotation mark
         return []
-    at = int(environment.get("COMP_CWORD", len(words)))
-    given, typed = words[1:at], words[at] if at < len(words) else ""
     return [word for word in _candidates(table, given, typed, environment) if word.startswith(typed)]
+
+
+def _typed(environment: Environment) -> tuple[list[str], str]:
+    """The words before the one that is being typed, and that one. Raises `KeyError` and `ValueError`."""
+    if environment.get(VARIABLE, "complete_bash") == "complete_bash":
+        words = shlex.split(environment["COMP_WORDS"])
+        at = int(environment.get("COMP_CWORD", len(words)))
+    else:
+        line = environment["_TYPER_COMPLETE_ARGS"]
+        words = shlex.split(line)
+        at = len(words) if line.endswith(" ") else len(words) - 1
+    return words[1:at], words[at] if at < len(words) else ""
 
 
 def _candidates(table: Mapping[str, Any], given: list[str], typed: str, environment: Environment) -> list[str]:

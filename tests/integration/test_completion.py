@@ -1,5 +1,7 @@
-"""Completion in bash: what is offered, and that nothing slow is imported for it."""
+"""Completion in the shells: what is offered, and that nothing slow is imported for it."""
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from cli.completion import complete
+from cli.completion import answer, complete
 from cli.completion_table import TARGET, written
 from config.environment import child_environment
 from ordering.records import STATUSES
@@ -71,8 +73,8 @@ def test_a_redis_with_a_password_is_asked_too(tmp_path: Path) -> None:
 def test_the_command_answers_bash_and_imports_no_library_for_it(unattended: Unattended, redis_url: str) -> None:
     unattended.publish(customer_json())
     code = (
-        "import sys, cli; cli.main(); "
-        "print(*({'typer', 'redis', 'pydantic', 'rich', 'celery'} & set(sys.modules)), file=sys.stderr)"
+        "import atexit, sys, cli; atexit.register(lambda: "
+        "print(*({'typer', 'redis', 'pydantic', 'rich', 'celery'} & set(sys.modules)), file=sys.stderr)); cli.main()"
     )
     asked = {
         "_MOMENT_FORTNOX_COMPLETE": "complete_bash",
@@ -89,3 +91,43 @@ def test_the_command_answers_bash_and_imports_no_library_for_it(unattended: Unat
         timeout=60,
     )
     assert (done.stdout, done.stderr) == ("acme\n", "\n")
+
+
+@pytest.mark.parametrize(
+    ("shell", "line", "more", "answered"),
+    [
+        ("zsh", "moment-fortnox events sk", {}, ("_arguments '*: :((\"skip\"))'", 0)),
+        ("zsh", "moment-fortnox events list --key ", {}, ("_files", 0)),
+        ("fish", "moment-fortnox events sk", {"_TYPER_COMPLETE_FISH_ACTION": "get-args"}, ("skip", 0)),
+        ("fish", "moment-fortnox events sk", {"_TYPER_COMPLETE_FISH_ACTION": "is-args"}, ("", 0)),
+        ("fish", "moment-fortnox events list --key ", {"_TYPER_COMPLETE_FISH_ACTION": "is-args"}, ("", 1)),
+    ],
+)
+def test_zsh_and_fish_are_answered_in_their_own_way(
+    shell: str, line: str, more: dict[str, str], answered: tuple[str, int]
+) -> None:
+    asked = {"_MOMENT_FORTNOX_COMPLETE": f"complete_{shell}", "_TYPER_COMPLETE_ARGS": line, **more}
+    assert answer(asked) == answered
+
+
+def test_a_name_in_redis_is_no_code_for_zsh(unattended: Unattended, redis_url: str) -> None:
+    unattended.services.redis.sadd("mf:companies", "x))'; touch owned; '", "fine")
+    asked = {
+        "_MOMENT_FORTNOX_COMPLETE": "complete_zsh",
+        "_TYPER_COMPLETE_ARGS": "moment-fortnox companies show ",
+        "REDIS_URL": redis_url,
+    }
+    assert answer(asked) == ("_arguments '*: :((\"fine\"))'", 0)
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="needs fish; on Debian: apt-get install fish")
+def test_fish_offers_what_the_command_answers(tmp_path: Path) -> None:
+    bin_ = Path(sys.executable).parent
+    environment = {"PATH": f"{bin_}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+    named = environment | {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    script = subprocess.run(
+        ["moment-fortnox", "--show-completion", "fish"], env=named, capture_output=True, text=True, check=False
+    ).stdout
+    asked = f"{script}\ncomplete --do-complete 'moment-fortnox events sk'"
+    done = subprocess.run(["fish", "-c", asked], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["skip"]
