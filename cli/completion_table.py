@@ -1,4 +1,4 @@
-"""Writes `cli/completion_words.json`, from which bash completes: `python -m cli.completion_table`."""
+"""Writes `cli/completion_words.json`, from which a shell completes: `python -m cli.completion_table`."""
 
 import json
 from pathlib import Path
