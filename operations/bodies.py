@@ -25,7 +25,7 @@ PLAIN: Final = frozenset(
 MASK: Final = "***"
 
 
-class RefusedWrite(NamedTuple):
+class ShownWrite(NamedTuple):
     """The last write of an event that Fortnox refused: what was sent, and the answer, as JSON."""
 
     request: str  # `POST /3/invoices → 400`
@@ -33,10 +33,10 @@ class RefusedWrite(NamedTuple):
     answered: Any
 
 
-def refused_write(kept: Mapping[str, Any], *, unmasked: bool) -> RefusedWrite:
+def refused_write(kept: Mapping[str, Any], *, unmasked: bool) -> ShownWrite:
     """The write as it was kept (`stores.RefusedWrites`), masked like what was received."""
     sent, answered = (received(kept[name], unmasked=unmasked) for name in ("sent", "answered"))
-    return RefusedWrite(f"{kept['method']} {kept['path']} → {kept['status']}", sent, answered)
+    return ShownWrite(f"{kept['method']} {kept['path']} → {kept['status']}", sent, answered)
 
 
 def received(body: str, *, unmasked: bool) -> Any:

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any
 
 from delivery.services import Services
-from operations.bodies import RefusedWrite, received, refused_write
+from operations.bodies import ShownWrite, received, refused_write
 from operations.errors import UnknownEvent
 from operations.states import State, event_state
 from ordering import EventRecord
@@ -59,7 +59,7 @@ def body(services: Services, company: str, event_id: str, *, unmasked: bool = Fa
     return None if kept is None else received(kept, unmasked=unmasked)
 
 
-def refused(services: Services, company: str, event_id: str, *, unmasked: bool = False) -> RefusedWrite | None:
+def refused(services: Services, company: str, event_id: str, *, unmasked: bool = False) -> ShownWrite | None:
     """What the event last sent to Fortnox that was refused, and the answer. None where none is kept."""
     kept = services.telemetry.refused_writes.read(company, event_id)
     return None if kept is None else refused_write(kept, unmasked=unmasked)
