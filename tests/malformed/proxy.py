@@ -17,7 +17,7 @@ PASSED_ON = ("authorization", "content-type", "accept")
 
 
 class Proxy(ThreadingHTTPServer):
-    """Spoils `left` answers to the tenants in `odd`, by the seed. `fortnox`: the stand-in's origin."""
+    """Spoils answers to the tenants in `odd`, as told by `spoil`. `fortnox`: the stand-in's origin."""
 
     daemon_threads = True
 
@@ -25,14 +25,19 @@ class Proxy(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.fortnox = ""
         self.odd: set[int] = set()
-        self.seed = 0
         self.left = 0
         self.names: list[str] = []
+        self._seed = 0
+        self._first = 0
         self._lock = threading.Lock()
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
+
+    def spoil(self, seed: int, first: int, count: int) -> None:
+        """Spoil the next answers with `count` variants of this seed, from number `first` on."""
+        self._seed, self._first, self.left, self.names = seed, first, count, []
 
     def spoilt(self, tenant: int | None) -> tuple[bytes, ...] | None:
         """The bytes of the next malformed answer; None where the true one is due."""
@@ -40,7 +45,7 @@ class Proxy(ThreadingHTTPServer):
             if tenant not in self.odd or not self.left:
                 return None
             self.left -= 1
-            name, pieces = malformed_answer(Random(f"transfers {self.seed} {len(self.names)}"))
+            name, pieces = malformed_answer(Random(f"transfers {self._seed} {self._first + len(self.names)}"))
             self.names.append(name)
             return pieces
 

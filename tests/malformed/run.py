@@ -55,7 +55,7 @@ class Result:
     kept: int = 0
     lost: list[str] = field(default_factory=list)
     crashed: list[str] = field(default_factory=list)
-    waits: list[float] = field(default_factory=list)  # s from a good event's turn until it was accepted
+    waits: list[float] = field(default_factory=list)  # s from a good event's turn until it was in Fortnox
 
     @property
     def good(self) -> bool:
@@ -98,7 +98,9 @@ def running(directory: Path) -> Iterator[Running]:
         proxy.fortnox = stack.sandbox.fortnox
         worker = stack.start_worker(concurrency=2)
         app = create_app(stack.settings)
-        yield Running(stack, app, worker, proxy)
+        system = Running(stack, app, worker, proxy)
+        _connected(system, GOOD)
+        yield system
         app.close()
 
 
@@ -130,7 +132,9 @@ def through_publish(system: Running, count: int, seed: int, only: int | None = N
             result.crashed.append(f"{type(error).__name__} in {name}")
         if number % LOT == 0:
             began = time.monotonic()
-            publish(good(f"publish{seed}x{number}"), services=system.services)
+            event = good(f"publish{seed}x{number}")
+            publish(event, services=system.services)
+            wait_until(lambda event=event: _is_done(system, GOOD, event["id"]), what="the good event")
             result.waits.append(time.monotonic() - began)
     for (company, event_id), name in accepted.items():
         if system.services.ordering.event(company, event_id) is None:
@@ -178,7 +182,7 @@ def _taken(
         event = good(f"{door}{seed}x{start}")
         began = time.monotonic()
         put_good(event)
-        wait_until(lambda event=event: system.services.ordering.event(GOOD, event["id"]), what="the good event")
+        wait_until(lambda event=event: _is_done(system, GOOD, event["id"]), what="the good event")
         result.waits.append(time.monotonic() - began)
     wait_until(lambda: _is_empty(system), what="all to be taken")
     trace = Trace(system.services)
@@ -239,7 +243,7 @@ def through_transfers(system: Running, count: int, seed: int, only: int | None =
     fine = f"fine{seed}"
     system.proxy.odd = {_connected(system, company) for company in companies}
     _connected(system, fine)
-    system.proxy.seed, system.proxy.left, system.proxy.names = seed, count, []
+    system.proxy.spoil(seed, *((0, count) if only is None else (only, 1)))
     numbers = iter(range(100_000))
     given: list[tuple[str, str]] = []
     while system.proxy.left:
