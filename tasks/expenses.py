@@ -9,10 +9,8 @@ import random
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import structlog
-from celery import shared_task
 
 from delivery.context import TransferContext
 from delivery.expenses.choices import rules_of, switched_off
@@ -27,7 +25,7 @@ from moment.errors import KeyRefused, MomentError, MomentUnavailable
 from ordering import Done, Failed, Outcome, Release, Retry, Skipped, Snooze, TargetUnavailable
 from ordering.backoff import ATTEMPTS
 from stores import ExpenseStore
-from tasks.base import TransferTask
+from tasks.base import transfer_task
 from tasks.flows import EXPENSES
 
 log = structlog.get_logger(__name__)
@@ -56,11 +54,7 @@ class PollRequest:
         return cls(request.get("givenNumber"), request.get("ledger", ""))
 
 
-@shared_task(name=EXPENSES.task.name, base=TransferTask, bind=True)
-def transfer(task: TransferTask, company: str, event_id: str) -> Any:
-    return task.deliver(company, event_id, poll, PollRequest.read)
-
-
+@transfer_task(EXPENSES.task, PollRequest.read)
 def poll(context: TransferContext) -> Outcome:
     """Bring back what changed, as far as one slice goes."""
     if off := switched_off(context.connection):

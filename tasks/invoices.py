@@ -8,10 +8,9 @@ import random
 import time
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import structlog
-from celery import shared_task
 from pydantic import TypeAdapter
 
 from delivery.context import IN_DOUBT, NOT_TAKEN, TAKEN, TransferContext, counting
@@ -29,7 +28,7 @@ from ordering import Done, Failed, Outcome, Retry
 from ordering.backoff import backoff
 from tasks import rounding_account, vat
 from tasks.attachments import WHOLE, FilesResult, forget_uploads, transfer_files
-from tasks.base import TransferTask
+from tasks.base import transfer_task
 from tasks.checks import used_accounts
 from tasks.flows import INVOICE
 from tasks.optional_fields import BLANKS, LINK, from_json, to_json, to_leave_out, told, without
@@ -52,11 +51,7 @@ AS_BILLED, REFUSED, AS_BILLED_AND_REFUSED = "as billed", "refused", "refused bef
 OPTIONS = TypeAdapter(InvoiceOptions)
 
 
-@shared_task(name=INVOICE.task.name, base=TransferTask, bind=True)
-def transfer(task: TransferTask, company: str, event_id: str) -> Any:
-    return task.deliver(company, event_id, transfer_invoice)
-
-
+@transfer_task(INVOICE.task)
 def transfer_invoice(context: TransferContext) -> Outcome:
     """Create the invoice once, as Moment finalized it, attach its files and post it."""
     if off := context.switched_off():

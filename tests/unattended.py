@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
+from unittest.mock import patch
 
 import requests
 from celery.exceptions import Retry as ShownAsRetry
@@ -61,7 +62,8 @@ class Unattended:
         assert flow is not None
         task = cast(TransferTask, self.app.tasks[flow.task.name])
         try:
-            return task.deliver("acme", event_id, transfer) if transfer else task.run("acme", event_id)
+            with patch.object(type(task), "transfer", staticmethod(transfer or type(task).transfer)):
+                return task.run("acme", event_id)
         except (ShownAsRetry, TransferFailed) as shown:
             return shown
 

@@ -3,6 +3,7 @@
 import os
 import threading
 from datetime import timedelta
+from secrets import token_hex
 from typing import Any, cast
 
 import structlog
@@ -23,6 +24,7 @@ from tasks.flows import REPORT, TASKS
 from worker.broker import outlive_connections
 from worker.pump import PumpStep
 from worker.stream import StreamStep
+from worker.task_events import TaskEvents
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +51,9 @@ class App(Celery):
         super().__init__("moment-fortnox", set_as_current=True)
         outlive_connections(settings.max_event_bytes)
         self.settings = settings
+        self.worker = ""  # in a worker's processes: its name, of this start
+        self.nodename = ""  # and the one that monitors know it by
+        self._task_events: TaskEvents | None = None  # of a pool process: made when one is first sent
         self.stopping = Stopping()  # before the pool's processes are forked, so that they share it
         modules = tuple(dict.fromkeys(task.module for task in TASKS))
         self.conf.update(celery_options(settings), imports=modules, beat_schedule=beat_schedule(settings))
@@ -66,6 +71,18 @@ class App(Celery):
                 )
                 self._services_pid = os.getpid()
             return self._services
+
+    def send_task_event(self, kind: str, **fields: Any) -> None:
+        """Tell monitors of an attempt that had no message of its own. For a pool process."""
+        if self._task_events is None:
+            self._task_events = TaskEvents(self, self.nodename)
+        self._task_events.send(kind, **fields)
+
+    def flush(self) -> None:
+        """Write what this process has gathered for people, monitors and metrics."""
+        self.services.telemetry.write_buffer.flush()
+        if self._task_events is not None:
+            self._task_events.flush()
 
     def _connection(self, url: str, userid: str | None = None, password: str | None = None, **given: Any) -> Any:
         """Every connection to the broker gets the credentials that the options leave out."""
@@ -102,8 +119,16 @@ def _hand_back(**_: Any) -> None:
 
 @signals.worker_process_shutdown.connect
 def _flush(**_: Any) -> None:
-    """A pool process writes what its write buffer holds before it ends."""
-    cast(App, current_app).services.telemetry.write_buffer.flush()
+    """A pool process writes what it has gathered before it ends."""
+    cast(App, current_app).flush()
+
+
+@signals.celeryd_init.connect
+def _name(sender: str = "", instance: Any = None, **_: Any) -> None:
+    """Name this start of the worker, before its pool's processes are forked."""
+    app = cast(App, instance.app)
+    app.nodename = sender
+    app.worker = f"{sender.replace('/', '-')}-{token_hex(4)}"
 
 
 @signals.celeryd_init.connect
