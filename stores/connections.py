@@ -63,7 +63,7 @@ class Tokens(BaseModel):
 
 
 class Version(NamedTuple):
-    """`grant` counts consents and their ends, `generation` the renewals of one grant."""
+    """`grant` rises with each consent and each end of one; `generation` counts the renewals of one grant."""
 
     grant: int
     generation: int
@@ -117,7 +117,7 @@ class Connection(BaseModel):
     scopes: tuple[str, ...] = ()
     ledger: str = ""  # the company's name and organisation number in Fortnox
     problems: tuple[ConnectionProblem, ...] = ()
-    revision: int = Field(default=0, exclude=True)  # counts the changes stored; 0: none yet
+    revision: int = Field(default=0, exclude=True)  # which change this is, a rising number; 0: none yet
 
 
 class ConnectionStore:
@@ -128,8 +128,9 @@ class ConnectionStore:
         self._vault = vault
         self._prefix = prefix
         self._refreshed = f"{prefix}refreshed"
+        counting = (LUA / "counting.lua").read_text()
         self._scripts: dict[str, Script] = {
-            path.stem: redis.register_script(path.read_text()) for path in sorted(LUA.glob("*.lua"))
+            path.stem: redis.register_script(counting + path.read_text()) for path in sorted(LUA.glob("*.lua"))
         }
 
     def get(self, company: str) -> Connection:
@@ -170,9 +171,10 @@ class ConnectionStore:
     def save(self, connection: Connection) -> Connection:
         """Stores the connection and keeps its tokens. Returns it as stored. Raises `Overtaken`."""
         document = connection.model_dump_json(by_alias=True)
-        if not self._run("save", connection.company, connection.revision, document):
+        revision = int(self._run("save", connection.company, connection.revision, document))
+        if not revision:
             raise Overtaken(connection.company)
-        return connection.model_copy(update={"revision": connection.revision + 1})
+        return connection.model_copy(update={"revision": revision})
 
     def begin(self, connection: Connection, tokens: Tokens) -> None:
         """Stores a new consent, the connection and its tokens together. Raises `Overtaken`."""
