@@ -12,7 +12,7 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from config.queues import QUEUES, TRANSFERS_QUEUE
-from config.redis import redis_access
+from config.redis import credentials, tls_options
 from config.settings import Settings
 from tasks.flows import TASKS
 
@@ -28,9 +28,11 @@ def celery_options(settings: Settings) -> dict[str, object]:
     They hold no password: `celery report`, `celery inspect conf` and Flower show them. The app gives Redis' credentials
     to each connection (`worker.bootstrap.App`).
     """
-    access = redis_access(settings)
+    address, login = settings.redis_address, credentials(settings)
     return {
-        "broker_url": access.url,
+        "broker_url": address.url,
+        # Also what Flower uses. By default kombu checks no certificate.
+        "broker_use_ssl": tls_options(settings),
         # Wait for a restarting broker, at start and later, as long as it takes: a worker that gives up has to be
         # started again by a person.
         "broker_connection_retry_on_startup": True,
@@ -105,7 +107,7 @@ def celery_options(settings: Settings) -> dict[str, object]:
         "beat_scheduler": "redbeat.RedBeatScheduler",
         "beat_max_loop_interval": settings.beat_lock_seconds / 6,
         "redbeat_lock_timeout": settings.beat_lock_seconds,
-        "redbeat_redis_url": access.url,
+        "redbeat_redis_url": address.url,
         "redbeat_key_prefix": "redbeat:",
         # retry_period: seconds that a beat without Redis tries again before it ends. RedBeat's retry does not cover its
         # lock's scripts; the client's own `retry` does, otherwise a restart of Redis would end beat.
@@ -116,6 +118,6 @@ def celery_options(settings: Settings) -> dict[str, object]:
             "health_check_interval": 10,
             "retry_period": 60,
             "retry": Retry(ExponentialBackoff(base=0.5, cap=5), retries=15),  # about a minute
-            **({"credential_provider": access.provider} if access.provider else {}),
+            **({"credential_provider": login} if login else {}),
         },
     }

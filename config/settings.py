@@ -24,6 +24,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config.keys import weakness
+from config.redis_address import RedisAddress, parse_address, parse_sentinels
 
 # Where the stand-ins run: this machine, or the compose service `sandbox` (no host of the internet has this name).
 SANDBOX_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "sandbox"})
@@ -94,6 +95,10 @@ def _rate_limit(value: object) -> object:
     return RateLimit(int(requests), int(seconds))
 
 
+def _sentinels(value: object) -> object:
+    return parse_sentinels(value) if isinstance(value, str) else value
+
+
 Origin = Annotated[str, AfterValidator(_origin)]
 BareOrigin = Annotated[str, AfterValidator(_bare_origin)]
 Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
@@ -115,6 +120,7 @@ class Settings(BaseSettings):
 
     # Where things are
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    redis_ca: Path | None = None
     fortnox_api_url: BareOrigin = "https://api.fortnox.se"
     fortnox_auth_url: BareOrigin = "https://apps.fortnox.se"
     moment_api_url: Origin = "https://app.moment.team/api/1.0"
@@ -200,15 +206,8 @@ class Settings(BaseSettings):
 
     @field_validator("redis_url")
     @classmethod
-    def _redis_can_be_reached(cls, url: SecretStr) -> SecretStr:
-        form = "give redis://user:password@host:6379/0, or rediss:// for TLS"
-        try:
-            parts = urlsplit(url.get_secret_value())
-            _ = parts.port
-        except ValueError:  # it quotes a part of the address, which may be the password
-            raise ValueError(form) from None
-        if parts.scheme not in {"redis", "rediss"} or not parts.hostname or not re.fullmatch(r"(/\d*)?", parts.path):
-            raise ValueError(form)
+    def _redis_is_one_address_to_every_library(cls, url: SecretStr) -> SecretStr:
+        parse_address(url.get_secret_value())
         return url
 
     @field_validator("smtp_url")
@@ -289,6 +288,11 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def redis_address(self) -> RedisAddress:
+        """`REDIS_URL` in parts."""
+        return parse_address(self.redis_url.get_secret_value())
+
+    @property
     def is_sandbox(self) -> bool:
         """Whether Fortnox is the local stand-in."""
         return urlsplit(self.fortnox_api_url).hostname in SANDBOX_HOSTS
@@ -296,7 +300,15 @@ class Settings(BaseSettings):
 
 # What `publish` reads. A producer's own program may have a LOG_FORMAT or an SMTP_URL that means something else.
 PRODUCER_FIELDS = frozenset(
-    {"redis_url", "encryption_keys", "max_event_bytes", "fortnox_api_url", "retention_days", "company_release_limit"}
+    {
+        "redis_url",
+        "redis_ca",
+        "encryption_keys",
+        "max_event_bytes",
+        "fortnox_api_url",
+        "retention_days",
+        "company_release_limit",
+    }
 )
 
 

@@ -9,6 +9,7 @@ from redis.exceptions import ResponseError
 
 from config.queues import MAIL_QUEUE, POLLS_QUEUE, TRANSFERS_QUEUE
 from config.redis import DURABLE
+from config.redis_connections import WrongNode
 from delivery.services import Services
 from messages import Message
 from operations.errors import redis_problem
@@ -40,7 +41,7 @@ def problems(services: Services, part: Part | None = None) -> list[Message]:
 def _redis(services: Services) -> Iterator[Message]:
     try:
         services.telemetry.heartbeats.check_writable()
-    except ResponseError as error:  # out of memory, a replica, or a full disk
+    except (ResponseError, WrongNode) as error:  # out of memory, a replica, or a full disk
         yield redis_problem(services.settings, error)
     try:
         for name, wanted in DURABLE.items():

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from redis import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import ConnectionError, ResponseError
 
 from messages import NOTHING, Message
 from ordering.outcomes import (
@@ -115,7 +115,7 @@ class Ordering(Queries):
         key = f"{self.prefix}layout"
         found = self.redis.get(key)
         if found is None:
-            with suppress(ResponseError):  # a read-only Redis can still be looked at
+            with suppress(ResponseError, ConnectionError):  # a read-only Redis can still be looked at
                 self.redis.setnx(key, LAYOUT)
             found = self.redis.get(key)
         if found not in (None, LAYOUT):

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from config import Settings, load_settings
 from config.celery import celery_options
 from config.logging import configure_logging
-from config.redis import DURABLE, redis_access
+from config.redis import DURABLE
 from delivery.services import Services, build_services
 from delivery.stopping import Stopping
 from ordering import UnknownLayout
@@ -69,9 +69,9 @@ class App(Celery):
 
     def _connection(self, url: str, userid: str | None = None, password: str | None = None, **given: Any) -> Any:
         """Every connection to the broker gets the credentials that the options leave out."""
-        access = redis_access(self.settings)
-        if url == access.url:
-            userid, password = userid or access.username, password or access.password
+        address = self.settings.redis_address
+        if url == self.conf.broker_url:
+            userid, password = userid or address.username, password or address.password
         return super()._connection(url, userid, password, **given)  # type: ignore[misc]  # not in the published types
 
     def _request_report(self) -> None:

@@ -21,6 +21,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import ResponseError
 
+from config.redis_connections import NodeConnection, TlsNodeConnection, UnsuitableServer
 from delivery.wakeups import is_wakeup
 from moment.events import MAX_EVENT_BYTES
 from worker.ingress import readable
@@ -84,6 +85,8 @@ class Channel(redis.Channel):
     """A channel that reports a closed connection as a connection error."""
 
     QoS = QoS
+    connection_class = NodeConnection
+    connection_class_ssl = TlsNodeConnection
 
     def _get_client(self) -> type[Redis]:
         return Client
@@ -103,4 +106,4 @@ def outlive_connections(most: int = MAX_EVENT_BYTES) -> None:
     Client.most = most
     redis.Transport.Channel = Channel
     if ResponseError not in redis.Transport.connection_errors:
-        redis.Transport.connection_errors += (ResponseError,)
+        redis.Transport.connection_errors += (ResponseError, UnsuitableServer)
