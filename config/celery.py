@@ -12,7 +12,7 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from config.queues import QUEUES, TRANSFERS_QUEUE
-from config.redis import credentials, tls_options
+from config.redis import tls_options
 from config.settings import Settings
 from tasks.flows import TASKS
 
@@ -28,7 +28,7 @@ def celery_options(settings: Settings) -> dict[str, object]:
     They hold no password: `celery report`, `celery inspect conf` and Flower show them. The app gives Redis' credentials
     to each connection (`worker.bootstrap.App`).
     """
-    address, login = settings.redis_address, credentials(settings)
+    address = settings.redis_address
     return {
         "broker_url": address.url,
         # Also what Flower uses. By default kombu checks no certificate.
@@ -50,7 +50,7 @@ def celery_options(settings: Settings) -> dict[str, object]:
             "socket_timeout": 15.0,
             "socket_connect_timeout": 5.0,
             "socket_keepalive": True,
-            "health_check_interval": 10,  # default 25: notices a dead consumer connection within about 20 s
+            "health_check_interval": 4,  # default 25: notices a dead consumer connection within about 10 s
         },
         # JSON only: a pickle in the queue would be code that any producer can run here.
         "accept_content": ["json"],
@@ -109,6 +109,7 @@ def celery_options(settings: Settings) -> dict[str, object]:
         "redbeat_lock_timeout": settings.beat_lock_seconds,
         "redbeat_redis_url": address.url,
         "redbeat_key_prefix": "redbeat:",
+        # `App.redbeat_redis` makes the client with these.
         # retry_period: seconds that a beat without Redis tries again before it ends. RedBeat's retry does not cover its
         # lock's scripts; the client's own `retry` does, otherwise a restart of Redis would end beat.
         "redbeat_redis_options": {
@@ -118,6 +119,5 @@ def celery_options(settings: Settings) -> dict[str, object]:
             "health_check_interval": 10,
             "retry_period": 60,
             "retry": Retry(ExponentialBackoff(base=0.5, cap=5), retries=15),  # about a minute
-            **({"credential_provider": login} if login else {}),
         },
     }

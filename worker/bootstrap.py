@@ -3,6 +3,7 @@
 import os
 import threading
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, cast
 
 import structlog
@@ -13,7 +14,7 @@ from redis.exceptions import RedisError
 from config import Settings, load_settings
 from config.celery import celery_options
 from config.logging import configure_logging
-from config.redis import DURABLE
+from config.redis import DURABLE, redis_client
 from delivery.services import Services, build_services
 from delivery.stopping import Stopping
 from ordering import UnknownLayout
@@ -66,6 +67,15 @@ class App(Celery):
                 )
                 self._services_pid = os.getpid()
             return self._services
+
+    @cached_property
+    def redbeat_redis(self) -> Any:
+        """redbeat's client. It looks for one under this name before it makes one by itself."""
+        from redbeat.schedulers import RetryingConnection  # for beat alone
+
+        options = dict(self.conf.redbeat_redis_options)
+        period = options.pop("retry_period")
+        return RetryingConnection(period, redis_client(self.settings, decode_responses=True, **options))
 
     def _connection(self, url: str, userid: str | None = None, password: str | None = None, **given: Any) -> Any:
         """Every connection to the broker gets the credentials that the options leave out."""

@@ -67,7 +67,6 @@ def test_redbeat_reads_its_options_without_a_deprecation_warning(app: Celery) ->
     config = RedBeatConfig(app)
 
     assert config.redis_url == "redis://127.0.0.1:7/3"
-    assert config.redbeat_redis_options["credential_provider"].get_credentials() == ("hunter2",)
     assert config.lock_timeout == 30
     assert config.redbeat_redis_options["socket_timeout"] == 15.0
 
