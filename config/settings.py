@@ -210,6 +210,24 @@ class Settings(BaseSettings):
         parse_address(url.get_secret_value())
         return url
 
+    @field_validator("redis_ca")
+    @classmethod
+    def _authority_can_be_read(cls, path: Path | None) -> Path | None:
+        if path is not None:
+            import ssl  # slow to import, and used only where a file is set
+
+            try:
+                ssl.create_default_context(cafile=path)
+            except (OSError, ssl.SSLError):
+                raise ValueError(f"{path} is no file with certificates in PEM form that can be read") from None
+        return path
+
+    @model_validator(mode="after")
+    def _authority_needs_tls(self) -> Self:
+        if self.redis_ca is not None and not self.redis_address.tls:
+            raise ValueError("REDIS_CA: REDIS_URL is without TLS, so no certificate would be checked; use rediss://")
+        return self
+
     @field_validator("smtp_url")
     @classmethod
     def _mail_goes_safely(cls, url: SecretStr) -> SecretStr:

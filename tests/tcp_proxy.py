@@ -7,6 +7,7 @@ with TcpProxy(port) as proxy:
 """
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,10 +20,16 @@ Change = Callable[[bytes], bytes]
 
 
 class TcpProxy:
-    """Forwards bytes to a port of this machine. `change` is applied to what the target answers."""
+    """Forwards bytes to a port of this machine. `change` is applied to what the target answers.
 
-    def __init__(self, target: int, *, change: Change = bytes) -> None:
+    With `tls`, clients have to speak TLS, and `heard` is what they said. `refused` counts handshakes that failed.
+    """
+
+    def __init__(self, target: int, *, change: Change = bytes, tls: ssl.SSLContext | None = None) -> None:
         self.target = target
+        self.heard = b""
+        self.refused = 0
+        self._tls = tls
         self.refuses = False
         """New connections are closed at once."""
         self._change = change
@@ -63,10 +70,24 @@ class TcpProxy:
             if server is None:
                 client.close()
                 continue
-            with self._lock:
-                self._open |= {client, server}
-            for source, sink, change in ((client, server, bytes), (server, client, self._change)):
-                threading.Thread(target=self._forward, args=(source, sink, change), daemon=True).start()
+            threading.Thread(target=self._serve, args=(client, server), daemon=True).start()
+
+    def _serve(self, client: socket.socket, server: socket.socket) -> None:
+        try:
+            client = client if self._tls is None else self._tls.wrap_socket(client, server_side=True)
+        except OSError:
+            self.refused += 1
+            client.close()
+            server.close()
+            return
+        with self._lock:
+            self._open |= {client, server}
+        threading.Thread(target=self._forward, args=(server, client, self._change), daemon=True).start()
+        self._forward(client, server, self._hear)
+
+    def _hear(self, data: bytes) -> bytes:
+        self.heard += data
+        return data
 
     def _connected(self) -> socket.socket | None:
         try:
