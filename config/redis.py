@@ -10,9 +10,6 @@ from redis.exceptions import DataError, RedisError, ResponseError
 from config.redis_connections import NodeConnection, TlsNodeConnection
 from config.settings import Settings
 
-# With these settings Redis loses nothing that it has accepted.
-DURABLE: Final = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
-
 
 def redis_client(settings: Settings, **options: Any) -> Redis:
     """A client with time-outs: a half-open connection (fail-over, NAT) would otherwise block its caller for ever."""

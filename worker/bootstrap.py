@@ -14,10 +14,11 @@ from redis.exceptions import RedisError
 from config import Settings, load_settings
 from config.celery import celery_options
 from config.logging import configure_logging
-from config.redis import DURABLE, redis_client
+from config.redis import redis_client
 from delivery.services import Services, build_services
 from delivery.stopping import Stopping
 from ordering import UnknownLayout
+from stores.durability import read_durability
 from stores.key_check import KeyCheck, WrongKeys
 from stores.locks import Locks
 from tasks.flows import REPORT, TASKS
@@ -125,7 +126,8 @@ def _check_redis(instance: Any = None, **_: Any) -> None:
         KeyCheck(services.redis, services.vault).start()
     except (UnknownLayout, WrongKeys) as error:
         raise SystemExit(f"error: {error}") from None  # Celery swallows any other exception of a signal's receiver
-    for name, wanted in DURABLE.items():
-        found = services.redis.config_get(name).get(name)
-        if found != wanted:
-            log.warning("redis.not_durable", setting=name, found=found, wanted=wanted)
+    durability = read_durability(services.redis)
+    for fault in durability.faults:
+        log.warning("redis.not_durable", **fault._asdict())
+    if durability.unverified:
+        log.warning("redis.durability_unverified", settings=durability.unverified)
