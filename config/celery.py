@@ -12,7 +12,7 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from config.queues import QUEUES, TRANSFERS_QUEUE
-from config.redis import tls_options
+from config.redis import sentinel_options, tls_options
 from config.settings import Settings
 from tasks.flows import TASKS
 
@@ -30,7 +30,7 @@ def celery_options(settings: Settings) -> dict[str, object]:
     """
     address = settings.redis_address
     return {
-        "broker_url": address.url,
+        "broker_url": broker_url(settings),
         # Also what Flower uses. By default kombu checks no certificate.
         "broker_use_ssl": tls_options(settings),
         # Wait for a restarting broker, at start and later, as long as it takes: a worker that gives up has to be
@@ -51,6 +51,7 @@ def celery_options(settings: Settings) -> dict[str, object]:
             "socket_connect_timeout": 5.0,
             "socket_keepalive": True,
             "health_check_interval": 4,  # default 25: notices a dead consumer connection within about 10 s
+            **_sentinels(settings),
         },
         # JSON only: a pickle in the queue would be code that any producer can run here.
         "accept_content": ["json"],
@@ -120,4 +121,24 @@ def celery_options(settings: Settings) -> dict[str, object]:
             "retry_period": 60,
             "retry": Retry(ExponentialBackoff(base=0.5, cap=5), retries=15),  # about a minute
         },
+    }
+
+
+def broker_url(settings: Settings) -> str:
+    """The broker's address, without a password. With Sentinels it names the first; `SentinelChannel` asks all."""
+    address, sentinels = settings.redis_address, settings.redis_sentinels
+    if sentinels is None:
+        return address.url
+    host, port = sentinels.places[0]
+    return f"sentinel://{address._replace(host=host, port=port)}"
+
+
+def _sentinels(settings: Settings) -> dict[str, object]:
+    sentinels = settings.redis_sentinels
+    if sentinels is None:
+        return {}
+    return {
+        "sentinels": sentinels.places,
+        "master_name": sentinels.master,
+        "sentinel_kwargs": sentinel_options(settings),
     }

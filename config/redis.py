@@ -4,17 +4,19 @@ import re
 from typing import Any, Final
 
 from redis import ConnectionPool, Redis
+from redis.backoff import NoBackoff
 from redis.credentials import UsernamePasswordCredentialProvider
 from redis.exceptions import DataError, RedisError, ResponseError
+from redis.retry import Retry
 
-from config.redis_connections import NodeConnection, TlsNodeConnection
+from config.redis_connections import (
+    MasterConnection,
+    NodeConnection,
+    TlsMasterConnection,
+    TlsNodeConnection,
+    master_pool,
+)
 from config.settings import Settings
-
-
-def redis_client(settings: Settings, **options: Any) -> Redis:
-    """A client with time-outs: a half-open connection (fail-over, NAT) would otherwise block its caller for ever."""
-    return Redis.from_pool(_pool(settings, TIMEOUTS | options))
-
 
 TIMEOUTS: Final[dict[str, Any]] = {
     "socket_timeout": 15.0,
@@ -22,19 +24,45 @@ TIMEOUTS: Final[dict[str, Any]] = {
     "socket_keepalive": True,
     "health_check_interval": 30,
 }
+SENTINEL_TIMEOUT: Final = 1.0  # seconds; a Sentinel that does not answer must not keep clients from asking the next
+
+
+def redis_client(settings: Settings, **options: Any) -> Redis:
+    """A client with time-outs: a half-open connection (fail-over, NAT) would otherwise block its caller for ever."""
+    return Redis.from_pool(_pool(settings, TIMEOUTS | options))
 
 
 def _pool(settings: Settings, options: dict[str, Any]) -> ConnectionPool:
-    address = settings.redis_address
-    return ConnectionPool(
-        host=address.host,
-        port=address.port,
-        db=address.database,
-        credential_provider=credentials(settings),
-        connection_class=TlsNodeConnection if address.tls else NodeConnection,
+    address, sentinels = settings.redis_address, settings.redis_sentinels
+    common = {
+        "db": address.database,
+        "credential_provider": credentials(settings),
         **(tls_options(settings) or {}),
         **options,
-    )
+    }
+    if sentinels is None:
+        kind = TlsNodeConnection if address.tls else NodeConnection
+        return ConnectionPool(connection_class=kind, host=address.host, port=address.port, **common)
+    of_master = TlsMasterConnection if address.tls else MasterConnection
+    asked_with = sentinel_options(settings)
+    pool: ConnectionPool = master_pool(*sentinels, asked_with, connection_class=of_master, **common)
+    return pool
+
+
+def sentinel_options(settings: Settings) -> dict[str, Any]:
+    """How Sentinels are asked, as redis-py takes it. The `repr` of the password shows none."""
+    password, tls = settings.redis_sentinel_password, tls_options(settings)
+    return {
+        "socket_timeout": SENTINEL_TIMEOUT,
+        "socket_connect_timeout": SENTINEL_TIMEOUT,
+        "retry": Retry(NoBackoff(), 0),  # the next one is asked instead
+        **({"ssl": True, **tls} if tls else {}),
+        **(
+            {"credential_provider": UsernamePasswordCredentialProvider(None, password.get_secret_value())}
+            if password
+            else {}
+        ),
+    }
 
 
 def credentials(settings: Settings) -> UsernamePasswordCredentialProvider | None:

@@ -6,11 +6,12 @@ Sentinel, and reaches the master of that time. redis-py alone keeps such a conne
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 from redis.connection import Connection, SSLConnection
 from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, ResponseError
-from redis.sentinel import SentinelManagedConnection
+from redis.sentinel import Sentinel, SentinelConnectionPool, SentinelManagedConnection
 
 OLDEST: Final = (6, 2)
 
@@ -139,3 +140,9 @@ class MasterConnection(_OfMaster, SentinelManagedConnection):
 
 class TlsMasterConnection(_OfMaster, SentinelManagedConnection, SSLConnection):
     """The same, with TLS."""
+
+
+def master_pool(places: Sequence[tuple[str, int]], name: str, asked_with: dict[str, Any], **options: Any) -> Any:
+    """A pool of connections to the master that these Sentinels know by `name`. `asked_with`: how they are asked."""
+    manager = Sentinel(places, sentinel_kwargs=asked_with)  # type: ignore[no-untyped-call]
+    return SentinelConnectionPool(name, manager, **options)  # type: ignore[no-untyped-call]

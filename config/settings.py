@@ -24,7 +24,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config.keys import weakness
-from config.redis_address import RedisAddress, parse_address, parse_sentinels
+from config.redis_address import RedisAddress, Sentinels, parse_address, parse_sentinels
 
 # Where the stand-ins run: this machine, or the compose service `sandbox` (no host of the internet has this name).
 SANDBOX_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "sandbox"})
@@ -121,6 +121,8 @@ class Settings(BaseSettings):
     # Where things are
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     redis_ca: Path | None = None
+    redis_sentinels: Annotated[Sentinels | None, NoDecode, BeforeValidator(_sentinels)] = None
+    redis_sentinel_password: SecretStr | None = None
     fortnox_api_url: BareOrigin = "https://api.fortnox.se"
     fortnox_auth_url: BareOrigin = "https://apps.fortnox.se"
     moment_api_url: Origin = "https://app.moment.team/api/1.0"
@@ -307,8 +309,13 @@ class Settings(BaseSettings):
 
     @property
     def redis_address(self) -> RedisAddress:
-        """`REDIS_URL` in parts."""
+        """`REDIS_URL` in parts. With Sentinels its host is not used."""
         return parse_address(self.redis_url.get_secret_value())
+
+    @property
+    def redis_place(self) -> str:
+        """Where Redis is looked for, as people are told it."""
+        return str(self.redis_sentinels or self.redis_address)
 
     @property
     def is_sandbox(self) -> bool:
@@ -321,6 +328,8 @@ PRODUCER_FIELDS = frozenset(
     {
         "redis_url",
         "redis_ca",
+        "redis_sentinels",
+        "redis_sentinel_password",
         "encryption_keys",
         "max_event_bytes",
         "fortnox_api_url",

@@ -38,7 +38,7 @@ class UnknownEvent(OperationError):
 
 def redis_problem(settings: Settings, error: RedisError) -> Message:
     """What is wrong with Redis, and what to do."""
-    address, said = str(settings.redis_address), str(error)
+    address, said = settings.redis_place, str(error)
     if isinstance(error, TooOld):
         return Message("redis.too-old", address=address, version=error.version)
     if isinstance(error, IsCluster):

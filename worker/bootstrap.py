@@ -1,6 +1,7 @@
 """The Celery app: its options, tasks, schedule and boot steps, and the services of each of its processes."""
 
 import os
+import sys
 import threading
 from datetime import timedelta
 from functools import cached_property
@@ -103,6 +104,15 @@ def create_app(settings: Settings | None = None) -> App:
 def _set_up_logging(**_: Any) -> None:
     """Celery's programs log like the rest of the system. Connecting here switches off Celery's own set-up."""
     configure_logging(load_settings())
+
+
+@signals.import_modules.connect
+def _correct_flower(sender: Any = None, **_: Any) -> None:
+    """Flower, if that is what runs, is loaded by now."""
+    if "flower.app" in sys.modules:
+        from worker.flower import ask_every_sentinel
+
+        ask_every_sentinel(sender.settings)
 
 
 @signals.worker_shutting_down.connect

@@ -25,7 +25,14 @@ from redis import Redis
 from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import ResponseError, TimeoutError
 
-from config.redis_connections import NodeConnection, TlsNodeConnection, UnsuitableServer
+from config.redis_connections import (
+    MasterConnection,
+    NodeConnection,
+    TlsMasterConnection,
+    TlsNodeConnection,
+    UnsuitableServer,
+    master_pool,
+)
 from delivery.wakeups import is_wakeup
 from moment.events import MAX_EVENT_BYTES
 from worker.ingress import readable
@@ -90,8 +97,8 @@ class Channel(redis.Channel):
     """A channel that reports a closed connection as a connection error."""
 
     QoS = QoS
-    connection_class = NodeConnection
-    connection_class_ssl = TlsNodeConnection
+    connection_class: type[Any] = NodeConnection
+    connection_class_ssl: type[Any] = TlsNodeConnection
 
     _look_at = 0.0  # by the monotonic clock
 
@@ -134,6 +141,23 @@ class Channel(redis.Channel):
         return params
 
 
+class SentinelChannel(Channel, redis.SentinelChannel):
+    """The same, at the master that any of several Sentinels names. kombu's own keeps the list in the broker's URL."""
+
+    from_transport_options = (*redis.SentinelChannel.from_transport_options, "sentinels")
+    connection_class = MasterConnection
+    connection_class_ssl = TlsMasterConnection
+    sentinels: tuple[tuple[str, int], ...]  # these three come from the transport options
+    master_name: str
+    sentinel_kwargs: dict[str, Any]
+
+    def _sentinel_managed_pool(self, asynchronous: bool = False) -> Any:
+        params = self._connparams(asynchronous)
+        for place in ("host", "port"):
+            params.pop(place, None)
+        return master_pool(self.sentinels, self.master_name, self.sentinel_kwargs, **params)
+
+
 def outlive_connections(most: int = MAX_EVENT_BYTES) -> None:
     """Make all Redis transports of this process use `Channel`. (`broker_transport` would lose `rediss://`.)
 
@@ -141,5 +165,6 @@ def outlive_connections(most: int = MAX_EVENT_BYTES) -> None:
     """
     Client.most = most
     redis.Transport.Channel = Channel
+    redis.SentinelTransport.Channel = SentinelChannel
     if ResponseError not in redis.Transport.connection_errors:
         redis.Transport.connection_errors += (ResponseError, UnsuitableServer)
