@@ -16,6 +16,7 @@ HARMLESS = frozenset(
         "ssl",
         "redis.exceptions",
         "config.redis_connections",
+        "config.redis_replicas",
         "kombu.exceptions",
         "celery.exceptions",
     }

@@ -16,6 +16,7 @@ from config.redis_connections import (
     TlsNodeConnection,
     master_pool,
 )
+from config.redis_replicas import acknowledged
 from config.settings import Settings
 
 TIMEOUTS: Final[dict[str, Any]] = {
@@ -97,6 +98,12 @@ def is_outage(error: RedisError) -> bool:
 
 
 def check_answers(settings: Settings) -> None:
-    """Raises `RedisError` within five seconds where no Redis answers. A client for work waits longer."""
-    with redis_client(settings, socket_timeout=5.0) as client:
+    """Raises `RedisError` within five seconds where no Redis answers, or one that cannot do what the settings want.
+
+    A client for work waits longer.
+    """
+    client: Any
+    with redis_client(settings, socket_timeout=5.0) as pooled, pooled.client() as client:
+        if settings.redis_replicas_fsync:
+            acknowledged(client, 0, on_disk=True)  # this Redis may be too old for it
         client.ping()

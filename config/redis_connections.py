@@ -29,14 +29,15 @@ class UnsuitableServer(RedisError):
 
 
 class TooOld(UnsuitableServer):
-    """A Redis before 6.2."""
+    """A Redis before the version that is needed."""
 
-    def __init__(self, version: str) -> None:
-        super().__init__(version)
+    def __init__(self, version: str, needed: str = "6.2") -> None:
+        super().__init__(version, needed)
         self.version = version
+        self.needed = needed
 
     def __str__(self) -> str:
-        return f"Redis {self.version} is too old: version 6.2 or later is needed"
+        return f"Redis {self.version} is too old: version {self.needed} or later is needed"
 
 
 class IsCluster(UnsuitableServer):

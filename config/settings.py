@@ -123,6 +123,8 @@ class Settings(BaseSettings):
     redis_ca: Path | None = None
     redis_sentinels: Annotated[Sentinels | None, NoDecode, BeforeValidator(_sentinels)] = None
     redis_sentinel_password: SecretStr | None = None
+    redis_replicas_ack: int = Field(0, ge=0, le=10)
+    redis_replicas_fsync: bool = False
     fortnox_api_url: BareOrigin = "https://api.fortnox.se"
     fortnox_auth_url: BareOrigin = "https://apps.fortnox.se"
     moment_api_url: Origin = "https://app.moment.team/api/1.0"
@@ -330,6 +332,8 @@ PRODUCER_FIELDS = frozenset(
         "redis_ca",
         "redis_sentinels",
         "redis_sentinel_password",
+        "redis_replicas_ack",
+        "redis_replicas_fsync",
         "encryption_keys",
         "max_event_bytes",
         "fortnox_api_url",

@@ -7,6 +7,7 @@ from redis.exceptions import InvalidResponse, OutOfMemoryError, RedisError, Resp
 
 from config import Settings
 from config.redis_connections import IsCluster, IsSentinel, TooOld
+from config.redis_replicas import TooFewReplicas
 from messages import Message
 
 _NO_WRITES: Final = re.compile(
@@ -40,11 +41,13 @@ def redis_problem(settings: Settings, error: RedisError) -> Message:
     """What is wrong with Redis, and what to do."""
     address, said = settings.redis_place, str(error)
     if isinstance(error, TooOld):
-        return Message("redis.too-old", address=address, version=error.version)
+        return Message("redis.too-old", address=address, version=error.version, needed=error.needed)
     if isinstance(error, IsCluster):
         return Message("redis.cluster", address=address)
     if isinstance(error, IsSentinel):
         return Message("redis.sentinel", address=address)
+    if isinstance(error, TooFewReplicas):
+        return Message("redis.too-few-replicas", address=address, found=str(error.found), wanted=str(error.wanted))
     if isinstance(error, OutOfMemoryError) or _NO_WRITES.search(said):
         return Message("redis.refuses-writes", address=address, error=said)
     if isinstance(error, ResponseError):

@@ -1,4 +1,4 @@
-"""REDIS_SENTINELS: the engine, the stores, Celery, beat, Flower and commands find the master, also once it was killed."""
+"""REDIS_SENTINELS: the engine, the stores, Celery, beat, Flower and commands find the master, also after a kill."""
 
 import json
 import time
