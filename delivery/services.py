@@ -13,6 +13,7 @@ from redis import Redis
 
 from config import Settings
 from config.redis import redis_client
+from config.redis_replicas import confirmed_by_replicas
 from delivery.stopping import Stopping
 from delivery.wakeups import wakeup_sender
 from ordering import Ordering
@@ -139,14 +140,16 @@ def build_services(
     redis = redis_client(settings, decode_responses=True)
     vault = Vault(settings.encryption_keys, sandbox=settings.is_sandbox)
     counters = Counters(redis)
+    confirmed = confirmed_by_replicas(settings)
     ordering = Ordering(
         redis,
         lease=settings.lease_seconds,
         release_limit=settings.company_release_limit,
         retention=settings.retention_days,
         sender=wakeup_sender(),
+        confirmed=confirmed,
     )
-    connections = ConnectionStore(redis, vault)
+    connections = ConnectionStore(redis, vault, confirmed=confirmed)
     threads = ThreadStates(redis, counters)
     return Services(
         settings=settings,
@@ -158,7 +161,7 @@ def build_services(
             consents=ConsentStore(redis),
             company_settings=CompanySettingsStore(redis),
             names=NameStore(redis),
-            ledgers=Ledgers(redis),
+            ledgers=Ledgers(redis, confirmed=confirmed),
             links=partial(LinkStore, redis),
             refused_blanks=partial(RefusedBlanks, redis),
             used_accounts=partial(UsedAccounts, redis),

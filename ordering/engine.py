@@ -1,13 +1,13 @@
 """The ordering engine: one method per transition, typed values in and out, all state in Redis."""
 
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import datetime, timedelta
 from secrets import token_hex
 from typing import Any, Final
 
 from redis import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import ConnectionError, ResponseError
 
 from messages import NOTHING, Message
 from ordering.outcomes import (
@@ -88,6 +88,7 @@ class Ordering(Queries):
         breaker_rest: tuple[timedelta, timedelta] = (timedelta(seconds=5), timedelta(minutes=5)),
         clock: Callable[[], int] | None = None,
         sender: str = "local send, take = nil, nil",
+        confirmed: Callable[[Redis], AbstractContextManager[Redis]] = nullcontext,
     ) -> None:
         """`redis` must decode responses. `clock` (ms) replaces the server's, for tests with simulated time.
 
@@ -97,6 +98,8 @@ class Ordering(Queries):
 
         A claim lasts as long as its `lease` is renewed, and no longer than its worker lives: a worker is dead that did
         not call `pump` for `worker_lease`. What a dead worker held goes on at once.
+
+        `confirmed`: a context that gives a client, and ends when what was written with it cannot be lost any more.
 
         An event is set aside as failed after the process that held it died `crash_limit` times in a row (`died` says
         so), or after its lease lapsed `lapse_limit` times in a row. The second limit is higher because a lapsed lease
@@ -113,6 +116,7 @@ class Ordering(Queries):
         )
         self.lease = lease
         self._worker_lease = worker_lease
+        self._confirmed = confirmed
         self._crash_limit = crash_limit
         self._lapse_limit = lapse_limit
         self._breaker = (breaker_threshold, *map(to_ms, breaker_rest))
@@ -122,7 +126,7 @@ class Ordering(Queries):
         key = f"{self.prefix}layout"
         found = self.redis.get(key)
         if found is None:
-            with suppress(ResponseError):  # a read-only Redis can still be looked at
+            with suppress(ResponseError, ConnectionError):  # a read-only Redis can still be looked at
                 self.redis.setnx(key, LAYOUT)
             found = self.redis.get(key)
         if found not in (None, LAYOUT):
@@ -130,23 +134,25 @@ class Ordering(Queries):
 
     def publish(self, event: Submission) -> Admission:
         """Accepts an event: once this returns, it is never lost. With `refused`, it is kept as failed."""
-        accepted, woken = self._run(
-            "publish",
-            event.company,
-            event.id,
-            event.key,
-            "\n".join(event.needs),
-            event.type,
-            int(event.snapshot),
-            int(event.control),
-            "" if event.sequence is None else event.sequence,
-            to_epoch_ms(event.occurred_at),
-            event.body,
-            event.refused.to_json(),
-            event.refused_remedy.to_json(),
-            int(event.recurring),
-            _in_english(event.refused),
-        )
+        with self._confirmed(self.redis) as client:
+            accepted, woken = self._run(
+                "publish",
+                event.company,
+                event.id,
+                event.key,
+                "\n".join(event.needs),
+                event.type,
+                int(event.snapshot),
+                int(event.control),
+                "" if event.sequence is None else event.sequence,
+                to_epoch_ms(event.occurred_at),
+                event.body,
+                event.refused.to_json(),
+                event.refused_remedy.to_json(),
+                int(event.recurring),
+                _in_english(event.refused),
+                client=client,
+            )
         return Admission(known=not accepted, wakeups=wakeups(woken))
 
     def claim(self, company: str, event_id: str, holder: str = "") -> Claim | None:
@@ -162,9 +168,14 @@ class Ordering(Queries):
         """Extends the claim by another lease. False when the event is no longer this holder's."""
         return bool(self._run("renew", claim.company, claim.id, claim.fence, to_ms(self.lease)))
 
-    def record(self, claim: Claim, step: str, value: str = "") -> None:
-        """Records a step as taken, so that a later claim does not repeat it. Raises `LeaseLost`."""
-        if not self._run("record", claim.company, claim.id, claim.fence, step, value):
+    def record(self, claim: Claim, step: str, value: str = "", *, confirmed: bool = False) -> None:
+        """Records a step as taken, so that a later claim does not repeat it. Raises `LeaseLost`.
+
+        `confirmed`: what is about to happen must not be forgotten, whatever becomes of this Redis.
+        """
+        with self._confirmed(self.redis) if confirmed else nullcontext(self.redis) as client:
+            recorded = self._run("record", claim.company, claim.id, claim.fence, step, value, client=client)
+        if not recorded:
             raise LeaseLost(claim.company, claim.id)
 
     def died(self, company: str, event_id: str, holder: str) -> tuple[Wakeup, ...]:

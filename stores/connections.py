@@ -7,6 +7,7 @@ transition each). All times are by Redis's clock, because the workers' clocks di
 
 import json
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidat
 from redis import Redis
 from redis.commands.core import Script
 
+from config.redis_replicas import Confirmed
 from messages import Message
 from moment.events import Integration
 from stores.vault import Vault
@@ -123,8 +125,16 @@ class Connection(BaseModel):
 class ConnectionStore:
     """Connections of all companies."""
 
-    def __init__(self, redis: Redis, vault: Vault, prefix: str = "mf:") -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        vault: Vault,
+        prefix: str = "mf:",
+        confirmed: Confirmed = nullcontext,
+    ) -> None:
+        """`confirmed`: a context that ends when what was written with its client cannot be lost any more."""
         self._redis = redis
+        self._confirmed = confirmed
         self._vault = vault
         self._prefix = prefix
         self._refreshed = f"{prefix}refreshed"
@@ -260,7 +270,9 @@ class ConnectionStore:
         return (sealed, _ms(lifetime), _ms(ahead), int(tokens.refresh_token is not None))
 
     def _run(self, script: str, company: str, *arguments: object) -> Any:
-        return self._scripts[script](keys=[self._key(company), self._refreshed], args=arguments)  # type: ignore[arg-type]
+        keys, given = [self._key(company), self._refreshed], cast(Any, arguments)
+        with self._confirmed(self._redis) as client:
+            return self._scripts[script](keys=keys, args=given, client=client)
 
     def _key(self, company: str) -> str:
         return f"{self._prefix}connection:{company}"

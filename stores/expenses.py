@@ -20,6 +20,7 @@ Keys of a company's first ledger are `mf:expenses:<company>:…`, of any other `
 import json
 import secrets
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -28,6 +29,7 @@ from typing import Any, Literal
 
 from redis import Redis
 
+from config.redis_replicas import Confirmed
 from mappers.expense import ProjectState
 from mappers.expense_changes import Sent
 
@@ -65,10 +67,13 @@ class Listing:
 class ExpenseStore:
     """The state of one company's ledger. It could be rebuilt from Fortnox and Moment."""
 
-    def __init__(self, redis: Redis, company: str, ledger: str = "", prefix: str = "mf:") -> None:
-        """`ledger`: the tenant id, unless it is the company's first ledger."""
+    def __init__(
+        self, redis: Redis, company: str, ledger: str = "", prefix: str = "mf:", confirmed: Confirmed = nullcontext
+    ) -> None:
+        """`ledger`: the tenant id, unless it is the company's first ledger. `confirmed`: as in `ConnectionStore`."""
         self.ledger = ledger
         self._redis: Any = redis
+        self._confirmed = confirmed
         self._base = f"{prefix}expenses:{company}" + (f":{ledger}" if ledger else "")
         self.state_key = f"{self._base}:state"
         self._todo, self._backlog = f"{self._base}:todo", f"{self._base}:backlog"
@@ -167,12 +172,13 @@ class ExpenseStore:
         found = self._redis.hget(self._sent, number)
         return {int(row): Sent.read(text) for row, text in json.loads(found).items()} if found else {}
 
-    def record_sent(self, number: str, sent: Mapping[int, Sent]) -> None:
-        """Stores what Moment now has of the supplier invoice, by row."""
-        if sent:
-            self._redis.hset(self._sent, number, json.dumps({row: str(one) for row, one in sorted(sent.items())}))
-        else:
-            self._redis.hdel(self._sent, number)
+    def record_sent(self, number: str, sent: Mapping[int, Sent], *, confirmed: bool = False) -> None:
+        """Stores what Moment now has of the supplier invoice, by row. `confirmed`: where it must not be lost."""
+        with self._confirmed(self._redis) if confirmed else nullcontext(self._redis) as client:
+            if sent:
+                client.hset(self._sent, number, json.dumps({row: str(one) for row, one in sorted(sent.items())}))
+            else:
+                client.hdel(self._sent, number)
 
     def known(self, numbers: list[str]) -> frozenset[str]:
         """Those that Moment has something of, or that failed: they are synced even if they no longer count."""
@@ -324,9 +330,10 @@ class Ledgers:
     Each ledger numbers its supplier invoices from 1, so the state of one must never be used for another.
     """
 
-    def __init__(self, redis: Redis, prefix: str = "mf:") -> None:
+    def __init__(self, redis: Redis, prefix: str = "mf:", confirmed: Confirmed = nullcontext) -> None:
         self._redis: Any = redis
         self._prefix = prefix
+        self._confirmed = confirmed
 
     def store(self, company: str, tenant_id: int | None) -> ExpenseStore:
         """The store of that ledger; of the last one if the tenant id is not known."""
@@ -362,7 +369,8 @@ class Ledgers:
 
     def _store(self, company: str, tenant_id: int | None, first: str | None, last: str | None) -> ExpenseStore:
         ledger = last if tenant_id is None else str(tenant_id)
-        return ExpenseStore(self._redis, company, "" if first in (None, ledger) else ledger or "", self._prefix)
+        name = "" if first in (None, ledger) else ledger or ""
+        return ExpenseStore(self._redis, company, name, self._prefix, self._confirmed)
 
     def _key(self, company: str) -> str:
         return f"{self._prefix}expenses:{company}:ledgers"

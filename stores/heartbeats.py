@@ -47,5 +47,5 @@ class Heartbeats:
         return {part: timedelta(seconds=max(0, int(now) - int(at))) for part, at in found.items()}
 
     def check_writable(self) -> None:
-        """Writes a key that expires. Raises `ResponseError` where Redis takes no writes."""
+        """Writes a key that expires. Raises `ResponseError` or `WrongNode` where Redis takes no writes."""
         self._redis.set(self._writable, "", ex=60)

@@ -98,8 +98,8 @@ class Unattended:
 
 
 @contextmanager
-def unattended_services(redis_url: str, sandbox: Sandbox) -> Iterator[Unattended]:
-    """The services, with the ledgers `acme` and `other`, not connected yet."""
+def unattended_services(redis_url: str, sandbox: Sandbox, **options: Any) -> Iterator[Unattended]:
+    """The services, with the ledgers `acme` and `other`, not connected yet. `options`: settings of its own."""
     settings = load_settings(
         None,
         redis_url=redis_url,
@@ -109,6 +109,7 @@ def unattended_services(redis_url: str, sandbox: Sandbox) -> Iterator[Unattended
         fortnox_client_secret=CLIENT_SECRET,
         moment_api_url=f"{sandbox.moment}/api/1.0",
         moment_api_key="sandbox-key",
+        **options,
     )
     app = create_app(settings)
     app.loader.import_default_modules()

@@ -1,8 +1,10 @@
 """The Celery app: its options, tasks, schedule and boot steps, and the services of each of its processes."""
 
 import os
+import sys
 import threading
 from datetime import timedelta
+from functools import cached_property
 from secrets import token_hex
 from typing import Any, cast
 
@@ -14,10 +16,11 @@ from redis.exceptions import RedisError
 from config import Settings, load_settings
 from config.celery import celery_options
 from config.logging import configure_logging
-from config.redis import DURABLE, redis_access
+from config.redis import redis_client
 from delivery.services import Services, build_services
 from delivery.stopping import Stopping
 from ordering import UnknownLayout
+from stores.durability import read_durability
 from stores.key_check import KeyCheck, WrongKeys
 from stores.locks import Locks
 from tasks.flows import REPORT, TASKS
@@ -84,11 +87,20 @@ class App(Celery):
         if self._task_events is not None:
             self._task_events.flush()
 
+    @cached_property
+    def redbeat_redis(self) -> Any:
+        """redbeat's client. It looks for one under this name before it makes one by itself."""
+        from redbeat.schedulers import RetryingConnection  # for beat alone
+
+        options = dict(self.conf.redbeat_redis_options)
+        period = options.pop("retry_period")
+        return RetryingConnection(period, redis_client(self.settings, decode_responses=True, **options))
+
     def _connection(self, url: str, userid: str | None = None, password: str | None = None, **given: Any) -> Any:
         """Every connection to the broker gets the credentials that the options leave out."""
-        access = redis_access(self.settings)
-        if url == access.url:
-            userid, password = userid or access.username, password or access.password
+        address = self.settings.redis_address
+        if url == self.conf.broker_url:
+            userid, password = userid or address.username, password or address.password
         return super()._connection(url, userid, password, **given)  # type: ignore[misc]  # not in the published types
 
     def _request_report(self) -> None:
@@ -109,6 +121,15 @@ def create_app(settings: Settings | None = None) -> App:
 def _set_up_logging(**_: Any) -> None:
     """Celery's programs log like the rest of the system. Connecting here switches off Celery's own set-up."""
     configure_logging(load_settings())
+
+
+@signals.import_modules.connect
+def _correct_flower(sender: Any = None, **_: Any) -> None:
+    """Flower, if that is what runs, is loaded by now."""
+    if "flower.app" in sys.modules:
+        from worker.flower import ask_every_sentinel
+
+        ask_every_sentinel(sender.settings)
 
 
 @signals.worker_shutting_down.connect
@@ -140,7 +161,8 @@ def _check_redis(instance: Any = None, **_: Any) -> None:
         KeyCheck(services.redis, services.vault).start()
     except (UnknownLayout, WrongKeys) as error:
         raise SystemExit(f"error: {error}") from None  # Celery swallows any other exception of a signal's receiver
-    for name, wanted in DURABLE.items():
-        found = services.redis.config_get(name).get(name)
-        if found != wanted:
-            log.warning("redis.not_durable", setting=name, found=found, wanted=wanted)
+    durability = read_durability(services.redis)
+    for fault in durability.faults:
+        log.warning("redis.not_durable", **fault._asdict())
+    if durability.unverified:
+        log.warning("redis.durability_unverified", settings=durability.unverified)

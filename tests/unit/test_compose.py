@@ -154,7 +154,7 @@ def test_redis_lets_nobody_in_without_a_password_but_its_own_health_check() -> N
         line.split() for line in (ROOT / "redis-users.acl.example").read_text().splitlines() if line[:5] == "user "
     ]
 
-    assert ["user", "default", "off"] in users
+    assert ["user", "default", "off", "~*", "&*", "+@all"] in users  # off, and see tests/integration/test_acl_file.py
     assert [user[1] for user in users if "nopass" in user] == ["health"]
 
 
