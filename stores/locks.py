@@ -37,11 +37,11 @@ class Locks:
         return bool(self._redis.set(f"{self._prefix}mail:asked", 1, nx=True, px=interval))
 
 
-class ReaderLease:
-    """The right to read a stream, held by one reader at a time. `holder` names this reader."""
+class Lease:
+    """A right that one process has at a time, for so many seconds after it last asked. `holder` names this process."""
 
-    def __init__(self, redis: Redis, stream: str, holder: str, seconds: int) -> None:
-        self._key = f"{stream}:reader"
+    def __init__(self, redis: Redis, key: str, holder: str, seconds: int) -> None:
+        self._key = key
         self._holder = holder
         self._seconds = seconds
         self._ask, self._release = redis.register_script(LEASE), redis.register_script(RELEASE)
@@ -52,5 +52,12 @@ class ReaderLease:
         return int(answer)
 
     def release(self) -> None:
-        """Lets another reader start at once. Does nothing when the lease is another's."""
+        """Lets another take it at once. Does nothing when the lease is another's."""
         self._release(keys=[self._key], args=[self._holder])
+
+
+class ReaderLease(Lease):
+    """The right to read a stream."""
+
+    def __init__(self, redis: Redis, stream: str, holder: str, seconds: int) -> None:
+        super().__init__(redis, f"{stream}:reader", holder, seconds)

@@ -2,6 +2,8 @@
 
 import os
 import threading
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, cast
 
@@ -13,14 +15,16 @@ from redis.exceptions import RedisError
 from config import Settings, load_settings
 from config.celery import celery_options
 from config.logging import configure_logging
-from config.redis import DURABLE, redis_access
+from config.redis import DURABLE, is_outage, redis_access
+from delivery.background import WAIT_FOR_REDIS
 from delivery.services import Services, build_services
 from delivery.stopping import Stopping
 from ordering import UnknownLayout
-from stores.key_check import KeyCheck, WrongKeys
+from stores.key_check import WrongKeys
 from stores.locks import Locks
 from tasks.flows import REPORT, TASKS
 from worker.broker import outlive_connections
+from worker.installation import InstallationStep, check_state
 from worker.pump import PumpStep
 from worker.stream import StreamStep
 
@@ -52,7 +56,7 @@ class App(Celery):
         self.stopping = Stopping()  # before the pool's processes are forked, so that they share it
         modules = tuple(dict.fromkeys(task.module for task in TASKS))
         self.conf.update(celery_options(settings), imports=modules, beat_schedule=beat_schedule(settings))
-        self.steps["consumer"].update((PumpStep, StreamStep))
+        self.steps["consumer"].update((PumpStep, StreamStep, InstallationStep))
         self._services: Services | None = None
         self._services_pid = 0
         self._building = threading.Lock()
@@ -111,11 +115,22 @@ def _check_redis(instance: Any = None, **_: Any) -> None:
     """When a worker starts: refuse another version's state or other keys, and warn where Redis could lose an event."""
     services = instance.app.services
     try:
-        services.ordering.check_layout()
-        KeyCheck(services.redis, services.vault).start()
+        _when_redis_answers(lambda: check_state(services))
     except (UnknownLayout, WrongKeys) as error:
         raise SystemExit(f"error: {error}") from None  # Celery swallows any other exception of a signal's receiver
     for name, wanted in DURABLE.items():
         found = services.redis.config_get(name).get(name)
         if found != wanted:
             log.warning("redis.not_durable", setting=name, found=found, wanted=wanted)
+
+
+def _when_redis_answers(act: Callable[[], None]) -> None:
+    """Do it once Redis is there: a worker that starts first waits, as it does for one that goes away later."""
+    while True:
+        try:
+            return act()
+        except RedisError as error:
+            if not is_outage(error):
+                raise
+            log.warning("worker.waits_for_redis", error=type(error).__name__)
+            time.sleep(WAIT_FOR_REDIS)
