@@ -18,6 +18,7 @@ from redis.commands.core import Script
 
 from messages import Message
 from moment.events import Integration
+from ordering.queries import PREFIX
 from stores.vault import Vault
 
 State = Literal["connected", "paused", "disabled"]
@@ -123,7 +124,7 @@ class Connection(BaseModel):
 class ConnectionStore:
     """Connections of all companies."""
 
-    def __init__(self, redis: Redis, vault: Vault, prefix: str = "mf:") -> None:
+    def __init__(self, redis: Redis, vault: Vault, prefix: str = PREFIX) -> None:
         self._redis = redis
         self._vault = vault
         self._prefix = prefix

@@ -30,6 +30,7 @@ from redis import Redis
 
 from mappers.expense import ProjectState
 from mappers.expense_changes import Sent
+from ordering.queries import PREFIX
 
 Kind = Literal["changes", "import"]
 WALK_KEPT = timedelta(hours=1)
@@ -65,7 +66,7 @@ class Listing:
 class ExpenseStore:
     """The state of one company's ledger. It could be rebuilt from Fortnox and Moment."""
 
-    def __init__(self, redis: Redis, company: str, ledger: str = "", prefix: str = "mf:") -> None:
+    def __init__(self, redis: Redis, company: str, ledger: str = "", prefix: str = PREFIX) -> None:
         """`ledger`: the tenant id, unless it is the company's first ledger."""
         self.ledger = ledger
         self._redis: Any = redis
@@ -324,7 +325,7 @@ class Ledgers:
     Each ledger numbers its supplier invoices from 1, so the state of one must never be used for another.
     """
 
-    def __init__(self, redis: Redis, prefix: str = "mf:") -> None:
+    def __init__(self, redis: Redis, prefix: str = PREFIX) -> None:
         self._redis: Any = redis
         self._prefix = prefix
 

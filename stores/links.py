@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from redis import Redis
 
+from ordering.queries import PREFIX
+
 
 class LinkRecord(NamedTuple):
     """The digest of what Fortnox was last given, or a mark of `delivery.upsert`: a write that may have landed."""
@@ -18,7 +20,7 @@ class LinkRecord(NamedTuple):
 class LinkStore:
     """The links of one company's ledger (None: unknown). Implements `delivery.upsert.Links`."""
 
-    def __init__(self, redis: Redis, company: str, ledger: int | None, prefix: str = "mf:") -> None:
+    def __init__(self, redis: Redis, company: str, ledger: int | None, prefix: str = PREFIX) -> None:
         self._redis = redis
         self._key = f"{prefix}link:{company}:{ledger or ''}"
 

@@ -6,6 +6,8 @@ from typing import Any, Final
 from redis import Redis
 from redis.lock import Lock
 
+from ordering.queries import PREFIX
+
 # The lease is renewed only by its holder, and taken only when nobody has it.
 LEASE: Final = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('EXPIRE', KEYS[1], ARGV[2]) and 2 end
@@ -18,7 +20,7 @@ HELD_BY_ANOTHER, TAKEN, KEPT = 0, 1, 2
 class Locks:
     """The system's locks. A lock frees itself when its holder dies and its time-out has passed."""
 
-    def __init__(self, redis: Redis, prefix: str = "mf:") -> None:
+    def __init__(self, redis: Redis, prefix: str = PREFIX) -> None:
         self._redis = redis
         self._prefix = prefix
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from redis import Redis
 from redis.client import Pipeline
 
+from ordering.queries import PREFIX
 from stores.vault import Vault
 
 LONGEST: Final = 20_000  # characters of either text
@@ -20,7 +21,7 @@ class RefusedWrites:
     """The refused writes of all events. They hold the companies' data, so Redis has them sealed."""
 
     def __init__(
-        self, redis: Redis, vault: Vault, retention: timedelta = timedelta(days=90), prefix: str = "mf:"
+        self, redis: Redis, vault: Vault, retention: timedelta = timedelta(days=90), prefix: str = PREFIX
     ) -> None:
         self._redis = redis
         self._vault = vault
