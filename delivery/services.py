@@ -33,6 +33,7 @@ from stores import (
     VatStore,
     Vault,
 )
+from stores.epoch import Epoch
 from stores.installation import Installation
 from stores.refused_writes import RefusedWrites
 from stores.telemetry import Telemetry
@@ -98,6 +99,7 @@ class Services:
     polling: Polling
     telemetry: Telemetry
     installation: Installation
+    epoch: Epoch
     stopping: Stopping
     request_report: Callable[[], None]
 
@@ -180,6 +182,7 @@ def build_services(
             write_buffer=WriteBuffer(redis, threads),
         ),
         installation=Installation(redis),
+        epoch=Epoch(redis),
         stopping=Stopping() if stopping is None else stopping,
         request_report=request_report,
     )

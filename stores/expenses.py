@@ -20,7 +20,7 @@ Keys of a company's first ledger are `mf:expenses:<company>:…`, of any other `
 import json
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -29,11 +29,13 @@ from typing import Any, Literal
 from redis import Redis
 
 from mappers.expense import ProjectState
-from mappers.expense_changes import Sent
+from mappers.expense_changes import IN_DOUBT, Sent
 from ordering.queries import PREFIX
+from stores.epoch import Epoch
 
 Kind = Literal["changes", "import"]
 WALK_KEPT = timedelta(hours=1)
+EPOCH = "epoch"  # beside the rows of what was sent: the one in which it was recorded, if that is not the first
 LUA = Path(__file__).parent / "lua"
 
 
@@ -78,6 +80,7 @@ class ExpenseStore:
         self._pending, self._failed = f"{self._base}:pending", f"{self._base}:failed"
         self._unfit, self._lacking = f"{self._base}:unfit", f"{self._base}:lacking"
         self._asking = f"{self._base}:asking"
+        self._epoch = Epoch(redis, prefix)
 
     # Listing
 
@@ -164,14 +167,22 @@ class ExpenseStore:
     # What Moment has
 
     def sent(self, number: str) -> dict[int, Sent]:
-        """What Moment has of the supplier invoice, by row."""
-        found = self._redis.hget(self._sent, number)
-        return {int(row): Sent.read(text) for row, text in json.loads(found).items()} if found else {}
+        """What Moment has of the supplier invoice, by row; in doubt where it was recorded in an earlier epoch."""
+        with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.hget(self._sent, number)
+            self._epoch.ask(pipeline)
+            found, *answers = pipeline.execute()
+        rows = json.loads(found) if found else {}
+        outdated = rows.pop(EPOCH, 0) != self._epoch.answered(*answers)
+        sent = {int(row): Sent.read(text) for row, text in rows.items()}
+        return {row: replace(one, digest=IN_DOUBT) for row, one in sent.items()} if outdated else sent
 
     def record_sent(self, number: str, sent: Mapping[int, Sent]) -> None:
         """Stores what Moment now has of the supplier invoice, by row."""
         if sent:
-            self._redis.hset(self._sent, number, json.dumps({row: str(one) for row, one in sorted(sent.items())}))
+            rows = {str(row): str(one) for row, one in sorted(sent.items())}
+            epoch = self._epoch.began()
+            self._redis.hset(self._sent, number, json.dumps(rows | ({EPOCH: epoch} if epoch else {})))
         else:
             self._redis.hdel(self._sent, number)
 

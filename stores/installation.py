@@ -19,6 +19,7 @@ from redis import Redis
 from messages import Message
 from ordering.queries import PREFIX
 from ordering.records import to_epoch_ms, to_time
+from stores.epoch import UNSEEN
 
 LossKind = Literal["emptied", "replaced", "set-back"]
 
@@ -79,8 +80,9 @@ class Installation:
         with self._lock:
             remembered = self._id
             least = self._looks[0] if self._looks else 0
+            new_id = secrets.token_hex(16)
             answer: Any = self._look(
-                keys=self._keys, args=[remembered, least, self._tickets, self._looked, secrets.token_hex(16)]
+                keys=self._keys, args=[remembered, least, self._tickets, self._looked, new_id, UNSEEN]
             )
             self._id, looks, self._tickets, self._looked, loss = answer
             if loss:

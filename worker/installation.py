@@ -19,9 +19,10 @@ log = structlog.get_logger(__name__)
 
 
 def check_state(services: Services) -> None:
-    """Mark an empty Redis as this installation's. Raises `UnknownLayout` or `WrongKeys` where it is another's."""
+    """Mark an empty Redis as this installation's, and notice an older copy. Raises `UnknownLayout` or `WrongKeys`."""
     services.ordering.check_layout()
     KeyCheck(services.redis, services.vault).start()
+    InstallationWatch(services.installation).look()
 
 
 def declare_queues(app: Celery) -> None:

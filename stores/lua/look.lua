@@ -1,9 +1,10 @@
 -- Compares what Redis holds with what a process remembers of it. A loss is noted once, however many processes find it.
 --
--- KEYS[1] installation: hash id, made, looks, looked   [2] losses: hash of losses, JSON, by the id lost
+-- KEYS[1] installation: hash id, made, looks, looked, epoch (stores/epoch.py)   [2] losses: hash of losses, JSON, by the id lost
 -- KEYS[3] tickets: the engine's counter of what was accepted
 -- ARGV[1] the id that is remembered, "" for none   [2] the least looks that there must be   [3] the least tickets
 -- ARGV[4] when the process last looked, ms   [5] an id, if a new one is needed
+-- ARGV[6] ms without a look after which a new epoch begins
 -- returns { id, looks, tickets, now ms, the loss that the process has met, or "" }
 
 local time = redis.call('TIME')
@@ -37,5 +38,6 @@ if kind then
   loss = cjson.encode({ kind = kind, at = int(now), before = int(before), back_to = int(looked), gone = int(gone) })
   redis.call('HSET', KEYS[2], remembered, loss)
 end
+if kind or (looked > 0 and now - looked > tonumber(ARGV[6])) then redis.call('HSET', KEYS[1], 'epoch', int(now)) end
 redis.call('HSET', KEYS[1], 'looked', int(now))
 return { id, redis.call('HINCRBY', KEYS[1], 'looks', 1), tickets, int(now), loss }

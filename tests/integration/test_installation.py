@@ -1,14 +1,12 @@
 """What processes remember of Redis, and which losses they find: `stores.installation` against a real Redis."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import redis
 
 from stores.installation import Installation
-
-State = dict[str, bytes]
+from tests.redis_copies import copied, put_back
 
 
 @pytest.fixture
@@ -25,23 +23,6 @@ def worker(client: "redis.Redis") -> Installation:
 @pytest.fixture
 def beat(client: "redis.Redis") -> Installation:
     return Installation(client)
-
-
-def copied(client: "redis.Redis") -> State:
-    with redis.Redis.from_url(_url(client)) as raw:
-        return {name.decode(): raw.dump(name) for name in raw.scan_iter()}  # type: ignore[misc,return-value]
-
-
-def restore(client: "redis.Redis", state: State) -> None:
-    client.flushdb()
-    with redis.Redis.from_url(_url(client)) as raw:
-        for name, dumped in state.items():
-            raw.restore(name, 0, dumped)
-
-
-def _url(client: "redis.Redis") -> str:
-    where: Any = client.connection_pool.connection_kwargs
-    return f"redis://{where['host']}:{where['port']}/{where['db']}"
 
 
 def kinds(installation: Installation) -> list[str]:
@@ -85,7 +66,7 @@ def test_another_installation_is_told_as_such(client: "redis.Redis", worker: Ins
     theirs = copied(client)
     client.flushdb()
     look(worker)
-    restore(client, theirs)
+    put_back(client, theirs)
     assert worker.look() is not None
     assert kinds(worker) == ["replaced"]
 
@@ -98,7 +79,7 @@ def test_an_older_copy_is_told_with_its_age_and_how_much_is_known_to_be_gone(
     older = copied(client)
     client.set("mf:tickets", 12)
     look(worker, beat, times=3)
-    restore(client, older)
+    put_back(client, older)
     assert worker.look() is not None
     assert beat.look() is not None
     (loss,) = worker.losses()
@@ -113,7 +94,7 @@ def test_a_copy_from_before_an_earlier_loss_is_told(client: "redis.Redis", worke
     client.flushdb()
     worker.look()
     worker.acknowledge(worker.losses())
-    restore(client, older)
+    put_back(client, older)
     assert worker.look() is not None
     assert kinds(worker) == ["replaced"]
 
@@ -123,7 +104,7 @@ def test_a_fail_over_that_lost_the_last_look_alone_is_no_loss(client: "redis.Red
     look(worker, times=3)
     replica = copied(client)
     look(worker)
-    restore(client, replica)
+    put_back(client, replica)
     look(worker, times=3)
 
 
@@ -134,7 +115,7 @@ def test_a_fail_over_that_lost_an_accepted_event_is_told_however_short_it_was(
     replica = copied(client)
     client.incr("mf:tickets")
     look(worker)
-    restore(client, replica)
+    put_back(client, replica)
     assert worker.look() is not None
     assert [loss.gone for loss in worker.losses()] == [1]
 
@@ -157,11 +138,11 @@ def test_the_same_loss_again_is_told_again(client: "redis.Redis", worker: Instal
     look(beat)
     other = copied(client)
     for _ in range(2):
-        restore(client, mine)
+        put_back(client, mine)
         worker.look()
         worker.acknowledge(worker.losses())
         mine = copied(client)
-        restore(client, other)
+        put_back(client, other)
         assert worker.look() is not None
         assert len(worker.losses()) == 1
         worker.acknowledge(worker.losses())
