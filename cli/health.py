@@ -5,20 +5,32 @@ from typing import Annotated
 import typer
 from redis.exceptions import RedisError
 
-from cli.console import Json, complaint, fail, out, print_json, say, settings, shown
+from cli.console import Json, Yes, agreed, complaint, connected, err, fail, out, print_json, say, settings, shown
 from config.redis import check_answers
 from delivery.services import build_services
+from operations import health as operation
 from operations.health import Part, problems, unverified
 from ordering import UnknownLayout
 
+Acknowledge = Annotated[
+    bool,
+    typer.Option("--acknowledge", help="Show what Redis lost, ask, and be healthy again if nothing else is wrong."),
+]
+
 
 def health(
-    part: Annotated[Part | None, typer.Argument(help="Check this part alone.")] = None, json: Json = False
+    part: Annotated[Part | None, typer.Argument(help="Check this part alone.")] = None,
+    acknowledge: Acknowledge = False,
+    yes: Yes = False,
+    json: Json = False,
 ) -> None:
     """Check that Redis keeps its data, due events move on, workers take them, and beat runs.
 
-    Exits 0 where all is well; else 1, and says why. What Redis does not show of its settings is named, and is no fault.
+    Exits 0 where all is well; else 1, and says why. What Redis lost is told until it is acknowledged; what it does not
+    show of its settings is named, and is no fault.
     """
+    if acknowledge:
+        _acknowledge(yes)
     configured, overdue = settings(), None
     notes: list[str] = []
     services = build_services(configured)
@@ -36,3 +48,16 @@ def health(
         fail(" ".join(reasons))
     if not json:
         out.print("\n".join(["healthy", *map(shown, notes)]), soft_wrap=True)
+
+
+def _acknowledge(yes: bool) -> None:
+    with connected() as services:
+        losses = services.installation.losses()
+        for loss in losses:
+            err.print(shown(say(loss.message)), soft_wrap=True)
+        if not losses:
+            err.print("Redis has lost nothing that is not acknowledged.")
+        elif agreed("Acknowledge this?", yes=yes, unattended=False):
+            operation.acknowledge(services, losses)
+        else:
+            raise typer.Exit(1)

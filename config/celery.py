@@ -8,8 +8,6 @@ the docstring of `kombu.transport.redis`.
 """
 
 from kombu import Exchange, Queue
-from redis.backoff import ExponentialBackoff
-from redis.retry import Retry
 
 from config.queues import QUEUES, TRANSFERS_QUEUE
 from config.redis import sentinel_options, tls_options
@@ -103,23 +101,20 @@ def celery_options(settings: Settings) -> dict[str, object]:
         # Instants are UTC; a crontab means the clock on the accountant's wall.
         "enable_utc": True,
         "timezone": "Europe/Stockholm",
-        # One active beat among several. Its lock expires this long after its death (default 25 min), and another beat
-        # looks each loop: fail-over within 35 s. An active beat renews the lock six times as often.
-        "beat_scheduler": "redbeat.RedBeatScheduler",
+        # One active beat among several. Its lease expires this long after its death, and another beat looks each loop:
+        # fail-over within 35 s. An active beat renews the lease six times as often. Beat waits for Redis without end.
+        "beat_scheduler": "worker.beat.Scheduler",
         "beat_max_loop_interval": settings.beat_lock_seconds / 6,
         "redbeat_lock_timeout": settings.beat_lock_seconds,
         "redbeat_redis_url": address.url,
         "redbeat_key_prefix": "redbeat:",
-        # `App.redbeat_redis` makes the client with these.
-        # retry_period: seconds that a beat without Redis tries again before it ends. RedBeat's retry does not cover its
-        # lock's scripts; the client's own `retry` does, otherwise a restart of Redis would end beat.
+        # `App.redbeat_redis` makes the client with these. No retries of RedBeat's own: `worker.beat` waits for Redis and
+        # looks after its lease meanwhile.
         "redbeat_redis_options": {
             "socket_timeout": 15.0,
             "socket_connect_timeout": 5.0,
             "socket_keepalive": True,
             "health_check_interval": 10,
-            "retry_period": 60,
-            "retry": Retry(ExponentialBackoff(base=0.5, cap=5), retries=15),  # about a minute
         },
     }
 

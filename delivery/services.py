@@ -35,6 +35,8 @@ from stores import (
     Vault,
 )
 from stores.bodies import BodyStore
+from stores.epoch import Epoch
+from stores.installation import Installation
 from stores.telemetry import Telemetry
 from stores.threads import ThreadStates
 from stores.timetable import every, nightly
@@ -97,6 +99,8 @@ class Services:
     stores: Stores
     polling: Polling
     telemetry: Telemetry
+    installation: Installation
+    epoch: Epoch
     stopping: Stopping
     request_report: Callable[[], None]
 
@@ -180,6 +184,8 @@ def build_services(
             bodies=BodyStore(redis, vault, settings.body_retention_days, settings.retention_days),
             write_buffer=WriteBuffer(redis, threads),
         ),
+        installation=Installation(redis),
+        epoch=Epoch(redis),
         stopping=Stopping() if stopping is None else stopping,
         request_report=request_report,
     )

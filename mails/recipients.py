@@ -16,6 +16,7 @@ log = structlog.get_logger(__name__)
 
 MAX_ADDRESSES: Final = 5  # of one company, separated by commas or semicolons
 OPERATORS_LANGUAGE: Final[Language] = "en"
+OPERATOR: Final = "_operator"  # in the place of a company: what concerns the whole system
 
 
 class Recipients(NamedTuple):
@@ -36,6 +37,8 @@ class AddressBook:
         self._operator = operator
 
     def of_company(self, company: str) -> Recipients:
+        if company == OPERATOR:
+            return self.operator()
         try:
             connection = self._connections.find(company)
         except UNREADABLE as error:
@@ -50,7 +53,7 @@ class AddressBook:
             return self.operator(Message("mail.to-operator.not-an-address", address=given))
         return self.operator(Message("mail.to-operator.no-address"))
 
-    def operator(self, note: Message) -> Recipients:
+    def operator(self, note: Message = NOTHING) -> Recipients:
         """The operator, if known, with no addresses otherwise."""
         addresses = (self._operator,) if self._operator else ()
         return Recipients(addresses, OPERATORS_LANGUAGE, is_operator=True, note=note)

@@ -160,6 +160,22 @@ class Writer:
         title = Message("mail.undelivered", company=self._company)
         return self._content(title, title, "information")
 
+    def lost_data(self, what: Message) -> MailContent:
+        """To the operator: Redis no longer holds what it held."""
+        title = Message("mail.lost")
+        return replace(
+            self._content(title, title, "action", prefixed=False, of_company=False),
+            sections=(
+                Section(self.say(Message("mail.why")), self._lines(what)),
+                self._section(Message("mail.what-to-do"), Message("mail.lost.what-to-do")),
+                self._section(
+                    Message("mail.details"),
+                    Message("mail.lost.acknowledge"),
+                    command="moment-fortnox health --acknowledge",
+                ),
+            ),
+        )
+
     # Parts that every mail has
 
     def _content(

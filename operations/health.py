@@ -1,6 +1,6 @@
 """Whether the system makes progress, and if not, why."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
@@ -15,6 +15,7 @@ from operations.errors import redis_problem
 from stores.beat import beat_age
 from stores.durability import WANTED, read_durability
 from stores.heartbeats import MAIL, POLLS, PUMP, WORKER
+from stores.installation import Loss
 from stores.key_check import KeyCheck, WrongKeys
 from tasks.flows import REPORT_SCHEDULE
 
@@ -44,7 +45,15 @@ def unverified(services: Services, part: Part | None = None) -> list[Message]:
     return [Message("health.unverified", setting=name, wanted=WANTED[name]) for name in settings]
 
 
+def acknowledge(services: Services, losses: Sequence[Loss]) -> None:
+    """A person has seen what Redis lost: it is no problem any more."""
+    services.installation.acknowledge(losses)
+
+
 def _redis(services: Services) -> Iterator[Message]:
+    if losses := services.installation.losses():
+        yield from (loss.message for loss in losses)
+        yield Message("redis.lost.restored")
     try:
         services.telemetry.heartbeats.check_writable()
     except (ResponseError, WrongNode) as error:  # out of memory, a replica, or a full disk

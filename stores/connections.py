@@ -20,6 +20,7 @@ from redis.commands.core import Script
 from config.redis_replicas import Confirmed
 from messages import Message
 from moment.events import Integration
+from ordering.queries import PREFIX
 from stores.vault import Vault
 
 State = Literal["connected", "paused", "disabled"]
@@ -129,7 +130,7 @@ class ConnectionStore:
         self,
         redis: Redis,
         vault: Vault,
-        prefix: str = "mf:",
+        prefix: str = PREFIX,
         confirmed: Confirmed = nullcontext,
     ) -> None:
         """`confirmed`: a context that ends when what was written with its client cannot be lost any more."""

@@ -21,7 +21,7 @@ import json
 import secrets
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -31,10 +31,13 @@ from redis import Redis
 
 from config.redis_replicas import Confirmed
 from mappers.expense import ProjectState
-from mappers.expense_changes import Sent
+from mappers.expense_changes import IN_DOUBT, Sent
+from ordering.queries import PREFIX
+from stores.epoch import Epoch
 
 Kind = Literal["changes", "import"]
 WALK_KEPT = timedelta(hours=1)
+EPOCH = "epoch"  # beside the rows of what was sent: the one in which it was recorded, if that is not the first
 LUA = Path(__file__).parent / "lua"
 
 
@@ -68,7 +71,7 @@ class ExpenseStore:
     """The state of one company's ledger. It could be rebuilt from Fortnox and Moment."""
 
     def __init__(
-        self, redis: Redis, company: str, ledger: str = "", prefix: str = "mf:", confirmed: Confirmed = nullcontext
+        self, redis: Redis, company: str, ledger: str = "", prefix: str = PREFIX, confirmed: Confirmed = nullcontext
     ) -> None:
         """`ledger`: the tenant id, unless it is the company's first ledger. `confirmed`: as in `ConnectionStore`."""
         self.ledger = ledger
@@ -82,6 +85,7 @@ class ExpenseStore:
         self._pending, self._failed = f"{self._base}:pending", f"{self._base}:failed"
         self._unfit, self._lacking = f"{self._base}:unfit", f"{self._base}:lacking"
         self._asking = f"{self._base}:asking"
+        self._epoch = Epoch(redis, prefix)
 
     # Listing
 
@@ -168,15 +172,23 @@ class ExpenseStore:
     # What Moment has
 
     def sent(self, number: str) -> dict[int, Sent]:
-        """What Moment has of the supplier invoice, by row."""
-        found = self._redis.hget(self._sent, number)
-        return {int(row): Sent.read(text) for row, text in json.loads(found).items()} if found else {}
+        """What Moment has of the supplier invoice, by row; in doubt where it was recorded in an earlier epoch."""
+        with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.hget(self._sent, number)
+            self._epoch.ask(pipeline)
+            found, *answers = pipeline.execute()
+        rows = json.loads(found) if found else {}
+        outdated = rows.pop(EPOCH, 0) != self._epoch.answered(*answers)
+        sent = {int(row): Sent.read(text) for row, text in rows.items()}
+        return {row: replace(one, digest=IN_DOUBT) for row, one in sent.items()} if outdated else sent
 
     def record_sent(self, number: str, sent: Mapping[int, Sent], *, confirmed: bool = False) -> None:
         """Stores what Moment now has of the supplier invoice, by row. `confirmed`: where it must not be lost."""
+        rows = {str(row): str(one) for row, one in sorted(sent.items())}
+        epoch = self._epoch.began() if sent else 0
         with self._confirmed(self._redis) if confirmed else nullcontext(self._redis) as client:
             if sent:
-                client.hset(self._sent, number, json.dumps({row: str(one) for row, one in sorted(sent.items())}))
+                client.hset(self._sent, number, json.dumps(rows | ({EPOCH: epoch} if epoch else {})))
             else:
                 client.hdel(self._sent, number)
 
@@ -330,7 +342,7 @@ class Ledgers:
     Each ledger numbers its supplier invoices from 1, so the state of one must never be used for another.
     """
 
-    def __init__(self, redis: Redis, prefix: str = "mf:", confirmed: Confirmed = nullcontext) -> None:
+    def __init__(self, redis: Redis, prefix: str = PREFIX, confirmed: Confirmed = nullcontext) -> None:
         self._redis: Any = redis
         self._prefix = prefix
         self._confirmed = confirmed

@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 from redis import Redis
 
 from mappers.expense import Requires
+from ordering.queries import PREFIX
 
 AccountNumber = Annotated[str, Field(pattern=r"^[1-9]\d{3}$")]
 
@@ -37,7 +38,7 @@ class CompanySettings(BaseModel):
 class CompanySettingsStore:
     """The settings of all companies."""
 
-    def __init__(self, redis: Redis, prefix: str = "mf:") -> None:
+    def __init__(self, redis: Redis, prefix: str = PREFIX) -> None:
         self._redis = redis
         self._prefix = prefix
 

@@ -11,6 +11,8 @@ from typing import Any, Final, NamedTuple
 from redis import Redis
 from redis.client import Pipeline
 
+from ordering.queries import PREFIX
+
 LONGEST: Final = 100  # entries of one event; older ones are dropped
 LONGEST_TEXT: Final = 500  # characters of a reason
 ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -41,7 +43,7 @@ class TimelineEntry(NamedTuple):
 class TimelineStore:
     """The timelines of all events."""
 
-    def __init__(self, redis: Redis, retention: timedelta = timedelta(days=90), prefix: str = "mf:") -> None:
+    def __init__(self, redis: Redis, retention: timedelta = timedelta(days=90), prefix: str = PREFIX) -> None:
         self._redis = redis
         self._retention = round(retention.total_seconds())
         self._prefix = prefix

@@ -26,8 +26,9 @@ from messages import Message, Money
 from moment.events import Invoice
 from ordering import Done, Failed, Outcome, Retry
 from ordering.backoff import backoff
+from ordering.records import to_epoch_ms
 from tasks import rounding_account, vat
-from tasks.attachments import WHOLE, FilesResult, forget_uploads, transfer_files
+from tasks.attachments import BEFORE, WHOLE, FilesResult, forget_uploads, transfer_files
 from tasks.base import transfer_task
 from tasks.checks import used_accounts
 from tasks.flows import INVOICE
@@ -56,6 +57,7 @@ def transfer_invoice(context: TransferContext) -> Outcome:
     """Create the invoice once, as Moment finalized it, attach its files and post it."""
     if off := context.switched_off():
         return off
+    _doubt_outdated_steps(context)
     invoice: Invoice = context.event.invoice
     options = _options(context, invoice)
     mapped = to_invoice(invoice, options)
@@ -67,6 +69,19 @@ def transfer_invoice(context: TransferContext) -> Outcome:
         if failed := rounding_account.refusal(context, invoice, mapped.payload, refused):
             return failed
         raise
+
+
+def _doubt_outdated_steps(context: TransferContext) -> None:
+    """Where an earlier copy of Redis was put back, later steps of this event are unknown: look before repeating one."""
+    if not context.steps:
+        return
+    epoch = context.services.epoch.began()
+    if to_epoch_ms(context.claim.accepted_at) >= epoch or context.taken("epoch") == str(epoch):
+        return
+    if context.taken("created"):
+        context.record("created", IN_DOUBT)
+    context.record("others", BEFORE)
+    context.record("epoch", str(epoch))
 
 
 def _transferred(
@@ -124,10 +139,11 @@ def _create(context: TransferContext, payload: InvoicePayload, options: InvoiceO
     if context.taken("created"):
         return None
     _record_options(context, options)
+    just_now = context.in_doubt("created") and context.taken("others") != BEFORE
     invoice, found = _created_or_found(context, payload)
     if fault := _compared(context, invoice, payload):
         return fault
-    if found and (others := _had_by_others(context)):
+    if found and (others := _had_by_others(context) or (NOT_TAKEN if just_now else BEFORE)):
         context.record("linking", IN_DOUBT)
         context.record("others", others)
     if invoice.booked:

@@ -9,6 +9,7 @@ from redis.exceptions import LockError
 
 from delivery.services import Services
 from mails.dispatcher import ROUND, Dispatcher
+from mails.loss_mails import LossMails
 from mails.mailer import DeferredMails, Mailer
 from mails.outage_mails import OutageMails
 from mails.recipients import AddressBook
@@ -49,6 +50,7 @@ def _dispatcher(
     addresses = AddressBook(stores.connections, stores.company_settings, settings.alerts_to)
     mailer = Mailer(smtp, addresses, state, services.telemetry.counters, settings.alerts_from, now)
     sources = (
+        LossMails(services.installation, mailer),
         TopicMails(services.ordering, stores.connections, stores.names, state, mailer, now),
         OutageMails(services.ordering, stores.connections, state, mailer, services.consent_address, now),
         DeferredMails(state, mailer, now),

@@ -132,6 +132,7 @@ def previews(language: Language) -> dict[str, MailContent]:
         "recovered": writer.recovered(unavailable),
         "connected-again": writer.recovered(paused),
         "undelivered": writer.undelivered(),
+        "lost": writer.lost_data(Message("redis.lost.set-back", at=AT, back_to=since, gone=1200)),
     }
 
 

@@ -3,6 +3,8 @@
 import os
 import sys
 import threading
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from functools import cached_property
 from secrets import token_hex
@@ -16,15 +18,17 @@ from redis.exceptions import RedisError
 from config import Settings, load_settings
 from config.celery import celery_options
 from config.logging import configure_logging
-from config.redis import redis_client
+from config.redis import is_outage, redis_client
+from delivery.background import WAIT_FOR_REDIS
 from delivery.services import Services, build_services
 from delivery.stopping import Stopping
 from ordering import UnknownLayout
 from stores.durability import read_durability
-from stores.key_check import KeyCheck, WrongKeys
+from stores.key_check import WrongKeys
 from stores.locks import Locks
 from tasks.flows import REPORT, TASKS
 from worker.broker import outlive_connections
+from worker.installation import InstallationStep, check_state
 from worker.pump import PumpStep
 from worker.stream import StreamStep
 from worker.task_events import TaskEvents
@@ -60,7 +64,7 @@ class App(Celery):
         self.stopping = Stopping()  # before the pool's processes are forked, so that they share it
         modules = tuple(dict.fromkeys(task.module for task in TASKS))
         self.conf.update(celery_options(settings), imports=modules, beat_schedule=beat_schedule(settings))
-        self.steps["consumer"].update((PumpStep, StreamStep))
+        self.steps["consumer"].update((PumpStep, StreamStep, InstallationStep))
         self._services: Services | None = None
         self._services_pid = 0
         self._building = threading.Lock()
@@ -90,11 +94,7 @@ class App(Celery):
     @cached_property
     def redbeat_redis(self) -> Any:
         """redbeat's client. It looks for one under this name before it makes one by itself."""
-        from redbeat.schedulers import RetryingConnection  # for beat alone
-
-        options = dict(self.conf.redbeat_redis_options)
-        period = options.pop("retry_period")
-        return RetryingConnection(period, redis_client(self.settings, decode_responses=True, **options))
+        return redis_client(self.settings, decode_responses=True, **self.conf.redbeat_redis_options)
 
     def _connection(self, url: str, userid: str | None = None, password: str | None = None, **given: Any) -> Any:
         """Every connection to the broker gets the credentials that the options leave out."""
@@ -157,8 +157,7 @@ def _check_redis(instance: Any = None, **_: Any) -> None:
     """When a worker starts: refuse another version's state or other keys, and warn where Redis could lose an event."""
     services = instance.app.services
     try:
-        services.ordering.check_layout()
-        KeyCheck(services.redis, services.vault).start()
+        _when_redis_answers(lambda: check_state(services))
     except (UnknownLayout, WrongKeys) as error:
         raise SystemExit(f"error: {error}") from None  # Celery swallows any other exception of a signal's receiver
     durability = read_durability(services.redis)
@@ -166,3 +165,15 @@ def _check_redis(instance: Any = None, **_: Any) -> None:
         log.warning("redis.not_durable", **fault._asdict())
     if durability.unverified:
         log.warning("redis.durability_unverified", settings=durability.unverified)
+
+
+def _when_redis_answers(act: Callable[[], None]) -> None:
+    """Do it once Redis is there: a worker that starts first waits, as it does for one that goes away later."""
+    while True:
+        try:
+            return act()
+        except RedisError as error:
+            if not is_outage(error):
+                raise
+            log.warning("worker.waits_for_redis", error=type(error).__name__)
+            time.sleep(WAIT_FOR_REDIS)

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
 from config.queues import QUEUES
+from delivery.installation import InstallationWatch
 from delivery.services import Services
 from fortnox.limiter import Limiter
 from mails.outages import due
@@ -37,9 +38,11 @@ class MetricsCollector(Collector):
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._watch = InstallationWatch(services.installation)
 
     def collect(self) -> Iterator[Metric]:
         up = GaugeMetricFamily(f"{PREFIX}up", "1 when Redis answered all questions of this scrape.")
+        self._watch.try_to_look()
         try:
             metrics = list(self._read())
         except RedisError:
@@ -91,6 +94,7 @@ class MetricsCollector(Collector):
         now, mails = round(time.time() * 1000), MailState(services.redis)
         outages_due = sum(due(outage) <= now for outage in mails.outages().values())
         reports = services.ordering.unreported_count() + mails.due_count(now) + outages_due
+        reports += len(services.installation.losses_to_mail())
         yield gauge(
             "queue_messages",
             "Messages in a Celery queue.",
@@ -113,6 +117,11 @@ class MetricsCollector(Collector):
             "damaged_events",
             "Events whose record in Redis could not be read and was set aside.",
             value=services.ordering.damaged_count(),
+        )
+        yield gauge(
+            "redis_losses",
+            "Times that Redis was emptied, replaced or set back to a copy, and nobody has acknowledged it.",
+            value=len(services.installation.losses()),
         )
         yield gauge("reports_waiting", "What is due to be told, and was not yet.", value=reports)
 

@@ -46,6 +46,8 @@ CASES = [
     Case("MetricsMissing", UP, "5m", False),
     Case("RedisDown", {"up": 0}, "5m", True),
     Case("RedisDown", UP, "5m", False),
+    Case("RedisLostData", {"redis_losses": 1}, "2m", True),
+    Case("RedisLostData", {"redis_losses": 0}, "2m", False),
     Case("DeliveryStuck", heartbeats(pump=90) | {"overdue_seconds": 0}, "5m", True, {"part": "pump"}),
     Case("DeliveryStuck", heartbeats() | {"overdue_seconds": 90}, "5m", True),
     Case("DeliveryStuck", heartbeats(worker=90) | {"overdue_seconds": 1}, "5m", False),
