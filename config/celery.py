@@ -108,7 +108,7 @@ def celery_options(settings: Settings) -> dict[str, object]:
         "redbeat_lock_timeout": settings.beat_lock_seconds,
         "redbeat_redis_url": address.url,
         "redbeat_key_prefix": "redbeat:",
-        # `App.redbeat_redis` makes the client with these. No retries of RedBeat's own: `worker.beat` waits for Redis and
+        # `App.redbeat_redis` makes the client with these. No retries of RedBeat: `worker.beat` waits for Redis and
         # looks after its lease meanwhile.
         "redbeat_redis_options": {
             "socket_timeout": 15.0,
