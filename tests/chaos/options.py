@@ -22,7 +22,7 @@ class Options:
     stop_beyond_lease: float = 5.0
     fault_share: float = 0.20  # of Fortnox's answers
     drain: float = 180.0
-    recovery_limit: float = 35.0
+    recovery_limit: float = 10.0
 
     @property
     def stop_seconds(self) -> float:

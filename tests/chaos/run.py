@@ -50,7 +50,7 @@ class _Run:
         self._connect()
         nemesis, watch, entrances = (
             Nemesis(self._cluster, self._options),
-            Watch(self._cluster, self._options),
+            Watch(self._cluster),
             Entrances(self._app),
         )
         threads = producers(workload(self._options), entrances, self._attempts, self._options)
