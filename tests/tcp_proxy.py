@@ -4,13 +4,15 @@ with TcpProxy(port) as proxy:
     proxy.port          # where clients connect
     proxy.target = 6380 # for new connections; the old ones stay where they are
     proxy.cut()         # closes every connection
+    proxy.stall({…})    # these connections carry nothing any more, and do not break
 """
 
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
@@ -19,24 +21,39 @@ from local.redis import LOOPBACK
 Change = Callable[[bytes], bytes]
 
 
+@dataclass(eq=False)
+class _Pair:
+    """A client's connection, and the one to the target that carries on what it says."""
+
+    client: socket.socket
+    server: socket.socket
+    flows: threading.Event = field(default_factory=threading.Event)
+
+    def close(self) -> None:
+        self.flows.set()
+        for one in (self.client, self.server):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+
 class TcpProxy:
     """Forwards bytes to a port of this machine. `change` is applied to what the target answers.
 
-    With `tls`, clients have to speak TLS, and `heard` is what they said. `refused` counts handshakes that failed.
+    With `tls`, clients have to speak TLS. `heard` is what clients said, `refused` counts handshakes that failed.
     """
 
     def __init__(self, target: int, *, change: Change = bytes, tls: ssl.SSLContext | None = None) -> None:
         self.target = target
         self.heard = b""
         self.refused = 0
+        self.is_silent = False  # new connections are accepted, and carry nothing
+        self._keeps_heard = tls is not None
         self._tls = tls
-        self.refuses = False
-        """New connections are closed at once."""
         self._change = change
         self._listener = socket.create_server((LOOPBACK, 0))
         self.port: int = self._listener.getsockname()[1]
         self._lock = threading.Lock()
-        self._open: set[socket.socket] = set()
+        self._pairs: set[_Pair] = set()
         self._thread = threading.Thread(target=self._accept, daemon=True)
 
     def __enter__(self) -> Self:
@@ -54,11 +71,19 @@ class TcpProxy:
 
     def cut(self) -> None:
         """Close every connection."""
-        with self._lock:
-            ended, self._open = self._open, set()
-        for one in ended:
+        for pair in self._all():
+            pair.close()
+
+    def stall(self, ports: Collection[int]) -> None:
+        """Stop what flows from and to these ports, as the target sees its clients, without closing anything."""
+        for pair in self._all():
             with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+                if pair.server.getsockname()[1] in ports:
+                    pair.flows.clear()
+
+    def _all(self) -> list[_Pair]:
+        with self._lock:
+            return list(self._pairs)
 
     def _accept(self) -> None:
         while True:
@@ -66,8 +91,9 @@ class TcpProxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            server = None if self.refuses else self._connected()
-            if server is None:
+            try:
+                server = socket.create_connection((LOOPBACK, self.target), timeout=10)
+            except OSError:
                 client.close()
                 continue
             threading.Thread(target=self._serve, args=(client, server), daemon=True).start()
@@ -80,30 +106,30 @@ class TcpProxy:
             client.close()
             server.close()
             return
+        pair = _Pair(client, server)
+        if not self.is_silent:
+            pair.flows.set()
         with self._lock:
-            self._open |= {client, server}
-        threading.Thread(target=self._forward, args=(server, client, self._change), daemon=True).start()
-        self._forward(client, server, self._hear)
+            self._pairs.add(pair)
+        back = threading.Thread(target=_forward, args=(pair, server, client, self._change), daemon=True)
+        back.start()
+        _forward(pair, client, server, self._hear)
+        back.join()
+        with self._lock:
+            self._pairs.discard(pair)
+        client.close()
+        server.close()
 
     def _hear(self, data: bytes) -> bytes:
-        self.heard += data
+        if self._keeps_heard:
+            self.heard += data
         return data
 
-    def _connected(self) -> socket.socket | None:
-        try:
-            return socket.create_connection((LOOPBACK, self.target), timeout=10)
-        except OSError:
-            return None
 
-    def _forward(self, source: socket.socket, sink: socket.socket, change: Change) -> None:
-        source.settimeout(None)
-        with suppress(OSError):
-            while data := source.recv(65536):
-                sink.sendall(change(data))
-        for one in (source, sink):
-            with self._lock:
-                self._open.discard(one)
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-        if source.fileno() >= 0:
-            source.close()
+def _forward(pair: _Pair, source: socket.socket, sink: socket.socket, change: Change) -> None:
+    source.settimeout(None)
+    with suppress(OSError):
+        while data := source.recv(65536):
+            pair.flows.wait()
+            sink.sendall(change(data))
+    pair.close()

@@ -115,7 +115,7 @@ class Channel(redis.Channel):
         return not any(one.active_queues for one in channels)
 
     def _leave_former_master(self) -> None:
-        """Raises `ConnectionLost`: whoever listens starts anew."""
+        """Close the subscription there. The poller connects and subscribes anew."""
         listening = self.__dict__.get("subclient")
         connection = listening.connection if listening is not None else None
         if connection is None:
@@ -129,7 +129,6 @@ class Channel(redis.Channel):
         fresh.disconnect()
         if found != connection.server.get("run_id"):
             connection.disconnect()
-            raise ConnectionLost("another server is behind the address of Redis")
 
     def _get_client(self) -> type[Redis]:
         return Client

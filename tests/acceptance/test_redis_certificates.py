@@ -40,7 +40,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Redis with a password, and the stand-ins."""
-    with Stack(Path(tmp_path_factory.mktemp("stack")), options={"BEAT_LOCK_SECONDS": "6"}) as stack:
+    with Stack(Path(tmp_path_factory.mktemp("stack"))) as stack:
         stack.start_services()
         with Redis.from_url(stack.environment["REDIS_URL"]) as redis:
             redis.config_set("requirepass", PASSWORD)
