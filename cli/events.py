@@ -11,6 +11,7 @@ import typer
 from cli.console import (
     Json,
     Utc,
+    actor,
     connected,
     err,
     fail,
@@ -242,8 +243,11 @@ def show(
     with connected() as services:
         named = find_event(services, company, event_id)
         found = operation.show(services, *named)
-        received = operation.body(services, *named, unmasked=unmasked) if body else None
-        refused = operation.refused(services, *named, unmasked=unmasked) if body else None
+        received = refused = None
+        if unmasked:
+            received, refused = operation.unmasked(services, *named, by=actor())
+        elif body:
+            received, refused = operation.body(services, *named), operation.refused(services, *named)
     record = found.record
     if json:
         timeline = [{"at": at.isoformat(), "what": what, **_plain(d)} for at, what, d in found.timeline]

@@ -2,7 +2,7 @@
 
 import typer
 
-from cli.console import Json, connected, fail, out, print_json, progress
+from cli.console import Json, actor, connected, fail, out, print_json, progress
 from operations import keys as operation
 
 keys = typer.Typer(no_args_is_help=True, help="Make and rotate the keys that seal secrets at rest.")
@@ -24,7 +24,7 @@ def rotate(json: Json = False) -> None:
     with connected() as services, progress() as bar:
         task = bar.add_task("Sealing anew", total=None)
         found = operation.rotate(
-            services, lambda total: bar.update(task, total=total), lambda page: bar.advance(task, page)
+            services, lambda total: bar.update(task, total=total), lambda page: bar.advance(task, page), by=actor()
         )
     if json:
         print_json({f"{kind}_{end}": count for (kind, end), count in sorted(found.counts.items(), key=str)})

@@ -38,6 +38,10 @@ COMMANDS = {
         "cli.failures:failures",
         "List what failed by its cause: how many events, of which companies, since when, and what retries them.",
     ),
+    "audit": Command(
+        "cli.audit:audit",
+        "List who did what and when, newest first: from the command line, the console, a mail's link or a program.",
+    ),
     "companies": Command("cli.companies:companies", "Connect companies to their Fortnox ledgers."),
     "expenses": Command("cli.expenses:expenses", "Supplier invoices that come back to Moment as expenses."),
     "keys": Command("cli.keys:keys", "Make and rotate the keys that seal secrets at rest."),

@@ -34,6 +34,7 @@ from stores import (
     VatStore,
     Vault,
 )
+from stores.audit import AuditLog
 from stores.refused_writes import RefusedWrites
 from stores.telemetry import Telemetry
 from stores.threads import ThreadStates
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 class Stores:
     """What is stored about companies. `links`, `refused_blanks`, `used_accounts` and `vat` open the store of one."""
 
+    audit: AuditLog
     connections: ConnectionStore
     consents: ConsentStore
     company_settings: CompanySettingsStore
@@ -156,6 +158,7 @@ def build_services(
         ordering=ordering,
         vault=vault,
         stores=Stores(
+            audit=AuditLog(redis),
             connections=connections,
             consents=ConsentStore(redis),
             company_settings=CompanySettingsStore(redis),

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any
 
 from delivery.services import Services
+from operations.audit import Actor, audited
 from operations.bodies import ShownWrite, received, refused_write
 from operations.errors import UnknownEvent
 from operations.states import State, event_state
@@ -63,6 +64,13 @@ def refused(services: Services, company: str, event_id: str, *, unmasked: bool =
     """What the event last sent to Fortnox that was refused, and the answer. None where none is kept."""
     kept = services.telemetry.refused_writes.read(company, event_id)
     return None if kept is None else refused_write(kept, unmasked=unmasked)
+
+
+@audited("event.unmasked", event="event_id")
+def unmasked(services: Services, company: str, event_id: str, *, by: Actor) -> tuple[Any, ShownWrite | None]:
+    """`body` and `refused` with personal data, for `by`."""
+    received_body = body(services, company, event_id, unmasked=True)
+    return received_body, refused(services, company, event_id, unmasked=True)
 
 
 def whole_timeline(record: EventRecord, written: Iterable[TimelineEntry]) -> list[TimelineEntry]:

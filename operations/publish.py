@@ -1,11 +1,13 @@
 """Publishing events from a text: all of them are valid, or none is accepted."""
 
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from delivery.admission import admit, read_event, remark_on
 from delivery.services import Services
 from messages import Message
 from moment.events import Event, InvalidEvent, Problem
+from operations.audit import Actor, acting
 from operations.event_texts import event_texts
 
 
@@ -38,3 +40,12 @@ def publish(services: Services, event: Event) -> bool:
         return False
     remark_on(services, event)
     return True
+
+
+def publish_each(services: Services, events: Iterable[Event], companies: set[str], *, by: Actor) -> Iterator[bool]:
+    """Accept these events of these companies. Yields for each what `publish` returns. Raises `RedisError`."""
+    with acting(services, by, "events.published", next(iter(companies)) if len(companies) == 1 else "", count=0) as act:
+        for event in events:
+            accepted = publish(services, event)
+            act.details["count"] += accepted
+            yield accepted

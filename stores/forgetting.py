@@ -21,6 +21,7 @@ KINDS: Final = (
     "mail:topic",
     "mail:pending",
     "mail:deferred",
+    "audit",
 )
 # Members that name it: alone, or with a colon or a slash and more.
 SETS: Final = ("refreshed", "timetable:polls", "timetable:nights", "mail:due", "mail:deferred", "damaged")
