@@ -42,6 +42,7 @@ READS = {
     *("status", "wait", "health", "metrics", "failures", "audit", "events list", "events status", "events example"),
     *("events export", "companies list", "companies show", "expenses status", "expenses explain"),
     "keys new",  # prints a random key, and stores none
+    "console account",  # prints an entry of the settings
     *("demo", "up", "sandbox"),  # on this machine alone
 }
 
