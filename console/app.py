@@ -18,6 +18,7 @@ from console.routes import (
     failures,
     health,
     jobs,
+    missing,
     overview,
     settings,
     sign_in,
@@ -31,6 +32,7 @@ from operations.board import BoardKeeper
 PAGES = (
     *(health, static, sign_in, overview, company, connect, settings, transfers, events, failures, jobs, expenses),
     *(audit, situations),
+    missing,  # last: it takes what is left
 )
 
 

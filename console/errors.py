@@ -14,7 +14,7 @@ from console.access import SignInNeeded
 from console.pages import page
 from messages import Message
 from messages.catalogue import say
-from operations.errors import OperationError, UnknownEvent
+from operations.errors import OperationError, UnknownCompany, UnknownEvent
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +26,7 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(SignInNeeded, _sign_in)
     app.add_exception_handler(StarletteHTTPException, _http)
     app.add_exception_handler(RequestValidationError, _wrong_request)
+    app.add_exception_handler(UnknownCompany, _unknown)
     app.add_exception_handler(UnknownEvent, _unknown)
     app.add_exception_handler(OperationError, _refused)
     app.add_exception_handler(RedisError, _redis)
