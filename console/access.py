@@ -23,6 +23,7 @@ from operations.board import BoardKeeper
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 SAFE: Final = ("GET", "HEAD", "OPTIONS")
+EVENT_STREAM: Final = "text/event-stream"
 
 
 class Role(StrEnum):
@@ -178,7 +179,8 @@ Boards = Annotated[BoardKeeper, Depends(board_of)]
 
 def _visitor(request: Request) -> Visitor:
     cookie = request.cookies.get(cookie_name(request), "")
-    session = services_of(request).stores.sessions.find(cookie) if cookie else None
+    by_itself = request.headers.get("accept") == EVENT_STREAM  # a page that is open, and perhaps nobody at it
+    session = services_of(request).stores.sessions.find(cookie, used=not by_itself) if cookie else None
     return Visitor(Role(session.role), session.name, session.company) if session else NOBODY
 
 

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from console.access import SignInNeeded
+from console.access import EVENT_STREAM, SignInNeeded
 from console.pages import page
 from messages import Message
 from messages.catalogue import say
@@ -53,7 +53,7 @@ def _said(status: int) -> int:
 async def _sign_in(request: Request, error: Exception) -> Response:
     if request.url.path.startswith("/api/"):
         return error_page(request, 401)
-    if request.headers.get("accept") == "text/event-stream":  # a page that is still open
+    if request.headers.get("accept") == EVENT_STREAM:  # a page that is still open
         return error_page(request, 403)
     if request.method != "GET":
         return RedirectResponse("/sign-in", 303)

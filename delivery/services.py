@@ -39,6 +39,7 @@ from stores.bodies import BodyStore
 from stores.charts import Charts
 from stores.jobs import JobStore
 from stores.receipts import Receipts
+from stores.sign_ins import PendingSignIns
 from stores.telemetry import Telemetry
 from stores.threads import ThreadStates
 from stores.timetable import every, nightly
@@ -69,6 +70,7 @@ class Stores:
     sessions: SessionStore
     receipts: Receipts
     jobs: JobStore
+    sign_ins: PendingSignIns
     charts: Charts
 
     def expenses(self, company: str) -> ExpenseStore:
@@ -177,6 +179,7 @@ def build_services(
             sessions=SessionStore(redis),
             receipts=Receipts(redis),
             jobs=JobStore(redis),
+            sign_ins=PendingSignIns(redis),
             charts=Charts(redis),
         ),
         polling=Polling(

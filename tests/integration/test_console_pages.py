@@ -196,7 +196,7 @@ def test_a_transferred_event_leads_to_its_document(acme: Unattended, operator: B
     acme.services.telemetry.write_buffer.flush()
     shown = operator.get("/events/acme/i1001").text
 
-    assert "The invoice was posted in Fortnox" in shown
+    assert "Post the invoice in Fortnox: done" in shown
     assert "1001" in words(shown)
 
 
