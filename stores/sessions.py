@@ -55,7 +55,7 @@ class SessionStore:
         return session_id
 
     def find(self, session_id: str, *, used: bool = True) -> Session | None:
-        """The session of this id; None where there is none, or it ended. Unless it is not `used`, it idles out later."""
+        """The session of this id; None where there is none, or it ended. `used`: it idles out later."""
         idle = IDLE // timedelta(milliseconds=1) if used else 0
         found: Any = self._find(keys=[self._key(session_id)], args=[idle])
         return Session(*found[:3]) if found else None
