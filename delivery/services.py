@@ -34,6 +34,7 @@ from stores import (
     Vault,
 )
 from stores.audit import AuditLog
+from stores.producer_keys import ProducerKeys
 from stores.refused_writes import RefusedWrites
 from stores.telemetry import Telemetry
 from stores.threads import ThreadStates
@@ -57,6 +58,7 @@ class Stores:
     consents: ConsentStore
     company_settings: CompanySettingsStore
     names: NameStore
+    producer_keys: ProducerKeys
     ledgers: Ledgers
     links: Callable[[str, int | None], LinkStore]
     refused_blanks: Callable[[str, int | None], RefusedBlanks]
@@ -161,6 +163,7 @@ def build_services(
             consents=ConsentStore(redis),
             company_settings=CompanySettingsStore(redis),
             names=NameStore(redis),
+            producer_keys=ProducerKeys(redis),
             ledgers=Ledgers(redis),
             links=partial(LinkStore, redis),
             refused_blanks=partial(RefusedBlanks, redis),

@@ -169,6 +169,10 @@ def in_words(entry: AuditEntry) -> Message:
             return Message("audit.expenses-imported", n=_number(told.get("days")))
         case "keys.rotated":
             return Message("audit.keys-rotated")
+        case "producer-key.made":
+            return Message("audit.producer-key-made", key=str(told.get("key", "")))
+        case "producer-key.revoked":
+            return Message("audit.producer-key-revoked", key=str(told.get("key", "")))
         case _:
             return Message("audit.other", action=entry.action)
 
