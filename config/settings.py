@@ -52,7 +52,7 @@ def _origin(url: str) -> str:
 def _bare_origin(url: str) -> str:
     url = _origin(url)
     if urlsplit(url).path or urlsplit(url).query:
-        raise ValueError("give the bare origin, without a path: the paths are the client's own")
+        raise ValueError("give the bare origin, without a path")
     return url
 
 
@@ -92,6 +92,32 @@ def _rate_limit(value: object) -> object:
     if not (slash and requests.strip().isdigit() and seconds.strip().isdigit()):
         raise ValueError("give requests/seconds, for example 24/5")
     return RateLimit(int(requests), int(seconds))
+
+
+class Account(NamedTuple):
+    """Somebody who may sign in to the console. `hash`: of the password, by argon2."""
+
+    name: str
+    role: str
+    hash: str
+
+
+CONSOLE_ROLES = ("operator", "viewer")
+
+
+def _accounts(given: str) -> tuple[Account, ...]:
+    accounts = tuple(Account(*entry.split(":", 2)) for entry in given.split() if entry.count(":") >= 2)
+    if len(accounts) != len(given.split()):
+        raise ValueError("give name:role:hash, as `moment-fortnox console account` prints it")
+    for account in accounts:
+        if not account.name or account.role not in CONSOLE_ROLES or not account.hash.startswith("$argon2"):
+            raise ValueError(
+                f"each role is one of {', '.join(CONSOLE_ROLES)}, and each hash one of argon2; in .env, put the whole "
+                "value into single quotes"
+            )
+    if len({account.name for account in accounts}) != len(accounts):
+        raise ValueError("a name is there twice")
+    return accounts
 
 
 Origin = Annotated[str, AfterValidator(_origin)]
@@ -141,6 +167,17 @@ class Settings(BaseSettings):
     smtp_url: SecretStr = SecretStr("smtp://127.0.0.1:25")
     alerts_from: str = "moment-fortnox@localhost"
     alerts_to: str | None = None
+
+    # The console
+    console_url: BareOrigin | None = None
+    console_accounts: SecretStr = SecretStr("")
+    console_proxies: Names = ()
+    oidc_issuer: Origin | None = None
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr = SecretStr("")
+    oidc_claim: str = "groups"
+    oidc_operators: Names = ()
+    oidc_viewers: Names = ()
 
     # Seeing into it
     sentry_dsn: SecretStr | None = None
@@ -239,6 +276,20 @@ class Settings(BaseSettings):
                 )
         return keys
 
+    @field_validator("console_accounts")
+    @classmethod
+    def _accounts_can_be_read(cls, given: SecretStr) -> SecretStr:
+        _accounts(given.get_secret_value())
+        return given
+
+    @model_validator(mode="after")
+    def _oidc_is_whole(self) -> Self:
+        if self.oidc_issuer and not (
+            self.oidc_client_id and self.oidc_client_secret.get_secret_value() and self.console_url
+        ):
+            raise ValueError("OIDC_ISSUER needs OIDC_CLIENT_ID, OIDC_CLIENT_SECRET and CONSOLE_URL")
+        return self
+
     @model_validator(mode="after")
     def _within_fortnox_limit(self) -> Self:
         """Fortnox's limit does not bind the sandbox, whose own can be lifted for measurements."""
@@ -287,6 +338,11 @@ class Settings(BaseSettings):
                 "a sandbox on this machine (FORTNOX_API_URL=http://127.0.0.1:…) runs without."
             )
         return self
+
+    @property
+    def accounts(self) -> tuple[Account, ...]:
+        """Those who may sign in to the console with a password."""
+        return _accounts(self.console_accounts.get_secret_value())
 
     @property
     def is_sandbox(self) -> bool:

@@ -27,6 +27,7 @@ from stores import (
     LinkStore,
     NameStore,
     RefusedBlanks,
+    SessionStore,
     TimelineStore,
     Timetable,
     UsedAccounts,
@@ -64,6 +65,7 @@ class Stores:
     refused_blanks: Callable[[str, int | None], RefusedBlanks]
     used_accounts: Callable[[str], UsedAccounts]
     vat: Callable[[str, int | None], VatStore]
+    sessions: SessionStore
 
     def expenses(self, company: str) -> ExpenseStore:
         """What is known about the supplier invoices in the company's current ledger."""
@@ -169,6 +171,7 @@ def build_services(
             refused_blanks=partial(RefusedBlanks, redis),
             used_accounts=partial(UsedAccounts, redis),
             vat=partial(VatStore, redis),
+            sessions=SessionStore(redis),
         ),
         polling=Polling(
             polls=Timetable(redis, "polls", every(settings.expense_poll_interval)),

@@ -20,6 +20,7 @@ import pytest
 from babel.messages.pofile import read_po
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2 import Environment, nodes
 
 from mails.render import as_html, as_text
 from messages import NOTHING, Message, Money
@@ -28,8 +29,8 @@ from tests.mail_previews import previews
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = (
-    *("cli", "config", "delivery", "fortnox", "local", "mails", "mappers", "messages", "moment", "operations"),
-    *("ordering", "stores", "tasks", "worker"),
+    *("cli", "config", "console", "delivery", "fortnox", "local", "mails", "mappers", "messages", "moment"),
+    *("operations", "ordering", "stores", "tasks", "worker"),
 )
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 BUILT_IN = {"unreadable", "joined"}  # keys that `messages` makes itself
@@ -157,8 +158,24 @@ def lua_uses() -> Iterator[Use]:
 
 
 def uses() -> list[Use]:
-    found = [*python_uses(), *lua_uses()]
-    return [use for use in found if not use.where.startswith("messages/__init__")]
+    found = [*python_uses(), *lua_uses(), *template_uses()]
+    return [use for use in found if not use.where.startswith(("messages/__init__", "console/sentences"))]
+
+
+def template_uses() -> Iterator[Use]:
+    """`m('key', name=…)` in the console's templates. `'key-%s' % value` is a pattern."""
+    for path in sorted((ROOT / "console/templates").glob("*.html")):
+        for call in Environment().parse(path.read_text(encoding="utf-8")).find_all(nodes.Call):
+            if not (isinstance(call.node, nodes.Name) and call.node.name == "m"):
+                continue
+            where, params = f"{path.name}:{call.lineno}", frozenset(one.key for one in call.kwargs)
+            match call.args[0]:
+                case nodes.Const(value=str(key)):
+                    yield Use(where, re.escape(key), params)
+                case nodes.Mod(left=nodes.Const(value=str(key))):
+                    yield Use(where, re.escape(key).replace("%s", "[^.]+"), params)
+                case _:
+                    yield Use(where, r"(?!)", params)
 
 
 def matching(pattern: str) -> set[str]:

@@ -1,0 +1,23 @@
+"""`/healthz`: whether this process and its Redis serve."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import PlainTextResponse
+from redis.exceptions import RedisError
+
+from console.access import ALL, allow, services_of
+from delivery.services import Services
+
+router = APIRouter()
+
+
+@router.get("/healthz")
+@allow(*ALL)
+def healthz(services: Annotated[Services, Depends(services_of)]) -> PlainTextResponse:
+    """200 where Redis takes writes, else 503. Tells nothing more: it is open."""
+    try:
+        services.telemetry.heartbeats.check_writable()
+    except RedisError:
+        return PlainTextResponse("redis\n", 503)
+    return PlainTextResponse("ok\n")
