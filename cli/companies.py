@@ -29,12 +29,12 @@ from cli.console import (
 )
 from cli.lists import show_fields, show_list
 from cli.printable import json_text, printable
-from cli.states import as_fields, in_words
+from cli.states import in_words
 from delivery.services import Services
 from moment.events import Integration, InvalidEvent, Transfers
 from operations import companies as operation
 from operations.companies import CompanyDetails
-from operations.states import CONNECTED
+from operations.states import CONNECTED, as_fields
 from ordering import UNSETTLED
 from stores import CompanySettings, Connection
 

@@ -161,6 +161,7 @@ class Settings(BaseSettings):
     beat_lock_seconds: int = Field(30, ge=3, le=45)
     retention_days: Days = timedelta(days=90)
     company_release_limit: int = Field(8, ge=1, le=1000)
+    api_rate_limit: Annotated[RateLimit, NoDecode, BeforeValidator(_rate_limit)] = RateLimit(300, 10)
     max_event_bytes: int = Field(20_000_000, ge=10_000, le=100_000_000)
 
     # E-mail
@@ -215,7 +216,7 @@ class Settings(BaseSettings):
             raise ValueError("must be 1 to 3650 days: an event sent again after that is a new one")
         return retention
 
-    @field_validator("fortnox_rate_limit")
+    @field_validator("fortnox_rate_limit", "api_rate_limit")
     @classmethod
     def _limit_is_sensible(cls, limit: RateLimit) -> RateLimit:
         if not (limit.requests >= 1 and 1 <= limit.seconds <= 60):

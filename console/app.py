@@ -5,6 +5,7 @@ from starlette.types import ASGIApp
 
 from console import errors
 from console.access import guard
+from console.api.app import PREFIX, create_api
 from console.headers import Guarded
 from console.routes import health, overview, sign_in, static
 from delivery.services import Services
@@ -25,6 +26,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     for router in ROUTERS:
         app.include_router(router)
+    app.mount(PREFIX, create_api(services))
     errors.add_handlers(app)
     return app
 

@@ -1,7 +1,7 @@
 """The keys with which producers' programs use the HTTP door: `producer-keys`, by digest; `producer-key-names`, by name.
 
 A key has 256 random bits, so its SHA-256 is enough: reading Redis gives nobody a key. `producer-keys:used` has
-when each was used last.
+when each was used last, `producer-key-window:<name>` how often in its window, which begins with a use.
 """
 
 import hashlib
@@ -16,6 +16,14 @@ from redis import Redis
 MARK: Final = "mfk_"  # so that a key is recognized where it lies about
 EVERY: Final = "*"  # stands for all companies, those that are not known yet too
 LONGEST: Final = 100  # characters of what may be a key
+
+USE: Final = """
+-- KEYS window, last uses  ARGV seconds of a window, the key's name, now
+local made = redis.call('INCR', KEYS[1])
+if made == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
+redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
+return {made, redis.call('PTTL', KEYS[1])}
+"""
 
 
 class ProducerKey(NamedTuple):
@@ -39,6 +47,8 @@ class ProducerKeys:
         self._keys = f"{prefix}producer-keys"
         self._names = f"{prefix}producer-key-names"
         self._used = f"{prefix}producer-keys:used"
+        self._window = f"{prefix}producer-key-window"
+        self._use = redis.register_script(USE)
 
     def make(self, name: str, companies: Iterable[str]) -> str | None:
         """Make a key and return it; nobody can read it later. None where there is one of this name."""
@@ -60,9 +70,14 @@ class ProducerKeys:
         found: Any = self._redis.hget(self._keys, _digest(key))
         return _read(found) if found else None
 
-    def note_use(self, name: str) -> None:
-        """Remember that the key was used now."""
-        self._redis.hset(self._used, name, datetime.now(UTC).isoformat("T", "seconds"))
+    def use(self, name: str, seconds: int) -> tuple[int, float]:
+        """Count a use of the key in its window of so many seconds.
+
+        Return how many uses the window has had, this one included, and in how many seconds it ends.
+        """
+        keys, now = [f"{self._window}:{name}", self._used], datetime.now(UTC).isoformat("T", "seconds")
+        answer: Any = self._use(keys=keys, args=[seconds, name, now])
+        return int(answer[0]), int(answer[1]) / 1000
 
     def all(self) -> list[ProducerKey]:
         """All keys by name."""

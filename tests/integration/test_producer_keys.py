@@ -43,7 +43,9 @@ def test_a_key_is_printed_once_and_only_its_digest_is_kept(
     assert key not in listed
     (one,) = map(json.loads, listed.splitlines())
     assert (one["name"], one["companies"], one["usedAt"]) == ("erp", ["acme", "beta"], None)
-    keys.note_use("erp")
+    assert keys.use("erp", 10)[0] == 1
+    assert keys.use("erp", 10)[0] == 2
+    assert 0 < keys.use("erp", 10)[1] <= 10
     (one,) = map(
         json.loads, commands.run("keys", "producer", "list", "--json", environment=environment).stdout.splitlines()
     )
