@@ -28,6 +28,7 @@ from cli.lists import show_fields, show_list, wrapped
 from cli.states import in_words as state_in_words
 from messages import Message
 from operations import events as operation
+from operations.bodies import ShownBodies
 from operations.naming import check_company, find_event
 from operations.states import as_fields
 from ordering import EventRecord
@@ -231,7 +232,7 @@ def show(
     event_id: SecondArgument = None,
     body: Annotated[
         bool,
-        typer.Option("--body", help="Also what was received, and what Fortnox refused last; personal data is masked."),
+        typer.Option("--body", help="Also what was received, sent to Fortnox and answered; personal data is masked."),
     ] = False,
     unmasked: Annotated[bool, typer.Option("--unmasked", help="With --body: personal data too.")] = False,
     utc: Utc = False,
@@ -243,18 +244,16 @@ def show(
     with connected() as services:
         named = find_event(services, company, event_id)
         found = operation.show(services, *named)
-        received = refused = None
+        bodies = None
         if unmasked:
-            received, refused = operation.unmasked(services, *named, by=actor())
+            bodies = operation.unmasked(services, *named, by=actor())
         elif body:
-            received, refused = operation.body(services, *named), operation.refused(services, *named)
+            bodies = operation.bodies(services, *named)
     record = found.record
     if json:
         timeline = [{"at": at.isoformat(), "what": what, **_plain(d)} for at, what, d in found.timeline]
         fields = {"waitsFor": record.blocker, "steps": found.steps, **as_fields(found.state), "timeline": timeline}
-        print_json(
-            as_json(record) | fields | ({"body": received, "refused": refused and refused._asdict()} if body else {})
-        )
+        print_json(as_json(record) | fields | (_bodies_as_json(bodies) if bodies else {}))
         return
     show_fields(
         {
@@ -283,18 +282,26 @@ def show(
         first, *rest = wrapped(details, len(before))
         line = f"[dim]{at}[/]  {styled(shown(what))}{shown(first[len(at) + 2 + len(what) :])}"
         out.print("\n".join([line.rstrip(), *map(shown, rest)]), soft_wrap=True)
-    if body:
-        _show_body(received)
-    if refused:
-        _show_json(f"sent: {refused.request}", refused.sent)
-        _show_json("answered:", refused.answered)
+    if bodies:
+        _show_bodies(bodies)
 
 
-def _show_body(received: object) -> None:
-    if received is None:
-        out.print("\nreceived: no longer kept, as the event is done or superseded")
-        return
-    _show_json("received:", received)
+def _bodies_as_json(bodies: ShownBodies) -> dict[str, Any]:
+    writes = [write._asdict() | {"at": write.at.isoformat()} for write in bodies.writes]
+    return {"body": bodies.received, "writes": writes}
+
+
+def _show_bodies(bodies: ShownBodies) -> None:
+    if bodies.received is None:
+        out.print("\nreceived: no longer kept (BODY_RETENTION_DAYS)")
+    else:
+        _show_json("received:", bodies.received)
+    for write in bodies.writes:
+        if write.sent is None:
+            out.print(f"\nsent: {shown(write.request)}, at {local_time(write.at, 'seconds')}")
+        else:
+            _show_json(f"sent: {write.request}, at {local_time(write.at, 'seconds')}", write.sent)
+        _show_json("answered:", write.answered)
 
 
 def _show_json(heading: str, value: object) -> None:

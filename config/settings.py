@@ -160,6 +160,7 @@ class Settings(BaseSettings):
     expense_reconciliation_days: int = Field(35, ge=1, le=400)
     beat_lock_seconds: int = Field(30, ge=3, le=45)
     retention_days: Days = timedelta(days=90)
+    body_retention_days: Days = timedelta(days=14)
     company_release_limit: int = Field(8, ge=1, le=1000)
     api_rate_limit: Annotated[RateLimit, NoDecode, BeforeValidator(_rate_limit)] = RateLimit(300, 10)
     max_event_bytes: int = Field(20_000_000, ge=10_000, le=100_000_000)
@@ -208,6 +209,13 @@ class Settings(BaseSettings):
         if not timedelta(seconds=1) <= interval <= timedelta(days=1):
             raise ValueError("must be 1 to 86400 seconds")
         return interval
+
+    @field_validator("body_retention_days")
+    @classmethod
+    def _bodies_are_kept_for_days(cls, kept: timedelta) -> timedelta:
+        if not timedelta(0) <= kept <= timedelta(days=3650):
+            raise ValueError("must be 0 (what was received is not kept) to 3650 days")
+        return kept
 
     @field_validator("retention_days")
     @classmethod

@@ -23,9 +23,10 @@ from stores.counters import Tally
 from stores.heartbeats import WORKER
 from stores.telemetry import Telemetry
 from stores.timeline import LONGEST
+from tasks.flows import numbered
 
 if TYPE_CHECKING:
-    from fortnox.transport import Exchange, RefusedWrite
+    from fortnox.transport import Exchange, Write
 
 GATHERED_SECONDS: Final = 1.0
 COUNTED_BY_ENGINE: Final = (Failed, Skipped, Superseded)  # the engine counts what settles an event, also by hand
@@ -42,8 +43,8 @@ class Attempt:
         self._heartbeats = telemetry.heartbeats
         self._timeline = telemetry.timeline
         self._counters = telemetry.counters
-        self._refused_writes = telemetry.refused_writes
-        self._refused: RefusedWrite | None = None
+        self._bodies = telemetry.bodies
+        self._writes: list[dict[str, Any]] = []
         self._written = time.monotonic()
         self._exchanges: list[Exchange] = []
         self._entries = [_entry("claimed", attempt=claim.attempts + 1, worker=this_worker())]
@@ -72,9 +73,11 @@ class Attempt:
         if time.monotonic() - self._written > GATHERED_SECONDS:
             self._write()
 
-    def refused(self, write: "RefusedWrite") -> None:
-        """Keep the last write that Fortnox refused. Must not raise: the request has been executed."""
-        self._refused = write
+    def wrote(self, write: "Write") -> None:
+        """Keep what was written to Fortnox and answered. Must not raise: the request has been executed."""
+        sent, answered = (text.decode("utf-8", "replace") for text in (write.sent, write.answered))
+        kept = write._asdict() | {"at": time.time(), "sent": sent, "answered": answered}
+        self._writes.append(kept)
 
     def broke(self, error: BaseException) -> None:
         """Record an unexpected error with its message, which is withheld from the log and from Sentry."""
@@ -112,21 +115,17 @@ class Attempt:
             )
             self._heartbeats.add(pipeline, WORKER)
             if outcome is not None:
-                self._keep_refused(pipeline, outcome)
+                self._keep_bodies(pipeline, outcome)
 
         self._write_buffer.put(write)
 
-    def _keep_refused(self, pipeline: Pipeline, outcome: Outcome) -> None:
-        """Store the refused write for whoever looks at the event; forget it where the event is done as it should be."""
-        claim, write = self._claim, self._refused
-        if isinstance(outcome, Done) and not outcome.notice:
-            self._refused_writes.remove(pipeline, claim.company, claim.id)  # an earlier attempt's
-        elif write is not None:
-            kept = write._asdict() | {
-                "sent": write.sent.decode("utf-8", "replace"),
-                "answered": write.answered.decode("utf-8", "replace"),
-            }
-            self._refused_writes.put(pipeline, claim.company, claim.id, kept)
+    def _keep_bodies(self, pipeline: Pipeline, outcome: Outcome) -> None:
+        """Store the writes for whoever looks at the event, and what was received where the engine forgets it."""
+        claim = self._claim
+        forgotten = isinstance(outcome, Done | Superseded) and not getattr(outcome, "again", False)
+        received = claim.body if forgotten and numbered(claim.type) else None
+        if self._writes or received is not None:
+            self._bodies.put(pipeline, claim.company, claim.id, self._writes, received)
 
     def _count_ending(self, tally: Tally, outcome: Outcome) -> None:
         kind = self._claim.type.partition(".")[0]

@@ -18,7 +18,7 @@ from delivery.tokens import TokenKeeper
 from fortnox.client import Fortnox
 from fortnox.limiter import Limiter
 from fortnox.oauth import OAuth
-from fortnox.transport import Exchange, Http, RefusedWrite, Transport
+from fortnox.transport import Exchange, Http, Transport, Write
 from ordering import Ordering
 from stores import ConnectionStore, Counters
 from stores.counters import Tally
@@ -87,7 +87,7 @@ def build_fortnox_access(
             tokens,
             http=http,
             before_request=before_request,
-            on_refused=_record_refused,
+            on_write=_record_write,
         )
         return Fortnox(transport, lease.claim.company, leave=leave)
 
@@ -104,10 +104,10 @@ def _others_are_due(counts: Mapping[str, int]) -> bool:
     return counts["ready"] + counts["running"] > 1
 
 
-def _record_refused(write: RefusedWrite) -> None:
-    """Add a refused write to the attempt that made it."""
+def _record_write(write: Write) -> None:
+    """Add a write to the attempt that made it."""
     if attempt := current_attempt():
-        attempt.refused(write)
+        attempt.wrote(write)
 
 
 def _record_request(redis: Redis, counters: Counters, exchange: Exchange) -> None:

@@ -35,8 +35,8 @@ from stores import (
     Vault,
 )
 from stores.audit import AuditLog
+from stores.bodies import BodyStore
 from stores.producer_keys import ProducerKeys
-from stores.refused_writes import RefusedWrites
 from stores.telemetry import Telemetry
 from stores.threads import ThreadStates
 from stores.timetable import every, nightly
@@ -183,7 +183,7 @@ def build_services(
             heartbeats=Heartbeats(redis),
             threads=threads,
             unknown_fields=UnknownFields(redis),
-            refused_writes=RefusedWrites(redis, vault, settings.retention_days),
+            bodies=BodyStore(redis, vault, settings.body_retention_days, settings.retention_days),
             write_buffer=WriteBuffer(redis, threads),
         ),
         stopping=Stopping() if stopping is None else stopping,

@@ -54,8 +54,8 @@ class Exchange(NamedTuple):
     request_id: str
 
 
-class RefusedWrite(NamedTuple):
-    """A write that Fortnox refused, and its answer. It holds the company's data: not for logs."""
+class Write(NamedTuple):
+    """A write that Fortnox answered, and its answer. It holds the company's data: not for logs."""
 
     method: str
     path: str  # its kind: `/3/customers/{number}`
@@ -66,7 +66,7 @@ class RefusedWrite(NamedTuple):
 
 BeforeRequest = Callable[[str, int], None]  # (company, leave): `Limiter.acquire`; raises to stop the request
 OnRequest = Callable[[Exchange], None]  # must not raise: the request has been executed
-OnRefused = Callable[[RefusedWrite], None]  # the same
+OnWrite = Callable[[Write], None]  # the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,13 +175,13 @@ class Transport:
         *,
         http: Http | None = None,
         before_request: BeforeRequest | None = None,
-        on_refused: OnRefused | None = None,
+        on_write: OnWrite | None = None,
     ) -> None:
         self._api_url = api_url.rstrip("/")
         self._tokens = tokens
         self._http = http or Http()
         self._before_request = before_request
-        self._on_refused = on_refused
+        self._on_write = on_write
         self._ahead = timedelta(0)
 
     @property
@@ -236,12 +236,11 @@ class Transport:
                 if renewed:
                     raise
                 token = self._tokens.renew(company, token)
-            except e.FortnoxError:
-                if self._on_refused is not None and method != "GET" and isinstance(content, bytes):
-                    self._on_refused(RefusedWrite(method, path, reply.status, content, reply.body))
-                raise
             else:
                 return _decoded(request, reply.status, document, decode)
+            finally:
+                if self._on_write is not None and method != "GET" and not isinstance(content, MultipartFile):
+                    self._on_write(Write(method, path, reply.status, content or b"", reply.body))
         raise AssertionError("unreachable")
 
     def _compare_clocks(self, reply: Reply) -> None:

@@ -5,6 +5,7 @@ Files are left out, and personal data is masked.
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 # Fields that say nothing of a person. Every other value is masked, so that a field nobody knows yet is.
@@ -26,17 +27,26 @@ MASK: Final = "***"
 
 
 class ShownWrite(NamedTuple):
-    """The last write of an event that Fortnox refused: what was sent, and the answer, as JSON."""
+    """A write to Fortnox: what was sent, and the answer, as JSON; None where there was no body."""
 
+    at: datetime
     request: str  # `POST /3/invoices → 400`
     sent: Any
     answered: Any
 
 
-def refused_write(kept: Mapping[str, Any], *, unmasked: bool) -> ShownWrite:
-    """The write as it was kept (`stores.RefusedWrites`), masked like what was received."""
-    sent, answered = (received(kept[name], unmasked=unmasked) for name in ("sent", "answered"))
-    return ShownWrite(f"{kept['method']} {kept['path']} → {kept['status']}", sent, answered)
+class ShownBodies(NamedTuple):
+    """What was received as an event, None where it is no longer kept, and the last write of each kind, oldest first."""
+
+    received: Any
+    writes: list[ShownWrite]
+
+
+def shown_write(kept: Mapping[str, Any], *, unmasked: bool) -> ShownWrite:
+    """The write as it was kept (`stores.bodies`), masked like what was received."""
+    sent, answered = (received(kept[name], unmasked=unmasked) if kept[name] else None for name in ("sent", "answered"))
+    request = f"{kept['method']} {kept['path']} → {kept['status']}"
+    return ShownWrite(datetime.fromtimestamp(kept["at"], UTC), request, sent, answered)
 
 
 def received(body: str, *, unmasked: bool) -> Any:
@@ -59,7 +69,7 @@ def _shown(value: Any, name: str, unmasked: bool) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if name == "content":
-        return f"({len(str(value))} characters)"
+        return value if str(value).startswith("(") else f"({len(str(value))} characters)"  # the first: as it was kept
     if name.replace("_", "").casefold() == "authorizationcode":
         return MASK
     return value if unmasked or name in PLAIN else MASK

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from delivery.services import Services
 from operations.audit import Actor, audited
-from operations.bodies import ShownWrite, received, refused_write
+from operations.bodies import ShownBodies, received, shown_write
 from operations.errors import UnknownEvent
 from operations.states import State, event_state
 from ordering import EventRecord
@@ -54,23 +53,24 @@ def show(services: Services, company: str, event_id: str) -> EventDetails:
     return EventDetails(record, event_state(services, record), steps, whole_timeline(record, written))
 
 
-def body(services: Services, company: str, event_id: str, *, unmasked: bool = False) -> Any:
-    """What was received, see `operations.bodies`. None where it is no longer kept: the event is done or superseded."""
-    kept = services.ordering.body(company, event_id)
-    return None if kept is None else received(kept, unmasked=unmasked)
-
-
-def refused(services: Services, company: str, event_id: str, *, unmasked: bool = False) -> ShownWrite | None:
-    """What the event last sent to Fortnox that was refused, and the answer. None where none is kept."""
-    kept = services.telemetry.refused_writes.read(company, event_id)
-    return None if kept is None else refused_write(kept, unmasked=unmasked)
+def bodies(services: Services, company: str, event_id: str) -> ShownBodies:
+    """What was received, sent to Fortnox and answered, as far as it is kept, masked; see `operations.bodies`."""
+    return _bodies(services, company, event_id, unmasked=False)
 
 
 @audited("event.unmasked", event="event_id")
-def unmasked(services: Services, company: str, event_id: str, *, by: Actor) -> tuple[Any, ShownWrite | None]:
-    """`body` and `refused` with personal data, for `by`."""
-    received_body = body(services, company, event_id, unmasked=True)
-    return received_body, refused(services, company, event_id, unmasked=True)
+def unmasked(services: Services, company: str, event_id: str, *, by: Actor) -> ShownBodies:
+    """`bodies` with personal data, for `by`."""
+    return _bodies(services, company, event_id, unmasked=True)
+
+
+def _bodies(services: Services, company: str, event_id: str, *, unmasked: bool) -> ShownBodies:
+    kept = services.telemetry.bodies.read(company, event_id)
+    body = services.ordering.body(company, event_id) or kept.received
+    return ShownBodies(
+        None if body is None else received(body, unmasked=unmasked),
+        [shown_write(write, unmasked=unmasked) for write in kept.writes],
+    )
 
 
 def whole_timeline(record: EventRecord, written: Iterable[TimelineEntry]) -> list[TimelineEntry]:

@@ -10,7 +10,7 @@ PAGE: Final = 500  # keys asked for at a time
 # Keys that name the company after their kind: alone, or with a colon and more.
 KINDS: Final = (
     "timeline",
-    "refused-write",
+    "bodies",
     "noblank",
     "vat",
     "expenses",

@@ -24,7 +24,7 @@ SWAP = Path(__file__).parent / "lua" / "swap.lua"
 class Step(NamedTuple):
     """One secret, or a page of keys, that the walk has done."""
 
-    kind: Literal["tokens", "code", "write", "keys"]
+    kind: Literal["tokens", "code", "body", "keys"]
     name: str  # the key in Redis
     found: Resealing | int  # of keys: how many the page had
 
@@ -57,9 +57,11 @@ class Rotation:
             for field in SECRETS:
                 if found := self._reseal(name, field, self._vault.reseal):
                     yield Step("tokens", name, found)
-        elif name.startswith(f"{self._prefix}refused-write:"):
-            if found := self._reseal(name, "", self._vault.reseal):
-                yield Step("write", name, found)
+        elif name.startswith(f"{self._prefix}bodies:"):
+            fields: Any = self._redis.hkeys(name)
+            for field in fields:
+                if found := self._reseal(name, field, self._vault.reseal):
+                    yield Step("body", name, found)
         elif name.startswith(f"{self._prefix}body:") and (found := self._reseal(name, "", self._with_code_resealed)):
             yield Step("code", name, found)
 

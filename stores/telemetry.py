@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from stores.bodies import BodyStore
 from stores.counters import Counters
 from stores.heartbeats import Heartbeats
-from stores.refused_writes import RefusedWrites
 from stores.threads import ThreadStates
 from stores.timeline import TimelineStore
 from stores.unknown_fields import UnknownFields
@@ -20,5 +20,5 @@ class Telemetry:
     heartbeats: Heartbeats
     threads: ThreadStates
     unknown_fields: UnknownFields
-    refused_writes: RefusedWrites
+    bodies: BodyStore
     write_buffer: WriteBuffer

@@ -141,6 +141,12 @@ SCOPES: Final = {scope.name: scope.use for flow in FLOWS for scope in flow.scope
 NUMBERED: Final = tuple(flow.kind for flow in FLOWS if flow.numbered)
 
 
+def numbered(type_: str) -> bool:
+    """Whether an event of this type is about a thing with a number of Moment's."""
+    flow = flow_of(type_)
+    return flow is not None and flow.numbered
+
+
 def flow_of(type_: str) -> Flow | None:
     """The flow of an event's type, such as `invoice.finalized`."""
     kind = type_.partition(".")[0]
