@@ -144,13 +144,6 @@ def _in_words(problem: Problem) -> str:
     return say(Message("api.fault", problem=problem.problem, value=problem.value) if problem.value else problem.problem)
 
 
-@router.get("/events/{company}/{event_id:path}", response_model=EventOutcome, responses={404: {"model": ApiFaults}})
-def outcome(services: Here, key: Key, company: Company, event_id: EventId) -> Any:
-    """What became of an event."""
-    check_company(key, company)
-    return as_outcome(find_outcomes(services, event_id, company)[0])
-
-
 @router.post(
     "/events/{company}/{event_id:path}/retry",
     response_model=EventStatus,
@@ -190,6 +183,14 @@ async def skip(request: Request, services: Here, key: Key, company: Company, eve
             return faulty(422, [ApiFault(message=say(Message("api.not-json")))])
     await run_in_threadpool(retrying.skip, services, company, event_id, reason, by=actor_of(key))
     return EventStatus(status="skipped")
+
+
+# Last, since its path takes the two before for ids.
+@router.get("/events/{company}/{event_id:path}", response_model=EventOutcome, responses={404: {"model": ApiFaults}})
+def outcome(services: Here, key: Key, company: Company, event_id: EventId) -> Any:
+    """What became of an event."""
+    check_company(key, company)
+    return as_outcome(find_outcomes(services, event_id, company)[0])
 
 
 def read_reason(body: bytes) -> str:

@@ -44,6 +44,7 @@ READS = {
     *("status", "wait", "health", "metrics", "failures", "audit", "events list", "events status", "events example"),
     *("events export", "companies list", "companies show", "expenses status", "expenses explain"),
     "keys producer list",
+    "console account",  # prints a hash, and stores none
     "keys new",  # prints a random key, and stores none
     *("demo", "up", "sandbox"),  # on this machine alone
 }
