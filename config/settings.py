@@ -174,6 +174,7 @@ class Settings(BaseSettings):
     console_url: BareOrigin | None = None
     console_accounts: SecretStr = SecretStr("")
     console_proxies: Names = ()
+    fortnox_document_url: str = ""
     oidc_issuer: Origin | None = None
     oidc_client_id: str = ""
     oidc_client_secret: SecretStr = SecretStr("")
@@ -284,6 +285,17 @@ class Settings(BaseSettings):
                     f"key {position} can be guessed: {why}; make a random one with `moment-fortnox keys new`"
                 )
         return keys
+
+    @field_validator("fortnox_document_url")
+    @classmethod
+    def _address_has_known_places(cls, given: str) -> str:
+        try:
+            filled = given.format(company="", kind="", number="")
+        except (KeyError, IndexError, ValueError):
+            raise ValueError("has other places than {company}, {kind} and {number}") from None
+        if given and urlsplit(filled).scheme not in {"http", "https"}:
+            raise ValueError("give an address such as https://fortnox.example/{kind}/{number}")
+        return given
 
     @field_validator("console_accounts")
     @classmethod

@@ -11,12 +11,14 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Annotated, Any, Final, NamedTuple, TypeVar
 
-from fastapi import HTTPException, Request
+from fastapi import Depends, HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 
 from delivery.services import Services
+from operations.audit import Actor, ActorKind
+from operations.board import BoardKeeper
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -48,6 +50,11 @@ class Visitor:
     def may_act(self) -> bool:
         """Whether this visitor may retry and skip events."""
         return self.role in (Role.OPERATOR, Role.COMPANY)
+
+    @property
+    def actor(self) -> Actor:
+        """Who this is for the audit log."""
+        return Actor(ActorKind.LINK if self.role is Role.COMPANY else ActorKind.ACCOUNT, self.name)
 
 
 NOBODY: Final = Visitor(Role.ANYBODY)
@@ -109,6 +116,12 @@ def visitor_of(request: Request) -> Visitor:
     return found
 
 
+def narrowed(request: Request, company: str) -> str:
+    """The company that a page is to show: a company's visitor gets its own, whatever is asked for."""
+    visitor = visitor_of(request)
+    return visitor.company if visitor.role is Role.COMPANY else company
+
+
 # The cookie: a random text. Where it names a session, somebody is signed in.
 
 
@@ -147,9 +160,20 @@ def browser_of(request: Request) -> str:
 
 
 def services_of(request: Request) -> Services:
-    """The services of the process, for a handler: `services: Annotated[Services, Depends(services_of)]`."""
+    """The services of the process."""
     found: Services = request.app.state.services
     return found
+
+
+def board_of(request: Request) -> BoardKeeper:
+    """The board of the process."""
+    found: BoardKeeper = request.app.state.board
+    return found
+
+
+# What handlers take
+Serving = Annotated[Services, Depends(services_of)]
+Boards = Annotated[BoardKeeper, Depends(board_of)]
 
 
 def _visitor(request: Request) -> Visitor:

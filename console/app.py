@@ -1,5 +1,8 @@
 """Assembles the console: one FastAPI application over the services of this process."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from fastapi import Depends, FastAPI
 from starlette.types import ASGIApp
 
@@ -7,14 +10,41 @@ from console import errors
 from console.access import guard
 from console.api.app import PREFIX, create_api
 from console.headers import Guarded
-from console.routes import health, overview, sign_in, static
+from console.routes import (
+    audit,
+    company,
+    connect,
+    events,
+    expenses,
+    failures,
+    health,
+    jobs,
+    overview,
+    settings,
+    sign_in,
+    situations,
+    static,
+    transfers,
+)
 from delivery.services import Services
+from operations.board import BoardKeeper
 
-ROUTERS = (health.router, static.router, sign_in.router, overview.router)
+PAGES = (
+    *(health, static, sign_in, overview, company, connect, settings, transfers, events, failures, jobs, expenses),
+    *(audit, situations),
+)
 
 
 def create_app(services: Services) -> FastAPI:
     """The application. Its own documents are off: what is open is `console.routes` alone."""
+    board = BoardKeeper(services)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        board.start()
+        yield
+        board.stop()
+
     app = FastAPI(
         title="Moment → Fortnox",
         openapi_url=None,
@@ -22,10 +52,12 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
         dependencies=[Depends(guard)],
         redirect_slashes=False,
+        lifespan=lifespan,
     )
     app.state.services = services
-    for router in ROUTERS:
-        app.include_router(router)
+    app.state.board = board
+    for one in PAGES:
+        app.include_router(one.router)
     app.mount(PREFIX, create_api(services))
     errors.add_handlers(app)
     return app

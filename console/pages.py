@@ -11,7 +11,8 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from console.access import SAFE, Visitor, csrf_token, visitor_of
+from console.access import SAFE, Role, Visitor, csrf_token, visitor_of
+from console.receipts import receipt_of
 from console.sentences import sentences
 from messages import Message
 from messages.catalogue import Language
@@ -44,6 +45,7 @@ def rendered(request: Request, template: str, **values: Any) -> str:
         languages=LANGUAGES,
         visitor=visitor_of(request),
         csrf=csrf_token(request),
+        receipt=receipt_of(request),
         path=request.url.path,
         here=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
         readable=request.method in SAFE,
@@ -57,7 +59,13 @@ def rendered(request: Request, template: str, **values: Any) -> str:
 
 def menu(visitor: Visitor) -> list[tuple[str, Message]]:
     """The address and the label of each page that the visitor's menu has."""
-    return [("/", Message("console.menu-overview"))]
+    transfers = ("/transfers", Message("console.menu-transfers"))
+    failures = ("/failures", Message("console.menu-failures"))
+    if visitor.role is Role.COMPANY:
+        own = address("companies", visitor.company)
+        return [(own, Message("console.menu-company")), transfers, failures]
+    audit = ("/audit", Message("console.menu-audit"))
+    return [("/", Message("console.menu-overview")), transfers, failures, audit]
 
 
 def language_of(request: Request) -> Language:

@@ -36,7 +36,10 @@ from stores import (
 )
 from stores.audit import AuditLog
 from stores.bodies import BodyStore
+from stores.charts import Charts
+from stores.jobs import JobStore
 from stores.producer_keys import ProducerKeys
+from stores.receipts import Receipts
 from stores.telemetry import Telemetry
 from stores.threads import ThreadStates
 from stores.timetable import every, nightly
@@ -66,6 +69,9 @@ class Stores:
     used_accounts: Callable[[str], UsedAccounts]
     vat: Callable[[str, int | None], VatStore]
     sessions: SessionStore
+    receipts: Receipts
+    jobs: JobStore
+    charts: Charts
 
     def expenses(self, company: str) -> ExpenseStore:
         """What is known about the supplier invoices in the company's current ledger."""
@@ -172,6 +178,9 @@ def build_services(
             used_accounts=partial(UsedAccounts, redis),
             vat=partial(VatStore, redis),
             sessions=SessionStore(redis),
+            receipts=Receipts(redis),
+            jobs=JobStore(redis),
+            charts=Charts(redis),
         ),
         polling=Polling(
             polls=Timetable(redis, "polls", every(settings.expense_poll_interval)),

@@ -44,6 +44,11 @@ def lines(message: Message, language: Language = "en") -> list[str]:
     return [_sentence(part, language) for part in message.parts]
 
 
+def knows(key: str) -> bool:
+    """Whether the catalogues have a sentence for this key."""
+    return translations("en").gettext(key) != key
+
+
 def shown(value: Param | Any, language: Language) -> str:
     """A parameter as text. Never raises."""
     try:

@@ -3,6 +3,7 @@
 Connecting, changing and disconnecting are events like those from Moment, in order with all others.
 """
 
+import re
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -17,7 +18,7 @@ from pydantic_core import ErrorDetails
 from delivery.admission import admit
 from delivery.services import Services
 from messages import Message
-from moment.events import Integration, parse_event
+from moment.events import COMPANY_PATTERN, Integration, parse_event
 from operations.audit import Actor, acting, audited
 from operations.errors import OperationError, WrongArgument
 from operations.events import LogLine, export
@@ -30,6 +31,7 @@ from stores import CompanySettings, Connection
 from stores.forgetting import forget as forget_stored
 
 SETTLES_WITHIN: Final = 30.0  # seconds; a code from Fortnox lives ten minutes
+COMPANY_CODE: Final = re.compile(COMPANY_PATTERN)
 LOOK: Final = 0.1  # seconds between two looks
 
 
@@ -41,6 +43,12 @@ class CompanyDetails:
     state: State
     refreshed: datetime | None
     events: Mapping[str, int]
+
+
+def check_code(company: str) -> None:
+    """Raises `WrongArgument` where no company can have this code."""
+    if not COMPANY_CODE.fullmatch(company):
+        raise WrongArgument(Message("operation.no-company-code", company=company))
 
 
 def states(services: Services) -> dict[str, State]:

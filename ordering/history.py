@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from ordering.queries import PAGE, Queries
+from ordering.queries import LOOKS, PAGE, Queries
 from ordering.records import STATUSES, UNSETTLED, EventRecord, IndexEntry
 
 SETTLED: Final = tuple(status for status in STATUSES if status not in UNSETTLED)
@@ -51,6 +51,41 @@ def fits_code(wanted: str, code: str) -> bool:
 def listed_at(record: EventRecord) -> datetime:
     """When the event was settled, or accepted while it is open: the time that events are listed by."""
     return record.settled_at or record.accepted_at
+
+
+def find_some(
+    ordering: Queries, wanted: Filter, most: int, after: IndexEntry | None = None, looks: int = LOOKS
+) -> tuple[list[EventRecord], IndexEntry | None]:
+    """The newest events that fit, at most `most`, from those listed after `after`; and where to go on, None at the end.
+
+    Looks at about `looks` events at most, so it may find fewer than there are, even none.
+    """
+    if wanted.keys:
+        records = list(find(ordering, wanted))
+        rest = records if after is None else [one for one in records if _entry(one) < after]
+        return rest[:most], _entry(rest[most - 1]) if len(rest) > most else None
+    found: list[EventRecord] = []
+    while looks > 0 and len(found) < most:
+        some = ordering.latest(
+            wanted.indices,
+            company=wanted.company,
+            since=wanted.since,
+            until=wanted.until,
+            after=after,
+            most=most - len(found),
+            status=wanted.status if wanted.status in UNSETTLED else "",
+            code=wanted.code,
+        )
+        found += filter(wanted.fits, ordering.events(one[:2] for one in some.found))
+        looks -= max(some.looked, 1)
+        after = some.end
+        if after is None:
+            break
+    return found, after
+
+
+def _entry(record: EventRecord) -> IndexEntry:
+    return IndexEntry(record.company, record.id, listed_at(record))
 
 
 def find(

@@ -22,6 +22,7 @@ KINDS: Final = (
     "mail:pending",
     "mail:deferred",
     "audit",
+    "chart",
 )
 # Members that name it: alone, or with a colon or a slash and more.
 SETS: Final = ("refreshed", "timetable:polls", "timetable:nights", "mail:due", "mail:deferred", "damaged")

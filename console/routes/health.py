@@ -1,20 +1,17 @@
 """`/healthz`: whether this process and its Redis serve."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
 from redis.exceptions import RedisError
 
-from console.access import ALL, allow, services_of
-from delivery.services import Services
+from console.access import ALL, Serving, allow
 
 router = APIRouter()
 
 
 @router.get("/healthz")
 @allow(*ALL)
-def healthz(services: Annotated[Services, Depends(services_of)]) -> PlainTextResponse:
+def healthz(services: Serving) -> PlainTextResponse:
     """200 where Redis takes writes, else 503. Tells nothing more: it is open."""
     try:
         services.telemetry.heartbeats.check_writable()

@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, HTTPException, Request
+from fastapi import APIRouter, Form, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 
-from console.access import ALL, SIGNED_IN, allow, cookie_of, renew_cookie, services_of
+from console.access import ALL, SIGNED_IN, Serving, allow, cookie_of, renew_cookie
 from console.pages import LANGUAGE_COOKIE, LANGUAGES, page
 from delivery.services import Services
 from operations.sign_in import TooManyAttempts, sign_in
@@ -13,12 +13,10 @@ from stores import Session
 
 router = APIRouter()
 
-Here = Annotated[Services, Depends(services_of)]
-
 
 @router.get("/sign-in")
 @allow(*ALL)
-def form(request: Request, services: Here, to: str = "/") -> Response:
+def form(request: Request, services: Serving, to: str = "/") -> Response:
     return _form(request, services, to)
 
 
@@ -26,7 +24,7 @@ def form(request: Request, services: Here, to: str = "/") -> Response:
 @allow(*ALL)
 def enter(
     request: Request,
-    services: Here,
+    services: Serving,
     name: Annotated[str, Form(max_length=200)] = "",
     password: Annotated[str, Form(max_length=2000)] = "",
     to: Annotated[str, Form()] = "/",
@@ -47,7 +45,7 @@ def enter(
 
 @router.post("/sign-out")
 @allow(*SIGNED_IN, own=True)
-def leave(request: Request, services: Here) -> Response:
+def leave(request: Request, services: Serving) -> Response:
     services.stores.sessions.end(cookie_of(request))
     renew_cookie(request)
     return RedirectResponse("/sign-in", 303, {"clear-site-data": '"cache"'})

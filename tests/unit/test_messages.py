@@ -34,7 +34,7 @@ PACKAGES = (
 )
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 BUILT_IN = {"unreadable", "joined"}  # keys that `messages` makes itself
-SAME_IN_BOTH = {"field.status", "mail.column.status", "mail.subject"}
+SAME_IN_BOTH = {"field.status", "mail.column.status", "mail.subject", "transfers.status", "timeline.answered"}
 ENGLISH = re.compile(
     r"\b(the|and|is|are|was|were|not|with|from|must|this|that|which|has|have|it|its|of|to|by|or|when|there)\b", re.I
 )
@@ -93,7 +93,9 @@ def test_no_swedish_sentence_holds_english_words() -> None:
 
 
 def test_no_english_sentence_holds_swedish_letters() -> None:
-    assert [key for key, forms in catalogue("en").items() if re.search("[åäöÅÄÖ]", " ".join(forms))] == []
+    """But the pages of situations, which name Fortnox's screens."""
+    ours = {key: forms for key, forms in catalogue("en").items() if not key.startswith("situation.")}
+    assert [key for key, forms in ours.items() if re.search("[åäöÅÄÖ]", " ".join(forms))] == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -169,13 +171,21 @@ def template_uses() -> Iterator[Use]:
             if not (isinstance(call.node, nodes.Name) and call.node.name == "m"):
                 continue
             where, params = f"{path.name}:{call.lineno}", frozenset(one.key for one in call.kwargs)
-            match call.args[0]:
-                case nodes.Const(value=str(key)):
-                    yield Use(where, re.escape(key), params)
-                case nodes.Mod(left=nodes.Const(value=str(key))):
-                    yield Use(where, re.escape(key).replace("%s", "[^.]+"), params)
-                case _:
-                    yield Use(where, r"(?!)", params)
+            for key in keys_in_template(call.args[0]):
+                yield Use(where, key, params)
+
+
+def keys_in_template(node: nodes.Expr | None) -> Iterator[str]:
+    match node:
+        case nodes.Const(value=str(key)):
+            yield re.escape(key)
+        case nodes.Mod(left=nodes.Const(value=str(key))):
+            yield re.escape(key).replace("%s", "[^.]+")
+        case nodes.CondExpr(expr1=one, expr2=other):
+            yield from keys_in_template(one)
+            yield from keys_in_template(other)
+        case _:
+            yield r"(?!)"
 
 
 def matching(pattern: str) -> set[str]:
