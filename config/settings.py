@@ -169,6 +169,7 @@ class Settings(BaseSettings):
     smtp_url: SecretStr = SecretStr("smtp://127.0.0.1:25")
     alerts_from: str = "moment-fortnox@localhost"
     alerts_to: str | None = None
+    operator_contact: Annotated[str | None, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")] = None
 
     # The console
     console_url: BareOrigin | None = None
@@ -364,6 +365,11 @@ class Settings(BaseSettings):
     def accounts(self) -> tuple[Account, ...]:
         """Those who may sign in to the console with a password."""
         return _accounts(self.console_accounts.get_secret_value())
+
+    @property
+    def contact(self) -> str:
+        """Whom a company's people write to or call: `OPERATOR_CONTACT`, or the operator's address; "" without both."""
+        return self.operator_contact or self.alerts_to or ""
 
     @property
     def is_sandbox(self) -> bool:

@@ -19,6 +19,7 @@ from console.routes import (
     failures,
     health,
     jobs,
+    links,
     overview,
     settings,
     sign_in,
@@ -30,8 +31,8 @@ from delivery.services import Services
 from operations.board import BoardKeeper
 
 PAGES = (
-    *(health, static, sign_in, overview, company, connect, settings, transfers, events, failures, jobs, expenses),
-    *(audit, situations),
+    *(health, static, sign_in, links, overview, company, connect, settings, transfers, events, failures, jobs),
+    *(expenses, audit, situations),
 )
 
 

@@ -167,6 +167,10 @@ def in_words(entry: AuditEntry) -> Message:
             return Message("audit.company-set", what=str(told.get("changed", "–")))
         case "expenses.imported":
             return Message("audit.expenses-imported", n=_number(told.get("days")))
+        case "links.revoked":
+            return Message("audit.links-revoked")
+        case "link.asked":
+            return Message("audit.link-asked")
         case "keys.rotated":
             return Message("audit.keys-rotated")
         case "producer-key.made":

@@ -88,7 +88,7 @@ def test_every_handler_states_its_roles() -> None:
 def test_nothing_that_only_looks_may_act_and_the_open_pages_are_few() -> None:
     opened = {path for method, path, handler in ROUTES if Role.ANYBODY in rule_of(handler).roles}
 
-    assert opened == {"/healthz", "/static/{name}", "/sign-in", "/language"}
+    assert opened == {"/healthz", "/static/{name}", "/sign-in", "/language", "/l/{token}"}
     assert {method for method, _, _ in ROUTES} == {"GET", "POST"}
 
 
