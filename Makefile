@@ -71,7 +71,7 @@ connections: $(READY) ## tokens that work once under load and under SIGKILL, and
 week: $(READY) ## a week of supplier invoices and of troubles, compared with Moment every six hours (5 min); SEED=
 	$(BIN)/python -m tests.week $(if $(SEED),--seed $(SEED))
 
-malformed: $(READY) ## malformed events, messages, entries and answers through every door, beside good ones (3 min); SEED= VARIANTS=
+malformed: $(READY) ## malformed events, requests, messages, entries and answers through every door, beside good ones (3 min); SEED= VARIANTS=
 	$(BIN)/python -m tests.malformed $(if $(SEED),--seed $(SEED)) $(if $(VARIANTS),--variants $(VARIANTS))
 
 matrix: $(READY) ## a short form of the tests with each Python and Redis found on this machine; SERVER= names another

@@ -29,12 +29,13 @@ from cli.console import (
 )
 from cli.lists import show_fields, show_list
 from cli.printable import json_text, printable
-from cli.states import as_fields, in_words
+from cli.states import in_words
 from delivery.services import Services
 from moment.events import Integration, InvalidEvent, Transfers
 from operations import companies as operation
 from operations.companies import CompanyDetails
-from operations.states import CONNECTED
+from operations.mail_links import revoke
+from operations.states import CONNECTED, as_fields
 from ordering import UNSETTLED
 from stores import CompanySettings, Connection
 
@@ -277,6 +278,14 @@ def forget(
         _write_log(services, company, path)
         operation.forget(services, company, by=actor())
     out.print(shown(f"{company} is forgotten; its log is in {path}"), soft_wrap=True)
+
+
+@companies.command("revoke-links")
+def revoke_links(company: CompanyArgument) -> None:
+    """Revoke all links that the company was mailed, and end what they opened. The next mail has a new one."""
+    with connected() as services:
+        revoke(services, company, by=actor())
+    out.print(shown(f"the links in the mails of {company} are revoked"))
 
 
 def _write_log(services: Services, company: str, path: Path) -> None:

@@ -25,12 +25,12 @@ from cli.console import (
 )
 from cli.lazy import Command, group
 from cli.lists import show_fields, show_list, wrapped
-from cli.states import as_fields
 from cli.states import in_words as state_in_words
 from messages import Message
 from operations import events as operation
 from operations.bodies import ShownBodies
 from operations.naming import check_company, find_event
+from operations.states import as_fields
 from ordering import EventRecord
 from ordering.history import Filter, listed_at
 from ordering.records import STATUSES

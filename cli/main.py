@@ -44,7 +44,7 @@ COMMANDS = {
     ),
     "companies": Command("cli.companies:companies", "Connect companies to their Fortnox ledgers."),
     "expenses": Command("cli.expenses:expenses", "Supplier invoices that come back to Moment as expenses."),
-    "keys": Command("cli.keys:keys", "Make and rotate the keys that seal secrets at rest."),
+    "keys": Command("cli.keys:keys", "Keys that seal secrets at rest, and keys of producers' programs."),
 }
 
 cli = typer.Typer(

@@ -162,12 +162,14 @@ class Settings(BaseSettings):
     retention_days: Days = timedelta(days=90)
     body_retention_days: Days = timedelta(days=14)
     company_release_limit: int = Field(8, ge=1, le=1000)
+    api_rate_limit: Annotated[RateLimit, NoDecode, BeforeValidator(_rate_limit)] = RateLimit(300, 10)
     max_event_bytes: int = Field(20_000_000, ge=10_000, le=100_000_000)
 
     # E-mail
     smtp_url: SecretStr = SecretStr("smtp://127.0.0.1:25")
     alerts_from: str = "moment-fortnox@localhost"
     alerts_to: str | None = None
+    operator_contact: Annotated[str | None, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")] = None
 
     # The console
     console_url: BareOrigin | None = None
@@ -224,7 +226,7 @@ class Settings(BaseSettings):
             raise ValueError("must be 1 to 3650 days: an event sent again after that is a new one")
         return retention
 
-    @field_validator("fortnox_rate_limit")
+    @field_validator("fortnox_rate_limit", "api_rate_limit")
     @classmethod
     def _limit_is_sensible(cls, limit: RateLimit) -> RateLimit:
         if not (limit.requests >= 1 and 1 <= limit.seconds <= 60):
@@ -363,6 +365,11 @@ class Settings(BaseSettings):
     def accounts(self) -> tuple[Account, ...]:
         """Those who may sign in to the console with a password."""
         return _accounts(self.console_accounts.get_secret_value())
+
+    @property
+    def contact(self) -> str:
+        """Whom a company's people write to or call: `OPERATOR_CONTACT`, or the operator's address; "" without both."""
+        return self.operator_contact or self.alerts_to or ""
 
     @property
     def is_sandbox(self) -> bool:

@@ -180,8 +180,11 @@ Boards = Annotated[BoardKeeper, Depends(board_of)]
 def _visitor(request: Request) -> Visitor:
     cookie = request.cookies.get(cookie_name(request), "")
     by_itself = request.headers.get("accept") == EVENT_STREAM  # a page that is open, and perhaps nobody at it
-    session = services_of(request).stores.sessions.find(cookie, used=not by_itself) if cookie else None
-    return Visitor(Role(session.role), session.name, session.company) if session else NOBODY
+    stores = services_of(request).stores
+    session = stores.sessions.find(cookie, used=not by_itself) if cookie else None
+    if session is None or (session.link and not stores.mail_links.is_current(session.company, session.link)):
+        return NOBODY
+    return Visitor(Role(session.role), session.name, session.company)
 
 
 async def _check_form(request: Request) -> None:

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 
 from console import errors
 from console.access import guard
+from console.api.app import PREFIX, create_api
 from console.headers import Guarded
 from console.routes import (
     audit,
@@ -18,6 +19,7 @@ from console.routes import (
     failures,
     health,
     jobs,
+    links,
     missing,
     oidc,
     overview,
@@ -32,8 +34,8 @@ from operations.board import BoardKeeper
 from operations.oidc import SignIns
 
 PAGES = (
-    *(health, static, sign_in, oidc, overview, company, connect, settings, transfers, events, failures, jobs, expenses),
-    *(audit, situations),
+    *(health, static, sign_in, oidc, links, overview, company, connect, settings, transfers, events, failures, jobs),
+    *(expenses, audit, situations),
     missing,  # last: it takes what is left
 )
 
@@ -60,6 +62,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.board = board
     app.state.sign_ins = sign_ins(services)
+    app.mount(PREFIX, create_api(services))
     for one in PAGES:
         app.include_router(one.router)
     errors.add_handlers(app)

@@ -38,6 +38,8 @@ from stores.audit import AuditLog
 from stores.bodies import BodyStore
 from stores.charts import Charts
 from stores.jobs import JobStore
+from stores.mail_links import MailLinks
+from stores.producer_keys import ProducerKeys
 from stores.receipts import Receipts
 from stores.sign_ins import PendingSignIns
 from stores.telemetry import Telemetry
@@ -61,7 +63,9 @@ class Stores:
     connections: ConnectionStore
     consents: ConsentStore
     company_settings: CompanySettingsStore
+    mail_links: MailLinks
     names: NameStore
+    producer_keys: ProducerKeys
     ledgers: Ledgers
     links: Callable[[str, int | None], LinkStore]
     refused_blanks: Callable[[str, int | None], RefusedBlanks]
@@ -170,7 +174,9 @@ def build_services(
             connections=connections,
             consents=ConsentStore(redis),
             company_settings=CompanySettingsStore(redis),
+            mail_links=MailLinks(redis, settings.encryption_keys, sandbox=settings.is_sandbox),
             names=NameStore(redis),
+            producer_keys=ProducerKeys(redis),
             ledgers=Ledgers(redis),
             links=partial(LinkStore, redis),
             refused_blanks=partial(RefusedBlanks, redis),

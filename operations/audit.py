@@ -167,8 +167,16 @@ def in_words(entry: AuditEntry) -> Message:
             return Message("audit.company-set", what=str(told.get("changed", "–")))
         case "expenses.imported":
             return Message("audit.expenses-imported", n=_number(told.get("days")))
+        case "links.revoked":
+            return Message("audit.links-revoked")
+        case "link.asked":
+            return Message("audit.link-asked")
         case "keys.rotated":
             return Message("audit.keys-rotated")
+        case "producer-key.made":
+            return Message("audit.producer-key-made", key=str(told.get("key", "")))
+        case "producer-key.revoked":
+            return Message("audit.producer-key-revoked", key=str(told.get("key", "")))
         case _:
             return Message("audit.other", action=entry.action)
 

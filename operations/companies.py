@@ -64,6 +64,13 @@ def show(services: Services, company: str) -> CompanyDetails:
     return CompanyDetails(connection, company_state(connection.state, found), refreshed, found.counts)
 
 
+def detailed(services: Services, company: str) -> tuple[State, Mapping[str, int]]:
+    """The company's state, connected or not, and how many events have each status. Raises `WrongArgument`."""
+    check_company(services, company)
+    found = services.ordering.states([company])[company]
+    return company_states(services, [company])[company], found.counts
+
+
 def changed(stored: Integration, given: Mapping[str, Any]) -> dict[str, Any]:
     """The `integration` of an event: stored choices, with those that are given (by path, not None) in their place."""
     fields = stored.model_dump(mode="json", by_alias=True, exclude={"authorization_code"})

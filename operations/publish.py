@@ -34,6 +34,20 @@ def read_events(text: str, most: int) -> tuple[list[Event], list[BadEvent]]:
     return events, bad
 
 
+def read_body(raw: bytes, most: int, *, lines: bool) -> tuple[list[Event], list[BadEvent]]:
+    """The events of a body of one JSON object, or of JSON `lines`, and what of it is none. Pure."""
+    events: list[Event] = []
+    bad: list[BadEvent] = []
+    for number, text in enumerate(raw.split(b"\n") if lines else [raw], start=1):
+        if lines and not text.strip():
+            continue
+        try:
+            events.append(read_event(text, most))
+        except InvalidEvent as error:
+            bad.append(BadEvent(number, None, error.problems))
+    return events, bad
+
+
 def publish(services: Services, event: Event) -> bool:
     """Accept an event; False where its id was known and nothing changed. Raises `RedisError`."""
     if admit(event, services.ordering, services.vault).known:

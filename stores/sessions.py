@@ -17,10 +17,10 @@ LONGEST: Final = timedelta(hours=12)
 # Extends the session while it is used, but not beyond its end.
 FIND: Final = """
 -- KEYS session  ARGV ms until it idles out, or 0 to leave that as it is
-local found = redis.call('HMGET', KEYS[1], 'role', 'name', 'company', 'ends')
+local found = redis.call('HMGET', KEYS[1], 'role', 'name', 'company', 'link', 'ends')
 if not found[1] then return false end
 local now = redis.call('TIME')
-local left = tonumber(found[4]) - (now[1] * 1000 + math.floor(now[2] / 1000))
+local left = tonumber(found[5]) - (now[1] * 1000 + math.floor(now[2] / 1000))
 if left <= 0 then redis.call('DEL', KEYS[1]) return false end
 if ARGV[1] ~= '0' then redis.call('PEXPIRE', KEYS[1], math.min(left, tonumber(ARGV[1]))) end
 return found
@@ -28,11 +28,15 @@ return found
 
 
 class Session(NamedTuple):
-    """Somebody who is signed in. `company`: the only one that a session of role company sees."""
+    """Somebody who is signed in. `company`: the only one that a session of role company sees.
+
+    `link`: the series of the mail's link that opened it, with which it ends.
+    """
 
     role: str
     name: str
     company: str
+    link: str = ""
 
 
 class SessionStore:
@@ -58,7 +62,7 @@ class SessionStore:
         """The session of this id; None where there is none, or it ended. `used`: it idles out later."""
         idle = IDLE // timedelta(milliseconds=1) if used else 0
         found: Any = self._find(keys=[self._key(session_id)], args=[idle])
-        return Session(*found[:3]) if found else None
+        return Session(*(field or "" for field in found[:4])) if found else None
 
     def end(self, session_id: str) -> None:
         self._redis.delete(self._key(session_id))

@@ -34,15 +34,19 @@ ACTS = {
     "companies connect": "consent.asked",
     "companies disconnect": "company.disconnected",
     "companies forget": "company.forgotten",
+    "companies revoke-links": "links.revoked",
     "companies settings": "company.set",
     "expenses import": "expenses.imported",
     "keys rotate": "keys.rotated",
+    "keys producer new": "producer-key.made",
+    "keys producer revoke": "producer-key.revoked",
 }
 READS = {
     *("status", "wait", "health", "metrics", "failures", "audit", "events list", "events status", "events example"),
     *("events export", "companies list", "companies show", "expenses status", "expenses explain"),
+    "keys producer list",
+    "console account",  # prints a hash, and stores none
     "keys new",  # prints a random key, and stores none
-    "console account",  # prints an entry of the settings
     *("demo", "up", "sandbox"),  # on this machine alone
 }
 
@@ -100,11 +104,14 @@ def test_every_command_that_acts_is_in_the_log_with_the_user_of_the_machine(
         "events show": ("acme", "c1", "--body", "--unmasked"),
         "events damaged": ("--clear",),
         "companies connect": ("acme", "--service-account"),
+        "companies revoke-links": ("acme",),
         "companies settings": ("acme", "language=en"),
         "expenses import": ("acme", "--days-back", "3", "--timeout", "0"),
         "companies disconnect": ("acme", "--yes"),
         "companies forget": ("gone", "--yes", "--output", str(tmp_path / "gone.jsonl")),
         "keys rotate": (),
+        "keys producer new": ("erp", "--company", "acme"),
+        "keys producer revoke": ("erp",),
     }
     assert set(given) == set(ACTS)
     acme.connect(event_id="e5", expenses={"enabled": True})
@@ -117,7 +124,7 @@ def test_every_command_that_acts_is_in_the_log_with_the_user_of_the_machine(
         assert found["outcome"] == ("refused" if command == "companies disconnect" else "done"), command
     written = str(acme.services.redis.xrange("mf:audit")) + str(acme.services.redis.xrange("mf:audit:acme"))
     assert [word for word in ("Anna", "Skånska", "faktura@", "mallory", "ekonomi@") if word in written] == []
-    assert newest(environment, "--company", "acme")["action"] == "company.disconnected"
+    assert newest(environment, "--company", "acme")["action"] == "producer-key.revoked"
     shown = commands.run("audit", environment=environment).stdout
     assert f"acme\t{USER}, command line\tsettings changed: language sv → en\tdone\n" in shown
     assert "audit." not in shown

@@ -89,12 +89,7 @@ def test_nothing_that_only_looks_may_act_and_the_open_pages_are_few() -> None:
     opened = {path for method, path, handler in ROUTES if Role.ANYBODY in rule_of(handler).roles}
 
     assert opened == {
-        "/healthz",
-        "/static/{name}",
-        "/sign-in",
-        "/sign-in/oidc",
-        "/sign-in/callback",
-        "/language",
+        *("/healthz", "/static/{name}", "/sign-in", "/sign-in/oidc", "/sign-in/callback", "/language", "/l/{token}"),
         "/{path:path}",
     }
     assert {method for method, _, _ in ROUTES} == {"GET", "POST"}
