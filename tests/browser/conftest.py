@@ -3,6 +3,7 @@
 A browser is taken from the machine: the program that CHROMIUM names, or one of the usual names.
 """
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -78,6 +79,16 @@ class Console:
         """An invoice that fails, as its account is not in the chart of accounts."""
         self.publish(an_invoice(company, number, "3019"))
         assert self.settled(company, f"{company}-{number}").status == "failed"
+
+    def mailed_link(self, company: str) -> str:
+        """The path of the console to which the newest mail to the company leads."""
+
+        def look() -> str:
+            mails = [mail for mail in self.stack.sandbox.mails() if f"ekonomi@{company}.example" in mail["to"]]
+            found = [re.findall(rf"{re.escape(self.address)}(/l/[\w-]+)", mail["text"]) for mail in mails]
+            return next((links[0] for links in reversed(found) if links), "")
+
+        return wait_until(look, what=f"a mail to {company} with a link")
 
     def mend_account(self, company: str) -> None:
         self.stack.sandbox.account(company, 3019, description="Försäljning", vat_code="MP1")

@@ -90,6 +90,7 @@ def actions(acme: Unattended) -> list[tuple[str, str, str]]:
 
 def test_every_page_can_be_looked_at_in_both_languages(acme: Unattended, operator: Browser) -> None:
     fail_invoice(acme, 1001)
+    operator.post("/events/acme/i1001", {"action": "unmask"}, page="/events/acme/i1001")
     pages = [
         *("/", "/companies/acme", "/companies/acme/connect", "/companies/acme/settings", "/companies/acme/disconnect"),
         *("/companies/acme/accounts", "/transfers", "/events/acme/i1001", "/failures", "/expenses/acme", "/audit"),
