@@ -97,7 +97,15 @@ def test_every_link_that_is_not_good_gets_one_and_the_same_answer(
     links.revoke("nobody")
     revoked = links.make("other", event="o1")
     links.revoke("other")
-    wrong = ("x", "å", good[:-5], good[:-9] + ("A" if good[-9] != "A" else "B") + good[-8:], "gAAAAA" * 20, "x" * 10_000, "%00")
+    wrong = (
+        "x",
+        "å",
+        good[:-5],
+        good[:-9] + ("A" if good[-9] != "A" else "B") + good[-8:],
+        "gAAAAA" * 20,
+        "x" * 10_000,
+        "%00",
+    )
     answers = set()
     for token in (expired(links, good), unknown, revoked, *wrong):
         answer = browser.get(f"/l/{token}")
