@@ -11,7 +11,7 @@ COMMANDS = {
     "demo": Command("cli.local:demo", "Watch a sample working day go from Moment into Fortnox, on this machine."),
     "up": Command(
         "cli.local:up",
-        "Leave the whole system running on this machine, with the sample day in it and Flower, until Ctrl-C.",
+        "Leave the whole system running on this machine, with a sample day, the console and Flower, until Ctrl-C.",
     ),
     "sandbox": Command("cli.local:sandbox", "Run only the local stand-ins for Fortnox, Moment and SMTP, until Ctrl-C."),
     "publish": Command(

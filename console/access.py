@@ -23,6 +23,7 @@ from operations.board import BoardKeeper
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 SAFE: Final = ("GET", "HEAD", "OPTIONS")
+EVENT_STREAM: Final = "text/event-stream"
 
 
 class Role(StrEnum):
@@ -178,8 +179,9 @@ Boards = Annotated[BoardKeeper, Depends(board_of)]
 
 def _visitor(request: Request) -> Visitor:
     cookie = request.cookies.get(cookie_name(request), "")
+    by_itself = request.headers.get("accept") == EVENT_STREAM  # a page that is open, and perhaps nobody at it
     stores = services_of(request).stores
-    session = stores.sessions.find(cookie) if cookie else None
+    session = stores.sessions.find(cookie, used=not by_itself) if cookie else None
     if session is None or (session.link and not stores.mail_links.is_current(session.company, session.link)):
         return NOBODY
     return Visitor(Role(session.role), session.name, session.company)

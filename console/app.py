@@ -20,6 +20,8 @@ from console.routes import (
     health,
     jobs,
     links,
+    missing,
+    oidc,
     overview,
     settings,
     sign_in,
@@ -29,10 +31,12 @@ from console.routes import (
 )
 from delivery.services import Services
 from operations.board import BoardKeeper
+from operations.oidc import SignIns
 
 PAGES = (
-    *(health, static, sign_in, links, overview, company, connect, settings, transfers, events, failures, jobs),
+    *(health, static, sign_in, oidc, links, overview, company, connect, settings, transfers, events, failures, jobs),
     *(expenses, audit, situations),
+    missing,  # last: it takes what is left
 )
 
 
@@ -57,11 +61,19 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.board = board
+    app.state.sign_ins = sign_ins(services)
+    app.mount(PREFIX, create_api(services))
     for one in PAGES:
         app.include_router(one.router)
-    app.mount(PREFIX, create_api(services))
     errors.add_handlers(app)
     return app
+
+
+def sign_ins(services: Services) -> SignIns | None:
+    """Sign-ins at a provider, where one is set."""
+    if services.settings.oidc_issuer is None:
+        return None
+    return SignIns(services)
 
 
 def serving(services: Services) -> ASGIApp:

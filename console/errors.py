@@ -10,11 +10,11 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from console.access import SignInNeeded
+from console.access import EVENT_STREAM, SignInNeeded
 from console.pages import page
 from messages import Message
 from messages.catalogue import say
-from operations.errors import OperationError, UnknownEvent
+from operations.errors import OperationError, UnknownCompany, UnknownEvent
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +26,7 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(SignInNeeded, _sign_in)
     app.add_exception_handler(StarletteHTTPException, _http)
     app.add_exception_handler(RequestValidationError, _wrong_request)
+    app.add_exception_handler(UnknownCompany, _unknown)
     app.add_exception_handler(UnknownEvent, _unknown)
     app.add_exception_handler(OperationError, _refused)
     app.add_exception_handler(RedisError, _redis)
@@ -52,7 +53,7 @@ def _said(status: int) -> int:
 async def _sign_in(request: Request, error: Exception) -> Response:
     if request.url.path.startswith("/api/"):
         return error_page(request, 401)
-    if request.headers.get("accept") == "text/event-stream":  # a page that is still open
+    if request.headers.get("accept") == EVENT_STREAM:  # a page that is still open
         return error_page(request, 403)
     if request.method != "GET":
         return RedirectResponse("/sign-in", 303)

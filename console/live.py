@@ -8,9 +8,11 @@ from fastapi.responses import StreamingResponse
 from redis.exceptions import RedisError
 from starlette.concurrency import run_in_threadpool
 
+from console.access import EVENT_STREAM
+
 EVERY: Final = 1.0  # seconds between two looks
 ALIVE: Final = 15  # looks after which something is sent, so that no proxy takes the connection for dead
-LONGEST: Final = 900  # looks; the browser then connects anew, with a session that is looked at again
+LONGEST: Final = 120  # looks; the browser then connects anew, with a session that is looked at again
 END: Final = "end"
 
 Look = Callable[[], tuple[str, str]]
@@ -22,7 +24,7 @@ def live(look: Look) -> StreamingResponse:
     It is asked for the HTML once a second, and the browser gets what is new.
     """
     return StreamingResponse(
-        _events(look), media_type="text/event-stream", headers={"cache-control": "no-store", "x-accel-buffering": "no"}
+        _events(look), media_type=EVENT_STREAM, headers={"cache-control": "no-store", "x-accel-buffering": "no"}
     )
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from messages import Message
-from messages.catalogue import SWEDEN, Language, lines, say, shown
+from messages.catalogue import SWEDEN, Language, lines, money, say, shown
 
 
 def sentences(language: Language) -> Mapping[str, Callable[..., Any]]:
@@ -16,6 +16,7 @@ def sentences(language: Language) -> Mapping[str, Callable[..., Any]]:
         "say": lambda message: say(message, language),
         "lines": lambda message: lines(message, language),
         "shown": lambda value: shown(value, language),
+        "amount": lambda value: money(value, "", language).strip(),
         "clock": lambda at: clock(at, language),
         "json": as_json,
     }

@@ -41,6 +41,7 @@ from stores.jobs import JobStore
 from stores.mail_links import MailLinks
 from stores.producer_keys import ProducerKeys
 from stores.receipts import Receipts
+from stores.sign_ins import PendingSignIns
 from stores.telemetry import Telemetry
 from stores.threads import ThreadStates
 from stores.timetable import every, nightly
@@ -73,6 +74,7 @@ class Stores:
     sessions: SessionStore
     receipts: Receipts
     jobs: JobStore
+    sign_ins: PendingSignIns
     charts: Charts
 
     def expenses(self, company: str) -> ExpenseStore:
@@ -183,6 +185,7 @@ def build_services(
             sessions=SessionStore(redis),
             receipts=Receipts(redis),
             jobs=JobStore(redis),
+            sign_ins=PendingSignIns(redis),
             charts=Charts(redis),
         ),
         polling=Polling(

@@ -5,6 +5,7 @@ from fortnox.codes import explain
 from fortnox.errors import FortnoxError
 from messages import Message
 from operations.errors import OperationError, WrongArgument
+from operations.naming import check_company
 
 
 def known_accounts(services: Services, company: str) -> dict[str, str]:
@@ -17,6 +18,7 @@ def read_accounts(services: Services, company: str) -> dict[str, str]:
 
     Raises `WrongArgument` where the company is not connected, and `OperationError` where Fortnox does not answer.
     """
+    check_company(services, company)
     if known := known_accounts(services, company):
         return known
     connection = services.stores.connections.find(company)

@@ -91,6 +91,9 @@ def _own_names() -> set[str]:
 
 
 def _plain(value: object) -> object:
+    """The value as a form has it, for comparing."""
+    if value is None:
+        return ""
     return tuple(value) if isinstance(value, list) else str(value) if isinstance(value, date) else value
 
 

@@ -69,6 +69,8 @@ def _request(told: Mapping[str, Any]) -> Message:
     status, ms = str(told["status"]), str(told.get("ms", ""))
     if status.startswith("2"):
         return Message("timeline.answered", what=what, ms=ms)
+    if status == "404" and told.get("method") == "GET":
+        return Message("timeline.not-there", what=what, ms=ms)
     said = f"{status}, {told['code']}" if "code" in told else status
     return Message("timeline.refused", what=what, status=said, ms=ms)
 

@@ -14,7 +14,7 @@ from ordering import EventRecord
 from ordering.history import Filter, find_some
 from ordering.newest import has_many_companies, newest
 from ordering.records import EPOCH, IndexEntry, to_epoch_ms
-from tasks.flows import NUMBERED
+from tasks.flows import EXPENSES, NUMBERED
 
 LOOKS: Final = 3000  # events looked at for a page; those that fit may be rare
 
@@ -47,6 +47,8 @@ def keys_of(company: str, number: str) -> tuple[str, ...]:
 
 def subject(record: EventRecord) -> Message:
     """What the event is about, as the reader knows it: `invoice 1001`."""
+    if record.key.split("/")[1:] == [EXPENSES.kind]:
+        return Message("mail.entity.expenses")
     return entity_of_key(record.key, record.id).label
 
 

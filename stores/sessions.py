@@ -16,13 +16,13 @@ LONGEST: Final = timedelta(hours=12)
 
 # Extends the session while it is used, but not beyond its end.
 FIND: Final = """
--- KEYS session  ARGV idle ms
+-- KEYS session  ARGV ms until it idles out, or 0 to leave that as it is
 local found = redis.call('HMGET', KEYS[1], 'role', 'name', 'company', 'link', 'ends')
 if not found[1] then return false end
 local now = redis.call('TIME')
 local left = tonumber(found[5]) - (now[1] * 1000 + math.floor(now[2] / 1000))
 if left <= 0 then redis.call('DEL', KEYS[1]) return false end
-redis.call('PEXPIRE', KEYS[1], math.min(left, tonumber(ARGV[1])))
+if ARGV[1] ~= '0' then redis.call('PEXPIRE', KEYS[1], math.min(left, tonumber(ARGV[1]))) end
 return found
 """
 
@@ -58,9 +58,10 @@ class SessionStore:
             pipeline.execute()
         return session_id
 
-    def find(self, session_id: str) -> Session | None:
-        """The session of this id, which is in use now; None where there is none, or it ended."""
-        found: Any = self._find(keys=[self._key(session_id)], args=[IDLE // timedelta(milliseconds=1)])
+    def find(self, session_id: str, *, used: bool = True) -> Session | None:
+        """The session of this id; None where there is none, or it ended. `used`: it idles out later."""
+        idle = IDLE // timedelta(milliseconds=1) if used else 0
+        found: Any = self._find(keys=[self._key(session_id)], args=[idle])
         return Session(*(field or "" for field in found[:4])) if found else None
 
     def end(self, session_id: str) -> None:

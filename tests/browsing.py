@@ -55,9 +55,9 @@ def words(html: str) -> str:
 
 
 @contextmanager
-def running_console(services: Services) -> Iterator[str]:
+def running_console(services: Services, port: int = 0) -> Iterator[str]:
     """The console's address, served by a thread of this process."""
-    running = server(services, port=0)
+    running = server(services, port=port)
     thread = threading.Thread(target=running.run, name="console")
     thread.start()
     try:

@@ -1,19 +1,20 @@
 """`/events/{company}/{id}`: one event. What a person may do with it is sent to the same address."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
 from console.access import SIGNED_IN, Role, Serving, allow, visitor_of
-from console.pages import address, page
+from console.live import live
+from console.pages import address, page, rendered
 from console.receipts import told
 from delivery.services import Services
 from fortnox.codes import labelled
 from messages import NOTHING, Message
 from operations.bodies import ShownBodies
 from operations.documents import document_address
-from operations.events import bodies, show, unmasked
+from operations.events import EventDetails, bodies, show, unmasked
 from operations.neighbours import neighbours
 from operations.retry import retry, skip
 from operations.timelines import in_words
@@ -57,6 +58,17 @@ def act(
     return told(request, address("events", company, event_id), done)
 
 
+@router.get("/live/{company}/{event_id:path}")
+@allow(*SIGNED_IN)
+def live_event(request: Request, services: Serving, company: str, event_id: str) -> Response:
+    show(services, company, event_id)  # a 404 where it is unknown
+
+    def look() -> tuple[str, str]:
+        return "", rendered(request, "event_state.html", **_state(services, show(services, company, event_id)))
+
+    return live(look)
+
+
 def _page(
     request: Request,
     services: Services,
@@ -67,21 +79,22 @@ def _page(
     shown: bool = False,
     problem: Message = NOTHING,
 ) -> Response:
-    found = show(services, company, event_id)
-    return page(
-        request,
-        "event.html",
-        status=422 if problem else 200,
-        found=found,
-        record=found.record,
-        subject=subject,
-        situation=labelled(found.record.code),
-        may_retry=found.record.status in RETRIED,
-        may_skip=found.record.status in SKIPPED,
-        timeline=[(entry.at, in_words(entry)) for entry in found.timeline],
-        neighbours=neighbours(services, found.record),
-        document=document_address(services.settings, found.record),
-        bodies=kept,
-        unmasked=shown,
-        problem=problem,
-    )
+    state = _state(services, show(services, company, event_id))
+    status = 422 if problem else 200
+    return page(request, "event.html", status=status, bodies=kept, unmasked=shown, problem=problem, **state)
+
+
+def _state(services: Services, found: EventDetails) -> dict[str, Any]:
+    """What changes by itself while the page is open."""
+    record = found.record
+    return {
+        "found": found,
+        "record": record,
+        "subject": subject,
+        "situation": labelled(record.code),
+        "may_retry": record.status in RETRIED,
+        "may_skip": record.status in SKIPPED,
+        "timeline": [(entry.at, in_words(entry)) for entry in found.timeline],
+        "neighbours": neighbours(services, record),
+        "document": document_address(services.settings, record),
+    }

@@ -7,7 +7,6 @@ from fastapi.responses import RedirectResponse, Response
 
 from console.access import SIGNED_IN, Role, Serving, allow, visitor_of
 from console.pages import address, page
-from mappers.expense import ORE
 from messages import NOTHING
 from operations.errors import OperationError
 from operations.expenses import InvoiceExplanation, explain, status, why_waiting
@@ -39,7 +38,6 @@ def expenses(request: Request, services: Serving, company: str, number: str = ""
         number=number.strip(),
         explained=explained,
         problem=problem,
-        ore=ORE,
     )
 
 

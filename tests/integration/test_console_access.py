@@ -88,7 +88,10 @@ def test_every_handler_states_its_roles() -> None:
 def test_nothing_that_only_looks_may_act_and_the_open_pages_are_few() -> None:
     opened = {path for method, path, handler in ROUTES if Role.ANYBODY in rule_of(handler).roles}
 
-    assert opened == {"/healthz", "/static/{name}", "/sign-in", "/language", "/l/{token}"}
+    assert opened == {
+        *("/healthz", "/static/{name}", "/sign-in", "/sign-in/oidc", "/sign-in/callback", "/language", "/l/{token}"),
+        "/{path:path}",
+    }
     assert {method for method, _, _ in ROUTES} == {"GET", "POST"}
 
 
@@ -129,6 +132,21 @@ def test_a_sign_in_gives_a_new_cookie_and_ends_the_session_before(browser: Brows
     assert found is not None
     assert (found.role, found.name) == ("operator", "anna")
     assert after not in str(services.redis.keys())
+
+
+def test_a_session_ends_when_idle_and_a_page_that_is_only_open_does_not_keep_it(
+    browser: Browser, services: Services
+) -> None:
+    browser.sign_in("operator")
+    (key,) = services.redis.keys("mf:session:*")
+    services.redis.pexpire(key, 60_000)
+
+    browser.get("/transfers/live", headers={"accept": "text/event-stream"}, stream=True).close()
+    assert services.redis.pttl(key) <= 60_000
+    browser.get("/audit")
+    assert services.redis.pttl(key) > 60_000
+    services.redis.hset(key, "ends", 1)
+    assert browser.get("/audit", allow_redirects=False).status_code == 303, "after twelve hours it ends in any case"
 
 
 def test_signing_out_ends_the_session(browser: Browser, services: Services) -> None:

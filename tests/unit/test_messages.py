@@ -34,7 +34,7 @@ PACKAGES = (
 )
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 BUILT_IN = {"unreadable", "joined"}  # keys that `messages` makes itself
-SAME_IN_BOTH = {"field.status", "mail.column.status", "mail.subject", "transfers.status", "timeline.answered"}
+SAME_IN_BOTH = {"field.status", "mail.column.status", "mail.subject", "transfers.status"}
 ENGLISH = re.compile(
     r"\b(the|and|is|are|was|were|not|with|from|must|this|that|which|has|have|it|its|of|to|by|or|when|there)\b", re.I
 )
