@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -11,11 +11,11 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from console.access import SAFE, Role, Visitor, csrf_token, visitor_of
+from console.access import SAFE, Role, Visitor, csrf_token, services_of, visitor_of
 from console.receipts import receipt_of
 from console.sentences import sentences
 from messages import Message
-from messages.catalogue import Language
+from messages.catalogue import Language, without_commands
 
 HERE: Final = Path(__file__).parent
 STATIC: Final = HERE / "static"
@@ -52,9 +52,16 @@ def rendered(request: Request, template: str, **values: Any) -> str:
         static=static_address,
         menu=menu,
         address=address,
-        **sentences(language),
+        **sentences(language, partial(_told, request)),
         **values,
     )
+
+
+def _told(request: Request, message: Message) -> Message:
+    """The message as this visitor gets it: a company's people have no command line."""
+    if visitor_of(request).role is not Role.COMPANY:
+        return message
+    return without_commands(message, services_of(request).settings.contact or Message("mail.the-operator"))
 
 
 def menu(visitor: Visitor) -> list[tuple[str, Message]]:

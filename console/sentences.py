@@ -9,12 +9,17 @@ from messages import Message
 from messages.catalogue import SWEDEN, Language, lines, money, say, shown
 
 
-def sentences(language: Language) -> Mapping[str, Callable[..., Any]]:
-    """The functions that templates have: `m('key', name=value)` is the sentence of a key, `say` that of a message."""
+def sentences(
+    language: Language, told: Callable[[Message], Message] = lambda message: message
+) -> Mapping[str, Callable[..., Any]]:
+    """The functions that templates have: `m('key', name=value)` is the sentence of a key, `say` that of a message.
+
+    `told`: a message as this reader gets it.
+    """
     return {
         "m": lambda key, **params: say(Message(key, **params), language),
-        "say": lambda message: say(message, language),
-        "lines": lambda message: lines(message, language),
+        "say": lambda message: say(told(message), language),
+        "lines": lambda message: lines(told(message), language),
         "shown": lambda value: shown(value, language),
         "amount": lambda value: money(value, "", language).strip(),
         "clock": lambda at: clock(at, language),

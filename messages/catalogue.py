@@ -49,6 +49,16 @@ def knows(key: str) -> bool:
     return translations("en").gettext(key) != key
 
 
+def without_commands(message: Message, whom: Param) -> Message:
+    """The message for a company's people, who have no command line: in place of a command, they turn to `whom`."""
+    return Message.join(*(_without_command(part, whom) for part in message.parts))
+
+
+def _without_command(part: Message, whom: Param) -> Message:
+    name = part.key.replace(".", "-")
+    return Message(f"for-company.{name}", whom=whom) if knows(f"for-company.{name}") else part
+
+
 def shown(value: Param | Any, language: Language) -> str:
     """A parameter as text. Never raises."""
     try:

@@ -1,7 +1,8 @@
 """The links in a company's mails: tokens that open one company's pages for two weeks, unless they are revoked.
 
 A token is sealed with a key made from one of `ENCRYPTION_KEYS`, so it tells nothing and nobody else can make one. Redis
-has none. All links of a company carry its present series, `mail-links:<company>`; a new series revokes them.
+has none, but in a mail that waits to be sent again. All links of a company carry its present series,
+`mail-links:<company>`; a new series revokes them.
 """
 
 import hashlib
@@ -27,12 +28,16 @@ PURPOSE: Final = b"moment-fortnox: links in mails"
 
 
 class MailLink(NamedTuple):
-    """What a token opens: an event of the company, a cause of its failures, or the company. `name` is for the log."""
+    """What a token opens: an event of the company, a cause of its failures, its consent, or the company itself.
+
+    `name` is for the audit log.
+    """
 
     company: str
     series: str
     event: str = ""
     cause: str = ""
+    connect: bool = False
     name: str = ""
 
 
@@ -45,9 +50,10 @@ class MailLinks:
         given = [key.get_secret_value() for key in keys] or ([SANDBOX_KEY] if sandbox else [])
         self._fernets = [Fernet(_derived(key)) for key in given]
 
-    def make(self, company: str, *, event: str = "", cause: str = "") -> str:
+    def make(self, company: str, *, event: str = "", cause: str = "", connect: bool = False) -> str:
         """A new token. Raises `IndexError` where there is no key."""
-        opens = {"company": company, "series": self._series(company), "event": event, "cause": cause}
+        given = {"event": event, "cause": cause, "connect": connect}
+        opens = {"company": company, "series": self._series(company)} | given
         text = json.dumps({name: value for name, value in opens.items() if value})
         return self._fernets[0].encrypt(text.encode()).decode().rstrip("=")
 

@@ -4,11 +4,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from console.access import ALL, Role, Serving, allow, visitor_of
-from console.pages import address, page
+from console.pages import page
 from console.routes.sign_in import begin
+from mails.links import path_of
 from operations.mail_links import ask_anew
 from stores import Session
-from stores.mail_links import MailLink
 
 router = APIRouter()
 
@@ -23,7 +23,8 @@ def follow(request: Request, services: Serving, token: str) -> Response:
     visitor = visitor_of(request)
     if visitor.role is Role.ANYBODY or (visitor.role is Role.COMPANY and visitor.company != link.company):
         begin(request, services, Session(Role.COMPANY, link.name, link.company, link.series))
-    return RedirectResponse(_where(link), 303)
+    where = path_of(link.company, event=link.event, cause=link.cause, connect=link.connect)
+    return RedirectResponse(where, 303)
 
 
 @router.post("/l/{token}")
@@ -32,11 +33,3 @@ def ask(request: Request, services: Serving, token: str) -> Response:
     """A new link goes to its company's error address alone. The answer is the same whether the link was one of ours."""
     ask_anew(services, token)
     return page(request, "link_asked.html", contact=services.settings.contact)
-
-
-def _where(link: MailLink) -> str:
-    if link.event:
-        return address("events", link.company, link.event)
-    if link.cause:
-        return address("failures", company=link.company, cause=link.cause)
-    return address("companies", link.company)

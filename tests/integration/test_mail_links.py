@@ -71,6 +71,21 @@ def test_from_a_link_its_company_alone_is_seen_and_acted_on_in_the_links_name(
     assert refused.status_code == 404
 
 
+def test_what_to_do_is_said_without_commands_to_a_companys_people(
+    failed: Unattended, links: MailLinks, browser: Browser
+) -> None:
+    failed.publish(customer_json(company="lone", event_id="l1"))
+    with pytest.raises(Exception, match="NeverConnected"):
+        failed.app.tasks["transfer.customer"].run("lone", "l1")
+    operator = Browser(browser.address, failed.services).sign_in("operator")
+    browser.get(f"/l/{links.make('lone', event='l1')}")
+
+    assert "moment-fortnox companies connect lone" in operator.text("/events/lone/l1")
+    text = browser.text("/events/lone/l1")
+    assert "moment-fortnox " not in text
+    assert "contact the operator" in text
+
+
 def test_acting_needs_the_form_of_this_browser(failed: Unattended, links: MailLinks, browser: Browser) -> None:
     browser.get(f"/l/{links.make('acme', event='i1')}")
 
