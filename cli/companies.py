@@ -15,6 +15,7 @@ from cli.console import (
     Json,
     Utc,
     Yes,
+    actor,
     agreed,
     connected,
     err,
@@ -28,12 +29,13 @@ from cli.console import (
 )
 from cli.lists import show_fields, show_list
 from cli.printable import json_text, printable
-from cli.states import as_fields, in_words
+from cli.states import in_words
 from delivery.services import Services
 from moment.events import Integration, InvalidEvent, Transfers
 from operations import companies as operation
 from operations.companies import CompanyDetails
-from operations.states import CONNECTED
+from operations.mail_links import revoke
+from operations.states import CONNECTED, as_fields
 from ordering import UNSETTLED
 from stores import CompanySettings, Connection
 
@@ -172,7 +174,7 @@ def connect(
 def _change(services: Services, company: str, integration: dict[str, Any]) -> None:
     try:
         with err.status("Waiting for a worker …"):
-            connection = operation.change(services, company, integration)
+            connection = operation.change(services, company, integration, by=actor())
     except InvalidEvent as error:
         fail(str(error), 2)
     out.print(styled("done", shown(f"{company} is connected as you chose")))
@@ -186,7 +188,7 @@ def _connect(services: Services, company: str, integration: dict[str, Any], code
         code = operation.code_of(services, company, code)
     try:
         with err.status("Waiting for a worker …"):
-            connection = operation.connect(services, company, integration, code)
+            connection = operation.connect(services, company, integration, code, by=actor())
     except InvalidEvent as error:
         fail(str(error), 2)
     ledger = f" to {connection.ledger}" if connection.ledger else ""
@@ -215,7 +217,7 @@ def _show_where_to_consent(
     services: Services, company: str, integration: dict[str, Any], before: Connection | None
 ) -> None:
     service = integration["serviceAccount"]
-    address = operation.consent_address(services, company, service_account=service)
+    address = operation.consent_address(services, company, service_account=service, by=actor())
     out.print("A system administrator of the company opens this address and approves:\n")
     out.print(f"  {address}\n", soft_wrap=True)
     out.print(
@@ -246,7 +248,7 @@ def disconnect(company: CompanyArgument, yes: Yes = False, dry_run: DryRun = Fal
         if not agreed("Disconnect it?", yes=yes, unattended=True):
             raise typer.Exit(1)
         with err.status("Waiting for a worker …"):
-            left = operation.disconnect(services, company)
+            left = operation.disconnect(services, company, by=actor())
     out.print(styled("done", shown(f"{company} is disconnected")))
     if left:
         out.print(shown(say(left)))
@@ -274,8 +276,16 @@ def forget(
             raise typer.Exit(1)
         path = output or Path(f"{company}-{datetime.now().astimezone():%Y%m%d-%H%M%S}.jsonl")
         _write_log(services, company, path)
-        operation.forget(services, company)
+        operation.forget(services, company, by=actor())
     out.print(shown(f"{company} is forgotten; its log is in {path}"), soft_wrap=True)
+
+
+@companies.command("revoke-links")
+def revoke_links(company: CompanyArgument) -> None:
+    """Revoke all links that the company was mailed, and end what they opened. The next mail has a new one."""
+    with connected() as services:
+        revoke(services, company, by=actor())
+    out.print(shown(f"the links in the mails of {company} are revoked"))
 
 
 def _write_log(services: Services, company: str, path: Path) -> None:
@@ -306,7 +316,10 @@ def settings(
     """Show a company's settings, or change them."""
     values = dict(_split(change) for change in changes or ())
     with connected() as services:
-        found = operation.settings(services, company, values)
+        if values:
+            found = operation.change_settings(services, company, values, by=actor())
+        else:
+            found = operation.settings(services, company)
     fields = found.model_dump(mode="json", by_alias=True)
     if json:
         print_json(fields)

@@ -1,5 +1,7 @@
 """What every command shares: where it writes, how it ends, the services, and the arguments that several have."""
 
+import getpass
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +20,7 @@ from config.redis import check_answers
 from config.settings import settings_problems
 from delivery.services import Services, build_services
 from messages import Message
+from operations.audit import Actor, ActorKind
 from operations.errors import OperationError, WrongArgument, redis_problem
 from ordering import UnknownLayout
 
@@ -97,6 +100,22 @@ def agreed(question: str, *, yes: bool, unattended: bool) -> bool:
     if sys.stdin.isatty():
         return typer.confirm(question, err=True)
     return unattended or fail("give --yes: nobody can be asked here", 2)
+
+
+def actor(given: str | None = None) -> Actor:
+    """The user of this machine, who runs the command; `given`: who the user says that it is."""
+    return Actor(ActorKind.COMMAND_LINE, _user(), given or "")
+
+
+def _user() -> str:
+    try:
+        import pwd
+
+        return pwd.getpwuid(os.getuid()).pw_name  # the environment may say anything
+    except ImportError:  # Windows
+        return getpass.getuser()
+    except KeyError:  # a container's user without a name
+        return f"uid {os.getuid()}"
 
 
 def say(message: Message) -> str:

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from cli.console import Json, Utc, connected, err, local_time, print_json
+from cli.console import Json, Utc, actor, connected, err, local_time, print_json
 from cli.lists import show_list
+from operations.audit import acting
 
 COLUMNS = ("found", "company", "event")
 
@@ -19,8 +20,9 @@ def damaged(clear: Clear = False, json: Json = False, utc: Utc = False) -> None:
     """
     with connected() as services:
         found = services.ordering.damaged()
-        if clear:
-            services.ordering.forget_damaged(found)
+        if clear and found:
+            with acting(services, actor(), "damaged.cleared", count=len(found)):
+                services.ordering.forget_damaged(found)
     if json:
         print_json([{"company": one.company, "id": one.id, "found": one.at.isoformat()} for one in found])
     elif found:

@@ -11,6 +11,7 @@ import typer
 from cli.console import (
     Json,
     Utc,
+    actor,
     connected,
     err,
     fail,
@@ -24,12 +25,12 @@ from cli.console import (
 )
 from cli.lazy import Command, group
 from cli.lists import show_fields, show_list, wrapped
-from cli.states import as_fields
 from cli.states import in_words as state_in_words
 from messages import Message
 from operations import events as operation
 from operations.bodies import ShownBodies
 from operations.naming import check_company, find_event
+from operations.states import as_fields
 from ordering import EventRecord
 from ordering.history import Filter, listed_at
 from ordering.records import STATUSES
@@ -243,7 +244,11 @@ def show(
     with connected() as services:
         named = find_event(services, company, event_id)
         found = operation.show(services, *named)
-        bodies = operation.bodies(services, *named, unmasked=unmasked) if body else None
+        bodies = None
+        if unmasked:
+            bodies = operation.unmasked(services, *named, by=actor())
+        elif body:
+            bodies = operation.bodies(services, *named)
     record = found.record
     if json:
         timeline = [{"at": at.isoformat(), "what": what, **_plain(d)} for at, what, d in found.timeline]

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from cli.console import CompanyArgument, Json, Utc, connected, err, local_time, out, print_json
+from cli.console import CompanyArgument, Json, Utc, actor, connected, err, local_time, out, print_json
 from cli.console import progress as progress_bar
 from messages.catalogue import say
 from operations import expenses as operations
@@ -54,7 +54,7 @@ def import_expenses(
     A worker does it, so it goes on when this command is stopped.
     """
     with connected() as services:
-        last = _watch(operations.import_(services, company, days_back, timeout))
+        last = _watch(operations.import_(services, company, days_back, timeout, by=actor()))
     failed = last.counts["needAPerson"]
     left = 0 if last.done else last.left
     if not last.done:

@@ -1,11 +1,13 @@
-"""`moment-fortnox keys`: make a key for `ENCRYPTION_KEYS`, and seal everything anew with the first of them."""
+"""`moment-fortnox keys`: make a key for `ENCRYPTION_KEYS`, seal everything anew with the first, and producers' keys."""
 
 import typer
 
-from cli.console import Json, connected, fail, out, print_json, progress
+from cli.console import Json, actor, connected, fail, out, print_json, progress
+from cli.producer_keys import producer
 from operations import keys as operation
 
-keys = typer.Typer(no_args_is_help=True, help="Make and rotate the keys that seal secrets at rest.")
+keys = typer.Typer(no_args_is_help=True, help="Keys that seal secrets at rest, and keys of producers' programs.")
+keys.add_typer(producer, name="producer")
 
 
 @keys.command("new")
@@ -24,7 +26,7 @@ def rotate(json: Json = False) -> None:
     with connected() as services, progress() as bar:
         task = bar.add_task("Sealing anew", total=None)
         found = operation.rotate(
-            services, lambda total: bar.update(task, total=total), lambda page: bar.advance(task, page)
+            services, lambda total: bar.update(task, total=total), lambda page: bar.advance(task, page), by=actor()
         )
     if json:
         print_json({f"{kind}_{end}": count for (kind, end), count in sorted(found.counts.items(), key=str)})

@@ -29,6 +29,7 @@ from local.demo import (
     wait_for_mails,
 )
 from local.directory import DirectoryUnusable, PortTaken, StateDirectory, check_ports
+from local.redis import free_port
 from local.stack import Stack, start_sandbox
 from messages import Message
 from messages.catalogue import say
@@ -37,6 +38,7 @@ from ordering.engine import UnknownLayout
 
 PORTS = (8701, 8702, 8703)
 FLOWER_PORT = 5555
+CONSOLE_PORT = 8080
 REDIS_PORT = 6390
 LOCAL = Path(".local/up")
 
@@ -189,20 +191,27 @@ def up(
     port_smtp: Annotated[int, typer.Option(help="0 takes a free port.")] = PORTS[2],
     port_redis: Annotated[int, typer.Option(help="0 takes a free port.")] = REDIS_PORT,
     port_flower: Annotated[int, typer.Option(help="0 takes a free port.")] = FLOWER_PORT,
+    port_console: Annotated[int, typer.Option(help="0 takes a free port.")] = CONSOLE_PORT,
 ) -> None:
-    """Leave the whole system running on this machine, with the sample day in it and Flower, until Ctrl-C.
+    """Leave the whole system running on this machine, with the sample day in it, the console and Flower, until Ctrl-C.
 
     A later up in the same directory continues with its data: events, connections, ledger, mails.
     """
     sandbox_ports = (port_fortnox, port_moment, port_smtp)
-    options = ("--port-fortnox", "--port-moment", "--port-smtp", "--port-redis", "--port-flower")
+    options = ("--port-fortnox", "--port-moment", "--port-smtp", "--port-redis", "--port-flower", "--port-console")
     try:
         with StateDirectory(directory) as state:
-            check_ports(dict(zip(options, (*sandbox_ports, port_redis, port_flower), strict=True)))
+            check_ports(dict(zip(options, (*sandbox_ports, port_redis, port_flower, port_console), strict=True)))
             if fresh:
                 state.empty()
-            key = {"ENCRYPTION_KEYS": state.key}
-            with Stack(directory, ports=sandbox_ports, redis_port=port_redis or None, options=key, keep=True) as stack:
+            with Stack(
+                directory,
+                ports=sandbox_ports,
+                redis_port=port_redis or None,
+                console_port=port_console or free_port(),
+                options={"ENCRYPTION_KEYS": state.key},
+                keep=True,
+            ) as stack:
                 _run(stack, state, port_flower)
     except (DirectoryUnusable, PortTaken) as error:
         fail(str(error))
@@ -221,22 +230,27 @@ def _run(stack: Stack, state: StateDirectory, flower_port: int) -> None:
         stack.start_beat()
         stack.start_worker()
         flower, login = stack.start_flower(flower_port or None)
+        console = stack.start_console()
     state.running_at(stack.sandbox.addresses.page)
     new = COMPANY not in services.ordering.companies()
     if new:
         prepare_ledger(stack)
         with err.status("The sample day arrives …"):
             publish_day_and_costs(stack, services)
-    _introduce(stack, state.directory, flower, login, new)
+    _introduce(stack, state.directory, flower, login, console, new)
     _until_interrupted(stack.check)
 
 
-def _introduce(stack: Stack, directory: Path, flower: str, login: str, new: bool) -> None:
+def _introduce(
+    stack: Stack, directory: Path, flower: str, login: str, console: tuple[str, str, str], new: bool
+) -> None:
     variables = {**stack.environment, "PATH": f"{Path(sys.executable).parent}:$PATH"}
     environment = directory / "environment"
     environment.touch(mode=0o600)
     environment.write_text("".join(f'export {name}="{value}"\n' for name, value in variables.items()))
     table = Table(show_header=False, box=None)
+    address, name, password = console
+    table.add_row("console", f"{address}  (name {name}, password {password})")
     table.add_row("ledger", stack.sandbox.addresses.page)
     table.add_row("Flower", f"{flower}  (login {login})")
     table.add_row("Redis", stack.environment["REDIS_URL"])

@@ -11,7 +11,7 @@ COMMANDS = {
     "demo": Command("cli.local:demo", "Watch a sample working day go from Moment into Fortnox, on this machine."),
     "up": Command(
         "cli.local:up",
-        "Leave the whole system running on this machine, with the sample day in it and Flower, until Ctrl-C.",
+        "Leave the whole system running on this machine, with a sample day, the console and Flower, until Ctrl-C.",
     ),
     "sandbox": Command("cli.local:sandbox", "Run only the local stand-ins for Fortnox, Moment and SMTP, until Ctrl-C."),
     "publish": Command(
@@ -32,14 +32,19 @@ COMMANDS = {
         "cli.metrics:metrics",
         "Serve the metrics for Prometheus at /metrics, read from Redis at each request, until Ctrl-C.",
     ),
+    "console": Command("cli.serve:console", "Serve the web console, until Ctrl-C; `console account` makes an account."),
     "events": Command("cli.events:events", "Find events and export them, retry failed ones, skip them."),
     "failures": Command(
         "cli.failures:failures",
         "List what failed by its cause: how many events, of which companies, since when, and what retries them.",
     ),
+    "audit": Command(
+        "cli.audit:audit",
+        "List who did what and when, newest first: from the command line, the console, a mail's link or a program.",
+    ),
     "companies": Command("cli.companies:companies", "Connect companies to their Fortnox ledgers."),
     "expenses": Command("cli.expenses:expenses", "Supplier invoices that come back to Moment as expenses."),
-    "keys": Command("cli.keys:keys", "Make and rotate the keys that seal secrets at rest."),
+    "keys": Command("cli.keys:keys", "Keys that seal secrets at rest, and keys of producers' programs."),
 }
 
 cli = typer.Typer(

@@ -1,15 +1,13 @@
 """`moment-fortnox events example` and `status`: what a producer's programmer needs."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cli.console import Json, connected, fail, out, print_json, say, shown, styled
 from config.settings import load_producer_settings
 from moment.examples import EXAMPLES, example_json
-from operations.outcomes import find_outcomes
-from ordering import EventRecord
-from ordering.records import in_utc
+from operations.outcomes import as_outcome, find_outcomes
 
 
 def example(
@@ -38,19 +36,3 @@ def status(
         why = f": {say(record.reason)}" if record.reason else ""
         line = f"{shown(record.company)} {shown(record.key)} {styled(record.status)}{shown(made)}{shown(why)}"
         out.print(line, soft_wrap=True)
-
-
-def as_outcome(record: EventRecord) -> dict[str, Any]:
-    """The event in the fields of the stream's entries; `at` is null until it has settled."""
-    return {
-        "id": record.id,
-        "company": record.company,
-        "type": record.type,
-        "key": record.key,
-        "status": record.status,
-        "code": record.code,
-        "reason": say(record.reason),
-        "documentNumber": record.document,
-        "voucher": record.voucher,
-        "at": None if record.settled_at is None else in_utc(record.settled_at),
-    }

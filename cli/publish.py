@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cli.console import Json, connected, err, fail, out, print_json, say, settings, shown
+from cli.console import Json, actor, connected, err, fail, out, print_json, say, settings, shown
 from config.settings import load_producer_settings
 from messages import Message
 from moment.events import Event
@@ -35,7 +35,8 @@ def publish(
     if not events:
         fail(f"{file}: no events in it", 2)
     with connected(load_producer_settings) as services:
-        accepted = sum(operation.publish(services, event) for event in _with_a_bar(events))
+        companies = {event.company for event in events}
+        accepted = sum(operation.publish_each(services, _with_a_bar(events), companies, by=actor()))
     known = len(events) - accepted
     unknown = Counter(path for event in events for path in event.unknown_fields)
     if json:

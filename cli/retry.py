@@ -1,6 +1,5 @@
 """`moment-fortnox events retry` and `skip`: one event, or all that failed with a cause."""
 
-import getpass
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,11 +8,12 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from cli.console import DryRun, Yes, agreed, connected, err, fail, out, shown, styled
+from cli.console import DryRun, Yes, actor, agreed, connected, err, fail, out, shown, styled
 from cli.events import Code, SecondArgument
 from cli.states import when_it_goes_on
 from delivery.services import Services
 from operations import retry as operation
+from operations.audit import Actor
 from operations.naming import check_company, find_event
 from operations.retry import Retried, Selection
 from ordering import EventRecord
@@ -69,7 +69,7 @@ def retry(
     with connected() as services:
         if not all_failed:
             named = find_event(services, str(company), event_id)
-            _show(operation.retry(services, *named, by=who(by), accept_existing=accept_existing))
+            _show(operation.retry(services, *named, by=actor(by), accept_existing=accept_existing))
             return
         if company:
             check_company(services, company)
@@ -80,10 +80,10 @@ def retry(
             fail("no such failed events")
         if not _go_on("retry", records, yes=yes, dry_run=dry_run, unattended=True):
             return
-        _retry_all(services, records, who(by))
+        _retry_all(services, records, actor(by))
 
 
-def _retry_all(services: Services, records: Sequence[EventRecord], by: str) -> None:
+def _retry_all(services: Services, records: Sequence[EventRecord], by: Actor) -> None:
     retried = gone_on = 0
     for done in _bar("Retrying", operation.retry_each(services, records, by=by), len(records)):
         retried += bool(done.became)
@@ -138,7 +138,7 @@ def skip(
         fail("--code: is empty", 2)
     with connected() as services:
         if code is None:
-            _skip(services, *find_event(services, str(company), event_id), reason, who(by))
+            _skip(services, *find_event(services, str(company), event_id), reason, actor(by))
             return
         if company:
             check_company(services, company)
@@ -146,11 +146,11 @@ def skip(
         if not records:
             fail("no such failed events")
         if _go_on("skip", records, yes=yes, dry_run=dry_run, unattended=False):
-            skipped = sum(_bar("Skipping", operation.skip_each(services, records, reason, by=who(by)), len(records)))
+            skipped = sum(_bar("Skipping", operation.skip_each(services, records, reason, by=actor(by)), len(records)))
             out.print(f"{skipped} skipped")
 
 
-def _skip(services: Services, company: str, event_id: str, reason: str, by: str) -> None:
+def _skip(services: Services, company: str, event_id: str, reason: str, by: Actor) -> None:
     behind = operation.skip(services, company, event_id, reason, by=by)
     released = f"; {behind} that waited for it may go on" if behind else ""
     out.print(f"{shown(company)} {shown(event_id)}: {styled('skipped')}{released}")
@@ -189,11 +189,3 @@ def _bar(what: str, steps: Iterator[T], number: int) -> Iterable[T]:
     from rich.progress import track
 
     return track(steps, what, number, console=err, transient=True)
-
-
-def who(by: str | None) -> str:
-    """Who runs the command: as given, or the user of this machine."""
-    try:
-        return by or getpass.getuser()
-    except (OSError, KeyError):  # a container's user without a name
-        return "unknown"

@@ -1,8 +1,6 @@
-"""States in words for people, and as fields for programs."""
+"""States in words for people."""
 
-from typing import Any
-
-from cli.console import clock_time, say
+from cli.console import clock_time
 from operations.states import State
 
 WORDS = {
@@ -30,12 +28,3 @@ def when_it_goes_on(state: State) -> str:
     if state.name in GOES_ON:
         return f"{in_words(state)}; {GOES_ON[state.name]}"
     return in_words(state) if state.until or state.behind or state.name == "unavailable" else ""
-
-
-def as_fields(state: State) -> dict[str, Any]:
-    """For JSON: `state`, `until`, `why`."""
-    return {
-        "state": state.name,
-        "until": state.until.isoformat(timespec="seconds") if state.until else None,
-        "why": say(state.why) or None,
-    }

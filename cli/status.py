@@ -7,7 +7,8 @@ import typer
 
 from cli.console import Json, Utc, connected, fail, out, print_json, progress
 from cli.lists import show_list
-from cli.states import as_fields, in_words
+from cli.states import in_words
+from operations.states import as_fields
 from operations.status import Overview, overview
 from operations.status import wait as until_settled
 from ordering.records import STATUSES

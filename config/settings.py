@@ -53,7 +53,7 @@ def _origin(url: str) -> str:
 def _bare_origin(url: str) -> str:
     url = _origin(url)
     if urlsplit(url).path or urlsplit(url).query:
-        raise ValueError("give the bare origin, without a path: the paths are the client's own")
+        raise ValueError("give the bare origin, without a path")
     return url
 
 
@@ -97,6 +97,32 @@ def _rate_limit(value: object) -> object:
 
 def _sentinels(value: object) -> object:
     return parse_sentinels(value) if isinstance(value, str) else value
+
+
+class Account(NamedTuple):
+    """Somebody who may sign in to the console. `hash`: of the password, by argon2."""
+
+    name: str
+    role: str
+    hash: str
+
+
+CONSOLE_ROLES = ("operator", "viewer")
+
+
+def _accounts(given: str) -> tuple[Account, ...]:
+    accounts = tuple(Account(*entry.split(":", 2)) for entry in given.split() if entry.count(":") >= 2)
+    if len(accounts) != len(given.split()):
+        raise ValueError("give name:role:hash, as `moment-fortnox console account` prints it")
+    for account in accounts:
+        if not account.name or account.role not in CONSOLE_ROLES or not account.hash.startswith("$argon2"):
+            raise ValueError(
+                f"each role is one of {', '.join(CONSOLE_ROLES)}, and each hash one of argon2; in .env, put the whole "
+                "value into single quotes"
+            )
+    if len({account.name for account in accounts}) != len(accounts):
+        raise ValueError("a name is there twice")
+    return accounts
 
 
 Origin = Annotated[str, AfterValidator(_origin)]
@@ -146,12 +172,26 @@ class Settings(BaseSettings):
     retention_days: Days = timedelta(days=90)
     body_retention_days: Days = timedelta(days=14)
     company_release_limit: int = Field(8, ge=1, le=1000)
+    api_rate_limit: Annotated[RateLimit, NoDecode, BeforeValidator(_rate_limit)] = RateLimit(300, 10)
     max_event_bytes: int = Field(20_000_000, ge=10_000, le=100_000_000)
 
     # E-mail
     smtp_url: SecretStr = SecretStr("smtp://127.0.0.1:25")
     alerts_from: str = "moment-fortnox@localhost"
     alerts_to: str | None = None
+    operator_contact: Annotated[str | None, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")] = None
+
+    # The console
+    console_url: BareOrigin | None = None
+    console_accounts: SecretStr = SecretStr("")
+    console_proxies: Names = ()
+    fortnox_document_url: str = ""
+    oidc_issuer: Origin | None = None
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr = SecretStr("")
+    oidc_claim: str = "groups"
+    oidc_operators: Names = ()
+    oidc_viewers: Names = ()
 
     # Seeing into it
     sentry_dsn: SecretStr | None = None
@@ -196,7 +236,7 @@ class Settings(BaseSettings):
             raise ValueError("must be 1 to 3650 days: an event sent again after that is a new one")
         return retention
 
-    @field_validator("fortnox_rate_limit")
+    @field_validator("fortnox_rate_limit", "api_rate_limit")
     @classmethod
     def _limit_is_sensible(cls, limit: RateLimit) -> RateLimit:
         if not (limit.requests >= 1 and 1 <= limit.seconds <= 60):
@@ -268,6 +308,31 @@ class Settings(BaseSettings):
                 )
         return keys
 
+    @field_validator("fortnox_document_url")
+    @classmethod
+    def _address_has_known_places(cls, given: str) -> str:
+        try:
+            filled = given.format(company="", kind="", number="")
+        except (KeyError, IndexError, ValueError):
+            raise ValueError("has other places than {company}, {kind} and {number}") from None
+        if given and urlsplit(filled).scheme not in {"http", "https"}:
+            raise ValueError("give an address such as https://fortnox.example/{kind}/{number}")
+        return given
+
+    @field_validator("console_accounts")
+    @classmethod
+    def _accounts_can_be_read(cls, given: SecretStr) -> SecretStr:
+        _accounts(given.get_secret_value())
+        return given
+
+    @model_validator(mode="after")
+    def _oidc_is_whole(self) -> Self:
+        if self.oidc_issuer and not (
+            self.oidc_client_id and self.oidc_client_secret.get_secret_value() and self.console_url
+        ):
+            raise ValueError("OIDC_ISSUER needs OIDC_CLIENT_ID, OIDC_CLIENT_SECRET and CONSOLE_URL")
+        return self
+
     @model_validator(mode="after")
     def _within_fortnox_limit(self) -> Self:
         """Fortnox's limit does not bind the sandbox, whose own can be lifted for measurements."""
@@ -326,6 +391,16 @@ class Settings(BaseSettings):
     def redis_place(self) -> str:
         """Where Redis is looked for, as people are told it."""
         return str(self.redis_sentinels or self.redis_address)
+
+    @property
+    def accounts(self) -> tuple[Account, ...]:
+        """Those who may sign in to the console with a password."""
+        return _accounts(self.console_accounts.get_secret_value())
+
+    @property
+    def contact(self) -> str:
+        """Whom a company's people write to or call: `OPERATOR_CONTACT`, or the operator's address; "" without both."""
+        return self.operator_contact or self.alerts_to or ""
 
     @property
     def is_sandbox(self) -> bool:

@@ -28,15 +28,23 @@ from stores import (
     LinkStore,
     NameStore,
     RefusedBlanks,
+    SessionStore,
     TimelineStore,
     Timetable,
     UsedAccounts,
     VatStore,
     Vault,
 )
+from stores.audit import AuditLog
 from stores.bodies import BodyStore
+from stores.charts import Charts
 from stores.epoch import Epoch
 from stores.installation import Installation
+from stores.jobs import JobStore
+from stores.mail_links import MailLinks
+from stores.producer_keys import ProducerKeys
+from stores.receipts import Receipts
+from stores.sign_ins import PendingSignIns
 from stores.telemetry import Telemetry
 from stores.threads import ThreadStates
 from stores.timetable import every, nightly
@@ -54,15 +62,23 @@ if TYPE_CHECKING:
 class Stores:
     """What is stored about companies. `links`, `refused_blanks`, `used_accounts` and `vat` open the store of one."""
 
+    audit: AuditLog
     connections: ConnectionStore
     consents: ConsentStore
     company_settings: CompanySettingsStore
+    mail_links: MailLinks
     names: NameStore
+    producer_keys: ProducerKeys
     ledgers: Ledgers
     links: Callable[[str, int | None], LinkStore]
     refused_blanks: Callable[[str, int | None], RefusedBlanks]
     used_accounts: Callable[[str], UsedAccounts]
     vat: Callable[[str, int | None], VatStore]
+    sessions: SessionStore
+    receipts: Receipts
+    jobs: JobStore
+    sign_ins: PendingSignIns
+    charts: Charts
 
     def expenses(self, company: str) -> ExpenseStore:
         """What is known about the supplier invoices in the company's current ledger."""
@@ -161,15 +177,23 @@ def build_services(
         ordering=ordering,
         vault=vault,
         stores=Stores(
+            audit=AuditLog(redis),
             connections=connections,
             consents=ConsentStore(redis),
             company_settings=CompanySettingsStore(redis),
+            mail_links=MailLinks(redis, settings.encryption_keys, sandbox=settings.is_sandbox),
             names=NameStore(redis),
+            producer_keys=ProducerKeys(redis),
             ledgers=Ledgers(redis, confirmed=confirmed),
             links=partial(LinkStore, redis),
             refused_blanks=partial(RefusedBlanks, redis),
             used_accounts=partial(UsedAccounts, redis),
             vat=partial(VatStore, redis),
+            sessions=SessionStore(redis),
+            receipts=Receipts(redis),
+            jobs=JobStore(redis),
+            sign_ins=PendingSignIns(redis),
+            charts=Charts(redis),
         ),
         polling=Polling(
             polls=Timetable(redis, "polls", every(settings.expense_poll_interval)),

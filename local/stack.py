@@ -1,4 +1,6 @@
-"""The whole system on this machine: Redis, the local Fortnox, Moment and SMTP, a worker, beat, and Flower if wanted."""
+"""The whole system on this machine: Redis, the local Fortnox, Moment and SMTP, a worker, beat; Flower and the console
+if wanted.
+"""
 
 import secrets
 import sys
@@ -30,19 +32,22 @@ class Stack:
         *,
         ports: tuple[int, int, int] = (0, 0, 0),
         redis_port: int | None = None,
+        console_port: int | None = None,
         options: Mapping[str, str] | None = None,
         keep: bool = False,
         appendfsync: Literal["always", "no"] = "always",
     ) -> None:
-        """`options`: settings by their names in the environment; they override the stack's own. With `keep`, a
-        later stack in this directory continues with the data of this one. `appendfsync="no"`: Redis does not wait for
-        the disk, which only a crash of the machine would show.
+        """`console_port`: where `start_console` will serve; None without a console. `options`: settings by their names
+        in the environment; they override the stack's own. With `keep`, a later stack in this directory continues with
+        the data of this one. `appendfsync="no"`: Redis does not wait for the disk, which only a crash of the machine
+        would show.
         """
         self.redis_directory = directory / "redis"
         self._redis = EmbeddedRedis(self.redis_directory, port=redis_port, appendfsync=appendfsync)
         self._processes = Processes(directory / "logs")
         self._ports = ports
         self._options = options or {}
+        self._console_port = console_port
         self.logs = directory / "logs"
         self._state = directory / "sandbox.state" if keep else None
         self.sandbox: Sandbox
@@ -75,6 +80,7 @@ class Stack:
             "ALERTS_FROM": "moment-fortnox@integration.example",
             "ALERTS_TO": "drift@integration.example",
             "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+            **self._of_console(addresses),
             **self._options,
         }
         self.settings = load_settings(None, **{name.lower(): value for name, value in self.environment.items()})
@@ -121,10 +127,33 @@ class Stack:
         wait_until(lambda: _answers(address), what="Flower to answer", timeout=120)
         return address, login
 
+    def start_console(self) -> tuple[str, str, str]:
+        """Start the console. Return its address, and the name and a random password of an operator's account."""
+        from operations.accounts import new_account  # brings argon2
+
+        name, password = "operator", secrets.token_urlsafe(12)
+        command = [PYTHON, "-m", "cli", "console", "--port", str(self._console_port)]
+        accounts = {"CONSOLE_ACCOUNTS": new_account(name, "operator", password)}
+        self._processes.start("console", command, env=accounts | self.environment)
+        address = self.environment["CONSOLE_URL"]
+        wait_until(lambda: _answers(f"{address}/healthz"), what="the console to answer", timeout=120)
+        return address, name, password
+
     def check(self) -> None:
         """Raises `ProcessDied` when something that should be running is not."""
         self._redis.process.check()
         self._processes.check()
+
+    def _of_console(self, addresses: Addresses) -> dict[str, str]:
+        """The settings with which mails and Fortnox lead to the console, and the console to the local ledger's page."""
+        if self._console_port is None:
+            return {}
+        console = f"http://127.0.0.1:{self._console_port}"
+        return {
+            "CONSOLE_URL": console,
+            "FORTNOX_REDIRECT_URI": f"{console}/connect/callback",
+            "FORTNOX_DOCUMENT_URL": f"{addresses.page}#{{company}}-{{kind}}-{{number}}",
+        }
 
     def _celery(self, name: str, *arguments: str) -> ManagedProcess:
         command = [PYTHON, "-m", "celery", "-A", "worker.app", *arguments]

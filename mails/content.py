@@ -19,13 +19,17 @@ class ListItem:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading with paragraphs, then a list, a command to copy, a link, and a closing paragraph."""
+    """A heading with paragraphs, then a list, a command to copy, a link, and a closing paragraph.
+
+    `button`: what the link's button says; the heading where it is empty.
+    """
 
     heading: str
     paragraphs: tuple[str, ...] = ()
     items: tuple[ListItem, ...] = ()
     command: str = ""
     link: str = ""
+    button: str = ""
     closing: str = ""
 
 

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from mails.items import Item
@@ -22,14 +22,21 @@ LONGEST: Final = 2000  # characters of a cell
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # Excel would run a cell that begins with one of these
 
 
-def as_csv(items: Iterable[Item], language: Language, max_bytes: int = MAX_BYTES) -> tuple[bytes, int]:
+def as_csv(
+    items: Iterable[Item],
+    language: Language,
+    max_bytes: int = MAX_BYTES,
+    told: Callable[[Message], Message] = lambda message: message,
+) -> tuple[bytes, int]:
     """The file, and how many of the items are in it: the first ones, as far as `max_bytes` goes.
+
+    `told`: a remedy as the reader gets it.
 
     Semicolons, CRLF, UTF-8 with a byte order mark, and the language's decimal sign.
     """
     lines, size = [_line([say(Message(f"mail.column.{column}"), language) for column in COLUMNS])], 0
     for item in items:
-        line = _line([_cell(value) for value in _row(item, language)])
+        line = _line([_cell(value) for value in _row(item, language, told(item.record.remedy))])
         size += len(line)
         if size > max_bytes:
             break
@@ -43,7 +50,7 @@ def _line(values: Iterable[str]) -> bytes:
     return line.getvalue().encode()
 
 
-def _row(item: Item, language: Language) -> tuple[str, ...]:
+def _row(item: Item, language: Language, remedy: Message) -> tuple[str, ...]:
     """In the order of `COLUMNS`."""
     record, entity = item.record, item.entity
     amount = "" if entity.total is None else f"{entity.total:.2f}".replace(".", DECIMAL_SIGN[language])
@@ -55,7 +62,7 @@ def _row(item: Item, language: Language) -> tuple[str, ...]:
         entity.currency,
         say(Message(f"mail.status.{record.status}"), language),
         say(record.reason, language),
-        say(record.remedy, language),
+        say(remedy, language),
         record.said,
         record.code,
         str(item.behind) if item.behind else "",

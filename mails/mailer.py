@@ -9,10 +9,11 @@ from dataclasses import replace
 from datetime import datetime
 from email.message import EmailMessage
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import structlog
 
+from mails.audience import Audience
 from mails.content import MailContent
 from mails.listing import MAX_BYTES
 from mails.mime import as_sent, message
@@ -47,6 +48,7 @@ class OutgoingMail(NamedTuple):
     """A mail before its recipients, and so its language, are known.
 
     `thread` and `number` identify it: sent twice, it has the same Message-ID. `about` and `events` are for the log.
+    `to`: whom it is for. What is for the company alone never goes to the operator instead.
     """
 
     company: str
@@ -55,10 +57,11 @@ class OutgoingMail(NamedTuple):
     write: Callable[[Writer], MailContent]
     about: str
     events: int = 0
+    to: Literal["company", "company alone", "operator"] = "company"
 
 
 class Mailer:
-    """`sender` is the address in `ALERTS_FROM`."""
+    """`sender` is the address in `ALERTS_FROM`. `audiences`: what each reader gets, by whether that is the operator."""
 
     def __init__(
         self,
@@ -67,6 +70,7 @@ class Mailer:
         state: MailState,
         counters: Counters,
         sender: str,
+        audiences: Callable[[bool], Audience],
         now: Callable[[], datetime],
     ) -> None:
         self._smtp = smtp
@@ -74,18 +78,20 @@ class Mailer:
         self._state = state
         self._counters = counters
         self._sender = sender
+        self._audiences = audiences
         self._now = now
 
     def send(self, mail: OutgoingMail) -> None:
         """Return when the server has the mail for at least one recipient. Raises `MailNotSent`."""
-        to = self._addresses.of_company(mail.company)
-        if not to.addresses:
+        find = self._addresses.only_operator if mail.to == "operator" else self._addresses.of_company
+        to = find(mail.company)
+        if not to.addresses or (to.is_operator and mail.to == "company alone"):
             raise NoRecipient("no address")
         try:
             refusals = self._hand_over(mail, to)
         except PermanentlyRefused as error:
             operator = self._operator_instead_of({", ".join(to.addresses): error.answer})
-            if to.is_operator or not operator.addresses:
+            if to.is_operator or not operator.addresses or mail.to == "company alone":
                 raise
             log.warning("mail.address_refused", company=mail.company, answer=str(error))
             to, refusals = operator, self._hand_over(mail, operator)
@@ -147,7 +153,7 @@ class Mailer:
 
     def _tell_operator(self, mail: OutgoingMail, refusals: Refusals) -> None:
         """Send the mail to the operator too, with the refused addresses."""
-        if not refusals:
+        if not refusals or mail.to == "company alone":
             return
         log.warning("mail.address_refused", company=mail.company, answer=next(iter(refusals.values()))[:3])
         operator = self._operator_instead_of(refusals)
@@ -162,7 +168,8 @@ class Mailer:
         return self._addresses.operator(Message("mail.to-operator.refused", address=addresses, answer=answers))
 
     def _message(self, mail: OutgoingMail, to: Recipients, max_bytes: int = MAX_BYTES) -> EmailMessage:
-        writer = Writer(mail.company, to.language, max_bytes)
+        audience = self._audiences(to.is_operator)._replace(name=self._addresses.name_of(mail.company))
+        writer = Writer(mail.company, to.language, max_bytes, audience=audience)
         content = mail.write(writer)
         if to.note:
             content = replace(content, lead=" ".join(filter(None, (writer.say(to.note), content.lead))))
@@ -174,6 +181,7 @@ class Mailer:
             thread=mail.thread,
             n=mail.number,
             now=self._now(),
+            reply_to=audience.reply_to,
         )
 
 

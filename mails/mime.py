@@ -45,7 +45,15 @@ def as_sent(text: str) -> EmailMessage:
 
 
 def message(
-    content: MailContent, *, sender: str, to: Sequence[str], company: str, thread: str, n: int, now: datetime
+    content: MailContent,
+    *,
+    sender: str,
+    to: Sequence[str],
+    company: str,
+    thread: str,
+    n: int,
+    now: datetime,
+    reply_to: str = "",
 ) -> EmailMessage:
     """`thread` and `n`, its place there, make the Message-ID, by which a receiver recognizes a repeated mail."""
     name, address = parseaddr(sender)
@@ -54,6 +62,8 @@ def message(
     mail = EmailMessage(policy=POLICY)
     mail["From"] = Address(name or "Moment – Fortnox", addr_spec=address)
     mail["To"] = ", ".join(to)
+    if reply_to:
+        mail["Reply-To"] = reply_to
     mail["Subject"] = one_line(content.subject, LONGEST_SUBJECT)
     mail["Date"] = format_datetime(now)
     mail["Message-ID"] = f"<{root}.{n}@{domain}>"

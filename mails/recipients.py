@@ -17,6 +17,8 @@ log = structlog.get_logger(__name__)
 MAX_ADDRESSES: Final = 5  # of one company, separated by commas or semicolons
 OPERATORS_LANGUAGE: Final[Language] = "en"
 OPERATOR: Final = "_operator"  # in the place of a company: what concerns the whole system
+_ADDRESS: Final = re.compile(r"[^\s<>,;()]+@[^\s<>,;()]+\.[^\s<>,;().]+")
+_NUMBER_BEHIND: Final = re.compile(r" \([\d-]+\)$")  # the organisation number in `Connection.ledger`
 
 
 class Recipients(NamedTuple):
@@ -53,6 +55,19 @@ class AddressBook:
             return self.operator(Message("mail.to-operator.not-an-address", address=given))
         return self.operator(Message("mail.to-operator.no-address"))
 
+    def name_of(self, company: str) -> str:
+        """The company's own name, as Fortnox has it; "" where it is not known."""
+        try:
+            connection = self._connections.find(company)
+        except UNREADABLE:
+            return ""
+        return _NUMBER_BEHIND.sub("", connection.ledger) if connection else ""
+
+    def only_operator(self, company: str) -> Recipients:
+        """The operator, for what nobody in the company can mend; the company where there is no operator's address."""
+        operator = self.operator(NOTHING)
+        return operator if operator.addresses else self.of_company(company)
+
     def operator(self, note: Message = NOTHING) -> Recipients:
         """The operator, if known, with no addresses otherwise."""
         addresses = (self._operator,) if self._operator else ()
@@ -64,3 +79,9 @@ class AddressBook:
         except UNREADABLE as error:
             log.error("mail.damaged_settings", company=company, error=type(error).__name__)
             return CompanySettings.model_validate({}).language
+
+
+def reply_address(contact: str | None, operator: str | None) -> str:
+    """Where answers to a company's mail go: the first address in the contact, or the operator's; "" without both."""
+    found = _ADDRESS.search(contact or "") or _ADDRESS.search(operator or "")
+    return mail_address(found.group()) or "" if found else ""

@@ -14,6 +14,7 @@ from typing import Final
 
 import structlog
 
+from mails.audience import only_operator_mends
 from mails.causes import cause
 from mails.content import MailContent
 from mails.damage import DAMAGED_CAUSE, damaged_record, report_bug
@@ -97,6 +98,7 @@ class TopicMails:
             write=lambda writer: write_events(writer, items, earlier, now),
             about=topic.cause.partition(":")[0],
             events=len(items),
+            to="operator" if all(only_operator_mends(item.record) for item in items) else "company",
         )
         self._state.mark_maybe_sent(topic, upto)
         try:
@@ -122,7 +124,7 @@ class TopicMails:
 def write_events(writer: Writer, items: Sequence[Item], earlier: Earlier, now: datetime) -> MailContent:
     """A mail about these events. If it cannot be written, which is a bug, a mail with their ids."""
     company = items[0].record.company
-    writer = writer.to(company)
+    writer = writer.about(company)
     try:
         if any(item.record.company != company for item in items):
             return writer.companies(items, earlier)

@@ -7,9 +7,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from mails.audience import Audience
+from mails.causes import cause
 from mails.content import ListItem, MailAttachment, MailContent, Section, Tone
 from mails.damage import DAMAGED
-from mails.entities import Entity, entity_of_key
+from mails.entities import LONGEST_NAME, Entity, entity_of_key
 from mails.items import SHOWN, Item
 from mails.listing import MAX_BYTES, as_csv
 from messages import Message, Param
@@ -24,6 +26,7 @@ TONES: dict[str, Tone] = {
     "done": "information",
     "superseded": "information",
 }
+COMPANY = Audience()  # without a console, and without a contact
 
 
 class Earlier(NamedTuple):
@@ -54,16 +57,21 @@ class OutageReport(NamedTuple):
 
 
 class Writer:
-    """Writes to one company in one language. An attached list has at most `max_bytes`; with 0 there is none."""
+    """Writes about one company in one language. An attached list has at most `max_bytes`; with 0 there is none."""
 
-    def __init__(self, company: str, language: Language, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self, company: str, language: Language, max_bytes: int = MAX_BYTES, *, audience: Audience = COMPANY
+    ) -> None:
         self._company = company
         self._language = language
         self._max_bytes = max_bytes
+        self._audience = audience
 
-    def to(self, company: str) -> "Writer":
-        """The same, to another company."""
-        return Writer(company, self._language, self._max_bytes)
+    def about(self, company: str) -> "Writer":
+        """The same, about another company."""
+        if company == self._company:
+            return self
+        return Writer(company, self._language, self._max_bytes, audience=self._audience._replace(name=""))
 
     def events(self, items: Sequence[Item], earlier: Earlier | None = None) -> MailContent:
         """About events with one cause: failed, held, superseded, or done with a remark. At least one."""
@@ -104,8 +112,12 @@ class Writer:
                 *self._why(first),
                 Section(self.say(Message("mail.which")), items=(*named, *self._more(len(counts) - len(named)))),
                 *self._remedy(first),
-                self._section(
-                    Message("mail.retry"), Message("mail.companies.failures"), command="moment-fortnox failures"
+                self._with_button(
+                    self._section(
+                        Message("mail.retry"), Message("mail.companies.failures"), command="moment-fortnox failures"
+                    ),
+                    Message("mail.button.failures"),
+                    self._link(company=""),
                 ),
             ),
         )
@@ -113,18 +125,11 @@ class Writer:
     def paused(self, outage: OutageReport, step: int) -> MailContent:
         """The company must connect again; a reminder from the second step on."""
         subject = Message("mail.paused") if step == 1 else Message("mail.paused-still", duration=outage.duration)
-        if outage.consent_url:
-            reconnect = self._section(
-                Message("mail.reconnect"), Message("mail.reconnect.link"), link=outage.consent_url
-            )
-        else:
-            command = f"moment-fortnox companies connect {self._company}"
-            reconnect = self._section(Message("mail.reconnect"), Message("mail.reconnect.how"), command=command)
         return self._about_outage(
             outage,
             self._content(subject, Message("mail.paused.title"), "action"),
             Section(self.say(Message("mail.why")), self._lines(outage.reason)),
-            reconnect,
+            self._reconnect(outage.consent_url),
             kept=Message("mail.paused.kept"),
         )
 
@@ -135,7 +140,7 @@ class Writer:
             outage,
             self._content(subject, Message("mail.unavailable.title"), "waiting", prefixed=False),
             self._section(Message("mail.why"), Message("mail.unavailable.why", since=outage.since)),
-            self._section(Message("mail.what-to-do"), Message("mail.unavailable.what-to-do")),
+            self._section(Message("mail.what-to-do"), Message("mail.unavailable.what-to-do", whom=self._audience.whom)),
             kept=Message("mail.unavailable.kept"),
         )
 
@@ -176,6 +181,13 @@ class Writer:
             ),
         )
 
+    def new_link(self) -> MailContent:
+        """To the company: the link that somebody asked for anew."""
+        title = Message("mail.new-link")
+        section = self._section(Message("mail.new-link.heading"), Message("mail.new-link.what"))
+        button = self._with_button(section, Message("mail.button.company"), self._link())
+        return replace(self._content(title, title, "information"), sections=(button,))
+
     # Parts that every mail has
 
     def _content(
@@ -189,7 +201,7 @@ class Writer:
         of_company: bool = True,
     ) -> MailContent:
         """`prefixed`: the subject needs a word that the mail is about Fortnox. `of_company`: it is about one."""
-        company = ((Message("mail.fact.company"), self._company),) if of_company else ()
+        company = ((Message("mail.fact.company"), self._named_company()),) if of_company else ()
         return MailContent(
             subject=self.say(Message("mail.subject", headline=subject) if prefixed else subject),
             title=_capitalized(self.say(title)),
@@ -197,8 +209,31 @@ class Writer:
             tag=self.say(Message(f"mail.tag.{tone}")),
             language=self._language,
             facts=tuple((self.say(label), self.say(value)) for label, value in (*company, *facts)),
-            footer=(self.say(Message("mail.sent-by", company=self._company)),) if of_company else (),
+            footer=tuple(map(self.say, self._footer())) if of_company else (),
         )
+
+    def _named_company(self) -> Param:
+        """`Skånska Bygg AB (acme)`; the code alone where the name is not known."""
+        name = one_line(self._audience.name, LONGEST_NAME)
+        known = name not in ("", self._company)
+        return Message("mail.company", name=name, company=self._company) if known else self._company
+
+    def _footer(self) -> Iterable[Message]:
+        yield Message("mail.sent-by", company=self._named_company())
+        if self._audience.contact and not self._audience.is_operator:
+            yield Message("mail.questions", contact=self._audience.contact)
+        yield Message("mail.replies") if self._audience.reply_to else Message("mail.no-replies")
+
+    def _link(self, company: str | None = None, *, event: str = "", cause: str = "", connect: bool = False) -> str:
+        """The address of a page of the console; "" without one."""
+        if self._audience.link_to is None:
+            return ""
+        about = self._company if company is None else company
+        return self._audience.link_to(about, event=event, cause=cause, connect=connect)
+
+    def _with_button(self, section: Section, label: Message, link: str) -> Section:
+        """The section with a button, where there is a link."""
+        return replace(section, link=link, button=self.say(label)) if link else section
 
     def _section(self, heading: Message, *paragraphs: Message, command: str = "", link: str = "") -> Section:
         return Section(self.say(heading), tuple(map(self.say, paragraphs)), command=command, link=link)
@@ -264,8 +299,8 @@ class Writer:
             *self._why(items),
             *which,
             *self._remedy(items),
-            self._behind(items, *kept),
             self._retry(items),
+            self._behind(items, *kept),
         )
 
     def _of_held(self, items: Sequence[Item], which: tuple[Section, ...]) -> tuple[Section, ...]:
@@ -280,6 +315,7 @@ class Writer:
             *self._why(items),
             *which,
             *self._remedy(items),
+            *self._look(items),
             self._behind(items, then, Message("mail.kept")),
         )
 
@@ -325,8 +361,11 @@ class Writer:
         return (*named, *self._more(len(items) - len(named)))
 
     def _remedy(self, items: Sequence[Item]) -> tuple[Section, ...]:
-        remedies = tuple(dict.fromkeys(line for item in items[:SHOWN] for line in self._lines(item.record.remedy)))
+        remedies = tuple(dict.fromkeys(line for item in items[:SHOWN] for line in self._remedy_of(item)))
         return (Section(self.say(Message("mail.what-to-do")), remedies),) if remedies else ()
+
+    def _remedy_of(self, item: Item) -> tuple[str, ...]:
+        return self._lines(self._audience.told(item.record.remedy))
 
     def _behind(self, items: Sequence[Item], *paragraphs: Message) -> Section:
         """What happens automatically: these paragraphs, and what continues afterwards, by name."""
@@ -344,26 +383,78 @@ class Writer:
         return (ListItem(self.say(Message("mail.and-more", n=n))),) if n > 0 else ()
 
     def _retry(self, items: Sequence[Item]) -> Section:
+        """How the events are tried again: by a command or on a page, or by whom."""
+        if _is_unreadable(items[0]) or items[0].record.code == DAMAGED:
+            return self._details(items)
+        page = self._page(items)
+        snapshots = all(item.entity.kind in SNAPSHOTS for item in items)
+        if self._audience.is_operator:
+            how = Message("mail.retry-snapshots") if snapshots else Message("mail.retry-others")
+            section = self._section(Message("mail.retry"), how, command=self._command(items))
+        elif page:
+            how = Message("mail.retry-snapshots.page") if snapshots else Message("mail.retry-others.page")
+            section = self._section(Message("mail.retry"), how)
+        else:
+            whom = self._audience.whom
+            how = Message("mail.retry-others.whom", whom=whom)
+            if snapshots:
+                how = Message("mail.retry-snapshots.whom", whom=whom)
+            section = self._section(Message("mail.retry"), how)
+        return self._with_button(section, Message("mail.button.failure", n=len(items)), page)
+
+    def _details(self, items: Sequence[Item]) -> Section:
+        """How the operator sees what cannot be read."""
+        heading, page = Message("mail.details"), self._page(items)
+        if not self._audience.is_operator:
+            return self._section(heading, Message("mail.show-event.whom", whom=self._audience.whom))
+        command = f"moment-fortnox events show {self._company} {_quoted(items[0].record.id)}"
+        section = self._section(heading, Message("mail.show-event"), command=command)
+        return self._with_button(section, Message("mail.button.failure", n=len(items)), page)
+
+    def _look(self, items: Sequence[Item]) -> tuple[Section, ...]:
+        """The page that shows the events, for those that wait; none without a console."""
+        if not (page := self._page(items)):
+            return ()
+        section = self._section(Message("mail.details"), Message("mail.look", n=len(items)))
+        return (self._with_button(section, Message("mail.button.event", n=len(items)), page),)
+
+    def _page(self, items: Sequence[Item]) -> str:
+        """The console's page of the event, of the cause, or of the company where its events wait."""
+        if len(items) == 1:
+            return self._link(event=items[0].record.id)
+        return self._link(cause=(cause(items[0].record) or "") if items[0].record.status == "failed" else "")
+
+    def _command(self, items: Sequence[Item]) -> str:
+        """What retries these events, and no others."""
         record = items[0].record
-        event_id = shlex.quote(one_line(record.id))  # a producer's, and somebody will paste the command
-        if _is_unreadable(items[0]) or record.code == DAMAGED:
-            command = f"moment-fortnox events show {self._company} {event_id}"
-            return self._section(Message("mail.details"), Message("mail.show-event"), command=command)
+        event_id = _quoted(record.id)
         same_cause = f"--code {shlex.quote(record.code)}" if record.code else f"--like {event_id}"
         which = event_id if len(items) == 1 else f"--all-failed {same_cause}"
-        snapshots = all(item.entity.kind in SNAPSHOTS for item in items)
-        how = Message("mail.retry-snapshots") if snapshots else Message("mail.retry-others")
-        command = f"moment-fortnox events retry {self._company} {which}"
-        return self._section(Message("mail.retry"), how, command=command)
+        return f"moment-fortnox events retry {self._company} {which}"
+
+    def _reconnect(self, consent_url: str) -> Section:
+        """How the company connects again."""
+        page, heading = self._link(connect=True), Message("mail.reconnect")
+        if self._audience.is_operator:
+            command = f"moment-fortnox companies connect {self._company}"
+            section = self._section(heading, Message("mail.reconnect.how"), command=command)
+            return self._with_button(section, heading, page)
+        if page:
+            return self._with_button(self._section(heading, Message("mail.reconnect.page")), heading, page)
+        if consent_url:
+            return self._section(heading, Message("mail.reconnect.link", whom=self._audience.whom), link=consent_url)
+        return self._section(heading, Message("mail.reconnect.whom", whom=self._audience.whom))
 
     def _list(self, items: Sequence[Item]) -> tuple[str, MailAttachment | None]:
         """A sentence about the attached list, and the list."""
         day = max(item.record.settled_at or item.record.accepted_at for item in items).date().isoformat()
         name = f"fortnox-{self._company}-{day}.csv"
-        content, listed = as_csv(items, self._language, self._max_bytes)
+        content, listed = as_csv(items, self._language, self._max_bytes, self._audience.told)
         if listed == len(items):
             return self.say(Message("mail.list.attached", name=name)), MailAttachment(name, content)
-        elsewhere = Message("mail.list.elsewhere", company=self._company, status=items[0].record.status)
+        elsewhere = Message("mail.list.whom", whom=self._audience.whom)
+        if self._audience.is_operator:
+            elsewhere = Message("mail.list.elsewhere", company=self._company, status=items[0].record.status)
         if not listed:
             return self.say(Message.join(Message("mail.list.left-out"), elsewhere)), None
         cut = Message("mail.list.cut", name=name, listed=listed, left=len(items) - listed)
@@ -383,6 +474,11 @@ class Writer:
         )
         automatically = self._section(Message("mail.automatically"), kept, next_mail)
         return replace(content, facts=facts, sections=(*sections, automatically))
+
+
+def _quoted(event_id: str) -> str:
+    """A producer's id, in a command that somebody will paste."""
+    return shlex.quote(one_line(event_id))
 
 
 def _is_unreadable(item: Item) -> bool:

@@ -44,6 +44,21 @@ def lines(message: Message, language: Language = "en") -> list[str]:
     return [_sentence(part, language) for part in message.parts]
 
 
+def knows(key: str) -> bool:
+    """Whether the catalogues have a sentence for this key."""
+    return translations("en").gettext(key) != key
+
+
+def without_commands(message: Message, whom: Param) -> Message:
+    """The message for a company's people, who have no command line: in place of a command, they turn to `whom`."""
+    return Message.join(*(_without_command(part, whom) for part in message.parts))
+
+
+def _without_command(part: Message, whom: Param) -> Message:
+    name = part.key.replace(".", "-")
+    return Message(f"for-company.{name}", whom=whom) if knows(f"for-company.{name}") else part
+
+
 def shown(value: Param | Any, language: Language) -> str:
     """A parameter as text. Never raises."""
     try:

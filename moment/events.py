@@ -113,7 +113,8 @@ _DIGITS = re.compile(r"-?[0-9]{1,30}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]")
 
-CompanyCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
+COMPANY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"
+CompanyCode = Annotated[str, StringConstraints(pattern=COMPANY_PATTERN)]
 EventId = Annotated[str, StringConstraints(pattern=r"^[^\s\x00-\x1f\x7f]{1,200}$")]
 # It is part of an ordering key and of a path in Fortnox, so it holds no slash and no space.
 EntityNumber = Annotated[str, StringConstraints(pattern=r"^[^\s/\x00-\x1f\x7f]{1,50}$")]

@@ -3,6 +3,7 @@
 Connecting, changing and disconnecting are events like those from Moment, in order with all others.
 """
 
+import re
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -17,7 +18,8 @@ from pydantic_core import ErrorDetails
 from delivery.admission import admit
 from delivery.services import Services
 from messages import Message
-from moment.events import Integration, parse_event
+from moment.events import COMPANY_PATTERN, Integration, parse_event
+from operations.audit import Actor, acting, audited
 from operations.errors import OperationError, WrongArgument
 from operations.events import LogLine, export
 from operations.naming import check_company
@@ -29,6 +31,7 @@ from stores import CompanySettings, Connection
 from stores.forgetting import forget as forget_stored
 
 SETTLES_WITHIN: Final = 30.0  # seconds; a code from Fortnox lives ten minutes
+COMPANY_CODE: Final = re.compile(COMPANY_PATTERN)
 LOOK: Final = 0.1  # seconds between two looks
 
 
@@ -40,6 +43,12 @@ class CompanyDetails:
     state: State
     refreshed: datetime | None
     events: Mapping[str, int]
+
+
+def check_code(company: str) -> None:
+    """Raises `WrongArgument` where no company can have this code."""
+    if not COMPANY_CODE.fullmatch(company):
+        raise WrongArgument(Message("operation.no-company-code", company=company))
 
 
 def states(services: Services) -> dict[str, State]:
@@ -55,6 +64,13 @@ def show(services: Services, company: str) -> CompanyDetails:
     return CompanyDetails(connection, company_state(connection.state, found), refreshed, found.counts)
 
 
+def detailed(services: Services, company: str) -> tuple[State, Mapping[str, int]]:
+    """The company's state, connected or not, and how many events have each status. Raises `WrongArgument`."""
+    check_company(services, company)
+    found = services.ordering.states([company])[company]
+    return company_states(services, [company])[company], found.counts
+
+
 def changed(stored: Integration, given: Mapping[str, Any]) -> dict[str, Any]:
     """The `integration` of an event: stored choices, with those that are given (by path, not None) in their place."""
     fields = stored.model_dump(mode="json", by_alias=True, exclude={"authorization_code"})
@@ -65,7 +81,8 @@ def changed(stored: Integration, given: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def consent_address(services: Services, company: str, *, service_account: bool) -> str:
+@audited("consent.asked")
+def consent_address(services: Services, company: str, *, service_account: bool, by: Actor) -> str:
     """Where a system administrator of the company consents. Its state is stored, and good for ten minutes.
 
     Raises `WrongArgument` without a redirect address.
@@ -94,7 +111,8 @@ def code_of(services: Services, company: str, address: str) -> str:
     return codes[0]
 
 
-def connect(services: Services, company: str, integration: Mapping[str, Any], code: str) -> Connection:
+@audited("company.connected")
+def connect(services: Services, company: str, integration: Mapping[str, Any], code: str, *, by: Actor) -> Connection:
     """Connect the company with a one-time code. Raises `OperationError`, and its old connection then continues.
 
     Also raises `InvalidEvent`.
@@ -106,13 +124,18 @@ def connect(services: Services, company: str, integration: Mapping[str, Any], co
     return connection
 
 
-def change(services: Services, company: str, integration: Mapping[str, Any]) -> Connection:
+def change(services: Services, company: str, integration: Mapping[str, Any], *, by: Actor) -> Connection:
     """Change the choices of a connected company. Raises `OperationError` and `InvalidEvent`."""
-    _deliver(services, company, "integration.updated", integration)
+    before = services.stores.connections.find(company)
+    stored = changed(before.integration, {}) if before else {}
+    names = ", ".join(sorted(name for name, value in integration.items() if name in stored and stored[name] != value))
+    with acting(services, by, "company.changed", company, changed=names):
+        _deliver(services, company, "integration.updated", integration)
     return _connection(services, company)
 
 
-def disconnect(services: Services, company: str) -> Message:
+@audited("company.disconnected")
+def disconnect(services: Services, company: str, *, by: Actor) -> Message:
     """End the connection: its tokens are revoked and forgotten. Return what is left to do. Raises `OperationError`."""
     check_company(services, company)
     _connection(services, company)
@@ -140,8 +163,16 @@ def log_of(services: Services, company: str) -> Iterator[tuple[LogLine, str]]:
         yield line, services.ordering.body(company, line.record.id) or ""
 
 
-def forget(services: Services, company: str) -> None:
-    """Forget the company with all its events, choices and tokens. Raises as `check_forgettable`."""
+def forget(services: Services, company: str, *, by: Actor) -> None:
+    """Forget the company with all its events, choices and tokens. Raises as `check_forgettable`.
+
+    Its audit log is forgotten with it; the one of all keeps what was done.
+    """
+    with acting(services, by, "company.forgotten", company, for_company=False):
+        _forget(services, company)
+
+
+def _forget(services: Services, company: str) -> None:
     check_forgettable(services, company)
     connection = services.stores.connections.find(company)
     counts, now = services.ordering.counts(company), datetime.now(UTC)
@@ -152,14 +183,24 @@ def forget(services: Services, company: str) -> None:
     forget_stored(services.redis, company, connection.revision if connection else 0)
 
 
-def settings(services: Services, company: str, changes: Mapping[str, str] | None = None) -> CompanySettings:
-    """The settings of the company, after `changes`, if any. Raises `WrongArgument`, and then changes none."""
+def settings(services: Services, company: str) -> CompanySettings:
+    """The settings of the company. Raises `WrongArgument`."""
     check_company(services, company)
-    store = services.stores.company_settings
-    try:
-        return store.change(company, dict(changes)) if changes else store.get(company)
-    except ValidationError as error:
-        raise WrongArgument(Message.join(*map(_fault, error.errors(include_url=False)))) from None
+    return services.stores.company_settings.get(company)
+
+
+def change_settings(services: Services, company: str, changes: Mapping[str, str], *, by: Actor) -> CompanySettings:
+    """Change settings of the company, and return all. Raises `WrongArgument`, and then changes none."""
+    before = settings(services, company).model_dump(mode="json", by_alias=True)
+    with acting(services, by, "company.set", company) as act:
+        try:
+            found = services.stores.company_settings.change(company, dict(changes))
+        except ValidationError as error:
+            raise WrongArgument(Message.join(*map(_fault, error.errors(include_url=False)))) from None
+        after = found.model_dump(mode="json", by_alias=True)
+        differing = (f"{name} {before[name]} → {after[name]}" for name in after if after[name] != before[name])
+        act.details["changed"] = ", ".join(differing)
+    return found
 
 
 def why(record: EventRecord) -> Message:

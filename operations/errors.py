@@ -27,6 +27,16 @@ class WrongArgument(OperationError):
     """An argument cannot be right, whatever the state of the system."""
 
 
+class UnknownCompany(WrongArgument):
+    """No event of the company was ever accepted. `like`: the known company whose name is most like it."""
+
+    def __init__(self, company: str, like: str = "") -> None:
+        if like:
+            super().__init__(Message("operation.unknown-company-like", company=company, like=like))
+        else:
+            super().__init__(Message("operation.unknown-company", company=company))
+
+
 class UnknownEvent(OperationError):
     """The company has no event of this id; no company has, where `company` is empty."""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from delivery.services import Services
+from operations.audit import Actor, audited
 from operations.bodies import ShownBodies, received, shown_write
 from operations.errors import UnknownEvent
 from operations.states import State, event_state
@@ -52,8 +53,18 @@ def show(services: Services, company: str, event_id: str) -> EventDetails:
     return EventDetails(record, event_state(services, record), steps, whole_timeline(record, written))
 
 
-def bodies(services: Services, company: str, event_id: str, *, unmasked: bool = False) -> ShownBodies:
-    """What was received, sent to Fortnox and answered, as far as it is kept; see `operations.bodies`."""
+def bodies(services: Services, company: str, event_id: str) -> ShownBodies:
+    """What was received, sent to Fortnox and answered, as far as it is kept, masked; see `operations.bodies`."""
+    return _bodies(services, company, event_id, unmasked=False)
+
+
+@audited("event.unmasked", event="event_id")
+def unmasked(services: Services, company: str, event_id: str, *, by: Actor) -> ShownBodies:
+    """`bodies` with personal data, for `by`."""
+    return _bodies(services, company, event_id, unmasked=True)
+
+
+def _bodies(services: Services, company: str, event_id: str, *, unmasked: bool) -> ShownBodies:
     kept = services.telemetry.bodies.read(company, event_id)
     body = services.ordering.body(company, event_id) or kept.received
     return ShownBodies(

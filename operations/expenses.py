@@ -19,6 +19,7 @@ from mappers.expense import ExpenseRow
 from mappers.expense_changes import Sent, place_of
 from messages import NOTHING, Message
 from moment.errors import MomentError
+from operations.audit import Actor, acting
 from operations.errors import OperationError, WrongArgument
 from operations.health import TAKEN_AFTER
 from operations.naming import check_company
@@ -86,17 +87,18 @@ def status(services: Services, company: str | None = None) -> list[ExpenseStatus
     return [_status(services, company)]
 
 
-def import_(services: Services, company: str, days_back: int, timeout: float) -> Iterator[ImportProgress]:
+def import_(services: Services, company: str, days_back: int, timeout: float, *, by: Actor) -> Iterator[ImportProgress]:
     """Sync again what changed within `days_back` days. Yield the progress until it is done or `timeout` seconds pass.
 
     A worker does it, so it goes on when nobody watches. Raises `OperationError` if the poll fails, and `WrongArgument`
     if the company has no expenses to import.
     """
-    _check_follows(services, company)
-    before = Counter(services.stores.expenses(company).summary()["counts"])
-    services.stores.expenses(company).ask_import(days_back)
+    with acting(services, by, "expenses.imported", company, days=days_back):
+        _check_follows(services, company)
+        before = Counter(services.stores.expenses(company).summary()["counts"])
+        services.stores.expenses(company).ask_import(days_back)
+        poll_asked(services.ordering, company, anew=True)  # a failure from before says nothing about now
     deadline = time.monotonic() + timeout
-    poll_asked(services.ordering, company, anew=True)  # a failure from before says nothing about now
     asked = time.monotonic()
     while True:
         if time.monotonic() > asked + ASK_AGAIN:

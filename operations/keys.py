@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from cryptography.fernet import Fernet
 
 from delivery.services import Services
+from operations.audit import Actor, audited
 from stores import KeyCheck
 from stores.rotation import Rotation
 
@@ -27,7 +28,10 @@ def new_key() -> str:
 Count = Callable[[int], object]
 
 
-def rotate(services: Services, start: Count = lambda n: None, advance: Count = lambda n: None) -> Resealed:
+@audited("keys.rotated")
+def rotate(
+    services: Services, start: Count = lambda n: None, advance: Count = lambda n: None, *, by: Actor
+) -> Resealed:
     """Seal all tokens and codes with the first key. `start` gets the number of keys in Redis, `advance` each page's.
 
     From then on `ENCRYPTION_KEYS` are the keys of this installation, whatever they were.

@@ -4,18 +4,16 @@ from difflib import get_close_matches
 
 from delivery.services import Services
 from messages import Message
-from operations.errors import UnknownEvent, WrongArgument
+from operations.errors import UnknownCompany, UnknownEvent, WrongArgument
 
 
 def check_company(services: Services, company: str) -> None:
-    """Raises `WrongArgument` where no event of the company was ever accepted, with the name that is most like it."""
-    known = services.ordering.companies()
-    if company in known:
+    """Raises `UnknownCompany` where no event of the company was ever accepted, with the name that is most like it."""
+    if services.ordering.has_company(company):
         return
+    known = services.ordering.companies()
     alike = get_close_matches(company.casefold(), known, n=1) or get_close_matches(company, known, n=1)
-    if alike:
-        raise WrongArgument(Message("operation.unknown-company-like", company=company, like=alike[0]))
-    raise WrongArgument(Message("operation.unknown-company", company=company))
+    raise UnknownCompany(company, alike[0] if alike else "")
 
 
 def find_event(services: Services, first: str, second: str | None = None) -> tuple[str, str]:

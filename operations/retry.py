@@ -1,8 +1,9 @@
-"""Retrying and skipping events by hand. Who did it is written to the event's timeline."""
+"""Retrying and skipping events by hand. Who did it is in the event's timeline and in the audit log."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 
 from delivery.context import recorded_as
 from delivery.services import Services
@@ -10,6 +11,7 @@ from delivery.snapshots import ACCEPTED
 from mails.causes import cause
 from messages import Message
 from messages.catalogue import say
+from operations.audit import Actor, acting, audited
 from operations.errors import OperationError, UnknownEvent
 from operations.naming import find_event
 from operations.states import State, event_state
@@ -70,7 +72,8 @@ def cause_of(services: Services, company: str, event_id: str) -> str:
     return cause(record) or ""
 
 
-def retry(services: Services, company: str, event_id: str, *, by: str, accept_existing: bool = False) -> Retried:
+@audited("event.retried", event="event_id")
+def retry(services: Services, company: str, event_id: str, *, by: Actor, accept_existing: bool = False) -> Retried:
     """Run one event again, now. With `accept_existing` its next transfer takes over what Fortnox has under its number.
 
     Raises `OperationError` where there is no such event or nothing to retry.
@@ -80,7 +83,7 @@ def retry(services: Services, company: str, event_id: str, *, by: str, accept_ex
     if record is None:
         raise UnknownEvent(company, event_id)
     if services.fortnox.access_blocks.opened_for(record):
-        _write(services, record, "retried by hand", {"by": by}, datetime.now(UTC))
+        _write(services, record, "retried by hand", {"by": str(by)}, datetime.now(UTC))
         return Retried(record, "ready", with_others=True)
     done = _retry(services, record, by, mark)
     if not done.became:
@@ -104,18 +107,31 @@ def chosen(services: Services, selection: Selection) -> Iterator[EventRecord | N
             yield record if selection.fits(record) else None
 
 
-def retry_each(services: Services, records: Iterable[EventRecord], *, by: str) -> Iterator[Retried]:
-    """Retry these events in this order."""
-    return (_retry(services, record, by) for record in records)
+def retry_each(services: Services, records: Iterable[EventRecord], *, by: Actor) -> Iterator[Retried]:
+    """Retry these events in this order. Each company that follows another has an entry in the audit log."""
+    for company, its_own in groupby(records, lambda record: record.company):
+        with acting(services, by, "events.retried", company, count=0) as act:
+            for record in its_own:
+                done = _retry(services, record, by)
+                act.details["count"] += bool(done.became)
+                yield done
 
 
-def skip_each(services: Services, records: Iterable[EventRecord], reason: str, *, by: str) -> Iterator[bool]:
-    """Skip these events. Yields whether each was; not what a worker runs or somebody skipped meanwhile."""
-    for record in records:
-        yield _skip(services, record, reason, by)
+def skip_each(services: Services, records: Iterable[EventRecord], reason: str, *, by: Actor) -> Iterator[bool]:
+    """Skip these events. Yields whether each was; not what a worker runs or somebody skipped meanwhile.
+
+    Each company that follows another has an entry in the audit log.
+    """
+    for company, its_own in groupby(records, lambda record: record.company):
+        with acting(services, by, "events.skipped", company, count=0) as act:
+            for record in its_own:
+                skipped = _skip(services, record, reason, by)
+                act.details["count"] += skipped
+                yield skipped
 
 
-def skip(services: Services, company: str, event_id: str, reason: str, *, by: str) -> int:
+@audited("event.skipped", event="event_id")
+def skip(services: Services, company: str, event_id: str, reason: str, *, by: Actor) -> int:
     """Give up an event that is not running. Return how many events that waited for it may go on.
 
     Raises `OperationError` where there is no such event or it cannot be skipped.
@@ -130,13 +146,13 @@ def skip(services: Services, company: str, event_id: str, reason: str, *, by: st
     return behind
 
 
-def _skip(services: Services, record: EventRecord, reason: str, by: str) -> bool:
+def _skip(services: Services, record: EventRecord, reason: str, by: Actor) -> bool:
     asked = datetime.now(UTC)
-    why = Message("event.skipped-by-hand", reason=reason, by=by)
+    why = Message("event.skipped-by-hand", reason=reason, by=str(by))
     if not services.ordering.skip(record.company, record.id, why)[0]:
         return False
     said = Message("event.skip-reason", reason=reason).to_json()
-    _write(services, record, "skipped by hand", {"by": by, "reason": said}, asked)
+    _write(services, record, "skipped by hand", {"by": str(by), "reason": said}, asked)
     return True
 
 
@@ -144,12 +160,12 @@ def _names(services: Services, company: str | None) -> list[str]:
     return [company] if company else services.ordering.companies()
 
 
-def _retry(services: Services, record: EventRecord, by: str, mark: str = "") -> Retried:
+def _retry(services: Services, record: EventRecord, by: Actor, mark: str = "") -> Retried:
     asked = datetime.now(UTC)
     became, _ = services.ordering.retry(record.company, record.id, mark=mark)
     if became in ("", "unknown"):
         return Retried(record, "")
-    _write(services, record, "retried by hand", {"by": by}, asked)
+    _write(services, record, "retried by hand", {"by": str(by)}, asked)
     now = services.ordering.event(record.company, record.id)
     state = event_state(services, now) if now else None
     return Retried(record, became, newest=services.ordering.is_newest(record), state=state)

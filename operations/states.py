@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from delivery.services import Services
 from messages import NOTHING, Message
+from messages.catalogue import say
 from ordering import EventRecord
 from ordering.records import CompanyState
 
@@ -56,6 +58,15 @@ def event_state(services: Services, record: EventRecord) -> State:
                 return hindrance
             return State("ready" if services.ordering.is_released(record) else "capacity")
     return State(record.status)
+
+
+def as_fields(state: State) -> dict[str, Any]:
+    """For JSON: `state`, `until`, `why`."""
+    return {
+        "state": state.name,
+        "until": state.until.isoformat(timespec="seconds") if state.until else None,
+        "why": say(state.why) or None,
+    }
 
 
 def _company(services: Services, record: EventRecord) -> CompanyState:

@@ -1,12 +1,12 @@
 """Finding events by company, status, key and time, newest first. Reads each index from one end, with no scan."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from ordering.queries import PAGE, Queries
-from ordering.records import STATUSES, UNSETTLED, EventRecord, IndexEntry
+from ordering.queries import LOOKS, PAGE, Queries
+from ordering.records import STATUSES, UNSETTLED, EventRecord, IndexEntry, to_epoch_ms
 
 SETTLED: Final = tuple(status for status in STATUSES if status not in UNSETTLED)
 
@@ -51,6 +51,57 @@ def fits_code(wanted: str, code: str) -> bool:
 def listed_at(record: EventRecord) -> datetime:
     """When the event was settled, or accepted while it is open: the time that events are listed by."""
     return record.settled_at or record.accepted_at
+
+
+def find_some(
+    ordering: Queries, wanted: Filter, most: int, after: IndexEntry | None = None, looks: int = LOOKS
+) -> tuple[list[EventRecord], IndexEntry | None]:
+    """The newest events that fit, at most `most`, from those listed after `after`; and where to go on, None at the end.
+
+    Looks at about `looks` events at most, so it may find fewer than there are, even none.
+    """
+    if wanted.keys:
+        return some_of(find(ordering, wanted), most, after)
+    found: list[EventRecord] = []
+    while looks > 0 and len(found) < most:
+        some = ordering.latest(
+            wanted.indices,
+            company=wanted.company,
+            since=wanted.since,
+            until=wanted.until,
+            after=after,
+            most=most - len(found),
+            status=wanted.status if wanted.status in UNSETTLED else "",
+            code=wanted.code,
+        )
+        found += filter(wanted.fits, ordering.events(one[:2] for one in some.found))
+        looks -= max(some.looked, 1)
+        after = some.end
+        if after is None:
+            break
+    return found, after
+
+
+def some_of(
+    records: Iterable[EventRecord], most: int, after: IndexEntry | None
+) -> tuple[list[EventRecord], IndexEntry | None]:
+    """The newest `most` of these events, from those listed after `after`; and where to go on, None at the end. Pure."""
+    rest = sorted((record for record in records if after is None or _place(entry_of(record)) > _place(after)), key=_key)
+    return rest[:most], entry_of(rest[most - 1]) if len(rest) > most else None
+
+
+def _key(record: EventRecord) -> tuple[int, str, str]:
+    return _place(entry_of(record))
+
+
+def _place(entry: IndexEntry) -> tuple[int, str, str]:
+    """Newest first."""
+    return -to_epoch_ms(entry.at), entry.company, entry.id
+
+
+def entry_of(record: EventRecord) -> IndexEntry:
+    """The event as an index lists it."""
+    return IndexEntry(record.company, record.id, listed_at(record))
 
 
 def find(

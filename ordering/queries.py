@@ -71,6 +71,10 @@ class Queries:
         found: Any = self.redis.smembers(f"{self.prefix}{COMPANIES}")
         return sorted(found)
 
+    def has_company(self, company: str) -> bool:
+        """Whether the company ever had an event."""
+        return bool(self.redis.sismember(f"{self.prefix}{COMPANIES}", company))
+
     def counts(self, company: str) -> dict[str, int]:
         """How many events of the company are in each status."""
         found: Any = self.redis.hmget(self._key("company", company), [f"n:{status}" for status in STATUSES])

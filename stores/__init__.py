@@ -21,6 +21,7 @@ from stores.links import LinkStore
 from stores.names import NameStore
 from stores.refused_blanks import RefusedBlanks
 from stores.rows import UsedAccount, UsedAccounts
+from stores.sessions import Session, SessionStore
 from stores.settings import CompanySettings, CompanySettingsStore
 from stores.timeline import TimelineEntry, TimelineStore
 from stores.timetable import Timetable
@@ -44,6 +45,8 @@ __all__ = [
     "NeverConnected",
     "Overtaken",
     "RefusedBlanks",
+    "Session",
+    "SessionStore",
     "StoredTokens",
     "TimelineEntry",
     "TimelineStore",

@@ -84,6 +84,13 @@ class StoredTokens:
     spare: bool  # another pair is kept in reserve
 
 
+class Glance(NamedTuple):
+    """A connection for a list: its `state`, and the company's name in Fortnox."""
+
+    state: str
+    ledger: str
+
+
 def _message(given: object) -> Message:
     return given if isinstance(given, Message) else Message.from_json(str(given))
 
@@ -169,6 +176,11 @@ class ConnectionStore:
     def states(self, companies: Iterable[str]) -> dict[str, str]:
         """`connected` or `disabled` for each of these companies that has a connection, in one round trip."""
         return {name: found["state"] for name, found in self._documents(companies).items() if found}
+
+    def glances(self, companies: Iterable[str]) -> "dict[str, Glance]":
+        """The state and the ledger of each of these companies that has a connection, in one round trip."""
+        documents = self._documents(companies)
+        return {name: Glance(found["state"], found.get("ledger", "")) for name, found in documents.items() if found}
 
     def known(self, companies: Iterable[str]) -> set[str]:
         """Those of these companies that have a connection, readable or not, in one round trip."""

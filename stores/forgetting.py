@@ -23,9 +23,21 @@ KINDS: Final = (
     "mail:topic",
     "mail:pending",
     "mail:deferred",
+    "audit",
+    "mail-links",
+    "mail-link-asked",
+    "chart",
 )
 # Members that name it: alone, or with a colon or a slash and more.
-SETS: Final = ("refreshed", "timetable:polls", "timetable:nights", "mail:due", "mail:deferred", "damaged")
+SETS: Final = (
+    "refreshed",
+    "timetable:polls",
+    "timetable:nights",
+    "mail:due",
+    "mail:deferred",
+    "mail:links-asked",
+    "damaged",
+)
 HASHES: Final = ("closed", "mail:outages", "mail:backoff")
 SHARED: Final = "mail:pending:_"  # topics of several companies, whose events are named with theirs
 

@@ -2,20 +2,26 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from celery import Task, shared_task
 from redis.exceptions import LockError
 
+from config import Settings
 from delivery.services import Services
+from mails.asked_links import AskedLinks
+from mails.audience import Audience
 from mails.dispatcher import ROUND, Dispatcher
+from mails.links import links_for
 from mails.loss_mails import LossMails
 from mails.mailer import DeferredMails, Mailer
 from mails.outage_mails import OutageMails
-from mails.recipients import AddressBook
+from mails.recipients import AddressBook, reply_address
 from mails.smtp import DATA_TIMEOUT, SmtpSender
 from mails.topics import TopicMails
 from stores.locks import Locks
+from stores.mail_links import MailLinks
 from stores.mails import MailState
 from tasks.base import services_of
 from tasks.flows import REPORT
@@ -48,11 +54,22 @@ def _dispatcher(
 ) -> Dispatcher:
     settings, stores, state = services.settings, services.stores, MailState(services.redis)
     addresses = AddressBook(stores.connections, stores.company_settings, settings.alerts_to)
-    mailer = Mailer(smtp, addresses, state, services.telemetry.counters, settings.alerts_from, now)
+    audiences = partial(audience_of, settings, stores.mail_links)
+    mailer = Mailer(smtp, addresses, state, services.telemetry.counters, settings.alerts_from, audiences, now)
     sources = (
         LossMails(services.installation, mailer),
         TopicMails(services.ordering, stores.connections, stores.names, state, mailer, now),
         OutageMails(services.ordering, stores.connections, state, mailer, services.consent_address, now),
         DeferredMails(state, mailer, now),
+        AskedLinks(stores.mail_links, mailer, now),
     )
     return Dispatcher(sources, state, services.telemetry.counters, now, keep_lock)
+
+
+def audience_of(settings: Settings, links: MailLinks, is_operator: bool) -> Audience:
+    """What each reader of a mail gets, but for the company's name."""
+    link_to = links_for(settings.console_url, links, is_operator=is_operator)
+    if is_operator:
+        return Audience(is_operator=True, link_to=link_to)
+    reply_to = reply_address(settings.operator_contact, settings.alerts_to)
+    return Audience(contact=settings.contact, reply_to=reply_to, link_to=link_to)

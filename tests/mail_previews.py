@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 from fortnox.situations import explanation
+from mails.audience import Audience
 from mails.content import MailContent
 from mails.entities import Entity
 from mails.items import Item
+from mails.links import path_of
 from mails.render import as_html, as_text
 from mails.writer import Earlier, OutageReport, Writer
 from messages import NOTHING, Message, Money
@@ -18,6 +20,22 @@ from moment.events import InvalidEvent, Problem
 from ordering import EventRecord
 
 AT = datetime(2026, 11, 23, 8, 14, tzinfo=UTC)
+CONTACT = "Driftbolaget, support@drift.example, 08-123 45 67"
+
+
+def a_link(company: str, *, event: str = "", cause: str = "", connect: bool = False) -> str:
+    """As long as a real one."""
+    return f"https://fortnox.drift.example/l/{'gAAAAABpKYk2' * 18}"
+
+
+def an_address(company: str, *, event: str = "", cause: str = "", connect: bool = False) -> str:
+    return f"https://fortnox.drift.example{path_of(company, event=event, cause=cause, connect=connect)}"
+
+
+WITH_CONSOLE = Audience(name="Ekbergs Bygg AB", contact=CONTACT, reply_to="support@drift.example", link_to=a_link)
+WITHOUT_CONSOLE = WITH_CONSOLE._replace(link_to=None)
+NOTHING_SET = Audience()
+OPERATOR = Audience(is_operator=True, name="Ekbergs Bygg AB", link_to=an_address)
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 
@@ -62,7 +80,10 @@ def without_code(event_id: str, key: str, reason: Message, remedy: Message = NOT
 
 
 def previews(language: Language) -> dict[str, MailContent]:
-    writer = Writer("acme", language)
+    writer = Writer("acme", language, audience=WITH_CONSOLE)
+    without, bare, operator = (
+        Writer("acme", language, audience=audience) for audience in (WITHOUT_CONSOLE, NOTHING_SET, OPERATOR)
+    )
     since = AT - timedelta(hours=4, minutes=2)
     many = [an_invoice(1001 + n, f"{12500 + n * 1731}.50") for n in range(47)]
     accounts = [
@@ -110,6 +131,20 @@ def previews(language: Language) -> dict[str, MailContent]:
         Entity("creditNote", "1004", customer="10001", customer_name="Skånska Bygg AB"),
         Entity("invoice", "1010", customer="10002"),
     )
+    failed_customer = Item(
+        without_code(
+            "c8",
+            "acme/customer/10008",
+            Message("customer.number-is-anothers", number="10008", other="Borg AB", ours="Berg AB"),
+            Message("customer.number-is-anothers.remedy", company="acme", event="c8"),
+        ),
+        Entity("customer", "10008", "Berg AB"),
+    )
+    companies = [
+        Item(a_record(f"n{n}", f"{name}/invoice/{n}", company=name), Entity("invoice", str(n)))
+        for name, events in (("alfa", 3), ("beta", 1))
+        for n in range(events)
+    ]
     mixed = [an_invoice(1001), Item(a_record("e9"), Entity("creditNote", "1009", customer="10001"))]
     paused = OutageReport("paused", situation("grant-dead")["reason"], since, AT, 37, timedelta(days=1))
     unavailable = paused._replace(kind="unavailable", reason=NOTHING)
@@ -120,19 +155,30 @@ def previews(language: Language) -> dict[str, MailContent]:
         "mixed": writer.events(mixed),
         "held": writer.events([held]),
         "remark": writer.events([customer]),
-        "unreadable": writer.events([Item(unreadable, Entity("event", "bad"))]),
+        "unreadable": operator.events([Item(unreadable, Entity("event", "bad"))]),
+        "unreadable-without-operator": writer.events([Item(unreadable, Entity("event", "bad"))]),
         "expense": writer.events([Item(expense, Entity("supplierInvoice", "17", "Ahlsell Sverige AB"))]),
-        "import": writer.events([Item(polling, Entity("expenses", ""))]),
+        "import": operator.events([Item(polling, Entity("expenses", ""))]),
         "checked": writer.events([Item(checked, Entity("integration", ""))]),
         "paused": writer.paused(paused, 1),
-        "paused-link": writer.paused(
+        "paused-link": without.paused(
             paused._replace(consent_url="https://apps.fortnox.se/oauth-v1/auth?client_id=x"), 2
         ),
         "unavailable": writer.unavailable(unavailable),
         "recovered": writer.recovered(unavailable),
         "connected-again": writer.recovered(paused),
-        "undelivered": writer.undelivered(),
-        "lost": writer.lost_data(Message("redis.lost.set-back", at=AT, back_to=since, gone=1200)),
+        "lost": operator.lost_data(Message("redis.lost.set-back", at=AT, back_to=since, gone=1200)),
+        "undelivered": operator.undelivered(),
+        "new-link": writer.new_link(),
+        "failed-without-console": without.events([an_invoice(behind=behind)]),
+        "customer-without-console": without.events([failed_customer]),
+        "failed-with-nothing-set": bare.events([an_invoice()]),
+        "held-without-console": without.events([held]),
+        "paused-without-console": without.paused(paused, 1),
+        "failed-operator": operator.events([an_invoice(behind=behind)]),
+        "digest-operator": operator.events(many, Earlier(1, since)),
+        "paused-operator": operator.paused(paused, 1),
+        "companies-operator": operator.companies(companies),
     }
 
 

@@ -38,7 +38,7 @@ def test_a_file_that_is_gone_is_named_in_the_mail_and_added_by_a_later_retry(sys
     wait_until(lambda: system.mails_to("ekonomi@gone.example"), what="the mail")
     (mail,) = system.mails_to("ekonomi@gone.example")
     assert "“underlag.pdf”: its host answered 404" in mail["text"]
-    assert "events retry gone e3" in " ".join(mail["text"].split())
+    assert "drift@integration.example, who adds what is missing" in " ".join(mail["text"].split())
     system.file("gone", name="underlag.pdf", size=1_000)
     before = len(requests_to(system, "gone"))
     assert say(retried(system, "gone").reason) == ""

@@ -12,7 +12,7 @@ import requests
 from prometheus_client import generate_latest
 
 from local.stack import Stack
-from tasks.flows import TICK
+from tasks.flows import REPORT, TICK
 from tests.acceptance.conftest import System
 from tests.acceptance.test_delivery import DOCTORED
 from tests.monitors import wait_for_flower
@@ -98,6 +98,7 @@ def live_through(system: Watched) -> list[str]:
     assert system.settled("hush", "broken").status == "failed"
     system.app.send_task("events.recieve", args=[customer("typo", company="hush")], queue="events")  # as misspelt
     system.app.send_task(TICK.name)
+    system.app.send_task(REPORT.name)  # nobody asks for a mail at once about what waits
     wait_until(lambda: system.mails_to(CONTACT), what="the mail")
     return codes
 

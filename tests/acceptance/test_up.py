@@ -1,6 +1,7 @@
 """`moment-fortnox up` as somebody uses it: started, started again beside it, stopped, and started the next day."""
 
 import json
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -30,9 +31,19 @@ def running(directory: Path, ports: dict[str, int], log: Path, *options: str) ->
         assert up.wait(timeout=120) == 0
 
 
+def sign_in(port: int, password: str) -> str:
+    """Sign in to the console. Return the first company that its start page names."""
+    with requests.Session() as browser:
+        html = browser.get(f"http://127.0.0.1:{port}/sign-in", timeout=30).text
+        csrf = re.findall(r'name="csrf" value="(\w+)"', html)[0]
+        form = {"name": "operator", "password": password, "csrf": csrf}
+        page = browser.post(f"http://127.0.0.1:{port}/sign-in", data=form, timeout=30).text
+        return re.findall(r'href="/companies/([^"]+)"', page)[0]
+
+
 def test_what_was_published_is_there_after_a_restart_and_a_second_up_changes_nothing(tmp_path: Path) -> None:
     directory = tmp_path / "åäö and spaces"
-    ports = {name: free_port() for name in ("fortnox", "moment", "smtp", "redis", "flower")}
+    ports = {name: free_port() for name in ("fortnox", "moment", "smtp", "redis", "flower", "console")}
     environment = {"REDIS_URL": f"redis://127.0.0.1:{ports['redis']}/0", "FORTNOX_API_URL": "http://127.0.0.1:1"}
 
     def ledger() -> dict[str, object]:
@@ -51,6 +62,10 @@ def test_what_was_published_is_there_after_a_restart_and_a_second_up_changes_not
         shown = requests.get(f"http://127.0.0.1:{ports['fortnox']}/", timeout=30).text
         for text in ("Kranar i Syd AB", "waits for approval", "Expenses in Moment <b>3</b>", "Reglar och plywood"):
             assert text in shown
+        login = re.search(r"http://127.0.0.1:(\d+) +\(name operator, password (\S+)\)", up.log_tail(50))
+        assert login
+        assert int(login.group(1)) == ports["console"]
+        assert sign_in(ports["console"], login.group(2)).startswith("acme")
         before = ledger()
         assert "777" in json.dumps(before["customers"])
         second = commands.run("up", "--directory", str(directory), environment={})

@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from operations import companies
+from operations.audit import Actor, ActorKind
 from operations.errors import WrongArgument
 from stores.consents import GOOD_FOR, ConsentStore
 from tests.unattended import Unattended
@@ -16,7 +17,9 @@ def asked(world: Unattended, company: str = "acme") -> str:
     """The state in the address that is printed for the company."""
     settings = world.services.settings.model_copy(update={"fortnox_redirect_uri": BACK})
     object.__setattr__(world.services, "settings", settings)
-    address = companies.consent_address(world.services, company, service_account=False)
+    address = companies.consent_address(
+        world.services, company, service_account=False, by=Actor(ActorKind.COMMAND_LINE, "maja")
+    )
     return parse_qs(urlsplit(address).query)["state"][0]
 
 

@@ -13,6 +13,7 @@ from delivery.polling import POLL_ID, poll_asked
 from fortnox.limiter import Limiter
 from messages import NOTHING, Message
 from operations import expenses as operations
+from operations.audit import Actor, ActorKind
 from operations.errors import OperationError, WrongArgument
 from ordering import EventRecord, Release
 from stores import Heartbeats
@@ -26,6 +27,7 @@ from tests.unit.factories import customer_json, integration_json
 from worker.bootstrap import App
 from worker.publish import publish
 
+MAJA = Actor(ActorKind.COMMAND_LINE, "maja")
 ROW = {"Account": 4010, "Debit": "1000.00", "Project": "1"}
 
 
@@ -290,7 +292,7 @@ def test_who_watches_an_import_is_told_what_it_waits_for(app: App, sandbox: Sand
 
 def test_an_import_yields_how_far_it_is_until_a_worker_is_through_with_it(app: App, sandbox: Sandbox) -> None:
     sandbox.supplier_invoice("acme", ROW)
-    steps = operations.import_(app.services, "acme", days_back=30, timeout=60)
+    steps = operations.import_(app.services, "acme", days_back=30, timeout=60, by=MAJA)
 
     first = next(steps)
 
@@ -310,7 +312,7 @@ def test_an_import_ends_with_why_its_poll_failed_and_is_not_begun_for_who_wants_
     app: App, sandbox: Sandbox
 ) -> None:
     sandbox.fault("fail_next", status=400, path="/3/supplierinvoices")
-    steps = operations.import_(app.services, "acme", days_back=30, timeout=60)
+    steps = operations.import_(app.services, "acme", days_back=30, timeout=60, by=MAJA)
     next(steps)
     with pytest.raises(TransferFailed):
         run(app, EXPENSES.task.name, POLL_ID)
@@ -320,11 +322,11 @@ def test_an_import_ends_with_why_its_poll_failed_and_is_not_begun_for_who_wants_
     assert record is not None
     assert failed.value.message == Message.join(record.reason, record.remedy)
     with pytest.raises(WrongArgument) as unknown:
-        next(operations.import_(app.services, "nobody", days_back=30, timeout=60))
+        next(operations.import_(app.services, "nobody", days_back=30, timeout=60, by=MAJA))
     assert unknown.value.message == Message("operation.unknown-company", company="nobody")
     publish(customer_json(company="nobody"), services=app.services)
     with pytest.raises(WrongArgument) as unconnected:
-        next(operations.import_(app.services, "nobody", days_back=30, timeout=60))
+        next(operations.import_(app.services, "nobody", days_back=30, timeout=60, by=MAJA))
     assert unconnected.value.message == Message("expenses.not-connected", company="nobody")
 
 

@@ -22,6 +22,7 @@ from messages import Message
 from moment.events import event_json, parse_event
 from moment.examples import EXAMPLES, example_json
 from tests import commands
+from tests.browsing import running_console
 from tests.unattended import Unattended
 from tests.unit.factories import customer_json
 from worker.publish import publish
@@ -60,7 +61,7 @@ def in_language(language: str, code: str, directory: Path) -> list[str]:
     if language == "python":
         return [sys.executable, name]
     program = {"js": "node", "php": "php", "sh": "sh"}[language]
-    needed = [program] + ["redis-cli"] * ("redis-cli" in code)
+    needed = [program, *(one for one in ("redis-cli", "curl") if one in code)]
     for one in needed:
         if shutil.which(one) is None:
             pytest.skip(f"{one} is not on this machine")
@@ -73,9 +74,9 @@ def in_language(language: str, code: str, directory: Path) -> list[str]:
     return [program, name]
 
 
-def run(language: str, code: str, directory: Path, redis_url: str) -> str:
+def run(language: str, code: str, directory: Path, redis_url: str = "", **given: str) -> str:
     command = in_language(language, code, directory)
-    environment = child_environment({"REDIS_URL": redis_url})
+    environment = child_environment({"REDIS_URL": redis_url, **given})
     done = subprocess.run(
         command, cwd=directory, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
@@ -156,6 +157,30 @@ def test_the_programs_of_the_page_follow_the_outcomes(unattended: Unattended, re
     unattended.services.ordering.skip("acme", "e2", Message("transfer.disabled"))
     assert run("python", python, tmp_path, redis_url).startswith("acme e2 skipped ")
     assert "skipped" in run("sh", follow, tmp_path, redis_url)
+
+
+def test_what_the_page_does_with_curl_works_as_it_is_copied(
+    unattended: Unattended, redis_url: str, tmp_path: Path
+) -> None:
+    keys, send, ask = of("By HTTP", "sh")
+    made, *rest = keys.splitlines()
+    environment = {"REDIS_URL": redis_url, "FORTNOX_API_URL": unattended.sandbox.fortnox}
+    key = commands.run(*made.split()[1:], environment=environment).stdout.strip()
+    (tmp_path / "event.json").write_text(example_json("customer.created"), encoding="utf-8")
+    lines = (json.dumps(EXAMPLES[name]) for name in ("customer.created", "project.created", "invoice.finalized"))
+    (tmp_path / "events.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    with running_console(unattended.services) as address:
+        given = {"KEY": key, "API": f"{address}/api/v1"}
+        assert run("sh", send, tmp_path, **given) == '{"accepted":1,"known":0}{"accepted":2,"known":1}'
+        unattended.services.ordering.skip("acme", EXAMPLES["customer.created"]["id"], Message("transfer.disabled"))
+        answers = re.sub(r"}{", "}\n{", run("sh", ask, tmp_path, **given)).splitlines()
+    event, companies, failures, retried, skipped = map(json.loads, answers)
+    assert (event["id"], event["status"]) == ("e1", "skipped")
+    assert [one["company"] for one in companies["companies"]] == ["acme"]
+    assert failures == {"failures": []}
+    assert (retried, skipped) == ({"status": "ready"}, {"status": "skipped"})
+    for command in rest:
+        assert commands.run(*command.split()[1:], environment=environment).returncode == 0
 
 
 def test_the_command_answers_in_the_fields_of_the_stream(unattended: Unattended, redis_url: str) -> None:

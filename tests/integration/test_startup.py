@@ -10,8 +10,8 @@ from config.environment import child_environment
 from tests.unit.factories import customer_json
 
 SLOW = (
-    *("aiosmtpd", "babel", "billiard", "celery", "flower", "jinja2", "kombu", "limits", "prometheus_client"),
-    *("redbeat", "requests", "sentry_sdk", "structlog", "uvicorn"),
+    *("aiosmtpd", "argon2", "authlib", "babel", "billiard", "celery", "fastapi", "flower", "jinja2", "kombu"),
+    *("limits", "prometheus_client", "redbeat", "requests", "sentry_sdk", "structlog", "uvicorn"),
 )
 PROGRAM = f"""
 import json, sys
@@ -41,7 +41,17 @@ def slow_libraries_of(redis_url: str, *arguments: str, stdin: str = "") -> set[s
 @pytest.mark.usefixtures("redis_client")  # emptied: an event that is shown needs the catalogues
 @pytest.mark.parametrize(
     "command",
-    ["--help", "events --help", "status", "status --json", "wait", "events list", "events export", "companies list"],
+    [
+        "--help",
+        "events --help",
+        "console --help",
+        "status",
+        "status --json",
+        "wait",
+        "events list",
+        "events export",
+        "companies list",
+    ],
 )
 def test_a_command_that_only_reads_loads_none_of_the_slow_libraries(redis_url: str, command: str) -> None:
     assert slow_libraries_of(redis_url, *command.split()) == set()

@@ -14,9 +14,11 @@ from random import Random
 from typing import Any
 
 import psutil
+import requests
 from pydantic import SecretStr
 
-from delivery.services import Services
+from config.settings import RateLimit
+from delivery.services import Services, build_services
 from fortnox.client import Fortnox
 from fortnox.errors import FortnoxError
 from fortnox.oauth import OAuth
@@ -28,11 +30,14 @@ from moment.errors import MomentError
 from moment.events import InvalidEvent
 from ordering.history import Filter, find
 from stores.event_stream import STREAM, StreamEntry
+from stores.producer_keys import EVERY
+from tests.browsing import running_console
 from tests.malformed.answers import good_answer, malformed_answer
 from tests.malformed.entries import malformed_entry
 from tests.malformed.events import malformed_event
 from tests.malformed.messages import QUEUE, good_message, malformed_message
 from tests.malformed.proxy import Proxy, running_proxy
+from tests.malformed.requests import malformed_request
 from tests.unit.factories import customer_json, integration_json
 from tests.unkind import UnkindServer, unkind_server
 from tests.waiting import wait_until
@@ -110,6 +115,7 @@ def variants(door: str, count: int, seed: int, only: int | None = None) -> Itera
         "publish": malformed_event,
         "messages": malformed_message,
         "stream": malformed_entry,
+        "http": malformed_request,
     }[door]
     for number in range(count) if only is None else (only,):
         marker = f"{door[0]}{seed}x{number:06}"
@@ -140,6 +146,37 @@ def through_publish(system: Running, count: int, seed: int, only: int | None = N
         if system.services.ordering.event(company, event_id) is None:
             result.lost.append(name)
     result.accepted = len(accepted)
+    return result
+
+
+def through_http(system: Running, count: int, seed: int, only: int | None = None) -> Result:
+    """Requests to the HTTP door. What it answers with 202 has to be in the log; all else is refused with a reason."""
+    result, accepted = Result("http"), []
+    limit = {"api_rate_limit": RateLimit(1_000_000, 1)}
+    services = build_services(system.services.settings.model_copy(update=limit))
+    key = services.stores.producer_keys.make(f"malformed{seed}", [EVERY]) or ""
+    with running_console(services) as address, requests.Session() as http:
+        http.headers["authorization"] = f"Bearer {key}"
+        url = f"{address}/api/v1/events"
+        for number, (name, marker, (headers, body)) in enumerate(variants("http", count, seed, only)):
+            answer = http.post(url, data=body, headers=headers, timeout=60)
+            if answer.status_code == 202:
+                accepted.append((name, marker, body))
+            elif 400 <= answer.status_code < 500 and all(one["message"] for one in answer.json()["errors"]):
+                result.refused += 1
+            else:
+                result.crashed.append(f"{answer.status_code} for {name}")
+            if number % LOT == 0:
+                began = time.monotonic()
+                event = good(f"http{seed}x{number}")
+                assert http.post(url, json=event, timeout=60).status_code == 202
+                wait_until(lambda event=event: _is_done(system, GOOD, event["id"]), what="the good event")
+                result.waits.append(time.monotonic() - began)
+    trace = Trace(system.services)
+    result.lost = [name for name, marker, body in accepted if trace.of(marker, body) != "accepted"]
+    result.accepted = len(accepted)
+    if not system.healthy():
+        result.crashed.append("a background thread is down")
     return result
 
 
@@ -392,5 +429,6 @@ DOORS: dict[str, Callable[..., Result]] = {
     "publish": through_publish,
     "messages": through_messages,
     "stream": through_stream,
+    "http": through_http,
     "transfers": through_transfers,
 }

@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = (
     "cli",
     "config",
+    "console",
     "delivery",
     "fortnox",
     "local",

@@ -6,6 +6,7 @@ import html
 import re
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import sentry_sdk
@@ -13,19 +14,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fortnox.situations import explanation
+from mails.audience import only_operator_mends
 from mails.causes import cause
 from mails.content import MailContent
 from mails.entities import Entity, entity_of
 from mails.items import Item
 from mails.listing import as_csv
 from mails.mime import LONGEST_SUBJECT, message
+from mails.recipients import reply_address
 from mails.render import as_html, as_text
 from mails.topics import write_events
 from mails.writer import Earlier, Writer
 from messages import Message, Money
 from messages.catalogue import Language, say
-from tests.mail_previews import AT, LANGUAGES, a_record, an_invoice, previews
+from tests.mail_previews import AT, CONTACT, LANGUAGES, OPERATOR, WITHOUT_CONSOLE, a_record, an_invoice, previews
 from tests.sentry import running_sentry
+from tests.unit.test_messages import catalogue
 
 # --- Two forms ---
 
@@ -57,7 +61,8 @@ def test_the_text_says_all_that_the_html_says(content: MailContent) -> None:
 
 @pytest.mark.parametrize("content", PREVIEWS)
 def test_the_html_says_all_that_the_text_says(content: MailContent) -> None:
-    page = set(words_of(shown(as_html(content))))
+    links = map(html.unescape, re.findall(r'class="button" href="([^"]+)"', as_html(content)))
+    page = {*words_of(shown(as_html(content))), *links}
     text = [word for word in words_of(as_text(content)) if not re.fullmatch(r"[-=]+", word)]
     assert [word for word in text if word not in page and word.strip("[]:") not in page] == []
 
@@ -119,8 +124,109 @@ def test_any_name_in_a_subject_arrives_within_the_lengths_of_mail(name: str, wor
 
 @pytest.mark.parametrize(("code", "which"), [("2000423", "--code 2000423"), ("", "--like e1")])
 def test_the_command_for_many_retries_those_of_this_cause_alone(code: str, which: str) -> None:
-    content = Writer("acme", "en").events([an_invoice(n, code=code) for n in (1, 2)])
+    content = Writer("acme", "en", audience=OPERATOR).events([an_invoice(n, code=code) for n in (1, 2)])
     assert f"moment-fortnox events retry acme --all-failed {which}\n" in as_text(content)
+
+
+# --- What each reader gets ---
+
+TO_OPERATOR = ("unreadable", "import", "undelivered")
+NEEDS_SOMEBODY = ("failed", "digest", "reasons", "mixed", "held", "expense", "paused")
+
+
+def of_operator(name: str) -> bool:
+    return name.endswith("-operator") or name in TO_OPERATOR
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_mail_to_a_company_asks_for_a_command(language: Language) -> None:
+    mails = {name: content for name, content in previews(language).items() if not of_operator(name)}
+    assert len(mails) > 15
+    for name, content in mails.items():
+        list_of_all = content.file.content.decode() if content.file else ""
+        assert "moment-fortnox " not in as_text(content) + as_html(content) + list_of_all, name
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_mail_that_needs_somebody_has_one_button_where_there_is_a_console(language: Language) -> None:
+    mails = previews(language)
+    for name in NEEDS_SOMEBODY:
+        page = as_html(mails[name])
+        assert len(re.findall(r'class="button" href="https://fortnox.drift.example/l/', page)) == 1, name
+        assert page.count('class="button"') == 1, name
+    for name in ("failed-without-console", "customer-without-console", "held-without-console"):
+        assert 'class="button"' not in as_html(mails[name])
+    for name in ("failed-operator", "digest-operator", "paused-operator", "companies-operator"):
+        page = as_html(mails[name])
+        assert (page.count('class="button"'), "/l/" in page, "moment-fortnox " in page) == (1, False, True), name
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_without_a_console_a_mail_says_whom_to_write_to(language: Language) -> None:
+    mails = previews(language)
+    for name in ("failed-without-console", "customer-without-console", "paused-without-console", "paused-link"):
+        asked = [text for section in mails[name].sections for text in section.paragraphs if CONTACT in text]
+        assert asked, name
+    bare = " ".join(as_text(mails["failed-with-nothing-set"]).split())
+    assert ("hos driften" if language == "sv" else "by the operator") in bare
+
+
+def test_a_company_is_called_by_its_own_name_and_its_code() -> None:
+    assert ("Företag", "Ekbergs Bygg AB (acme)") in previews("sv")["failed"].facts
+    assert ("Företag", "acme") in previews("sv")["failed-with-nothing-set"].facts
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_an_event_asks_for_as_a_command_has_a_sentence_for_a_companys_people(language: Language) -> None:
+    shown_to_operators = ("mail.", "operation.", "redis.", "console.", "sign-in.", "settings.", "link.", "audit.")
+    commanding = [
+        key
+        for key, forms in catalogue(language).items()
+        if any("moment-fortnox " in form for form in forms) and not key.startswith(shown_to_operators)
+    ]
+    assert len(commanding) >= 6
+    for key in commanding:
+        told = WITHOUT_CONSOLE.told(Message(key))
+        assert "moment-fortnox" not in say(told, language), key
+        assert CONTACT in say(told, language), key
+
+
+@pytest.mark.parametrize(
+    ("fields", "only"),
+    [
+        ({"key": "acme/invalid/1f0c", "code": ""}, True),
+        ({"code": "bug"}, True),
+        ({"code": "crash"}, True),
+        ({"code": "damaged-record"}, True),
+        ({"code": "client"}, True),
+        ({"code": "request 2000106"}, True),
+        ({"code": "MomentRefused", "remedy": Message("expenses.renew-api-key")}, True),
+        ({"code": "MomentRefused", "remedy": Message("delivery.tell-operator")}, False),
+        ({"code": "period-locked 2000401"}, False),
+        ({"code": "NeverConnected"}, False),
+        ({"code": ""}, False),
+        ({"code": "bug", "status": "done"}, False),
+    ],
+)
+def test_what_only_an_operator_can_mend_is_known_by_its_code_or_its_remedy(fields: dict[str, Any], only: bool) -> None:
+    assert only_operator_mends(a_record(**fields)) is only
+
+
+@pytest.mark.parametrize(
+    ("contact", "operator", "expected"),
+    [
+        ("Drift AB, drift@drift.example, 08-123", "larm@x.example", "drift@drift.example"),
+        ("Drift <drift@drift.example>", None, "drift@drift.example"),
+        ("ring 08-123 45 67", "Larm <larm@x.example>", "larm@x.example"),
+        ("ring 08-123 45 67", None, ""),
+        (None, "larm@x.example", "larm@x.example"),
+        (None, None, ""),
+    ],
+)
+def test_answers_go_to_the_first_address_of_the_contact_or_to_the_operator(
+    contact: str | None, operator: str | None, expected: str
+) -> None:
+    assert reply_address(contact, operator) == expected
 
 
 # --- The attached list ---
@@ -142,7 +248,7 @@ def test_the_list_opens_in_excel_and_runs_nothing_there() -> None:
 def test_a_list_is_as_long_as_a_mail_may_be_and_says_what_is_left_out(language: Language, left_out: str) -> None:
     items = [an_invoice(number) for number in range(1000, 1100)]
     whole, _ = as_csv(items, language)
-    content = Writer("acme", language, max_bytes=len(whole) * 3 // 10).events(items)
+    content = Writer("acme", language, max_bytes=len(whole) * 3 // 10, audience=OPERATOR).events(items)
     assert content.file is not None
     assert len(content.file.content.splitlines()) == 1 + 30
     assert left_out in " ".join(as_text(content).split())
@@ -256,7 +362,7 @@ def test_what_was_mailed_before_is_counted() -> None:
 
 def test_an_id_cannot_smuggle_a_command_into_the_one_to_copy() -> None:
     item = Item(a_record("e1;reboot"), an_invoice().entity)
-    text = as_text(Writer("acme", "sv").events([item]))
+    text = as_text(Writer("acme", "sv", audience=OPERATOR).events([item]))
     assert "moment-fortnox events retry acme 'e1;reboot'" in text
 
 
