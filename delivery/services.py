@@ -33,6 +33,7 @@ from stores import (
     VatStore,
     Vault,
 )
+from stores.feed import FeedStore
 from stores.refused_writes import RefusedWrites
 from stores.telemetry import Telemetry
 from stores.threads import ThreadStates
@@ -96,6 +97,7 @@ class Services:
     stores: Stores
     polling: Polling
     telemetry: Telemetry
+    feed: FeedStore
     stopping: Stopping
     request_report: Callable[[], None]
 
@@ -177,6 +179,7 @@ def build_services(
             refused_writes=RefusedWrites(redis, vault, settings.retention_days),
             write_buffer=WriteBuffer(redis, threads),
         ),
+        feed=FeedStore(redis, counters),
         stopping=Stopping() if stopping is None else stopping,
         request_report=request_report,
     )

@@ -12,6 +12,7 @@ events, clients that run against the real service for the commands. docs/feed.md
 """
 
 import json
+import logging
 import re
 import time
 from collections import deque
@@ -29,6 +30,10 @@ ANSWER_WITHIN: Final = 30.0
 LOOK_EVERY: Final = 1.0  # seconds between two calls of `alive` while an answer is awaited
 LARGEST: Final = 16_000_000  # bytes of a message: the list of all tenants
 LONGEST: Final = 200  # characters of an entity's number, an offset or a type
+
+# The library logs frames, in which tokens and the client secret are, and an error for each socket that is lost.
+QUIET: Final = logging.getLogger("fortnox.feed.socket")
+QUIET.setLevel(logging.CRITICAL + 1)
 
 BEARER: Final = "Bearer "
 TYPE: Final = re.compile(r"([a-z]+(?:-[a-z]+)*)-([a-z]+)-v\d+")
@@ -310,6 +315,7 @@ def _open(url: str, proxies: bool, ping_every: float, pong_within: float) -> Cli
             close_timeout=1.0,
             max_size=LARGEST,
             max_queue=256,
+            logger=QUIET,
         )
     except TimeoutError:
         raise FeedLost("no connection") from None

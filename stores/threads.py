@@ -13,7 +13,9 @@ PUMP: Final = "pump"
 STREAM_READER: Final = "stream reader"
 LEASE_KEEPER: Final = "lease keeper"
 WRITE_BUFFER: Final = "write buffer"
-THREADS: Final = (PUMP, STREAM_READER, LEASE_KEEPER, WRITE_BUFFER)
+FEED_LISTENER: Final = "feed listener"
+FEED_DISPATCHER: Final = "feed dispatcher"
+THREADS: Final = (PUMP, STREAM_READER, LEASE_KEEPER, WRITE_BUFFER, FEED_LISTENER, FEED_DISPATCHER)
 
 DOWN: Final = "return redis.call('HSET', KEYS[1], ARGV[1], redis.call('TIME')[1])"
 
