@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from config.redis import redis_client
 from delivery.attempt import this_worker
 from delivery.feed.lease import LeaseOver, ThreadLease
+from delivery.feed.status import NO_COMPANY
 from delivery.feed.tenants import FeedTenants
 from delivery.services import Services
 from fortnox.feed import PING_EVERY, PONG_WITHIN, TOPICS, Answer, FeedConnection, FeedEvent, FeedLost
@@ -205,7 +206,7 @@ class FeedListener:
         if now < self._say_at:
             return
         self._say_at = now + self._timing.say_every
-        why = self._why or ("" if self._tenants.wanted else "no company is connected")
+        why = self._why or ("" if self._tenants.wanted else NO_COMPANY)
         state = FeedState(self._subscribed, this_worker(), len(self._tenants.added), self._since, why)
         self._services.feed.say(state)
         if not self._subscribed and self._tally:
