@@ -52,7 +52,7 @@ def demo(
     """
     directory = Path(tempfile.mkdtemp(prefix="moment-fortnox-demo-"))
     try:
-        with Stack(directory) as stack:
+        with Stack(directory, feed=True) as stack:
             right = _demo(stack, json)
     except (ProcessDied, DeadlineExceeded, NoRedisServer) as error:
         keep = True
@@ -202,7 +202,9 @@ def up(
             if fresh:
                 state.empty()
             key = {"ENCRYPTION_KEYS": state.key}
-            with Stack(directory, ports=sandbox_ports, redis_port=port_redis or None, options=key, keep=True) as stack:
+            with Stack(
+                directory, ports=sandbox_ports, redis_port=port_redis or None, options=key, keep=True, feed=True
+            ) as stack:
                 _run(stack, state, port_flower)
     except (DirectoryUnusable, PortTaken) as error:
         fail(str(error))

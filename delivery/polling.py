@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 
 POLL_TYPE: Final = f"{EXPENSES.kind}.poll"
 POLL_ID: Final = "expenses-poll"
+HINTS_ID: Final = "expenses-hints"
 DOWN: Final = "down"  # the code of a poll that failed because Fortnox or Moment was down for a day
 LEAST_AT_A_TIME = 10
 
@@ -63,6 +64,21 @@ def poll_asked(ordering: Ordering, company: str, *, anew: bool = False) -> bool:
         ordering.retry(company, POLL_ID)
         return True
     return not known
+
+
+def hints_asked(ordering: Ordering, company: str) -> None:
+    """Queue a look at the supplier invoices that the feed told of, unless one is open."""
+    ordering.publish(
+        Submission(
+            company=company,
+            id=HINTS_ID,
+            key=expenses_key(company),
+            type=f"{EXPENSES.kind}.hints",
+            body=json.dumps({"company": company, "hinted": True}),
+            occurred_at=datetime.now(UTC),
+            recurring=True,
+        )
+    )
 
 
 def reconciliation_asked(stores: Stores, ordering: Ordering, company: str, days: int) -> bool:

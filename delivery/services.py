@@ -6,8 +6,9 @@ The groups that need an HTTP client are loaded when first used, so that what nee
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from redis import Redis
 
@@ -34,12 +35,17 @@ from stores import (
     Vault,
 )
 from stores.feed import FeedStore
+from stores.looks import LookStore
+from stores.own_writes import OwnWrites
 from stores.refused_writes import RefusedWrites
 from stores.telemetry import Telemetry
 from stores.threads import ThreadStates
 from stores.timetable import every, nightly
+from stores.transferred import TransferredInvoices
 from stores.unknown_fields import UnknownFields
 from stores.write_buffer import WriteBuffer
+
+LOCKED_ASKED_EVERY: Final = timedelta(minutes=5)
 
 if TYPE_CHECKING:
     from delivery.fortnox_access import FortnoxAccess
@@ -50,13 +56,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stores:
-    """What is stored about companies. `links`, `refused_blanks`, `used_accounts` and `vat` open the store of one."""
+    """What is stored about companies. A field that is a callable opens the store of one company."""
 
     connections: ConnectionStore
     consents: ConsentStore
     company_settings: CompanySettingsStore
     names: NameStore
     ledgers: Ledgers
+    own_writes: OwnWrites
+    looks: Callable[[str], LookStore]
+    transferred: Callable[[str, int | None], TransferredInvoices]
     links: Callable[[str, int | None], LinkStore]
     refused_blanks: Callable[[str, int | None], RefusedBlanks]
     used_accounts: Callable[[str], UsedAccounts]
@@ -77,10 +86,13 @@ class MomentAccess:
 
 @dataclass(frozen=True)
 class Polling:
-    """When each company's supplier invoices are polled, and when they are reconciled at night."""
+    """When each company's supplier invoices are polled, when they are reconciled at night, and when the end of its
+    locked period is asked for, where something waits for it.
+    """
 
     polls: Timetable
     nights: Timetable
+    locks: Timetable
 
 
 @dataclass(frozen=True)
@@ -106,7 +118,8 @@ class Services:
         from delivery.fortnox_access import build_fortnox_access
 
         connections, counters = self.stores.connections, self.telemetry.counters
-        return build_fortnox_access(self.settings, self.redis, connections, self.ordering, counters)
+        own_writes = self.stores.own_writes
+        return build_fortnox_access(self.settings, self.redis, connections, self.ordering, counters, own_writes)
 
     @cached_property
     def moment(self) -> MomentAccess:
@@ -161,6 +174,9 @@ def build_services(
             company_settings=CompanySettingsStore(redis),
             names=NameStore(redis),
             ledgers=Ledgers(redis),
+            own_writes=OwnWrites(redis),
+            looks=partial(LookStore, redis),
+            transferred=partial(TransferredInvoices, redis, retention=settings.retention_days),
             links=partial(LinkStore, redis),
             refused_blanks=partial(RefusedBlanks, redis),
             used_accounts=partial(UsedAccounts, redis),
@@ -169,6 +185,7 @@ def build_services(
         polling=Polling(
             polls=Timetable(redis, "polls", every(settings.expense_poll_interval)),
             nights=Timetable(redis, "nights", nightly),
+            locks=Timetable(redis, "locks", every(LOCKED_ASKED_EVERY)),
         ),
         telemetry=Telemetry(
             timeline=TimelineStore(redis, settings.retention_days),

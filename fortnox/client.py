@@ -63,6 +63,10 @@ class Fortnox:
             many("FinancialYears", m.FinancialYear), "/3/financialyears", params={"date": on.isoformat()}
         )
 
+    def locked_until(self) -> date | None:
+        """Return the last day of the locked period; None if nothing is locked. Personal locks do not show."""
+        return self._access.get(one("LockedPeriod", m.LockedPeriod), "/3/settings/lockedperiod").end_date
+
 
 class Access:
     """A transport bound to one company."""

@@ -202,6 +202,7 @@ class SupplierInvoiceListItem(TolerantModel):
 
     given_number: Number
     invoice_number: Text = None
+    supplier_number: Text = None
     supplier_name: Text = None
     invoice_date: RecentDay = None
     booked: Flag = False
@@ -274,6 +275,12 @@ class Currency(FortnoxModel):
         """The rate of a sale for one unit. None if the register has no rate: never assume 1."""
         rate = self.sell_rate or self.buy_rate
         return rate / (self.unit or 1) if rate else None
+
+
+class LockedPeriod(FortnoxModel):
+    """No voucher may be dated on `end_date` or before."""
+
+    end_date: Day = None
 
 
 class FinancialYear(FortnoxModel):

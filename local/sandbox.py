@@ -18,6 +18,11 @@ class Addresses:
     smtp: str
     page: str
 
+    @property
+    def feed(self) -> str:
+        """Where Fortnox's stand-in tells of changes."""
+        return f"{self.fortnox.replace('http', 'ws', 1)}/topics-v1"
+
 
 class Sandbox:
     """Does what people do in Fortnox, and makes Fortnox fail as a test needs."""

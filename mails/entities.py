@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from messages import Message, Money
 from messages.catalogue import one_line
 from moment.events import CustomerEvent, Event, InvalidEvent, InvoiceEvent, ProjectEvent, parse_event
-from tasks.flows import EXPENSES
+from tasks.flows import EXPENSES, HINTS
 
 LONGEST_NAME = 80  # characters; Moment lets a customer's name have thousands
 
@@ -74,6 +74,8 @@ def entity_of(key: str, event_id: str, body: str | None) -> Entity:
 
 def entity_of_key(key: str, event_id: str = "") -> Entity:
     _, kind, number = (*key.split("/", 2), "", "")[:3]
+    if kind == HINTS.kind and number:  # an invoice of ours that a person changed in Fortnox
+        return Entity("invoice", number)
     if kind not in {"customer", "project", "invoice", "integration"}:
         return Entity("event", event_id)
     return Entity(kind, number)

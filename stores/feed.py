@@ -3,7 +3,7 @@
 Keys, all beginning with `mf:feed:`.
   offsets          hash: topic → offset of the last event that is in `hints`
   hints            list: what changed, as JSON, oldest first
-  looking          set: companies with supplier invoices to look at
+  looking          set: ordering keys of what is to be looked at, `acme/expenses`
   state            JSON that expires: what the listener says of itself
 `reader` and `hints:reader` are the leases of the listener and of the dispatcher (`stores.locks`).
 """
@@ -112,12 +112,13 @@ class FeedStore:
         """Remove these, the oldest. False where they were removed by another dispatcher."""
         return bool(self._drop(keys=[self._hints], args=[done[0], len(done)])) if done else True
 
-    def look(self, company: str) -> None:
-        """The company has supplier invoices to look at."""
-        self._redis.sadd(f"{self._base}:looking", company)
+    def look(self, key: str) -> None:
+        """Something of this ordering key is to be looked at."""
+        self._redis.sadd(f"{self._base}:looking", key)
 
-    def looked(self, company: str) -> None:
-        self._redis.srem(f"{self._base}:looking", company)
+    def looked(self, key: str) -> None:
+        """A transfer of this ordering key has begun to look."""
+        self._redis.srem(f"{self._base}:looking", key)
 
     def looking(self) -> frozenset[str]:
         return frozenset(self._redis.smembers(f"{self._base}:looking"))

@@ -17,13 +17,25 @@ KINDS: Final = (
     "link",
     "name",
     "rows",
+    "own",
+    "looks",
+    "transferred",
+    "billed",
     "settings",
     "mail:topic",
     "mail:pending",
     "mail:deferred",
 )
 # Members that name it: alone, or with a colon or a slash and more.
-SETS: Final = ("refreshed", "timetable:polls", "timetable:nights", "mail:due", "mail:deferred", "damaged")
+SETS: Final = (
+    "refreshed",
+    "timetable:polls",
+    "timetable:nights",
+    "timetable:locks",
+    "mail:due",
+    "mail:deferred",
+    "damaged",
+)
 HASHES: Final = ("closed", "mail:outages", "mail:backoff")
 SHARED: Final = "mail:pending:_"  # topics of several companies, whose events are named with theirs
 

@@ -18,6 +18,7 @@ from delivery.attempt import Attempt
 from delivery.pauses import end_if_stale
 from delivery.runner import Deliver, Read, run, settle
 from delivery.services import Services
+from fortnox.codes import labelled
 from moment.events import parse_event
 from ordering import Done, Failed, Held, LeaseLost, Outcome, Pause, Release, Retry, TargetUnavailable
 
@@ -76,6 +77,9 @@ class TransferTask(Task[Any, Any]):
             if isinstance(outcome, Pause):
                 with suppress(RedisError):  # beat looks again
                     end_if_stale(services, company)
+            if isinstance(outcome, Failed) and labelled(outcome.code) == "period-locked":
+                with suppress(RedisError):  # a person can retry it
+                    services.polling.locks.add(company, datetime.now(UTC))
             return self._report(attempt, outcome)
 
     def _report(self, attempt: Attempt, outcome: Outcome) -> str:

@@ -101,6 +101,11 @@ EXPENSES: Final = Flow(  # its events are made here, not by Moment
     choice="expenses",
     scopes=(Scope("supplierinvoice", "read approved supplier invoices", essential=True),),
 )
+HINTS: Final = Flow(  # its events are made here: what is looked at because something changed in Fortnox
+    "hints",
+    TaskRecord("feed.look", "tasks.hints", POLLS_QUEUE),
+    scopes=(Scope("settings", "read until when the books are locked"),),
+)
 INTEGRATION: Final = Flow(
     "integration",
     TaskRecord("transfer.integration", "tasks.integrations"),
@@ -110,7 +115,7 @@ INTEGRATION: Final = Flow(
         Scope("companyinformation", "read the company's name and tenant id"),
     ),
 )
-FLOWS: Final = (CUSTOMER, PROJECT, INVOICE, EXPENSES, INTEGRATION)
+FLOWS: Final = (CUSTOMER, PROJECT, INVOICE, EXPENSES, HINTS, INTEGRATION)
 
 RECEIVE: Final = TaskRecord("events.receive", "tasks.receive", EVENTS_QUEUE)
 UNREADABLE: Final = TaskRecord("transfer.unreadable", "tasks.unreadable")

@@ -4,7 +4,9 @@ from typing import Any
 
 from celery import Task, shared_task
 
-from delivery.polling import ask_due, at_a_time, poll_asked, reconciliation_asked
+from delivery.polling import LEAST_AT_A_TIME, ask_due, at_a_time, poll_asked, reconciliation_asked
+from delivery.services import Services
+from delivery.watching import LOCKED, look, looks_asked
 from stores.timetable import NIGHT_LASTS
 from tasks.base import services_of
 from tasks.flows import NIGHT_TICK, SCHEDULE_NIGHT, SCHEDULE_POLLS, poll_tick
@@ -16,7 +18,15 @@ def polls(task: Task[Any, Any]) -> int:
     services = services_of(task.app)
     interval, timetable = services.settings.expense_poll_interval, services.polling.polls
     most = at_a_time(len(timetable), interval, poll_tick(interval))
-    return ask_due(timetable, most, lambda company: poll_asked(services.ordering, company))
+    due = ask_due(timetable, most, lambda company: poll_asked(services.ordering, company))
+    # What a locked period waits for: opening it makes no event.
+    return due + ask_due(services.polling.locks, LEAST_AT_A_TIME, lambda company: _look_at_lock(services, company))
+
+
+def _look_at_lock(services: Services, company: str) -> bool:
+    look(services, company, LOCKED)
+    looks_asked(services.ordering, company)
+    return True
 
 
 @shared_task(name=SCHEDULE_NIGHT.name, bind=True)

@@ -12,8 +12,9 @@ from celery import bootsteps
 
 from config.queues import POLLS_QUEUE
 from delivery.background import BackgroundThread
+from delivery.feed.dispatcher import HintDispatcher
 from delivery.feed.listener import FeedListener
-from stores.threads import FEED_LISTENER
+from stores.threads import FEED_DISPATCHER, FEED_LISTENER
 from tasks.base import services_of
 
 _numbers = count()
@@ -33,9 +34,12 @@ class FeedStep(bootsteps.StartStopStep):
         if not services.settings.fortnox_feed_url or POLLS_QUEUE not in consumer.app.amqp.queues.consume_from:
             return
         name = f"{socket.gethostname()}:{os.getpid()}:{next(_numbers)}"
-        listener = FeedListener(services, name)
+        listener, dispatcher = FeedListener(services, name), HintDispatcher(services, name)
         states = services.telemetry.threads
-        self._threads = [BackgroundThread(FEED_LISTENER, listener.step, states, ended=listener.close)]
+        self._threads = [
+            BackgroundThread(FEED_LISTENER, listener.step, states, ended=listener.close),
+            BackgroundThread(FEED_DISPATCHER, dispatcher.step, states, ended=dispatcher.close),
+        ]
         for thread in self._threads:
             thread.start()
 

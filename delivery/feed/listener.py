@@ -31,6 +31,7 @@ MOST_WAITING: Final = 200_000  # hints; beyond that the feed is left alone, and 
 WAIT: Final = 1.0  # seconds until the lease is asked for again
 STEADY: Final = 60.0  # seconds after which a connection counts as good, so that the next pause is short again
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+SCAN_SHARE: Final = 50.0  # a scan of thousands of companies takes at most a fiftieth of the time
 LOOK: Final = 0.25  # seconds that one step waits for an event
 
 
@@ -41,7 +42,7 @@ class Timing:
     lease: int = 8
     ping_every: float = PING_EVERY
     pong_within: float = PONG_WITHIN
-    scan_every: float = 15.0  # for companies that connected, and tokens that are due
+    scan_every: float = 5.0  # for companies that connected, and tokens that are due
     check_every: float = 300.0  # which tenants the feed has
     gather: float = 20.0  # for the companies' tokens, before it subscribes
     say_every: float = 3.0
@@ -93,7 +94,8 @@ class FeedListener:
         now = time.monotonic()
         if now >= self._scan_at:
             self._tenants.scan(self._lease.check)
-            self._scan_at = now + self._timing.scan_every
+            took = time.monotonic() - now
+            self._scan_at = now + max(self._timing.scan_every, took * SCAN_SHARE)
         self._say()
         if self._feed is None:
             return self._open() if now >= self._open_at and self._tenants.wanted else LOOK
