@@ -4,7 +4,7 @@ The groups that need an HTTP client are loaded when first used, so that what nee
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property, partial
@@ -37,6 +37,7 @@ from stores import (
 from stores.feed import FeedStore
 from stores.looks import LookStore
 from stores.own_writes import OwnWrites
+from stores.payments import PaymentStore
 from stores.refused_writes import RefusedWrites
 from stores.telemetry import Telemetry
 from stores.threads import ThreadStates
@@ -44,6 +45,7 @@ from stores.timetable import every, nightly
 from stores.transferred import TransferredInvoices
 from stores.unknown_fields import UnknownFields
 from stores.write_buffer import WriteBuffer
+from tasks.flows import EXPENSES, POLLED
 
 LOCKED_ASKED_EVERY: Final = timedelta(minutes=5)
 
@@ -63,6 +65,7 @@ class Stores:
     company_settings: CompanySettingsStore
     names: NameStore
     ledgers: Ledgers
+    payments: Callable[[str, int | None], PaymentStore]
     own_writes: OwnWrites
     looks: Callable[[str], LookStore]
     transferred: Callable[[str, int | None], TransferredInvoices]
@@ -86,13 +89,18 @@ class MomentAccess:
 
 @dataclass(frozen=True)
 class Polling:
-    """When each company's supplier invoices are polled, when they are reconciled at night, and when the end of its
-    locked period is asked for, where something waits for it.
+    """When each company is polled, when its supplier invoices are reconciled at night, and when the end of its locked
+    period is asked for, where something waits for it.
     """
 
-    polls: Timetable
+    flows: Mapping[str, Timetable]  # of each polled flow, by its kind
     nights: Timetable
     locks: Timetable
+
+    @property
+    def polls(self) -> Timetable:
+        """When supplier invoices are polled."""
+        return self.flows[EXPENSES.kind]
 
 
 @dataclass(frozen=True)
@@ -174,6 +182,7 @@ def build_services(
             company_settings=CompanySettingsStore(redis),
             names=NameStore(redis),
             ledgers=Ledgers(redis),
+            payments=partial(PaymentStore, redis),
             own_writes=OwnWrites(redis),
             looks=partial(LookStore, redis),
             transferred=partial(TransferredInvoices, redis, retention=settings.retention_days),
@@ -183,7 +192,12 @@ def build_services(
             vat=partial(VatStore, redis),
         ),
         polling=Polling(
-            polls=Timetable(redis, "polls", every(settings.expense_poll_interval)),
+            flows={
+                flow.kind: Timetable(
+                    redis, "polls" if flow is EXPENSES else flow.kind, every(settings.expense_poll_interval)
+                )
+                for flow in POLLED
+            },
             nights=Timetable(redis, "nights", nightly),
             locks=Timetable(redis, "locks", every(LOCKED_ASKED_EVERY)),
         ),

@@ -139,6 +139,7 @@ class InvoiceListItem(FortnoxModel):
     balance: Amount = None
     booked: Flag = False
     cancelled: Flag = False
+    final_pay_date: Day = None
     ocr: Text = Field(None, alias="OCR")
     external_invoice_reference1: Text = None
     external_invoice_reference2: Text = None
@@ -174,6 +175,20 @@ class FortnoxInvoice(InvoiceListItem):
     our_reference: Text = None
     your_reference: Text = None
     invoice_rows: tuple[InvoiceRow, ...] = ()
+
+
+class InvoicePayment(FortnoxModel):
+    """A payment of a customer invoice. `amount` is in the ledger's currency, `amount_currency` in the payment's; a list
+    has only the first.
+    """
+
+    number: Number
+    invoice_number: Number
+    amount: AmountOrZero = Decimal(0)
+    amount_currency: Amount = None
+    currency: Text = None
+    payment_date: Day = None
+    booked: Flag = False
 
 
 class InboxFile(FortnoxModel):

@@ -105,6 +105,11 @@ class Sandbox:
         found = self.in_moment("GET", f"expenses?company={company}")
         return {one["externalId"]: one for one in found}
 
+    def payments(self, company: str) -> dict[str, dict[str, Any]]:
+        """Moment's payments by their external ids."""
+        found = self.in_moment("GET", f"payments?company={company}")
+        return {one["externalId"]: one for one in found}
+
     def in_moment(self, method: str, control: str, body: Any = None) -> Any:
         return self._sent(method, f"{self.moment}/_sandbox/{control}", **({} if body is None else {"json": body}))
 

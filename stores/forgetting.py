@@ -32,6 +32,7 @@ SETS: Final = (
     "timetable:polls",
     "timetable:nights",
     "timetable:locks",
+    "timetable:payments",
     "mail:due",
     "mail:deferred",
     "damaged",

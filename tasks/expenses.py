@@ -84,10 +84,10 @@ def poll(context: TransferContext) -> Outcome:
     except WindowFull as full:
         return Snooze(timedelta(seconds=full.retry_after), Message("expenses.transfers-first"))
     except (Transient, MomentUnavailable, KeyRefused) as error:
-        return _while_down(context, error)
+        return while_down(context, error)
 
 
-def _while_down(context: TransferContext, error: FortnoxError | MomentError) -> Outcome:
+def while_down(context: TransferContext, error: FortnoxError | MomentError) -> Outcome:
     """Return a retry within the poll interval, so that no expense is late when the system works again.
 
     A transfer's delays grow to hours. After each day a person is told, and the next poll starts over.

@@ -9,18 +9,22 @@ from delivery.services import Services
 from delivery.watching import LOCKED, look, looks_asked
 from stores.timetable import NIGHT_LASTS
 from tasks.base import services_of
-from tasks.flows import NIGHT_TICK, SCHEDULE_NIGHT, SCHEDULE_POLLS, poll_tick
+from tasks.flows import NIGHT_TICK, POLLED, SCHEDULE_NIGHT, SCHEDULE_POLLS, Flow, poll_tick
 
 
 @shared_task(name=SCHEDULE_POLLS.name, bind=True)
 def polls(task: Task[Any, Any]) -> int:
     """Queue the polls that are due. Return how many were."""
     services = services_of(task.app)
-    interval, timetable = services.settings.expense_poll_interval, services.polling.polls
-    most = at_a_time(len(timetable), interval, poll_tick(interval))
-    due = ask_due(timetable, most, lambda company: poll_asked(services.ordering, company))
+    due = sum(_polls_of(services, flow) for flow in POLLED)
     # What a locked period waits for: opening it makes no event.
     return due + ask_due(services.polling.locks, LEAST_AT_A_TIME, lambda company: _look_at_lock(services, company))
+
+
+def _polls_of(services: Services, flow: Flow) -> int:
+    interval, timetable = services.settings.expense_poll_interval, services.polling.flows[flow.kind]
+    most = at_a_time(len(timetable), interval, poll_tick(interval))
+    return ask_due(timetable, most, lambda company: poll_asked(services.ordering, company, flow))
 
 
 def _look_at_lock(services: Services, company: str) -> bool:

@@ -14,13 +14,13 @@ import structlog
 from config.redis import redis_client
 from delivery.feed.lease import ThreadLease
 from delivery.feed.releases import LATER, concerns, invoice_in, may_concern
-from delivery.polling import expenses_key, hints_asked
+from delivery.polling import expenses_key, hints_asked, polls_key
 from delivery.services import Services
 from delivery.watching import look, looks_asked
 from ordering import EventRecord
 from stores import Connection, TimelineEntry
 from stores.feed import DISPATCHER, Hint
-from tasks.flows import EXPENSES, HINTS
+from tasks.flows import EXPENSES, HINTS, PAYMENTS
 
 log = structlog.get_logger(__name__)
 
@@ -77,6 +77,8 @@ class HintDispatcher:
             if supplier := [hint for hint in some if hint.kind == "supplier-invoice"]:
                 self._look_at_supplier_invoices(connection, supplier)
             self._look_at_invoices(connection, [hint for hint in some if hint.kind == "invoice"])
+            if connection.integration.payments.enabled:
+                self._look_at_payments(connection, some)
         if hints:
             self._ask_at = 0.0
 
@@ -96,6 +98,18 @@ class HintDispatcher:
         for hint in hints:
             if hint.number in known and hint.verb != "created" and not self._own(hint):
                 look(self._services, company, f"invoice/{hint.number}")
+
+    def _look_at_payments(self, connection: Connection, hints: Iterable[Hint]) -> None:
+        """A payment was posted or deleted, or an invoice of ours changed, which its balance may have done."""
+        company = connection.company
+        payments = {hint.number for hint in hints if hint.kind == "invoicepayment"}
+        invoices = {hint.number for hint in hints if hint.kind == "invoice" and hint.verb in ("updated", "bookkeep")}
+        ours = self._services.stores.transferred(company, connection.tenant_id).known(invoices)
+        if payments or ours:
+            store = self._services.stores.payments(company, connection.tenant_id)
+            store.hint(payments)
+            store.add(ours, datetime.now(UTC))
+            self._services.feed.look(polls_key(company, PAYMENTS))
 
     def _ask(self) -> None:
         """Wake the transfers that look, as long as something is to be looked at: one may just have ended."""
@@ -185,6 +199,7 @@ def _by_company(hints: Iterable[Hint]) -> dict[str, list[Hint]]:
 
 
 ASKED: Final[dict[str, Callable[[Services, str], None]]] = {
-    EXPENSES.kind: lambda services, company: hints_asked(services.ordering, company),
+    EXPENSES.kind: lambda services, company: hints_asked(services.ordering, company, EXPENSES),
+    PAYMENTS.kind: lambda services, company: hints_asked(services.ordering, company, PAYMENTS),
     HINTS.kind: lambda services, company: looks_asked(services.ordering, company),
 }

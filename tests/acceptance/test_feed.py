@@ -5,17 +5,18 @@ What somebody mends in Fortnox goes on by itself, and nothing else does.
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from local.processes import ManagedProcess
 from local.stack import Stack
 from ordering import EventRecord
 from tests.acceptance.conftest import System
-from tests.unit.factories import a_line, customer_json, invoice_json, project_json
+from tests.unit.factories import a_line, customer_json, integration_json, invoice_json, project_json
 from tests.waiting import wait_until
 from worker.bootstrap import create_app
 
@@ -24,7 +25,9 @@ ROW = {"Account": 4010, "Debit": 1000, "Project": "1"}
 
 @dataclass
 class Feed(System):
-    """A running system with the feed."""
+    """A running system with the feed. `first`: its worker."""
+
+    first: ManagedProcess = field(kw_only=True)
 
     def hear(self, company: str) -> None:
         """Wait until the feed tells of this company."""
@@ -71,8 +74,8 @@ def feed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Feed]:
     with Stack(Path(tmp_path_factory.mktemp("feed")), feed=True, appendfsync="no") as stack:
         stack.start_services()
         stack.start_beat()
-        stack.start_worker()
-        yield Feed(stack, create_app(stack.settings))
+        worker = stack.start_worker()
+        yield Feed(stack, create_app(stack.settings), first=worker)
 
 
 def _of(company: str, event: dict[str, Any]) -> dict[str, Any]:
@@ -368,3 +371,56 @@ def test_a_company_whose_consent_is_withdrawn_pauses_where_the_feed_tells_and_th
 def test_status_says_that_the_feed_is_connected(feed: Feed) -> None:
     told = json.loads(feed.run("status", "--json").stdout)["feed"]
     assert (told["state"], told["why"]) == ("connected", "")
+
+
+def test_a_payment_is_in_moment_at_once_and_gone_when_it_is_undone(feed: Feed) -> None:
+    feed.connect("paid")
+    feed.publish(
+        _of(
+            "paid",
+            {
+                **integration_json(
+                    event_id="e9", payments={"enabled": True, "fromDate": None}, authorization_code=None
+                ),
+                "type": "integration.updated",
+            },
+        )
+    )
+    assert feed.settled("paid", "e9").status == "done"
+    feed.hear("paid")
+    feed.publish(_of("paid", customer_json(event_id="c1")), _invoice("paid", "i1", 1))
+    feed.goes_through("paid", "i1")
+    sandbox = feed.stack.sandbox
+
+    number = sandbox.post("invoicepayments", {"tenant": "paid", "invoice": "1", "amount": "2500"})["Number"]
+
+    paid = wait_until(lambda: sandbox.payments("paid"), what="the payment")
+    assert paid["fortnox:1"]["amount"] == "2500.00"
+    sandbox.delete(f"invoicepayments/{number}?tenant=paid")
+    wait_until(lambda: not sandbox.payments("paid"), what="the payment to be undone")
+
+
+def test_when_the_worker_that_listens_is_killed_another_listens_within_15_seconds(feed: Feed) -> None:
+    _connect(feed, "killed")
+    feed.stack.sandbox.customer("killed", "2")  # so that the feed has an offset to go on from
+    feed.quiet("killed")
+    before = feed.app.services.feed.state()
+    assert before is not None
+    second = feed.stack.start_worker("second")
+    listening = feed.first if before.worker.endswith(f":{feed.first.pid}") else second
+    assert before.worker.endswith(f":{listening.pid}")
+
+    counted = ("feed_events", "customer-created")
+    told = feed.app.services.telemetry.counters.read()[counted]
+    listening.kill()
+    killed = datetime.now(UTC)
+    feed.stack.sandbox.customer("killed", "3")
+
+    def heard() -> bool:
+        return feed.app.services.telemetry.counters.read()[counted] > told
+
+    wait_until(heard, what="another worker to listen")
+    assert (datetime.now(UTC) - killed).total_seconds() < 15
+    state = wait_until(feed.app.services.feed.state, what="the listener to say something")
+    assert state is not None
+    assert state.worker != before.worker
