@@ -39,11 +39,11 @@ def status(company: Company = None, attention: Attention = False, utc: Utc = Fal
     show_list(("company", "state", *shown), rows, right=shown)
     if not out.is_terminal or attention:
         return
-    out.print(_feed(found.feed))
     if found.oldest is None:
         out.print("nothing is under way")
     else:
         out.print(f"the oldest event under way is {found.oldest.total_seconds():.0f} s old")
+    out.print(_feed(found.feed))
 
 
 def _feed(feed: FeedStatus) -> str:

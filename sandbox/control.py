@@ -453,14 +453,18 @@ class Controls:
         return answer_json({"told": self._feed.say(str(_given(call)["text"]))})
 
     def _tell_feed(self, call: Call) -> Answer:
-        """Add an event that no change in the ledger made."""
+        """Add an event that no change in the ledger made, or several."""
         given = _given(call)
+        several = given.get("events", [given])
+        return answer_json({"events": [self._told(one) for one in several]}, 201)
+
+    def _told(self, given: dict[str, Json]) -> Json:
         ledger = self._ledger(given["tenant"])
         number = int(given.get("tenantId", ledger.database_number))
         happened = self._tenants.happenings.note(
             ledger.name, number, given["type"], str(given["entityId"]), given["topic"]
         )
-        return answer_json(happened.as_json(), 201)
+        return happened.as_json()
 
 
 def _guarded(handler: Handler) -> Handler:
