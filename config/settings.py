@@ -50,6 +50,17 @@ def _origin(url: str) -> str:
     return url.rstrip("/")
 
 
+def _feed(url: str) -> str:
+    if not url:
+        return url
+    parts = urlsplit(url)
+    if parts.scheme not in {"ws", "wss"} or not parts.hostname:
+        raise ValueError("give an address such as wss://ws.fortnox.se/topics-v1")
+    if parts.scheme == "ws" and parts.hostname not in SANDBOX_HOSTS:
+        raise ValueError("plain ws is only accepted for the sandbox on this machine; use wss")
+    return url
+
+
 def _bare_origin(url: str) -> str:
     url = _origin(url)
     if urlsplit(url).path or urlsplit(url).query:
@@ -127,6 +138,7 @@ def _accounts(given: str) -> tuple[Account, ...]:
 
 Origin = Annotated[str, AfterValidator(_origin)]
 BareOrigin = Annotated[str, AfterValidator(_bare_origin)]
+Feed = Annotated[str, AfterValidator(_feed)]
 Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
 Days = Annotated[timedelta, BeforeValidator(_days)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
@@ -153,6 +165,7 @@ class Settings(BaseSettings):
     redis_replicas_fsync: bool = False
     fortnox_api_url: BareOrigin = "https://api.fortnox.se"
     fortnox_auth_url: BareOrigin = "https://apps.fortnox.se"
+    fortnox_feed_url: Feed = ""
     moment_api_url: Origin = "https://app.moment.team/api/1.0"
     attachment_hosts: Names = ()
 
@@ -357,6 +370,12 @@ class Settings(BaseSettings):
         if (urlsplit(self.fortnox_auth_url).hostname in SANDBOX_HOSTS) != self.is_sandbox:
             raise ValueError(
                 f"FORTNOX_AUTH_URL: {self.fortnox_auth_url} does not belong to FORTNOX_API_URL "
+                f"{self.fortnox_api_url}: set both to Fortnox or both to the sandbox"
+            )
+        feed = urlsplit(self.fortnox_feed_url).hostname
+        if feed is not None and (feed in SANDBOX_HOSTS) != self.is_sandbox:
+            raise ValueError(
+                f"FORTNOX_FEED_URL: {self.fortnox_feed_url} does not belong to FORTNOX_API_URL "
                 f"{self.fortnox_api_url}: set both to Fortnox or both to the sandbox"
             )
         return self

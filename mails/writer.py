@@ -18,7 +18,7 @@ from messages import Message, Param
 from messages.catalogue import Language, lines, one_line, shown
 from stores.mails import OutageKind
 
-TO_MOMENT = {"supplierInvoice", "expenses"}  # kinds that are transferred from Fortnox to Moment
+TO_MOMENT = {"supplierInvoice", "expenses", "payments"}  # kinds that are transferred from Fortnox to Moment
 SNAPSHOTS = {"customer", "project"}  # kinds that Moment sends whole when they are saved again
 TONES: dict[str, Tone] = {
     "failed": "action",

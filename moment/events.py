@@ -244,6 +244,13 @@ class ExpenseChoices(Model):
     from_date: IsoDate | None = None
 
 
+class PaymentChoices(Model):
+    """Whether payments of the transferred invoices go back to Moment, and from which payment date on."""
+
+    enabled: bool = False
+    from_date: IsoDate | None = None
+
+
 class Integration(Model):
     authorization_code: Annotated[str, StringConstraints(min_length=1, max_length=2000)] | None = Field(
         default=None, repr=False
@@ -252,6 +259,7 @@ class Integration(Model):
     error_email: Text | None = None
     transfers: Transfers = Transfers()
     expenses: ExpenseChoices = ExpenseChoices()
+    payments: PaymentChoices = PaymentChoices()
 
 
 class OrderingKey(NamedTuple):

@@ -32,6 +32,9 @@ class CompanySettings(BaseModel):
         description="What counts as a cost where no accounts were chosen for expenses: 4000-4999,6540.",
     )
     ledger_currency: str = Field("SEK", pattern=r"^[A-Z]{3}$", description="The ledger's own currency.")
+    polls_with_feed: Literal["usual", "hourly"] = Field(
+        "usual", description="How often Fortnox is polled while its feed is connected."
+    )
     swap_references: bool = Field(False, description="Moment's your and their reference change places.")
 
 

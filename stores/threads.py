@@ -15,7 +15,9 @@ STREAM_READER: Final = "stream reader"
 LEASE_KEEPER: Final = "lease keeper"
 WRITE_BUFFER: Final = "write buffer"
 INSTALLATION: Final = "installation watch"
-THREADS: Final = (PUMP, STREAM_READER, LEASE_KEEPER, WRITE_BUFFER, INSTALLATION)
+FEED_LISTENER: Final = "feed listener"
+FEED_DISPATCHER: Final = "feed dispatcher"
+THREADS: Final = (PUMP, STREAM_READER, LEASE_KEEPER, WRITE_BUFFER, INSTALLATION, FEED_LISTENER, FEED_DISPATCHER)
 
 DOWN: Final = "return redis.call('HSET', KEYS[1], ARGV[1], redis.call('TIME')[1])"
 

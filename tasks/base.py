@@ -25,6 +25,7 @@ from delivery.attempt import Attempt
 from delivery.pauses import end_if_stale
 from delivery.runner import Deliver, Read, run, settle
 from delivery.services import Services
+from fortnox.codes import labelled
 from moment.events import parse_event
 from ordering import Claim, Done, Failed, Held, LeaseLost, Outcome, Pause, Release, Retry, TargetUnavailable
 from tasks.flows import UNREADABLE, TaskRecord, flow_of
@@ -107,6 +108,9 @@ class TransferTask(Task[Any, Any]):
             if isinstance(outcome, Pause):
                 with suppress(RedisError):  # beat looks again
                     end_if_stale(services, claim.company)
+            if isinstance(outcome, Failed) and labelled(outcome.code) == "period-locked":
+                with suppress(RedisError):  # a person can retry it
+                    services.polling.locks.add(claim.company, datetime.now(UTC))
             self._report(attempt, outcome)
             return outcome, following
 

@@ -149,8 +149,19 @@ def _create(context: TransferContext, payload: InvoicePayload, options: InvoiceO
     if invoice.booked:
         context.record("posted", _voucher(invoice))
     _check_credit_link(invoice, payload)
+    _remember_billed(context, invoice, payload)
     context.record("created", f"{time.time():.0f}")
     return None
+
+
+def _remember_billed(context: TransferContext, invoice: FortnoxInvoice, payload: InvoicePayload) -> None:
+    """Remember that the invoice is ours and, where the feed tells of changes, what it is compared with then."""
+    comparison = compare(invoice, payload)
+    differences = [one.message.to_json() for one in (*comparison.head, *comparison.rows, *comparison.aside) if one.real]
+    feed = bool(context.services.settings.fortnox_feed_url)
+    context.services.stores.transferred(context.claim.company, context.lease.ledger).add(
+        str(payload.document_number), context.claim.id, payload.model_dump_json() if feed else "", differences
+    )
 
 
 def _created_or_found(context: TransferContext, payload: InvoicePayload) -> tuple[FortnoxInvoice, bool]:

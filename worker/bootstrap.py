@@ -28,6 +28,7 @@ from stores.key_check import WrongKeys
 from stores.locks import Locks
 from tasks.flows import REPORT, TASKS
 from worker.broker import outlive_connections
+from worker.feed import FeedStep
 from worker.installation import InstallationStep, check_state
 from worker.pump import PumpStep
 from worker.stream import StreamStep
@@ -64,7 +65,7 @@ class App(Celery):
         self.stopping = Stopping()  # before the pool's processes are forked, so that they share it
         modules = tuple(dict.fromkeys(task.module for task in TASKS))
         self.conf.update(celery_options(settings), imports=modules, beat_schedule=beat_schedule(settings))
-        self.steps["consumer"].update((PumpStep, StreamStep, InstallationStep))
+        self.steps["consumer"].update((PumpStep, StreamStep, InstallationStep, FeedStep))
         self._services: Services | None = None
         self._services_pid = 0
         self._building = threading.Lock()

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
 from config.queues import QUEUES
+from delivery.feed.status import FeedStatus, feed_status
 from delivery.installation import InstallationWatch
 from delivery.services import Services
 from fortnox.limiter import Limiter
@@ -69,6 +70,7 @@ class MetricsCollector(Collector):
         polled = sorted(
             name for name in services.polling.polls.companies() if name not in states or states[name].paused is None
         )
+        yield from of_feed(feed_status(services), services.feed.length())
         yield from of_polls(services.stores.ledgers.cursors(services.stores.connections.ledgers(polled)), now)
 
     def _of_progress(self) -> Iterator[Metric]:
@@ -173,6 +175,21 @@ def of_counters(counted: Counted) -> Iterator[Metric]:
         ("thread",),
         family(counted, "threads", 1),
     )
+    yield counter(
+        "feed_events", "Events of Fortnox's feed by their type.", ("type",), family(counted, "feed_events", 1)
+    )
+    yield counter(
+        "feed_ignored",
+        "Messages of the feed without use: of an unknown type or tenant, without a number, or not understood.",
+        ("why",),
+        family(counted, "feed_ignored", 1),
+    )
+    yield counter(
+        "feed_connections", "Sockets to the feed: opened, lost.", ("outcome",), family(counted, "feed_connections", 1)
+    )
+    yield histogram(
+        "feed_lag_seconds", "From the time that Fortnox gives an event until it came.", (), counted, "feed_lag_seconds"
+    )
     yield counter("mails", "Mails by whether the SMTP server took them.", ("outcome",), family(counted, "mails", 1))
 
 
@@ -241,6 +258,14 @@ def of_companies(states: dict[str, CompanyState], connections: dict[str, str]) -
         ("company_probing", "1 for a company whose breaker is open.", probing),
     ):
         yield gauge(name, help_, ("company",), (((company,), value) for company, value in most(which)))
+
+
+def of_feed(status: FeedStatus, hints: int) -> Iterator[Metric]:
+    """Fortnox's feed. Whether it is connected counts only where it is switched on and a company could use it."""
+    connected = [((), float(status.connected))] if status.expected else []
+    yield gauge("feed_connected", "1 when Fortnox's feed is connected; nothing where it is off.", (), connected)
+    yield gauge("feed_companies", "Companies that Fortnox's feed tells of.", value=status.companies)
+    yield gauge("feed_hints_waiting", "Changes that the feed told and nothing was done about yet.", value=hints)
 
 
 def of_polls(cursors: Mapping[str, datetime], now: datetime) -> Iterator[Metric]:
