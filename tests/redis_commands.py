@@ -17,10 +17,12 @@ CLIENT: Final = re.compile(r"redis|pipe|client\b|_storage")  # how a variable th
 LUA: Final = re.compile(r"redis\.p?call\(\s*'(\w+)'")
 # Methods of redis-py that are not named as their command.
 COMMANDS: Final = {
+    "client": (),  # one connection, of redis-py
     "close": (),
     "config_get": ("CONFIG|GET",),
     "delete": ("DEL",),
     "execute": (),
+    "from_pool": (),
     "execute_command": (),  # its commands are in the arguments
     "hscan_iter": ("HSCAN",),
     "parse_response": (),

@@ -20,6 +20,10 @@ LIBRARIES: Final = {
 }
 
 
+# Redis refuses a file that grants what it does not know. docs/operations.md says when to grant it.
+SINCE_7_2: Final = {"WAITAOF"}
+
+
 def granted(user: str) -> set[str]:
     (line,) = [line for line in _users() if line.split()[1] == user]
     return {word[1:].upper() for word in line.split() if word.startswith("+")}
@@ -46,7 +50,7 @@ def _users() -> list[str]:
 
 def test_the_application_may_send_what_it_and_its_libraries_send_and_nothing_else() -> None:
     libraries = {command for commands in LIBRARIES.values() for command in commands.split()}
-    assert granted("app") == used_by_the_code() | libraries
+    assert granted("app") == (used_by_the_code() - SINCE_7_2) | libraries
 
 
 def test_nothing_that_stops_or_empties_redis_or_lists_all_keys_is_granted() -> None:
