@@ -56,8 +56,8 @@ bench-polls: $(READY) ## the way back: a poll round of 1,000 companies (10 min);
 bench-log: $(READY) ## how long `events list` takes over a million events, and how long Redis waits for it (2 min)
 	$(BIN)/python -m bench.log $(BENCH)
 
-chaos: $(READY) ## workers and Redis killed while events are published, then each is looked for (5 min); SECONDS= SEED=
-	$(BIN)/python -m tests.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(CHAOS_ARGS)
+chaos: $(READY) ## workers and Redis killed while events are published, then each is looked for (5 min); SECONDS= SEED= HA=1
+	$(BIN)/python -m tests.chaos $(if $(HA),--ha) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(CHAOS_ARGS)
 
 simulate: $(READY) ## the ordering engine in random worlds, checked after every step; SEEDS=100000 takes about 20 min
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),10000)

@@ -10,9 +10,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from redis import Redis
 from redis.exceptions import RedisError
 
+from config.redis import redis_client
 from tests.chaos.cluster import Cluster
 from tests.chaos.options import Options
 
@@ -57,7 +57,7 @@ class Watch(threading.Thread):
         self.recoveries = Recoveries()
         self._cluster = cluster
         self._lease = options.lease * 1000
-        self._redis = Redis.from_url(cluster.redis.url, decode_responses=True, socket_timeout=10)
+        self._redis = redis_client(cluster.settings, decode_responses=True, socket_timeout=10)
         self._ended = threading.Event()
         self._holds: dict[str, LeaseHandle] = {}
         self._lapsed: dict[str, Lapse] = {}
