@@ -8,14 +8,15 @@ EXAMPLE = Path(__file__).parents[1] / "redis-users.acl.example"
 PASSWORDS = {"APPLICATION": "of-the-app", "REPLICAS": "of-replicas", "SENTINELS": "of-sentinels"}
 
 
-def users(*, redis_7_0: bool = False) -> str:
-    """The file: without comments, with passwords, and for Redis 7.0 without what it does not know."""
+def users(server: Path) -> str:
+    """The file for that server: without comments, with passwords, and for Redis 7.0 without what it does not know."""
+    said = subprocess.run([server, "--version"], capture_output=True, text=True, check=True).stdout
     lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
     text = "\n".join(line for line in lines if line.startswith("user ")) + "\n"
     for whose, password in PASSWORDS.items():
         for the in ("THE-", ""):
             text = text.replace(f">REPLACE-THE-PASSWORD-OF-{the}{whose}", f">{password}")
-    return text.replace(" +client|setinfo", "") if redis_7_0 else text
+    return text.replace(" +client|setinfo", "") if "v=7.0." in said else text
 
 
 def redis_of_debian() -> Path | None:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psutil
-from redis import Redis
 from redis.exceptions import RedisError
 
+from config.redis import redis_client
 from tests.chaos.cluster import Cluster
 
 LOOK_EVERY = 0.2  # seconds
@@ -56,7 +56,7 @@ class Watch(threading.Thread):
         super().__init__(name="watch", daemon=True)
         self.recoveries = Recoveries()
         self._cluster = cluster
-        self._redis = Redis.from_url(cluster.redis.url, decode_responses=True, socket_timeout=10)
+        self._redis = redis_client(cluster.settings, decode_responses=True, socket_timeout=10)
         self._ended = threading.Event()
         self._holds: dict[str, Hold] = {}
         self._lapsed: dict[str, Lapse] = {}

@@ -1,7 +1,7 @@
 """Redis with the users of redis-users.acl.example loses nothing when it restarts.
 
-Redis from 7.0 on (until a correction of November 2025) and Valkey 9.0 check the transactions in the append-only file
-against the user `default`, and drop those that it may not do, which are all that scripts wrote:
+Redis from 7.0 on (until a correction of November 2025) and Valkey before 9.1 check the transactions in the append-only
+file against the user `default`, and drop those that it may not do, which are all that scripts wrote:
 https://github.com/redis/redis/issues/14541. So `default` may do everything, and is off.
 """
 
@@ -29,7 +29,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Man
     if program is None:
         pytest.skip("Debian's Redis is not on this machine")
     (tmp_path / "redis-server").symlink_to(program.absolute())
-    (tmp_path / "users.acl").write_text(users(redis_7_0=request.param != "usual"))
+    (tmp_path / "users.acl").write_text(users(tmp_path / "redis-server"))
     port = free_port()
     options = {
         "port": str(port),
