@@ -145,9 +145,10 @@ def _event(document: Mapping[str, Any]) -> FeedEvent | Odd:
 
 
 def _number(document: Mapping[str, Any]) -> str:
-    """The number of the thing; "" where the event has none that could be one."""
+    """The number of the thing; "" where the event has none that could be one, and could stand in an address."""
     value = document.get("entityId", document.get("id"))
-    return str(value)[:LONGEST] if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    return text if text.isprintable() and len(text) <= LONGEST and text.strip(".") else ""
 
 
 def _whole(value: object) -> int | None:

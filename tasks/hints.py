@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 import structlog
@@ -17,12 +17,12 @@ from delivery.context import DISABLED, TransferContext
 from delivery.feed.releases import invoice_in
 from delivery.watching import CHANGE_TYPE, LOCKED, looks_key
 from fortnox.codes import labelled
-from fortnox.errors import NotFound, Rejected
+from fortnox.errors import FortnoxError, GrantDead, NotFound, Rejected, Throttled, WindowFull
 from fortnox.models import FortnoxInvoice
 from fortnox.payloads import InvoicePayload
 from mappers import compare
 from messages import NOTHING, Message
-from ordering import Done, EventRecord, Outcome, Submission
+from ordering import Done, EventRecord, Outcome, Snooze, Submission
 from stores import TimelineEntry
 from stores.transferred import Billed
 from tasks.base import transfer_task
@@ -31,6 +31,7 @@ from tasks.flows import HINTS
 log = structlog.get_logger(__name__)
 
 LEAVE: Final = 6  # requests of the rate limit left to transfers
+TRIES: Final = 8  # of a look while Fortnox does not answer: some twenty minutes
 YEARS_ASKED: Final = 10  # financial years asked for in one look
 OPEN: Final = frozenset({"failed", "held", "retrying"})  # statuses of an event that waits for its invoice to be posted
 
@@ -51,14 +52,28 @@ class LookRequest:
 
 @transfer_task(HINTS.task, LookRequest.read)
 def look(context: TransferContext) -> Outcome:
-    """Look at all that is due. What Fortnox refuses to show is left; any other error is tried again."""
+    """Look at all that is due, or tell of one change."""
     if context.event.reason:
         return Done(context.event.reason, context.event.remedy)
     services, company = context.services, context.claim.company
     services.feed.looked(looks_key(company))
     if context.connection.state == "disabled":
+        services.polling.locks.remove(company)
         return DISABLED
-    looks = services.stores.looks(company)
+    try:
+        _look_at_all(context)
+    except WindowFull as full:
+        return Snooze(timedelta(seconds=full.retry_after), Message("expenses.transfers-first"))
+    except FortnoxError as error:
+        if isinstance(error, Throttled | GrantDead) or context.claim.attempts < TRIES:
+            raise
+        log.warning("look.left", error=type(error).__name__)  # until something changes again
+    return Done()
+
+
+def _look_at_all(context: TransferContext) -> None:
+    """What Fortnox refuses to show is left. Raises any other error, and then the rest stays queued."""
+    looks = context.services.stores.looks(context.claim.company)
     while (what := looks.next(began := datetime.now(UTC))) is not None:
         kind, _, number = what.partition("/")
         try:
@@ -66,7 +81,6 @@ def look(context: TransferContext) -> Outcome:
         except Rejected as refused:
             log.warning("look.refused", kind=kind, error_code=refused.code or None)
         looks.done(what, began)
-    return Done()
 
 
 # An invoice of ours

@@ -78,6 +78,11 @@ def test_an_event_without_what_it_needs_is_left_out(changes: dict[str, Any], why
     assert _read(**changes) == Odd(why)
 
 
+@pytest.mark.parametrize("number", ["..", ".", "", "a\nb", "x" * 201, None, True, ["1"], {"n": 1}, "\x00"])
+def test_a_number_that_could_not_be_one_is_none(number: Any) -> None:
+    assert _read(entityId=number).number == ""
+
+
 @pytest.mark.parametrize("time", [None, 17, "yesterday", "2017-12-28T14:59:16"])
 def test_a_time_that_cannot_be_read_is_none(time: Any) -> None:
     assert _read(timestamp=time).at is None
