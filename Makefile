@@ -20,10 +20,10 @@ UV = $(UV_ENV) $(BIN)/uv
 PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 INSTALL = install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: help demo up test test-unit proofs check bench bench-polls bench-log chaos simulate ledger connections week malformed matrix lock clean
+.PHONY: help demo up test test-unit proofs check bench bench-polls bench-log bench-console chaos simulate ledger connections week malformed matrix screenshots lock clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: $(READY) ## a day in Moment lands in a local Fortnox, shown live; ends by itself
 	@$(BIN)/moment-fortnox demo
@@ -55,6 +55,12 @@ bench-polls: $(READY) ## the way back: a poll round of 1,000 companies (10 min);
 
 bench-log: $(READY) ## how long `events list` takes over a million events, and how long Redis waits for it (2 min)
 	$(BIN)/python -m bench.log $(BENCH)
+
+bench-console: $(READY) ## how long each page of the console takes with a million events of 10,000 companies (2 min)
+	$(BIN)/python -m bench.console $(BENCH)
+
+screenshots: $(READY) ## take the pictures of docs/console.md anew, in a real browser (2 min)
+	SCREENSHOTS=docs/images/console $(BIN)/python -m pytest -n0 tests/browser/test_screenshots.py
 
 chaos: $(READY) ## workers and Redis killed while events are published, then each is looked for (5 min); SECONDS= SEED=
 	$(BIN)/python -m tests.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(CHAOS_ARGS)

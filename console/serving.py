@@ -17,10 +17,20 @@ PATIENCE: Final = 2  # seconds for requests under way when it ends; live pages a
 def run(settings: Settings, host: str, port: int, *, announce: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT. Raises `OSError` where it cannot listen."""
     configure_logging(settings)
-    listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener = _listening(host, port)
     shown = f"[{host}]" if ":" in host else host
     announce(f"http://{shown}:{listener.getsockname()[1]}/")
     server(build_services(settings)).run([listener])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    # Named as TCP, or asyncio sends small answers in two pieces, the second 40 ms later (Nagle's algorithm).
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    listener.listen(256)
+    return listener
 
 
 def server(services: Services, **options: Any) -> uvicorn.Server:

@@ -1,21 +1,23 @@
 """The transfer log, a page at a time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
 from delivery.services import Services
 from mails.entities import entity_of_key
 from messages import Message
+from operations.board import BoardKeeper
 from operations.errors import WrongArgument
 from operations.naming import check_company
 from ordering import EventRecord
-from ordering.history import Filter, find_some
-from ordering.newest import has_many_companies, newest
+from ordering.history import Filter, find_some, some_of
+from ordering.newest import has_many_companies, newest, newest_open
 from ordering.records import EPOCH, IndexEntry, to_epoch_ms
 from tasks.flows import EXPENSES, NUMBERED
 
+MOST_COMPANIES: Final = 500  # looked into for events that wait for a cause
 LOOKS: Final = 3000  # events looked at for a page; those that fit may be rare
 
 
@@ -30,14 +32,36 @@ class TransferPage:
     cut: bool = False  # older ones are found by company alone: there are too many companies
 
 
-def transfers(services: Services, wanted: Filter, *, after: str = "", limit: int = 50) -> TransferPage:
-    """The newest events that fit. Raises `WrongArgument` where the company is unknown or `after` is no `next`."""
+def transfers(
+    services: Services, wanted: Filter, boards: BoardKeeper, *, after: str = "", limit: int = 50
+) -> TransferPage:
+    """The newest events that fit. The board helps where there are many companies.
+
+    Raises `WrongArgument` where the company is unknown or `after` is no `next`.
+    """
+    place = _place(after)
     if wanted.company:
         check_company(services, wanted.company)
-    elif not wanted.keys and not wanted.code and wanted.status != "failed" and has_many_companies(services.ordering):
-        return TransferPage(newest(services.ordering, wanted, limit), "", cut=True)
-    records, end = find_some(services.ordering, wanted, limit, _place(after), LOOKS)
-    return TransferPage(records, f"{to_epoch_ms(end.at)}/{end.company}/{end.id}" if end else "")
+    elif has_many_companies(services.ordering):
+        if wanted.code or wanted.status == "failed":
+            return _of_many(services, wanted, boards, place, limit)
+        return TransferPage(newest(services.ordering, wanted, limit, boards.latest_companies(limit)), "", cut=True)
+    records, end = find_some(services.ordering, wanted, limit, place, LOOKS)
+    return TransferPage(records, _next(end))
+
+
+def _of_many(
+    services: Services, wanted: Filter, boards: BoardKeeper, after: IndexEntry | None, limit: int
+) -> TransferPage:
+    """Failed events that fit, and on the first page those that wait for the same cause."""
+    found = list(filter(wanted.fits, boards.all_failed()))
+    if after is None and wanted.code:
+        for status in ("held", "retrying"):
+            if wanted.status in ("", status):
+                having = [row.name for row in boards.board().companies if row.events[status]][:MOST_COMPANIES]
+                found += newest_open(services.ordering, replace(wanted, status=status), limit, having)
+    records, end = some_of(found, limit, after)
+    return TransferPage(records, _next(end))
 
 
 def keys_of(company: str, number: str) -> tuple[str, ...]:
@@ -50,6 +74,10 @@ def subject(record: EventRecord) -> Message:
     if record.key.split("/")[1:] == [EXPENSES.kind]:
         return Message("mail.entity.expenses")
     return entity_of_key(record.key, record.id).label
+
+
+def _next(end: IndexEntry | None) -> str:
+    return f"{to_epoch_ms(end.at)}/{end.company}/{end.id}" if end else ""
 
 
 def _place(after: str) -> IndexEntry | None:

@@ -1,6 +1,5 @@
 """Quick looks over many companies at once, for pages: which events failed, and how many ended in each hour."""
 
-import itertools
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -9,6 +8,17 @@ from ordering.queries import Queries
 from ordering.records import to_epoch_ms, to_time
 
 HOURS: Final = 24
+
+# One command for a company instead of 48.
+COUNT: Final = """
+-- KEYS indices  ARGV bounds, ms, ascending  returns for each index the number between each two bounds
+local answer = {}
+for i, key in ipairs(KEYS) do
+  answer[i] = {}
+  for at = 1, #ARGV - 1 do answer[i][at] = redis.call('ZCOUNT', key, ARGV[at], '(' .. ARGV[at + 1]) end
+end
+return answer
+"""
 
 
 class FailedRef(NamedTuple):
@@ -40,24 +50,26 @@ def failed_refs(ordering: Queries, companies: Iterable[str]) -> list[FailedRef]:
     ]
 
 
+def newest_times(ordering: Queries, companies: Iterable[str]) -> dict[str, datetime | None]:
+    """When each company's newest open event was accepted, in one round trip."""
+    names = list(companies)
+    with ordering.redis.pipeline(transaction=False) as pipeline:
+        for name in names:
+            pipeline.zrange(f"{ordering.prefix}company-open:{name}", -1, -1, withscores=True)
+        found = pipeline.execute()
+    return {name: to_time(some[0][1]) if some else None for name, some in zip(names, found, strict=True)}
+
+
 def last_hours(ordering: Queries, companies: Iterable[str], now: datetime) -> dict[str, list[Hour]]:
     """For each company, the events that ended in each of the last 24 hours, the oldest hour first. One round trip."""
     names, first = list(companies), now - timedelta(hours=HOURS)
     bounds = [to_epoch_ms(first + timedelta(hours=hour)) for hour in range(HOURS + 1)]
+    count = ordering.redis.register_script(COUNT)
     with ordering.redis.pipeline(transaction=False) as pipeline:
         for name in names:
-            for index in ("done", "failed"):
-                for since, until in itertools.pairwise(bounds):
-                    pipeline.zcount(f"{ordering.prefix}company-{index}:{name}", since, f"({until}")
+            keys = [f"{ordering.prefix}company-{index}:{name}" for index in ("done", "failed")]
+            count(keys=keys, args=bounds, client=pipeline)
         found: list[Any] = pipeline.execute()
     return {
-        name: [
-            Hour(*pair)
-            for pair in zip(
-                found[at * 2 * HOURS : (at * 2 + 1) * HOURS],
-                found[(at * 2 + 1) * HOURS : (at + 1) * 2 * HOURS],
-                strict=True,
-            )
-        ]
-        for at, name in enumerate(names)
+        name: [Hour(*pair) for pair in zip(*counts, strict=True)] for name, counts in zip(names, found, strict=True)
     }

@@ -1,12 +1,12 @@
 """Finding events by company, status, key and time, newest first. Reads each index from one end, with no scan."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from ordering.queries import LOOKS, PAGE, Queries
-from ordering.records import STATUSES, UNSETTLED, EventRecord, IndexEntry
+from ordering.records import STATUSES, UNSETTLED, EventRecord, IndexEntry, to_epoch_ms
 
 SETTLED: Final = tuple(status for status in STATUSES if status not in UNSETTLED)
 
@@ -61,9 +61,7 @@ def find_some(
     Looks at about `looks` events at most, so it may find fewer than there are, even none.
     """
     if wanted.keys:
-        records = list(find(ordering, wanted))
-        rest = records if after is None else [one for one in records if _entry(one) < after]
-        return rest[:most], _entry(rest[most - 1]) if len(rest) > most else None
+        return some_of(find(ordering, wanted), most, after)
     found: list[EventRecord] = []
     while looks > 0 and len(found) < most:
         some = ordering.latest(
@@ -84,7 +82,25 @@ def find_some(
     return found, after
 
 
-def _entry(record: EventRecord) -> IndexEntry:
+def some_of(
+    records: Iterable[EventRecord], most: int, after: IndexEntry | None
+) -> tuple[list[EventRecord], IndexEntry | None]:
+    """The newest `most` of these events, from those listed after `after`; and where to go on, None at the end. Pure."""
+    rest = sorted((record for record in records if after is None or _place(entry_of(record)) > _place(after)), key=_key)
+    return rest[:most], entry_of(rest[most - 1]) if len(rest) > most else None
+
+
+def _key(record: EventRecord) -> tuple[int, str, str]:
+    return _place(entry_of(record))
+
+
+def _place(entry: IndexEntry) -> tuple[int, str, str]:
+    """Newest first."""
+    return -to_epoch_ms(entry.at), entry.company, entry.id
+
+
+def entry_of(record: EventRecord) -> IndexEntry:
+    """The event as an index lists it."""
     return IndexEntry(record.company, record.id, listed_at(record))
 
 

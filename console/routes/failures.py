@@ -75,4 +75,4 @@ def _failed(services: Services, boards: BoardKeeper, company: str) -> list[Event
     if company:
         check_company(services, company)
         return boards.failed.of([company])
-    return boards.failed.of(row.name for row in boards.board().companies if row.events["failed"])
+    return boards.all_failed()

@@ -9,13 +9,14 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
-from console.access import SIGNED_IN, Serving, allow, narrowed
+from console.access import SIGNED_IN, Boards, Serving, allow, narrowed
 from console.live import Look, live
 from console.pages import page, rendered
 from delivery.services import Services
 from fortnox.situations import SITUATIONS
 from messages import Message
 from messages.catalogue import SWEDEN
+from operations.board import BoardKeeper
 from operations.errors import WrongArgument
 from operations.transfers import keys_of, subject, transfers
 from ordering import EventRecord
@@ -73,8 +74,8 @@ Question = Annotated[Asked, Depends(asked)]
 
 @router.get("/transfers")
 @allow(*SIGNED_IN, own=True)
-def log(request: Request, services: Serving, wanted: Question, after: str = "") -> Response:
-    found = transfers(services, wanted.filter(), after=after[:500])
+def log(request: Request, services: Serving, boards: Boards, wanted: Question, after: str = "") -> Response:
+    found = transfers(services, wanted.filter(), boards, after=after[:500])
     newest = not after and not wanted.until
     return page(
         request,
@@ -92,18 +93,18 @@ def log(request: Request, services: Serving, wanted: Question, after: str = "") 
 
 @router.get("/transfers/live")
 @allow(*SIGNED_IN, own=True)
-def live_log(request: Request, services: Serving, wanted: Question) -> Response:
-    return live(_look(request, services, wanted))
+def live_log(request: Request, services: Serving, boards: Boards, wanted: Question) -> Response:
+    return live(_look(request, services, boards, wanted))
 
 
-def _look(request: Request, services: Services, wanted: Asked) -> Look:
+def _look(request: Request, services: Services, boards: BoardKeeper, wanted: Asked) -> Look:
     """Reads the log only when something has happened to any event."""
     seen: list[str] = ["", ""]
 
     def look() -> tuple[str, str]:
         now = mark(services.ordering)
         if now != seen[0]:
-            found = transfers(services, wanted.filter())
+            found = transfers(services, wanted.filter(), boards)
             seen[:] = now, _rows(request, wanted, found.records)
         return seen[0], seen[1]
 

@@ -162,6 +162,28 @@ def test_the_log_is_found_by_number_status_cause_and_day(acme: Unattended, opera
     assert operator.get("/transfers?after=nonsense").status_code == 422
 
 
+def test_with_very_many_companies_the_newest_are_found_too(
+    acme: Unattended, operator: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_invoice(acme, 1001, 1002)
+    acme.publish(customer_json(event_id="fresh", customer_number="77"))
+    monkeypatch.setattr("ordering.newest.MANY", 0)
+    wanted = {
+        "": {"fresh", "i1001", "i1002", "e1", "e4"},
+        "status=failed": {"i1001", "i1002"},
+        "cause=account-unknown": {"i1001", "i1002"},
+        "cause=account-unknown&status=held": set(),
+        "status=ready": {"fresh"},
+        "status=done": {"e1", "e4"},
+    }
+
+    def found(query: str) -> set[str]:
+        return set(re.findall(r'id="event-acme-([\w-]+)"', operator.get(f"/transfers?{query}").text))
+
+    wait_until(lambda: {query: found(query) for query in wanted} == wanted, what="the board to know of the failures")
+    assert "Choose a company to see older ones" in operator.text("/transfers")
+
+
 def test_a_long_log_goes_on_page_by_page(acme: Unattended, operator: Browser) -> None:
     for n in range(120):
         acme.publish(customer_json(event_id=f"c{n}", customer_number=str(20000 + n)))
