@@ -43,8 +43,7 @@ def test_a_worker_and_beat_that_lost_redis_go_on_when_it_is_back(own_system: Sys
     waits = [float(seconds) for seconds in re.findall(r"Trying again in ([\d.]+) seconds", worker.log_tail(2000))]
     redis.start()
 
-    assert len(waits) > 3  # it finds Redis within two seconds
-    assert max(waits) <= 2.0
+    assert max(waits) <= 2.0  # Celery's own grow to 30
     assert system.settled("acme", "e1").status == "done"
     assert worker.is_running, worker.log_tail()
     assert beat.is_running, beat.log_tail()
