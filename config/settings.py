@@ -293,6 +293,12 @@ class Settings(BaseSettings):
             raise ValueError("REDIS_CA: REDIS_URL is without TLS, so no certificate would be checked; use rediss://")
         return self
 
+    @model_validator(mode="after")
+    def _disks_of_replicas_need_replicas(self) -> Self:
+        if self.redis_replicas_fsync and not self.redis_replicas_ack:
+            raise ValueError("REDIS_REPLICAS_FSYNC: no replica is waited for; set REDIS_REPLICAS_ACK too")
+        return self
+
     @field_validator("smtp_url")
     @classmethod
     def _mail_goes_safely(cls, url: SecretStr) -> SecretStr:
