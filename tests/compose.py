@@ -15,7 +15,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 COMPOSE_FILE = Path(__file__).parents[1] / "docker-compose.yml"
-APPLICATION = ("worker", "background", "beat", "flower", "metrics")  # the services of our own image in production
+APPLICATION = ("worker", "background", "beat", "flower", "console", "metrics")  # the services of our own image
 
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::\?(?P<complaint>[^}]*))?\}")
 
