@@ -279,13 +279,9 @@ class Writer:
         if items[0].record.code == DAMAGED:
             return (*self._why(items), *which, *self._remedy(items), self._retry(items))
         kept = (Message("mail.kept"), Message("mail.gathered")) if len(items) > 1 else (Message("mail.kept"),)
-        return (
-            *self._why(items),
-            *which,
-            *self._remedy(items),
-            self._retry(items),
-            self._behind(items, *kept),
-        )
+        why, then = self._why(items), (*self._remedy(items), self._retry(items))
+        # A long list comes behind what to do, unless the list alone says why.
+        return (*why, *then, *which, self._behind(items, *kept)) if why else (*which, *then, self._behind(items, *kept))
 
     def _of_held(self, items: Sequence[Item], which: tuple[Section, ...]) -> tuple[Section, ...]:
         blocker = items[0].record.blocker
@@ -393,7 +389,7 @@ class Writer:
             return self._section(heading, Message("mail.show-event.whom", whom=self._audience.whom))
         command = f"moment-fortnox events show {self._company} {_quoted(items[0].record.id)}"
         section = self._section(heading, Message("mail.show-event"), command=command)
-        return self._with_button(section, Message("mail.button.failure", n=len(items)), page)
+        return self._with_button(section, Message("mail.button.event", n=len(items)), page)
 
     def _look(self, items: Sequence[Item]) -> tuple[Section, ...]:
         """The page that shows the events, for those that wait; none without a console."""

@@ -465,7 +465,7 @@ def test_a_mail_that_cannot_be_written_holds_up_its_own_company_alone_and_is_a_b
         sentry_sdk.init(dsn=sentry.dsn, default_integrations=False)
         assert dispatch.round() == 1
         sentry_sdk.flush()
-        sentry_sdk.init()
+        sentry_sdk.init(default_integrations=False)  # its own for FastAPI read a body before any limit
     assert dispatch.mail()["to"] == ["ekonomi@beta.example"]
     assert [event["tags"]["company"] for event in sentry.events] == ["acme"]
     dispatch.services.redis.delete("mf:settings:acme")

@@ -162,7 +162,7 @@ def test_a_key_sees_and_sends_its_own_companies_alone(unattended: Unattended, pr
     for path in (
         "events/other/o1",
         "companies/other",
-        "companies/other/failures",
+        "failures?company=other",
         "events/acme/o1",
         "events/acme%3A/e1",
     ):
@@ -217,8 +217,13 @@ def test_an_id_with_a_slash_is_found(unattended: Unattended, producer: Producer)
 def test_failures_are_told_by_cause_and_retried_and_skipped_in_the_keys_name(
     failed: Unattended, producer: Producer
 ) -> None:
-    (one,) = producer.get("companies/acme/failures").json()["failures"]
-    assert (one["events"], "9999" in one["said"]) == (1, True)
+    failed.publish(customer_json(company="other", event_id="o1"))
+    with pytest.raises(Exception, match="NeverConnected"):
+        failed.app.tasks["transfer.customer"].run("other", "o1")
+    (one,) = producer.get("failures?company=acme").json()["failures"]
+    assert (one["events"], "9999" in one["said"], one["companies"]) == (1, True, {"acme": 1})
+    assert one["ids"] == [{"company": "acme", "id": "i1"}]
+    assert producer.get("failures").json()["failures"] == [one]
     company = producer.get("companies/acme").json()
     assert (company["connection"], company["events"]["failed"]) == ("connected", 1)
     assert producer.post("events/acme/i1/retry").json() == {"status": "ready"}

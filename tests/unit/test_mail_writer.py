@@ -372,7 +372,7 @@ def test_events_whose_mail_cannot_be_written_are_reported_by_their_ids() -> None
         sentry_sdk.init(dsn=sentry.dsn, default_integrations=False)
         content = write_events(Writer("acme", "sv"), broken, Earlier(0, AT), AT)
         sentry_sdk.flush()
-        sentry_sdk.init()
+        sentry_sdk.init(default_integrations=False)  # its own for FastAPI read a body before any limit
     assert content.subject == "Fortnox: uppgifterna om 2 överföringar går inte att läsa"
     assert [item.text for item in content.sections[1].items] == ["post e1", "post e2"]
     assert content.file is not None
