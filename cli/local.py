@@ -193,7 +193,7 @@ def up(
     port_flower: Annotated[int, typer.Option(help="0 takes a free port.")] = FLOWER_PORT,
     port_console: Annotated[int, typer.Option(help="0 takes a free port.")] = CONSOLE_PORT,
 ) -> None:
-    """Leave the whole system running on this machine, with the sample day in it, the console and Flower, until Ctrl-C.
+    """Leave the whole system running on this machine, with a sample day, the console and Flower, until Ctrl-C.
 
     A later up in the same directory continues with its data: events, connections, ledger, mails.
     """
