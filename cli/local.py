@@ -54,7 +54,7 @@ def demo(
     """
     directory = Path(tempfile.mkdtemp(prefix="moment-fortnox-demo-"))
     try:
-        with Stack(directory) as stack:
+        with Stack(directory, feed=True) as stack:
             right = _demo(stack, json)
     except (ProcessDied, DeadlineExceeded, NoRedisServer) as error:
         keep = True
@@ -211,6 +211,7 @@ def up(
                 console_port=port_console or free_port(),
                 options={"ENCRYPTION_KEYS": state.key},
                 keep=True,
+                feed=True,
             ) as stack:
                 _run(stack, state, port_flower)
     except (DirectoryUnusable, PortTaken) as error:
