@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 COMPOSE_FILE = Path(__file__).parents[1] / "docker-compose.yml"
 HA_FILE = COMPOSE_FILE.with_name("docker-compose.ha.yml")  # on top of the other
-APPLICATION = ("worker", "background", "beat", "flower", "metrics")  # the services of our own image in production
+APPLICATION = ("worker", "background", "beat", "flower", "console", "metrics")  # the services of our own image
 
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::\?(?P<complaint>[^}]*))?\}")
 

@@ -133,20 +133,21 @@ def test_the_application_waits_for_redis_and_does_not_start_without_its_address(
 def test_only_what_transfers_gets_the_secrets_of_fortnox_moment_and_smtp() -> None:
     given = {name: SERVICES[name].definition["env_file"] for name in APPLICATION}
 
-    assert given == {"worker": ".env", "background": ".env", "beat": ".env", "flower": [], "metrics": []}
+    transfers = {"worker", "background", "beat", "console"}  # the console asks Fortnox for what it explains
+    assert given == {**dict.fromkeys(transfers, ".env"), "flower": [], "metrics": []}
 
 
-def test_producers_and_pages_share_no_network_with_what_transfers() -> None:
+def test_producers_and_pages_share_no_network_with_what_transfers_but_the_console() -> None:
     members = {
         network: {name for name, one in SERVICES.items() if network in one.definition["networks"]}
         for network in compose_file()["networks"]
     }
 
     assert members == {
-        "redis": {"redis", "worker", "background", "beat", "flower", "metrics"},
+        "redis": {"redis", "worker", "background", "beat", "console", "flower", "metrics"},
         "producers": {"redis", "redis-tls"},
-        "internet": {"worker", "background", "beat", "sandbox"},
-        "pages": {"flower", "metrics", "redis-tls"},
+        "internet": {"worker", "background", "beat", "console", "sandbox"},
+        "pages": {"console", "flower", "metrics", "redis-tls"},
     }
     assert all((compose_file()["networks"][name] or {}).get("internal") for name in ("redis", "producers"))
 
