@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
 
-# One image for the worker, beat, Flower and the command line. Targets: `runtime` (the default, production) and
+# One image for the worker, beat, Flower, the console and the command line. Targets: `runtime` (the default, production) and
 # `sandbox` (with the local stand-ins for Fortnox, Moment and SMTP). Every dependency is checked against its hash.
 
 # Pinned by tag. In a registry of your own, pin the digest too: --build-arg PYTHON_IMAGE=python:3.12-slim-bookworm@sha256:...

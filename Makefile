@@ -62,8 +62,8 @@ bench-console: $(READY) ## how long each page of the console takes with a millio
 screenshots: $(READY) ## take the pictures of docs/console.md anew, in a real browser (2 min)
 	SCREENSHOTS=docs/images/console $(BIN)/python -m pytest -n0 tests/browser/test_screenshots.py
 
-chaos: $(READY) ## workers and Redis killed while events are published, then each is looked for (5 min); SECONDS= SEED=
-	$(BIN)/python -m tests.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(CHAOS_ARGS)
+chaos: $(READY) ## workers and Redis killed while events are published, then each is looked for (5 min); SECONDS= SEED= HA=1
+	$(BIN)/python -m tests.chaos $(if $(HA),--ha) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(CHAOS_ARGS)
 
 simulate: $(READY) ## the ordering engine in random worlds, checked after every step; SEEDS=100000 takes about 20 min
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),10000)

@@ -22,7 +22,7 @@ from config.environment import child_environment
 from local import EmbeddedRedis
 from ordering import Ordering
 from ordering.history import Filter, find
-from ordering.queries import LUA
+from ordering.queries import LUA, PREFIX
 
 BATCH: Final = 1000
 TARGET_MS: Final = 200.0
@@ -78,7 +78,7 @@ def seed(url: str, events: int, companies: int, *, first: int = 0, under_way: bo
         base = int(time.time() * 1000) - events
         for at in track(range(0, events, BATCH), "Filing", transient=True):
             count = min(BATCH, events - at)
-            script(keys=["mf:"], args=[base + at, 8, keep, companies, first + at, count, int(under_way)])
+            script(keys=[PREFIX], args=[base + at, 8, keep, companies, first + at, count, int(under_way)])
         redis.config_set("slowlog-log-slower-than", 1000)  # microseconds
         redis.slowlog_reset()
         return (int(redis.info("memory")["used_memory"]) - before) / max(events, 1)

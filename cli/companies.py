@@ -31,7 +31,7 @@ from cli.lists import show_fields, show_list
 from cli.printable import json_text, printable
 from cli.states import in_words
 from delivery.services import Services
-from moment.events import Integration, InvalidEvent, Transfers
+from moment.events import Integration, InvalidEvent, PaymentChoices, Transfers
 from operations import companies as operation
 from operations.companies import CompanyDetails
 from operations.mail_links import revoke
@@ -85,10 +85,17 @@ def show(company: CompanyArgument, utc: Utc = False, json: Json = False) -> None
             "errors to": chosen.error_email,
             "transfers": ", ".join(name for name, wanted in chosen.transfers if wanted) or "nothing",
             "expenses": f"on {accounts}, {billable}{since}" if expenses.enabled else "none",
+            "payments": _payments(chosen.payments),
             "events": ", ".join(f"{n} {status}" for status, n in found.events.items() if n),
         }
     )
     _show_problems(connection)
+
+
+def _payments(chosen: PaymentChoices) -> str:
+    if not chosen.enabled:
+        return "none"
+    return f"to Moment, from {chosen.from_date}" if chosen.from_date else "to Moment"
 
 
 def _as_json(found: CompanyDetails) -> dict[str, Any]:
@@ -142,6 +149,13 @@ def connect(
     from_date: Annotated[
         str | None, typer.Option(help="Bring back what is dated then or later: 2026-11-20.", metavar="DATE")
     ] = None,
+    payments: Annotated[
+        bool | None,
+        typer.Option("--payments/--no-payments", help="Whether payments of the transferred invoices go to Moment."),
+    ] = None,
+    payments_from: Annotated[
+        str | None, typer.Option(help="Only what is paid then or later: 2026-11-20.", metavar="DATE")
+    ] = None,
 ) -> None:
     """Connect a company with the one-time code that Fortnox gave when somebody consented, or change its choices.
 
@@ -157,6 +171,8 @@ def connect(
         "expenses.accountNumbers": None if expense_accounts is None else _listed(expense_accounts),
         "expenses.billableByDefault": billable,
         "expenses.fromDate": from_date,
+        "payments.enabled": payments,
+        "payments.fromDate": payments_from,
     }
     with connected() as services:
         before = services.stores.connections.find(company)

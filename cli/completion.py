@@ -13,7 +13,7 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 VARIABLE: Final = "_MOMENT_FORTNOX_COMPLETE"
 TABLE: Final = Path(__file__).parent / "completion_words.json"
@@ -90,28 +90,55 @@ def _values(table: Mapping[str, Any], kind: str, environment: Environment) -> li
 
 
 def _companies(key: str, environment: Environment) -> list[str]:
-    url = urlsplit(environment.get("REDIS_URL") or _dotenv().get("REDIS_URL") or "redis://127.0.0.1:6379/0")
-    commands = []
+    given = {**_dotenv(), **{name: value for name, value in environment.items() if value}}
+    url = urlsplit(given.get("REDIS_URL") or "redis://127.0.0.1:6379/0")
+    commands: list[list[str]] = []
     if url.password:
         commands.append(["AUTH", *([unquote(url.username)] if url.username else []), unquote(url.password)])
     commands += [["SELECT", url.path.strip("/") or "0"], ["SMEMBERS", key]]
     try:
-        with _connected(url.scheme, url.hostname or "127.0.0.1", url.port or 6379) as connection:
-            connection.sendall(b"".join(map(_request, commands)))
-            with connection.makefile("rb") as answers:
-                found = [_answer(answers) for _ in commands][-1]
+        url = _at_master(url, given)
+        found = _asked(url, given, commands)
     except (OSError, ValueError):
         return []
     return sorted(one for one in found if not one.startswith("_")) if isinstance(found, list) else []
 
 
-def _connected(scheme: str, host: str, port: int) -> socket.socket:
-    connection = socket.create_connection((host, port), timeout=PATIENCE)
-    if scheme != "rediss":
+def _at_master(url: SplitResult, given: Environment) -> SplitResult:
+    """The address of the master that a Sentinel names, where there are any. Raises `OSError` where none answers."""
+    places, slash, master = given.get("REDIS_SENTINELS", "").partition("/")
+    if not slash:
+        return url
+    password = given.get("REDIS_SENTINEL_PASSWORD")
+    commands = [*([["AUTH", password]] if password else []), ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", master]]
+    for place in places.split(","):
+        try:
+            host, port = _asked(url._replace(netloc=place.strip()), given, commands, 26379)
+        except (OSError, ValueError, TypeError):
+            continue
+        return url._replace(netloc=f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+    raise OSError("no Sentinel knows the master")
+
+
+def _asked(url: SplitResult, given: Environment, commands: list[list[str]], usual_port: int = 6379) -> Any:
+    """What the last of the commands is answered."""
+    with _connected(url, given.get("REDIS_CA"), usual_port) as connection:
+        connection.sendall(b"".join(map(_request, commands)))
+        with connection.makefile("rb") as answers:
+            return [_answer(answers) for _ in commands][-1]
+
+
+def _connected(url: SplitResult, authority: str | None, usual_port: int) -> socket.socket:
+    host = url.hostname or "127.0.0.1"
+    connection = socket.create_connection((host, url.port or usual_port), timeout=PATIENCE)
+    if url.scheme != "rediss":
         return connection
     import ssl
 
-    return ssl.create_default_context().wrap_socket(connection, server_hostname=host)
+    context = ssl.create_default_context(cafile=authority)
+    if url.query == "ssl_cert_reqs=none":
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context.wrap_socket(connection, server_hostname=host)
 
 
 def _request(words: list[str]) -> bytes:

@@ -54,7 +54,7 @@ def demo(
     """
     directory = Path(tempfile.mkdtemp(prefix="moment-fortnox-demo-"))
     try:
-        with Stack(directory) as stack:
+        with Stack(directory, feed=True) as stack:
             right = _demo(stack, json)
     except (ProcessDied, DeadlineExceeded, NoRedisServer) as error:
         keep = True
@@ -193,7 +193,7 @@ def up(
     port_flower: Annotated[int, typer.Option(help="0 takes a free port.")] = FLOWER_PORT,
     port_console: Annotated[int, typer.Option(help="0 takes a free port.")] = CONSOLE_PORT,
 ) -> None:
-    """Leave the whole system running on this machine, with the sample day in it, the console and Flower, until Ctrl-C.
+    """Leave the whole system running on this machine, with a sample day, the console and Flower, until Ctrl-C.
 
     A later up in the same directory continues with its data: events, connections, ledger, mails.
     """
@@ -211,6 +211,7 @@ def up(
                 console_port=port_console or free_port(),
                 options={"ENCRYPTION_KEYS": state.key},
                 keep=True,
+                feed=True,
             ) as stack:
                 _run(stack, state, port_flower)
     except (DirectoryUnusable, PortTaken) as error:

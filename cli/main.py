@@ -32,7 +32,7 @@ COMMANDS = {
         "cli.metrics:metrics",
         "Serve the metrics for Prometheus at /metrics, read from Redis at each request, until Ctrl-C.",
     ),
-    "console": Command("cli.serve:console", "Serve the web console, until Ctrl-C; `console account` makes an account."),
+    "console": Command("cli.serve:console", "Serve the web console, until Ctrl-C."),
     "events": Command("cli.events:events", "Find events and export them, retry failed ones, skip them."),
     "failures": Command(
         "cli.failures:failures",

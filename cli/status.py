@@ -8,6 +8,7 @@ import typer
 from cli.console import Json, Utc, connected, fail, out, print_json, progress
 from cli.lists import show_list
 from cli.states import in_words
+from delivery.feed.status import FeedStatus
 from operations.states import as_fields
 from operations.status import Overview, overview
 from operations.status import wait as until_settled
@@ -43,6 +44,14 @@ def status(company: Company = None, attention: Attention = False, utc: Utc = Fal
         out.print("nothing is under way")
     else:
         out.print(f"the oldest event under way is {found.oldest.total_seconds():.0f} s old")
+    out.print(_feed(found.feed))
+
+
+def _feed(feed: FeedStatus) -> str:
+    if feed.connected:
+        return f"Fortnox's feed is connected, companies: {feed.companies}"
+    why = f" ({feed.why})" if feed.why else ""
+    return f"Fortnox's feed is {feed.state}{why}; changes there are noticed by polling"
 
 
 def as_json(found: Overview) -> dict[str, Any]:
@@ -54,6 +63,7 @@ def as_json(found: Overview) -> dict[str, Any]:
             name: {"connection": one.connection, **as_fields(one.state), "events": dict(one.events)}
             for name, one in found.companies.items()
         },
+        "feed": found.feed._asdict(),
     }
 
 

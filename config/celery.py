@@ -8,11 +8,9 @@ the docstring of `kombu.transport.redis`.
 """
 
 from kombu import Exchange, Queue
-from redis.backoff import ExponentialBackoff
-from redis.retry import Retry
 
 from config.queues import QUEUES, TRANSFERS_QUEUE
-from config.redis import redis_access
+from config.redis import sentinel_options, tls_options
 from config.settings import Settings
 from tasks.flows import TASKS
 
@@ -28,9 +26,11 @@ def celery_options(settings: Settings) -> dict[str, object]:
     They hold no password: `celery report`, `celery inspect conf` and Flower show them. The app gives Redis' credentials
     to each connection (`worker.bootstrap.App`).
     """
-    access = redis_access(settings)
+    address = settings.redis_address
     return {
-        "broker_url": access.url,
+        "broker_url": broker_url(settings),
+        # Also what Flower uses. By default kombu checks no certificate.
+        "broker_use_ssl": tls_options(settings),
         # Wait for a restarting broker, at start and later, as long as it takes: a worker that gives up has to be
         # started again by a person.
         "broker_connection_retry_on_startup": True,
@@ -48,7 +48,8 @@ def celery_options(settings: Settings) -> dict[str, object]:
             "socket_timeout": 15.0,
             "socket_connect_timeout": 5.0,
             "socket_keepalive": True,
-            "health_check_interval": 10,  # default 25: notices a dead consumer connection within about 20 s
+            "health_check_interval": 4,  # default 25: notices a dead consumer connection within about 10 s
+            **_sentinels(settings),
         },
         # JSON only: a pickle in the queue would be code that any producer can run here.
         "accept_content": ["json"],
@@ -100,22 +101,39 @@ def celery_options(settings: Settings) -> dict[str, object]:
         # Instants are UTC; a crontab means the clock on the accountant's wall.
         "enable_utc": True,
         "timezone": "Europe/Stockholm",
-        # One active beat among several. Its lock expires this long after its death (default 25 min), and another beat
-        # looks each loop: fail-over within 35 s. An active beat renews the lock six times as often.
-        "beat_scheduler": "redbeat.RedBeatScheduler",
+        # One active beat among several. Its lease expires this long after its death, and another beat looks each loop:
+        # fail-over within 35 s. An active beat renews the lease six times as often. Beat waits for Redis without end.
+        "beat_scheduler": "worker.beat.Scheduler",
         "beat_max_loop_interval": settings.beat_lock_seconds / 6,
         "redbeat_lock_timeout": settings.beat_lock_seconds,
-        "redbeat_redis_url": access.url,
+        "redbeat_redis_url": address.url,
         "redbeat_key_prefix": "redbeat:",
-        # retry_period: seconds that a beat without Redis tries again before it ends. RedBeat's retry does not cover its
-        # lock's scripts; the client's own `retry` does, otherwise a restart of Redis would end beat.
+        # `App.redbeat_redis` makes the client with these. No retries of RedBeat: `worker.beat` waits for Redis and
+        # looks after its lease meanwhile.
         "redbeat_redis_options": {
             "socket_timeout": 15.0,
             "socket_connect_timeout": 5.0,
             "socket_keepalive": True,
             "health_check_interval": 10,
-            "retry_period": 60,
-            "retry": Retry(ExponentialBackoff(base=0.5, cap=5), retries=15),  # about a minute
-            **({"credential_provider": access.provider} if access.provider else {}),
         },
+    }
+
+
+def broker_url(settings: Settings) -> str:
+    """The broker's address, without a password. With Sentinels it names the first; `SentinelChannel` asks all."""
+    address, sentinels = settings.redis_address, settings.redis_sentinels
+    if sentinels is None:
+        return address.url
+    host, port = sentinels.places[0]
+    return f"sentinel://{address._replace(host=host, port=port)}"
+
+
+def _sentinels(settings: Settings) -> dict[str, object]:
+    sentinels = settings.redis_sentinels
+    if sentinels is None:
+        return {}
+    return {
+        "sentinels": sentinels.places,
+        "master_name": sentinels.master,
+        "sentinel_kwargs": sentinel_options(settings),
     }

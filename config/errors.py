@@ -9,7 +9,18 @@ WITHHELD = "(the message is withheld: it may hold a company's data; the event's 
 
 # Messages of these modules' errors come from the machine, the network or Redis, not from an event. The errors of
 # `requests` and `smtplib` quote addresses, though they are OSErrors too.
-HARMLESS = frozenset({"builtins", "socket", "ssl", "redis.exceptions", "kombu.exceptions", "celery.exceptions"})
+HARMLESS = frozenset(
+    {
+        "builtins",
+        "socket",
+        "ssl",
+        "redis.exceptions",
+        "config.redis_connections",
+        "config.redis_replicas",
+        "kombu.exceptions",
+        "celery.exceptions",
+    }
+)
 
 
 def shown(error: BaseException) -> str:

@@ -1,31 +1,87 @@
 """Clients of Redis, all with the same time-outs, and what their errors mean."""
 
 import re
-from typing import Any, Final, NamedTuple
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from typing import Any, Final
 
-from redis import Redis
+from redis import ConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.credentials import UsernamePasswordCredentialProvider
 from redis.exceptions import DataError, RedisError, ResponseError
 from redis.retry import Retry
 
+from config.redis_connections import (
+    MasterConnection,
+    NodeConnection,
+    TlsMasterConnection,
+    TlsNodeConnection,
+    master_pool,
+)
+from config.redis_replicas import acknowledged
 from config.settings import Settings
 
-# With these settings Redis loses nothing that it has accepted.
-DURABLE: Final = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
+TIMEOUTS: Final[dict[str, Any]] = {
+    "socket_timeout": 15.0,
+    "socket_connect_timeout": 5.0,
+    "socket_keepalive": True,
+    "health_check_interval": 30,
+}
+SENTINEL_TIMEOUT: Final = 1.0  # seconds; a Sentinel that does not answer must not keep clients from asking the next
 
 
 def redis_client(settings: Settings, **options: Any) -> Redis:
     """A client with time-outs: a half-open connection (fail-over, NAT) would otherwise block its caller for ever."""
-    return Redis.from_url(
-        settings.redis_url.get_secret_value(),
-        socket_timeout=15.0,
-        socket_connect_timeout=5.0,
-        socket_keepalive=True,
-        health_check_interval=30,
+    return Redis.from_pool(_pool(settings, TIMEOUTS | options))
+
+
+def _pool(settings: Settings, options: dict[str, Any]) -> ConnectionPool:
+    address, sentinels = settings.redis_address, settings.redis_sentinels
+    common = {
+        "db": address.database,
+        "credential_provider": credentials(settings),
+        **(tls_options(settings) or {}),
         **options,
-    )
+    }
+    if sentinels is None:
+        kind = TlsNodeConnection if address.tls else NodeConnection
+        return ConnectionPool(connection_class=kind, host=address.host, port=address.port, **common)
+    of_master = TlsMasterConnection if address.tls else MasterConnection
+    asked_with = sentinel_options(settings)
+    pool: ConnectionPool = master_pool(*sentinels, asked_with, connection_class=of_master, **common)
+    return pool
+
+
+def sentinel_options(settings: Settings) -> dict[str, Any]:
+    """How Sentinels are asked, as redis-py takes it. The `repr` of the password shows none."""
+    password, tls = settings.redis_sentinel_password, tls_options(settings)
+    return {
+        "socket_timeout": SENTINEL_TIMEOUT,
+        "socket_connect_timeout": SENTINEL_TIMEOUT,
+        "retry": Retry(NoBackoff(), 0),  # the next one is asked instead
+        **({"ssl": True, **tls} if tls else {}),
+        **(
+            {"credential_provider": UsernamePasswordCredentialProvider(None, password.get_secret_value())}
+            if password
+            else {}
+        ),
+    }
+
+
+def credentials(settings: Settings) -> UsernamePasswordCredentialProvider | None:
+    """User and password as redis-py takes them. The `repr` shows none."""
+    address = settings.redis_address
+    return UsernamePasswordCredentialProvider(address.username, address.password) if address.password else None
+
+
+def tls_options(settings: Settings) -> dict[str, Any] | None:
+    """How certificates are checked, as redis-py, kombu and Flower take it. None without TLS."""
+    address = settings.redis_address
+    if not address.tls:
+        return None
+    return {
+        "ssl_cert_reqs": "required" if address.verified else "none",
+        "ssl_check_hostname": address.verified,
+        "ssl_ca_certs": str(settings.redis_ca) if settings.redis_ca else None,
+    }
 
 
 # Words of the errors with which a Redis refuses commands in general, also where a script met them.
@@ -41,36 +97,13 @@ def is_outage(error: RedisError) -> bool:
     return type(error) is not ResponseError or bool(_REFUSALS.search(str(error)))
 
 
-class RedisAccess(NamedTuple):
-    """`REDIS_URL` without its credentials, which Celery and Flower would show, and the credentials beside it."""
-
-    url: str
-    username: str | None
-    password: str | None
-
-    @property
-    def provider(self) -> UsernamePasswordCredentialProvider | None:
-        """The credentials as redis-py takes them. Its `repr` shows none."""
-        return UsernamePasswordCredentialProvider(self.username, self.password) if self.password else None
-
-
-def redis_access(settings: Settings) -> RedisAccess:
-    parts = urlsplit(settings.redis_url.get_secret_value())
-    query = dict(parse_qsl(parts.query))
-    username, password = query.pop("username", parts.username), query.pop("password", parts.password)
-    netloc = parts.netloc.rpartition("@")[2]
-    url = urlunsplit(parts._replace(netloc=netloc, query=urlencode(query)))
-    return RedisAccess(url, unquote(username) if username else None, unquote(password) if password else None)
-
-
 def check_answers(settings: Settings) -> None:
-    """Raises `RedisError` within five seconds where no Redis answers. A client for work waits longer."""
-    url = settings.redis_url.get_secret_value()
-    with Redis.from_url(url, socket_timeout=5.0, socket_connect_timeout=5.0, retry=Retry(NoBackoff(), 0)) as client:
+    """Raises `RedisError` within five seconds where no Redis answers, or one that cannot do what the settings want.
+
+    A client for work waits longer.
+    """
+    client: Any
+    with redis_client(settings, socket_timeout=5.0) as pooled, pooled.client() as client:
+        if settings.redis_replicas_fsync:
+            acknowledged(client, 0, on_disk=True)  # this Redis may be too old for it
         client.ping()
-
-
-def redis_address(settings: Settings) -> str:
-    """`host:port/database`, without a password."""
-    url = urlsplit(settings.redis_url.get_secret_value())
-    return f"{url.hostname}:{url.port or 6379}{url.path}"

@@ -24,6 +24,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config.keys import weakness
+from config.redis_address import RedisAddress, Sentinels, parse_address, parse_sentinels
 
 # Where the stand-ins run: this machine, or the compose service `sandbox` (no host of the internet has this name).
 SANDBOX_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "sandbox"})
@@ -47,6 +48,17 @@ def _origin(url: str) -> str:
     if parts.scheme == "http" and parts.hostname not in SANDBOX_HOSTS:
         raise ValueError("plain http is only accepted for the sandbox on this machine; use https")
     return url.rstrip("/")
+
+
+def _feed(url: str) -> str:
+    if not url:
+        return url
+    parts = urlsplit(url)
+    if parts.scheme not in {"ws", "wss"} or not parts.hostname:
+        raise ValueError("give an address such as wss://ws.fortnox.se/topics-v1")
+    if parts.scheme == "ws" and parts.hostname not in SANDBOX_HOSTS:
+        raise ValueError("plain ws is only accepted for the sandbox on this machine; use wss")
+    return url
 
 
 def _bare_origin(url: str) -> str:
@@ -94,6 +106,10 @@ def _rate_limit(value: object) -> object:
     return RateLimit(int(requests), int(seconds))
 
 
+def _sentinels(value: object) -> object:
+    return parse_sentinels(value) if isinstance(value, str) else value
+
+
 class Account(NamedTuple):
     """Somebody who may sign in to the console. `hash`: of the password, by argon2."""
 
@@ -122,6 +138,7 @@ def _accounts(given: str) -> tuple[Account, ...]:
 
 Origin = Annotated[str, AfterValidator(_origin)]
 BareOrigin = Annotated[str, AfterValidator(_bare_origin)]
+Feed = Annotated[str, AfterValidator(_feed)]
 Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
 Days = Annotated[timedelta, BeforeValidator(_days)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
@@ -141,8 +158,14 @@ class Settings(BaseSettings):
 
     # Where things are
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    redis_ca: Path | None = None
+    redis_sentinels: Annotated[Sentinels | None, NoDecode, BeforeValidator(_sentinels)] = None
+    redis_sentinel_password: SecretStr | None = None
+    redis_replicas_ack: int = Field(0, ge=0, le=10)
+    redis_replicas_fsync: bool = False
     fortnox_api_url: BareOrigin = "https://api.fortnox.se"
     fortnox_auth_url: BareOrigin = "https://apps.fortnox.se"
+    fortnox_feed_url: Feed = ""
     moment_api_url: Origin = "https://app.moment.team/api/1.0"
     attachment_hosts: Names = ()
 
@@ -248,16 +271,27 @@ class Settings(BaseSettings):
 
     @field_validator("redis_url")
     @classmethod
-    def _redis_can_be_reached(cls, url: SecretStr) -> SecretStr:
-        form = "give redis://user:password@host:6379/0, or rediss:// for TLS"
-        try:
-            parts = urlsplit(url.get_secret_value())
-            _ = parts.port
-        except ValueError:  # it quotes a part of the address, which may be the password
-            raise ValueError(form) from None
-        if parts.scheme not in {"redis", "rediss"} or not parts.hostname or not re.fullmatch(r"(/\d*)?", parts.path):
-            raise ValueError(form)
+    def _redis_is_one_address_to_every_library(cls, url: SecretStr) -> SecretStr:
+        parse_address(url.get_secret_value())
         return url
+
+    @field_validator("redis_ca")
+    @classmethod
+    def _authority_can_be_read(cls, path: Path | None) -> Path | None:
+        if path is not None:
+            import ssl  # slow to import, and used only where a file is set
+
+            try:
+                ssl.create_default_context(cafile=path)
+            except (OSError, ssl.SSLError):
+                raise ValueError(f"{path} is no file with certificates in PEM form that can be read") from None
+        return path
+
+    @model_validator(mode="after")
+    def _authority_needs_tls(self) -> Self:
+        if self.redis_ca is not None and not self.redis_address.tls:
+            raise ValueError("REDIS_CA: REDIS_URL is without TLS, so no certificate would be checked; use rediss://")
+        return self
 
     @field_validator("smtp_url")
     @classmethod
@@ -338,6 +372,12 @@ class Settings(BaseSettings):
                 f"FORTNOX_AUTH_URL: {self.fortnox_auth_url} does not belong to FORTNOX_API_URL "
                 f"{self.fortnox_api_url}: set both to Fortnox or both to the sandbox"
             )
+        feed = urlsplit(self.fortnox_feed_url).hostname
+        if feed is not None and (feed in SANDBOX_HOSTS) != self.is_sandbox:
+            raise ValueError(
+                f"FORTNOX_FEED_URL: {self.fortnox_feed_url} does not belong to FORTNOX_API_URL "
+                f"{self.fortnox_api_url}: set both to Fortnox or both to the sandbox"
+            )
         return self
 
     @model_validator(mode="after")
@@ -362,6 +402,16 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def redis_address(self) -> RedisAddress:
+        """`REDIS_URL` in parts. With Sentinels its host is not used."""
+        return parse_address(self.redis_url.get_secret_value())
+
+    @property
+    def redis_place(self) -> str:
+        """Where Redis is looked for, as people are told it."""
+        return str(self.redis_sentinels or self.redis_address)
+
+    @property
     def accounts(self) -> tuple[Account, ...]:
         """Those who may sign in to the console with a password."""
         return _accounts(self.console_accounts.get_secret_value())
@@ -379,7 +429,19 @@ class Settings(BaseSettings):
 
 # What `publish` reads. A producer's own program may have a LOG_FORMAT or an SMTP_URL that means something else.
 PRODUCER_FIELDS = frozenset(
-    {"redis_url", "encryption_keys", "max_event_bytes", "fortnox_api_url", "retention_days", "company_release_limit"}
+    {
+        "redis_url",
+        "redis_ca",
+        "redis_sentinels",
+        "redis_sentinel_password",
+        "redis_replicas_ack",
+        "redis_replicas_fsync",
+        "encryption_keys",
+        "max_event_bytes",
+        "fortnox_api_url",
+        "retention_days",
+        "company_release_limit",
+    }
 )
 
 

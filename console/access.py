@@ -192,5 +192,7 @@ async def _check_form(request: Request) -> None:
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise HTTPException(403)
     given = request.headers.get("x-csrf-token") or (await request.form()).get("csrf")
-    if not isinstance(given, str) or not hmac.compare_digest(given.encode(), csrf_token(request).encode()):
+    if not isinstance(given, str) or not hmac.compare_digest(
+        given.encode(errors="replace"), csrf_token(request).encode()
+    ):
         raise HTTPException(403)

@@ -6,19 +6,24 @@ again every ten minutes, by hand, and after each change of the connection. When 
 events go through in order. The engine sees only events held behind a key such as `acme/access/customers`.
 """
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from redis import Redis
 
-from fortnox.errors import EVERYTHING, AccessMissing, Details, Rejected, StillBlocked, part_of
+from fortnox.errors import EVERYTHING, AccessMissing, Details, Rejected, StillBlocked, Throttled, part_of
 from fortnox.transport import Transport
 from ordering import UNSETTLED, Claim, EventRecord, Ordering
 from stores.access_blocks import AccessBlock, AccessBlockStore
 
 log = structlog.get_logger(__name__)
+
+# Company, path, the numbers in it, the body, and when the request began and ended by Fortnox's clock.
+OnChange = Callable[[str, str, tuple[str | int, ...], Any, datetime, datetime], None]
 
 
 class AccessBlocks:
@@ -95,14 +100,28 @@ class AccessBlocks:
 class AccessCheckedTransport(Transport):
     """A transport that checks the access blocks before each request of one event."""
 
-    def __init__(self, closed: AccessBlocks, claim: Claim, *given: Any, **options: Any) -> None:
+    def __init__(
+        self, closed: AccessBlocks, claim: Claim, *given: Any, on_change: OnChange | None = None, **options: Any
+    ) -> None:
         super().__init__(*given, **options)
         self._closed = closed
         self._claim = claim
+        self._on_change = on_change
 
     def call(self, company: str, method: str, path: str, *numbers: str | int, **how: Any) -> Any:
-        with self._closed.through(self._claim, path):
-            return super().call(company, method, path, *numbers, **how)
+        began = time.monotonic()
+        changed = method != "GET" and self._on_change is not None
+        try:
+            with self._closed.through(self._claim, path):
+                return super().call(company, method, path, *numbers, **how)
+        except (Rejected, Throttled):
+            changed = False
+            raise
+        finally:
+            if changed and self._on_change is not None:
+                ended = self.now
+                began_at = ended - timedelta(seconds=time.monotonic() - began)
+                self._on_change(company, path, numbers, how.get("body"), began_at, ended)
 
 
 def key_of(company: str, part: str) -> str:

@@ -125,7 +125,9 @@ class TransferContext:
 
     def record(self, step: str, value: str = TAKEN) -> None:
         """Record a step and the ledger it was taken in, before the next step is taken. Raises `LeaseLost`."""
-        self.services.ordering.record(self.claim, recorded_as(step, self.lease.ledger), value)
+        self.services.ordering.record(
+            self.claim, recorded_as(step, self.lease.ledger), value, confirmed=value == IN_DOUBT
+        )
         self.steps[step] = value
 
 

@@ -14,6 +14,7 @@ from config.redis import redis_client
 from delivery.access_blocks import AccessBlocks, AccessCheckedTransport
 from delivery.attempt import count_request, current_attempt
 from delivery.leases import LeaseHandle
+from delivery.own_writes import note_write
 from delivery.tokens import TokenKeeper
 from fortnox.client import Fortnox
 from fortnox.limiter import Limiter
@@ -22,6 +23,7 @@ from fortnox.transport import Exchange, Http, Transport, Write
 from ordering import Ordering
 from stores import ConnectionStore, Counters
 from stores.counters import Tally
+from stores.own_writes import OwnWrites
 from tasks.flows import SCOPES
 
 log = structlog.get_logger(__name__)
@@ -53,9 +55,15 @@ class FortnoxAccess:
 
 
 def build_fortnox_access(
-    settings: Settings, redis: Redis, connections: ConnectionStore, ordering: Ordering, counters: Counters
+    settings: Settings,
+    redis: Redis,
+    connections: ConnectionStore,
+    ordering: Ordering,
+    counters: Counters,
+    own_writes: OwnWrites,
 ) -> FortnoxAccess:
     """Build it without opening a connection."""
+    on_change = partial(note_write, own_writes) if settings.fortnox_feed_url else None
     http = Http(on_request=partial(_record_request, redis, counters))
     oauth = OAuth(
         settings.fortnox_auth_url,
@@ -88,6 +96,7 @@ def build_fortnox_access(
             http=http,
             before_request=before_request,
             on_write=_record_write,
+            on_change=on_change,
         )
         return Fortnox(transport, lease.claim.company, leave=leave)
 

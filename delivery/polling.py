@@ -15,12 +15,11 @@ import structlog
 from delivery.services import Polling, Stores
 from ordering import Ordering, Submission
 from stores import Connection, Timetable
-from tasks.flows import EXPENSES
+from tasks.flows import EXPENSES, POLLED, Flow
 
 log = structlog.get_logger(__name__)
 
-POLL_TYPE: Final = f"{EXPENSES.kind}.poll"
-POLL_ID: Final = "expenses-poll"
+POLL_ID: Final = f"{EXPENSES.kind}-poll"
 DOWN: Final = "down"  # the code of a poll that failed because Fortnox or Moment was down for a day
 LEAST_AT_A_TIME = 10
 
@@ -33,36 +32,46 @@ def at_a_time(companies: int, interval: timedelta, tick: timedelta) -> int:
 def follow(polling: Polling, ordering: Ordering, connection: Connection) -> None:
     """Add the company to the timetables or remove it, as it chose. A company that is added is polled at once."""
     now, company = datetime.now(UTC), connection.company
-    if connection.state == "connected" and connection.integration.expenses.enabled:
-        polling.polls.add(company, now)
-        polling.nights.add(company, now)
-        poll_asked(ordering, company, anew=True)
-    else:
-        polling.polls.remove(company)
-        polling.nights.remove(company)
+    for flow in POLLED:
+        timetables = (polling.flows[flow.kind], *((polling.nights,) if flow is EXPENSES else ()))
+        if connection.state == "connected" and getattr(connection.integration, flow.choice).enabled:
+            for timetable in timetables:
+                timetable.add(company, now)
+            poll_asked(ordering, company, flow, anew=True)
+        else:
+            for timetable in timetables:
+                timetable.remove(company)
 
 
-def poll_asked(ordering: Ordering, company: str, *, anew: bool = False) -> bool:
+def poll_asked(ordering: Ordering, company: str, flow: Flow = EXPENSES, *, anew: bool = False) -> bool:
     """Queue a poll of the company. Return False where one is open already, or failed for good.
 
     A poll that failed because a system was down is tried again; with `anew`, so is any that failed.
     """
-    known = ordering.publish(
-        Submission(
-            company=company,
-            id=POLL_ID,
-            key=expenses_key(company),
-            type=POLL_TYPE,
-            body=json.dumps({"company": company}),
-            occurred_at=datetime.now(UTC),
-            recurring=True,
-        )
-    ).known
-    record = ordering.event(company, POLL_ID) if known else None
+    poll_id = f"{flow.kind}-poll"
+    known = ordering.publish(_recurring(company, flow, poll_id, f"{flow.kind}.poll")).known
+    record = ordering.event(company, poll_id) if known else None
     if record is not None and record.status == "failed" and (anew or record.code == DOWN):
-        ordering.retry(company, POLL_ID)
+        ordering.retry(company, poll_id)
         return True
     return not known
+
+
+def hints_asked(ordering: Ordering, company: str, flow: Flow) -> None:
+    """Queue a look at what the feed told of, unless one is open."""
+    ordering.publish(_recurring(company, flow, f"{flow.kind}-hints", f"{flow.kind}.hints", hinted=True))
+
+
+def _recurring(company: str, flow: Flow, event_id: str, type_: str, **more: bool) -> Submission:
+    return Submission(
+        company=company,
+        id=event_id,
+        key=polls_key(company, flow),
+        type=type_,
+        body=json.dumps({"company": company, **more}),
+        occurred_at=datetime.now(UTC),
+        recurring=True,
+    )
 
 
 def reconciliation_asked(stores: Stores, ordering: Ordering, company: str, days: int) -> bool:
@@ -71,9 +80,13 @@ def reconciliation_asked(stores: Stores, ordering: Ordering, company: str, days:
     return poll_asked(ordering, company, anew=True)
 
 
+def polls_key(company: str, flow: Flow) -> str:
+    """The ordering key of the company's polls, looks and retries of one flow: they run one at a time."""
+    return f"{company}/{flow.kind}"
+
+
 def expenses_key(company: str) -> str:
-    """The ordering key of the company's expenses: polls and retries run one at a time."""
-    return f"{company}/{EXPENSES.kind}"
+    return polls_key(company, EXPENSES)
 
 
 def ask_due(timetable: Timetable, most: int, ask: Callable[[str], bool]) -> int:

@@ -26,16 +26,19 @@ Deliver = Callable[[TransferContext], Outcome]
 Read = Callable[[str], Any]  # an event's body → the event, which names its prerequisites
 
 
-def settle(claim: Claim, services: Services, outcome: Outcome) -> None:
-    """Store how a claimed event ended. Raises `LeaseLost`.
+def settle(claim: Claim, services: Services, outcome: Outcome, process: str = "") -> Claim | None:
+    """Store how a claimed event ended. Raises `LeaseLost`. With the name of this process, also claim the next event.
 
     A Redis that is down is waited for while the lease may hold: otherwise the next attempt would repeat the work.
     """
     deadline = time.monotonic() + services.ordering.lease.total_seconds() * 2 / 3  # renewed within the third before
     while True:
         try:
+            if process:
+                following, _ = services.ordering.settle_and_claim(claim, outcome, process)
+                return following
             services.ordering.settle(claim, outcome)
-            return
+            return None
         except (RedisConnectionError, RedisTimeoutError) as error:
             if time.monotonic() > deadline:
                 raise

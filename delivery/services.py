@@ -4,15 +4,17 @@ The groups that need an HTTP client are loaded when first used, so that what nee
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from redis import Redis
 
 from config import Settings
 from config.redis import redis_client
+from config.redis_replicas import confirmed_by_replicas
 from delivery.stopping import Stopping
 from delivery.wakeups import wakeup_sender
 from ordering import Ordering
@@ -37,16 +39,26 @@ from stores import (
 from stores.audit import AuditLog
 from stores.bodies import BodyStore
 from stores.charts import Charts
+from stores.epoch import Epoch
+from stores.feed import FeedStore
+from stores.installation import Installation
 from stores.jobs import JobStore
+from stores.looks import LookStore
 from stores.mail_links import MailLinks
+from stores.own_writes import OwnWrites
+from stores.payments import PaymentStore
 from stores.producer_keys import ProducerKeys
 from stores.receipts import Receipts
 from stores.sign_ins import PendingSignIns
 from stores.telemetry import Telemetry
 from stores.threads import ThreadStates
 from stores.timetable import every, nightly
+from stores.transferred import TransferredInvoices
 from stores.unknown_fields import UnknownFields
 from stores.write_buffer import WriteBuffer
+from tasks.flows import EXPENSES, POLLED
+
+LOCKED_ASKED_EVERY: Final = timedelta(minutes=5)
 
 if TYPE_CHECKING:
     from delivery.fortnox_access import FortnoxAccess
@@ -57,7 +69,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stores:
-    """What is stored about companies. `links`, `refused_blanks`, `used_accounts` and `vat` open the store of one."""
+    """What is stored about companies. A field that is a callable opens the store of one company."""
 
     audit: AuditLog
     connections: ConnectionStore
@@ -67,6 +79,10 @@ class Stores:
     names: NameStore
     producer_keys: ProducerKeys
     ledgers: Ledgers
+    payments: Callable[[str, int | None], PaymentStore]
+    own_writes: OwnWrites
+    looks: Callable[[str], LookStore]
+    transferred: Callable[[str, int | None], TransferredInvoices]
     links: Callable[[str, int | None], LinkStore]
     refused_blanks: Callable[[str, int | None], RefusedBlanks]
     used_accounts: Callable[[str], UsedAccounts]
@@ -92,10 +108,18 @@ class MomentAccess:
 
 @dataclass(frozen=True)
 class Polling:
-    """When each company's supplier invoices are polled, and when they are reconciled at night."""
+    """When each company is polled, when its supplier invoices are reconciled at night, and when the end of its locked
+    period is asked for, where something waits for it.
+    """
 
-    polls: Timetable
+    flows: Mapping[str, Timetable]  # of each polled flow, by its kind
     nights: Timetable
+    locks: Timetable
+
+    @property
+    def polls(self) -> Timetable:
+        """When supplier invoices are polled."""
+        return self.flows[EXPENSES.kind]
 
 
 @dataclass(frozen=True)
@@ -112,6 +136,9 @@ class Services:
     stores: Stores
     polling: Polling
     telemetry: Telemetry
+    installation: Installation
+    epoch: Epoch
+    feed: FeedStore
     stopping: Stopping
     request_report: Callable[[], None]
 
@@ -120,7 +147,8 @@ class Services:
         from delivery.fortnox_access import build_fortnox_access
 
         connections, counters = self.stores.connections, self.telemetry.counters
-        return build_fortnox_access(self.settings, self.redis, connections, self.ordering, counters)
+        own_writes = self.stores.own_writes
+        return build_fortnox_access(self.settings, self.redis, connections, self.ordering, counters, own_writes)
 
     @cached_property
     def moment(self) -> MomentAccess:
@@ -155,14 +183,16 @@ def build_services(
     redis = redis_client(settings, decode_responses=True)
     vault = Vault(settings.encryption_keys, sandbox=settings.is_sandbox)
     counters = Counters(redis)
+    confirmed = confirmed_by_replicas(settings)
     ordering = Ordering(
         redis,
         lease=settings.lease_seconds,
         release_limit=settings.company_release_limit,
         retention=settings.retention_days,
         sender=wakeup_sender(),
+        confirmed=confirmed,
     )
-    connections = ConnectionStore(redis, vault)
+    connections = ConnectionStore(redis, vault, confirmed=confirmed)
     threads = ThreadStates(redis, counters)
     return Services(
         settings=settings,
@@ -177,7 +207,11 @@ def build_services(
             mail_links=MailLinks(redis, settings.encryption_keys, sandbox=settings.is_sandbox),
             names=NameStore(redis),
             producer_keys=ProducerKeys(redis),
-            ledgers=Ledgers(redis),
+            ledgers=Ledgers(redis, confirmed=confirmed),
+            payments=partial(PaymentStore, redis),
+            own_writes=OwnWrites(redis),
+            looks=partial(LookStore, redis),
+            transferred=partial(TransferredInvoices, redis, retention=settings.retention_days),
             links=partial(LinkStore, redis),
             refused_blanks=partial(RefusedBlanks, redis),
             used_accounts=partial(UsedAccounts, redis),
@@ -189,8 +223,14 @@ def build_services(
             charts=Charts(redis),
         ),
         polling=Polling(
-            polls=Timetable(redis, "polls", every(settings.expense_poll_interval)),
+            flows={
+                flow.kind: Timetable(
+                    redis, "polls" if flow is EXPENSES else flow.kind, every(settings.expense_poll_interval)
+                )
+                for flow in POLLED
+            },
             nights=Timetable(redis, "nights", nightly),
+            locks=Timetable(redis, "locks", every(LOCKED_ASKED_EVERY)),
         ),
         telemetry=Telemetry(
             timeline=TimelineStore(redis, settings.retention_days),
@@ -201,6 +241,9 @@ def build_services(
             bodies=BodyStore(redis, vault, settings.body_retention_days, settings.retention_days),
             write_buffer=WriteBuffer(redis, threads),
         ),
+        installation=Installation(redis),
+        epoch=Epoch(redis),
+        feed=FeedStore(redis, counters),
         stopping=Stopping() if stopping is None else stopping,
         request_report=request_report,
     )

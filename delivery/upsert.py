@@ -156,7 +156,7 @@ def digest(value: Any) -> str:
 
 def _known(record: LinkRecord | None) -> dict[str, str]:
     """The digests of the fields that Fortnox was last given; empty if they are not known."""
-    if record is None or not record.digest.startswith("{"):
+    if record is None or record.outdated or not record.digest.startswith("{"):
         return {}
     found: dict[str, str] = json.loads(record.digest)
     return found
@@ -261,5 +261,7 @@ def _may_have_written(error: e.FortnoxError, before: LinkRecord | None) -> bool:
 def _restore(links: Links, kind: str, number: str, before: LinkRecord | None) -> None:
     if before is None:
         links.forget(kind, number)
+    elif before.outdated and before.digest != CREATING:
+        links.remember(kind, number, UPDATING)
     else:
         links.remember(kind, number, before.digest)

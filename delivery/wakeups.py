@@ -4,12 +4,13 @@ import json
 from pathlib import Path
 from typing import Final
 
+from ordering.queries import PREFIX
 from tasks.flows import FLOWS, UNREADABLE
 
 WAKEUP: Final = "wakeup-"  # how the delivery tag of each begins
 
 
-def wakeup_sender(prefix: str = "mf:") -> str:
+def wakeup_sender(prefix: str = PREFIX) -> str:
     """How the ordering engine sends wake-ups: the source of a Lua function (see `Ordering`)."""
     tasks = {flow.kind: (flow.task.name, flow.task.queue) for flow in FLOWS}
     tasks["otherwise"] = (UNREADABLE.name, UNREADABLE.queue)

@@ -45,6 +45,7 @@ class Fortnox:
         self.inbox = Inbox(access)
         self.attachments = Attachments(access)
         self.supplier_invoices = SupplierInvoices(access)
+        self.invoice_payments = InvoicePayments(access)
         self.accounts = Accounts(access)
         self.currencies = Currencies(access)
         self._access = access
@@ -62,6 +63,10 @@ class Fortnox:
         return self._access.get(
             many("FinancialYears", m.FinancialYear), "/3/financialyears", params={"date": on.isoformat()}
         )
+
+    def locked_until(self) -> date | None:
+        """Return the last day of the locked period; None if nothing is locked. Personal locks do not show."""
+        return self._access.get(one("LockedPeriod", m.LockedPeriod), "/3/settings/lockedperiod").end_date
 
 
 class Access:
@@ -158,6 +163,40 @@ class Invoices:
             params={"externalinvoicereference1": external_reference, "limit": str(PAGE_SIZE)},
         )
         return tuple(item for item in found if item.external_invoice_reference1 == external_reference)
+
+    def page(self, number: int, *, modified_since: datetime | None) -> "Page[m.InvoiceListItem]":
+        """Return one page of the invoices that changed since then. Pages count from 1."""
+        params = _page_params(number, modified_since)
+        return self._access.get(
+            lambda document: _page(document, "Invoices", m.InvoiceListItem, number), "/3/invoices", params=params
+        )
+
+
+class InvoicePayments:
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    def get(self, number: str) -> m.InvoicePayment:
+        """Raises `NotFound`."""
+        return self._access.get(one("InvoicePayment", m.InvoicePayment), "/3/invoicepayments/{number}", number)
+
+    def page(self, number: int, *, modified_since: datetime | None) -> "Page[m.InvoicePayment]":
+        """Return one page of the payments that changed since then, without their `amount_currency`."""
+        params = _page_params(number, modified_since)
+        return self._access.get(
+            lambda document: _page(document, "InvoicePayments", m.InvoicePayment, number),
+            "/3/invoicepayments",
+            params=params,
+        )
+
+    def of_invoice(self, document_number: int | str) -> tuple[m.InvoicePayment, ...]:
+        """Return the payments of this invoice. Fortnox's own filter may match any part."""
+        found = self._access.get(
+            many("InvoicePayments", m.InvoicePayment),
+            "/3/invoicepayments",
+            params={"invoicenumber": str(document_number), "limit": str(PAGE_SIZE)},
+        )
+        return tuple(item for item in found if item.invoice_number == str(document_number))
 
 
 class Inbox:
@@ -281,6 +320,14 @@ class Currencies:
         return self._access.get(one("Currency", m.Currency), "/3/currencies/{number}", code)
 
 
+class Page(NamedTuple, Generic[M]):
+    """A page of a list. `total` counts the entries on all pages; None if not given."""
+
+    items: tuple[M, ...]
+    total: int | None
+    is_last: bool
+
+
 class SupplierInvoicePage(NamedTuple):
     """A page of the list. `total` counts the invoices on all pages. `total` and `pages` are None if not given."""
 
@@ -347,6 +394,20 @@ def _supplier_invoice_page(document: Json, number: int, page_size: int) -> Suppl
     is_last = number >= pages if pages is not None else len(items) < page_size
     is_last = is_last or not items or number >= LARGEST_PAGE  # a number of pages may make no sense
     return SupplierInvoicePage(items, _whole(meta.get("@TotalResources")), pages, is_last)
+
+
+def _page_params(number: int, modified_since: datetime | None) -> dict[str, str]:
+    params = {"limit": str(PAGE_SIZE), "page": str(number)}
+    return params if modified_since is None else params | {"lastmodified": fortnox_minute(modified_since)}
+
+
+def _page(document: Json, envelope: str, model: type[M], number: int) -> Page[M]:
+    items = many(envelope, model)(document)
+    meta = document.get("MetaInformation")
+    meta = meta if isinstance(meta, dict) else {}
+    pages = _whole(meta.get("@TotalPages"))
+    is_last = number >= pages if pages is not None else len(items) < PAGE_SIZE
+    return Page(items, _whole(meta.get("@TotalResources")), is_last or not items or number >= LARGEST_PAGE)
 
 
 def _whole(value: Json) -> int | None:

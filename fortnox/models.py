@@ -139,6 +139,7 @@ class InvoiceListItem(FortnoxModel):
     balance: Amount = None
     booked: Flag = False
     cancelled: Flag = False
+    final_pay_date: Day = None
     ocr: Text = Field(None, alias="OCR")
     external_invoice_reference1: Text = None
     external_invoice_reference2: Text = None
@@ -176,6 +177,20 @@ class FortnoxInvoice(InvoiceListItem):
     invoice_rows: tuple[InvoiceRow, ...] = ()
 
 
+class InvoicePayment(FortnoxModel):
+    """A payment of a customer invoice. `amount` is in the ledger's currency, `amount_currency` in the payment's; a list
+    has only the first.
+    """
+
+    number: Number
+    invoice_number: Number
+    amount: AmountOrZero = Decimal(0)
+    amount_currency: Amount = None
+    currency: Text = None
+    payment_date: Day = None
+    booked: Flag = False
+
+
 class InboxFile(FortnoxModel):
     """An uploaded file. An attachment refers to it by `archive_file_id`, not by `id`."""
 
@@ -202,6 +217,7 @@ class SupplierInvoiceListItem(TolerantModel):
 
     given_number: Number
     invoice_number: Text = None
+    supplier_number: Text = None
     supplier_name: Text = None
     invoice_date: RecentDay = None
     booked: Flag = False
@@ -274,6 +290,12 @@ class Currency(FortnoxModel):
         """The rate of a sale for one unit. None if the register has no rate: never assume 1."""
         rate = self.sell_rate or self.buy_rate
         return rate / (self.unit or 1) if rate else None
+
+
+class LockedPeriod(FortnoxModel):
+    """No voucher may be dated on `end_date` or before."""
+
+    end_date: Day = None
 
 
 class FinancialYear(FortnoxModel):

@@ -18,6 +18,11 @@ class Addresses:
     smtp: str
     page: str
 
+    @property
+    def feed(self) -> str:
+        """Where Fortnox's stand-in tells of changes."""
+        return f"{self.fortnox.replace('http', 'ws', 1)}/topics-v1"
+
 
 class Sandbox:
     """Does what people do in Fortnox, and makes Fortnox fail as a test needs."""
@@ -98,6 +103,11 @@ class Sandbox:
     def expenses(self, company: str) -> dict[str, dict[str, Any]]:
         """Moment's expenses by their external ids."""
         found = self.in_moment("GET", f"expenses?company={company}")
+        return {one["externalId"]: one for one in found}
+
+    def payments(self, company: str) -> dict[str, dict[str, Any]]:
+        """Moment's payments by their external ids."""
+        found = self.in_moment("GET", f"payments?company={company}")
         return {one["externalId"]: one for one in found}
 
     def in_moment(self, method: str, control: str, body: Any = None) -> Any:

@@ -36,11 +36,12 @@ class Stack:
         options: Mapping[str, str] | None = None,
         keep: bool = False,
         appendfsync: Literal["always", "no"] = "always",
+        feed: bool = False,
     ) -> None:
         """`console_port`: where `start_console` will serve; None without a console. `options`: settings by their names
         in the environment; they override the stack's own. With `keep`, a later stack in this directory continues with
         the data of this one. `appendfsync="no"`: Redis does not wait for the disk, which only a crash of the machine
-        would show.
+        would show. With `feed`, the stand-in's feed is listened to.
         """
         self.redis_directory = directory / "redis"
         self._redis = EmbeddedRedis(self.redis_directory, port=redis_port, appendfsync=appendfsync)
@@ -48,6 +49,7 @@ class Stack:
         self._ports = ports
         self._options = options or {}
         self._console_port = console_port
+        self._feed = feed
         self.logs = directory / "logs"
         self._state = directory / "sandbox.state" if keep else None
         self.sandbox: Sandbox
@@ -81,6 +83,7 @@ class Stack:
             "ALERTS_TO": "drift@integration.example",
             "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
             **self._of_console(addresses),
+            **({"FORTNOX_FEED_URL": addresses.feed} if self._feed else {}),
             **self._options,
         }
         self.settings = load_settings(None, **{name.lower(): value for name, value in self.environment.items()})

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from messages import Message, Money
 from messages.catalogue import one_line
 from moment.events import CustomerEvent, Event, InvalidEvent, InvoiceEvent, ProjectEvent, parse_event
-from tasks.flows import EXPENSES
+from tasks.flows import EXPENSES, HINTS, PAYMENTS
 
 LONGEST_NAME = 80  # characters; Moment lets a customer's name have thousands
 
@@ -28,6 +28,8 @@ class Entity(NamedTuple):
         """`invoice 1001 to Skånska Bygg AB`."""
         if self.kind == "expenses":
             return Message("mail.entity.expenses")
+        if self.kind == "payments":
+            return Message("mail.entity.payments")
         if self.kind == "integration":
             return Message("mail.entity.integration")
         noun = Message(f"noun.{self.kind}", n=1)
@@ -74,6 +76,10 @@ def entity_of(key: str, event_id: str, body: str | None) -> Entity:
 
 def entity_of_key(key: str, event_id: str = "") -> Entity:
     _, kind, number = (*key.split("/", 2), "", "")[:3]
+    if key.split("/")[1:] == [PAYMENTS.kind]:
+        return Entity("invoice", event_id.split("-")[1]) if event_id.startswith("payment-") else Entity("payments", "")
+    if kind == HINTS.kind and number:  # an invoice of ours that a person changed in Fortnox
+        return Entity("invoice", number)
     if kind not in {"customer", "project", "invoice", "integration"}:
         return Entity("event", event_id)
     return Entity(kind, number)

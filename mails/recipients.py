@@ -16,6 +16,7 @@ log = structlog.get_logger(__name__)
 
 MAX_ADDRESSES: Final = 5  # of one company, separated by commas or semicolons
 OPERATORS_LANGUAGE: Final[Language] = "en"
+OPERATOR: Final = "_operator"  # in the place of a company: what concerns the whole system
 _ADDRESS: Final = re.compile(r"[^\s<>,;()]+@[^\s<>,;()]+\.[^\s<>,;().]+")
 _NUMBER_BEHIND: Final = re.compile(r" \([\d-]+\)$")  # the organisation number in `Connection.ledger`
 
@@ -38,6 +39,8 @@ class AddressBook:
         self._operator = operator
 
     def of_company(self, company: str) -> Recipients:
+        if company == OPERATOR:
+            return self.operator()
         try:
             connection = self._connections.find(company)
         except UNREADABLE as error:
@@ -65,7 +68,7 @@ class AddressBook:
         operator = self.operator(NOTHING)
         return operator if operator.addresses else self.of_company(company)
 
-    def operator(self, note: Message) -> Recipients:
+    def operator(self, note: Message = NOTHING) -> Recipients:
         """The operator, if known, with no addresses otherwise."""
         addresses = (self._operator,) if self._operator else ()
         return Recipients(addresses, OPERATORS_LANGUAGE, is_operator=True, note=note)

@@ -18,7 +18,7 @@ from messages import Message, Param
 from messages.catalogue import Language, lines, one_line, shown
 from stores.mails import OutageKind
 
-TO_MOMENT = {"supplierInvoice", "expenses"}  # kinds that are transferred from Fortnox to Moment
+TO_MOMENT = {"supplierInvoice", "expenses", "payments"}  # kinds that are transferred from Fortnox to Moment
 SNAPSHOTS = {"customer", "project"}  # kinds that Moment sends whole when they are saved again
 TONES: dict[str, Tone] = {
     "failed": "action",
@@ -164,6 +164,22 @@ class Writer:
         """To the operator: an address of the company did not get a mail that its other addresses got."""
         title = Message("mail.undelivered", company=self._company)
         return self._content(title, title, "information")
+
+    def lost_data(self, what: Message) -> MailContent:
+        """To the operator: Redis no longer holds what it held."""
+        title = Message("mail.lost")
+        return replace(
+            self._content(title, title, "action", prefixed=False, of_company=False),
+            sections=(
+                Section(self.say(Message("mail.why")), self._lines(what)),
+                self._section(Message("mail.what-to-do"), Message("mail.lost.what-to-do")),
+                self._section(
+                    Message("mail.details"),
+                    Message("mail.lost.acknowledge"),
+                    command="moment-fortnox health --acknowledge",
+                ),
+            ),
+        )
 
     def new_link(self) -> MailContent:
         """To the company: the link that somebody asked for anew."""

@@ -1,7 +1,7 @@
-"""The part of Moment's API that is used: which projects exist, and the expenses imported from Fortnox.
+"""The part of Moment's API that is used: which projects exist, expenses and payments from Fortnox.
 
-The expense endpoint is not in Moment's public documentation; docs/expenses.md lists what is assumed of it. Each method
-makes one request and never retries. Repeating a write is harmless: an expense has an id of ours.
+The latter two are not in Moment's public documentation; docs/expenses.md and docs/payments.md list what is assumed.
+Each method makes one request and never retries. Repeating a write is harmless: each thing has an id of ours.
 """
 
 import os
@@ -16,12 +16,14 @@ from config.http import FAILURES, exchange, new_session, pieces
 from config.json_limits import read_answer
 from moment import errors as e
 from moment.expenses import Expense
+from moment.payments import InvoicePayment
 
 CONNECT, READ, WHOLE = 5.0, 30.0, 60.0  # seconds; the last for an exchange from end to end
 LARGEST_ANSWER = 8_000_000  # bytes
 PAGE_SIZE = 100
 MOST_PAGES = 100
 EXPENSES = "/companies/{company}/projectExpenses"
+PAYMENT = "/companies/{company}/invoices/{number}/payments/{id}"
 INVOICED = frozenset({409, 423})  # assumed answers to a change of an invoiced expense
 
 
@@ -73,6 +75,15 @@ class MomentApi:
         """Raises `NotThere` and `ExpenseInvoiced`."""
         self._call("DELETE", EXPENSES + "/{id}", company, external_id)
 
+    def put_payment(self, company: str, payment: InvoicePayment) -> None:
+        """Create or change a payment of an invoice. Raises `NotThere` where Moment has no such invoice."""
+        number, external_id = payment.invoice_number, payment.external_id
+        self._call("PUT", PAYMENT, company, external_id, number=number, body=payment)
+
+    def undo_payment(self, company: str, invoice_number: str, external_id: str) -> None:
+        """Raises `NotThere`."""
+        self._call("DELETE", PAYMENT, company, external_id, number=invoice_number)
+
     def _call(
         self,
         method: str,
@@ -80,10 +91,12 @@ class MomentApi:
         company: str,
         external_id: str = "",
         *,
+        number: str = "",
         params: Mapping[str, str] | None = None,
-        body: Expense | None = None,
+        body: Expense | InvoicePayment | None = None,
     ) -> Any:
-        filled = path.format(company=quote(company, safe=""), id=quote(external_id, safe=""))
+        named = {"company": company, "number": number, "id": external_id}
+        filled = path.format(**{name: quote(value, safe="") for name, value in named.items()})
         try:
             with (
                 exchange(self._whole, LARGEST_ANSWER),

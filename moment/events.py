@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cache
 from itertools import islice
 from math import isfinite
 from typing import Annotated, Any, Literal, NamedTuple, Self
@@ -243,6 +244,13 @@ class ExpenseChoices(Model):
     from_date: IsoDate | None = None
 
 
+class PaymentChoices(Model):
+    """Whether payments of the transferred invoices go back to Moment, and from which payment date on."""
+
+    enabled: bool = False
+    from_date: IsoDate | None = None
+
+
 class Integration(Model):
     authorization_code: Annotated[str, StringConstraints(min_length=1, max_length=2000)] | None = Field(
         default=None, repr=False
@@ -251,6 +259,7 @@ class Integration(Model):
     error_email: Text | None = None
     transfers: Transfers = Transfers()
     expenses: ExpenseChoices = ExpenseChoices()
+    payments: PaymentChoices = PaymentChoices()
 
 
 class OrderingKey(NamedTuple):
@@ -465,12 +474,18 @@ def _unknown(given: Any, made: Any, path: str) -> Iterator[str]:
         for one, part in zip(given, made, strict=False):
             yield from _unknown(one, part, path)
     elif isinstance(made, BaseModel) and isinstance(given, Mapping):
-        names = {alias: name for name in type(made).model_fields for alias in (name, to_camel(name))}
+        names = _names(type(made))
         for name, value in given.items():
             if name in names:
                 yield from _unknown(value, getattr(made, names[name]), f"{path}{name}.")
             else:
                 yield path + (name if isinstance(name, str) and _FIELD.fullmatch(name) else "?")
+
+
+@cache
+def _names(model: type[BaseModel]) -> Mapping[str, str]:
+    """The model's fields by each name that JSON may give them."""
+    return {alias: name for name in model.model_fields for alias in (name, to_camel(name))}
 
 
 _SECRET_FIELDS = frozenset({"authorizationCode", "content"})

@@ -79,6 +79,7 @@ _INTEGRATION: Final = {
         "billableByDefault": True,
         "fromDate": "2026-11-01",
     },
+    "payments": {"enabled": True, "fromDate": None},
 }
 _UPDATED: Final = {name: value for name, value in _INTEGRATION.items() if name != "authorizationCode"}
 

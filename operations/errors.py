@@ -3,13 +3,16 @@
 import re
 from typing import Final
 
-from redis.exceptions import InvalidResponse, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import InvalidResponse, OutOfMemoryError, RedisError, ResponseError
 
 from config import Settings
-from config.redis import redis_address
+from config.redis_connections import IsCluster, IsSentinel, TooOld
+from config.redis_replicas import TooFewReplicas
 from messages import Message
 
-_NO_WRITES: Final = re.compile(r"\b(OOM|READONLY|MISCONF)\b")  # Redis's words, also inside the error of a script
+_NO_WRITES: Final = re.compile(
+    r"\b(OOM|READONLY|MISCONF|NOREPLICAS)\b"
+)  # Redis's words, also inside the error of a script
 
 
 class OperationError(Exception):
@@ -46,8 +49,16 @@ class UnknownEvent(OperationError):
 
 def redis_problem(settings: Settings, error: RedisError) -> Message:
     """What is wrong with Redis, and what to do."""
-    address, said = redis_address(settings), str(error)
-    if isinstance(error, OutOfMemoryError | ReadOnlyError) or _NO_WRITES.search(said):
+    address, said = settings.redis_place, str(error)
+    if isinstance(error, TooOld):
+        return Message("redis.too-old", address=address, version=error.version, needed=error.needed)
+    if isinstance(error, IsCluster):
+        return Message("redis.cluster", address=address)
+    if isinstance(error, IsSentinel):
+        return Message("redis.sentinel", address=address)
+    if isinstance(error, TooFewReplicas):
+        return Message("redis.too-few-replicas", address=address, found=str(error.found), wanted=str(error.wanted))
+    if isinstance(error, OutOfMemoryError) or _NO_WRITES.search(said):
         return Message("redis.refuses-writes", address=address, error=said)
     if isinstance(error, ResponseError):
         return Message("redis.refuses-command", address=address, error=said)

@@ -1,6 +1,6 @@
 """Whether the system makes progress, and if not, why."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
@@ -8,12 +8,14 @@ from typing import Final
 from redis.exceptions import ResponseError
 
 from config.queues import MAIL_QUEUE, POLLS_QUEUE, TRANSFERS_QUEUE
-from config.redis import DURABLE
+from config.redis_connections import WrongNode
 from delivery.services import Services
 from messages import Message
 from operations.errors import redis_problem
 from stores.beat import beat_age
+from stores.durability import WANTED, read_durability
 from stores.heartbeats import MAIL, POLLS, PUMP, WORKER
+from stores.installation import Loss
 from stores.key_check import KeyCheck, WrongKeys
 from tasks.flows import REPORT_SCHEDULE
 
@@ -37,18 +39,27 @@ def problems(services: Services, part: Part | None = None) -> list[Message]:
     return [problem for name, check in CHECKS.items() if part in (None, name) for problem in check(services)]
 
 
+def unverified(services: Services, part: Part | None = None) -> list[Message]:
+    """What Redis does not show, so that nobody can tell whether it is right. Raises `RedisError`."""
+    settings = read_durability(services.redis).unverified if part in (None, Part.REDIS) else ()
+    return [Message("health.unverified", setting=name, wanted=WANTED[name]) for name in settings]
+
+
+def acknowledge(services: Services, losses: Sequence[Loss]) -> None:
+    """A person has seen what Redis lost: it is no problem any more."""
+    services.installation.acknowledge(losses)
+
+
 def _redis(services: Services) -> Iterator[Message]:
+    if losses := services.installation.losses():
+        yield from (loss.message for loss in losses)
+        yield Message("redis.lost.restored")
     try:
         services.telemetry.heartbeats.check_writable()
-    except ResponseError as error:  # out of memory, a replica, or a full disk
+    except (ResponseError, WrongNode) as error:  # out of memory, a replica, or a full disk
         yield redis_problem(services.settings, error)
-    try:
-        for name, wanted in DURABLE.items():
-            found = services.redis.config_get(name).get(name)  # type: ignore[union-attr]  # not awaitable: no asyncio
-            if found != wanted:
-                yield Message("health.not-durable", setting=name, found=str(found), wanted=wanted)
-    except ResponseError:
-        return  # a hosted Redis does not show its settings
+    for fault in read_durability(services.redis).faults:
+        yield Message("health.not-durable", setting=fault.setting, found=fault.found, wanted=fault.wanted)
 
 
 def _delivery(services: Services) -> Iterator[Message]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from delivery.feed.status import FeedStatus, feed_status
 from delivery.services import Services
 from operations.naming import check_company
 from operations.states import CONNECTED, State, company_state
@@ -40,6 +41,7 @@ class Overview:
     events: Mapping[str, int]
     oldest: timedelta | None
     companies: Mapping[str, CompanyStatus]
+    feed: FeedStatus
 
     @property
     def under_way(self) -> int:
@@ -64,6 +66,7 @@ def overview(services: Services, company: str | None = None) -> Overview:
             name: CompanyStatus(company_state(connections.get(name, "none"), states[name]), states[name].counts)
             for name in names
         },
+        feed=feed_status(services),
     )
 
 

@@ -1,12 +1,13 @@
 """The ordering engine: one method per transition, typed values in and out, all state in Redis."""
 
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import datetime, timedelta
-from typing import Final
+from secrets import token_hex
+from typing import Any, Final
 
 from redis import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import ConnectionError, ResponseError
 
 from messages import NOTHING, Message
 from ordering.outcomes import (
@@ -76,6 +77,7 @@ class Ordering(Queries):
         redis: Redis,
         *,
         lease: timedelta = timedelta(seconds=30),
+        worker_lease: timedelta = timedelta(seconds=4),
         release_limit: int = 8,
         retention: timedelta = timedelta(days=90),
         prefix: str = PREFIX,
@@ -85,12 +87,19 @@ class Ordering(Queries):
         breaker_threshold: int = 3,
         breaker_rest: tuple[timedelta, timedelta] = (timedelta(seconds=5), timedelta(minutes=5)),
         clock: Callable[[], int] | None = None,
-        sender: str = "local send = nil",
+        sender: str = "local send, take = nil, nil",
+        confirmed: Callable[[Redis], AbstractContextManager[Redis]] = nullcontext,
     ) -> None:
         """`redis` must decode responses. `clock` (ms) replaces the server's, for tests with simulated time.
 
         `sender`: Lua source of `send(company, id, type, key)`. The script that releases an event calls it to send the
-        wake-up, if the queue is in the same Redis. Without it, wake-ups are returned and the caller sends them.
+        wake-up, if the queue is in the same Redis. Without it, wake-ups are returned and the caller sends them. Its
+        `take(type)` takes the next one off the queue (company and id; nil where there is none), for `settle_and_claim`.
+
+        A claim lasts as long as its `lease` is renewed, and no longer than its worker lives: a worker is dead that did
+        not call `pump` for `worker_lease`. What a dead worker held goes on at once.
+
+        `confirmed`: a context that gives a client, and ends when what was written with it cannot be lost any more.
 
         An event is set aside as failed after the process that held it died `crash_limit` times in a row (`died` says
         so), or after its lease lapsed `lapse_limit` times in a row. The second limit is higher because a lapsed lease
@@ -106,6 +115,8 @@ class Ordering(Queries):
             sender=sender,
         )
         self.lease = lease
+        self._worker_lease = worker_lease
+        self._confirmed = confirmed
         self._crash_limit = crash_limit
         self._lapse_limit = lapse_limit
         self._breaker = (breaker_threshold, *map(to_ms, breaker_rest))
@@ -115,7 +126,7 @@ class Ordering(Queries):
         key = f"{self.prefix}layout"
         found = self.redis.get(key)
         if found is None:
-            with suppress(ResponseError):  # a read-only Redis can still be looked at
+            with suppress(ResponseError, ConnectionError):  # a read-only Redis can still be looked at
                 self.redis.setnx(key, LAYOUT)
             found = self.redis.get(key)
         if found not in (None, LAYOUT):
@@ -123,54 +134,55 @@ class Ordering(Queries):
 
     def publish(self, event: Submission) -> Admission:
         """Accepts an event: once this returns, it is never lost. With `refused`, it is kept as failed."""
-        accepted, woken = self._run(
-            "publish",
-            event.company,
-            event.id,
-            event.key,
-            "\n".join(event.needs),
-            event.type,
-            int(event.snapshot),
-            int(event.control),
-            "" if event.sequence is None else event.sequence,
-            to_epoch_ms(event.occurred_at),
-            event.body,
-            event.refused.to_json(),
-            event.refused_remedy.to_json(),
-            int(event.recurring),
-            _in_english(event.refused),
-        )
+        with self._confirmed(self.redis) as client:
+            accepted, woken = self._run(
+                "publish",
+                event.company,
+                event.id,
+                event.key,
+                "\n".join(event.needs),
+                event.type,
+                int(event.snapshot),
+                int(event.control),
+                "" if event.sequence is None else event.sequence,
+                to_epoch_ms(event.occurred_at),
+                event.body,
+                event.refused.to_json(),
+                event.refused_remedy.to_json(),
+                int(event.recurring),
+                _in_english(event.refused),
+                client=client,
+            )
         return Admission(known=not accepted, wakeups=wakeups(woken))
 
     def claim(self, company: str, event_id: str, holder: str = "") -> Claim | None:
-        """Takes an event that may start now; None if it may not. `holder` names the process, for `died`."""
-        answer = self._run("claim", company, event_id, to_ms(self.lease), holder)
-        if answer[0] == 0:
-            return None
-        fence, type_, key, attempts, body, progress, accepted = answer
-        return Claim(
-            company=company,
-            id=event_id,
-            fence=fence,
-            type=type_,
-            key=key,
-            attempts=int(attempts),
-            body=body,
-            progress=dict(zip(progress[::2], progress[1::2], strict=True)),
-            accepted_at=to_time(accepted),
-        )
+        """Takes an event that may start now; None if it may not.
+
+        `holder` names the process, `<worker>/<process>`, which holds one event at a time: what it claimed before and
+        did not settle, because the answer never reached it, goes on.
+        """
+        answer, _ = self._run("claim", company, event_id, to_ms(self.lease), holder, token_hex(8))
+        return _claim(answer)
 
     def renew(self, claim: Claim) -> bool:
         """Extends the claim by another lease. False when the event is no longer this holder's."""
         return bool(self._run("renew", claim.company, claim.id, claim.fence, to_ms(self.lease)))
 
-    def record(self, claim: Claim, step: str, value: str = "") -> None:
-        """Records a step as taken, so that a later claim does not repeat it. Raises `LeaseLost`."""
-        if not self._run("record", claim.company, claim.id, claim.fence, step, value):
+    def record(self, claim: Claim, step: str, value: str = "", *, confirmed: bool = False) -> None:
+        """Records a step as taken, so that a later claim does not repeat it. Raises `LeaseLost`.
+
+        `confirmed`: what is about to happen must not be forgotten, whatever becomes of this Redis.
+        """
+        with self._confirmed(self.redis) if confirmed else nullcontext(self.redis) as client:
+            recorded = self._run("record", claim.company, claim.id, claim.fence, step, value, client=client)
+        if not recorded:
             raise LeaseLost(claim.company, claim.id)
 
     def died(self, company: str, event_id: str, holder: str) -> tuple[Wakeup, ...]:
-        """Frees an event whose process has died. A false report breaks promise 1: two transfers of one key may run."""
+        """Frees what a process held that has died: the event that it was woken for, or what it claimed after that.
+
+        A false report breaks promise 1: two transfers of one key may run.
+        """
         return wakeups(self._run("died", company, event_id, holder, self._crash_limit)[1])
 
     def settle(self, claim: Claim, outcome: Outcome) -> tuple[Wakeup, ...]:
@@ -178,16 +190,40 @@ class Ordering(Queries):
 
         Raises `LeaseLost`, and then nothing was changed.
         """
-        settled, woken = self._run("settle", claim.company, claim.id, claim.fence, *self._arguments(outcome))
+        settled, woken = self._run(
+            "settle", claim.company, claim.id, claim.fence, *self._arguments(outcome), "", "", ""
+        )
         if not settled:
             raise LeaseLost(claim.company, claim.id)
         return wakeups(woken)
 
-    def pump(self, most: int = 100) -> Pumped:
-        """Applies what is due by time. Call it when `next_due` has passed; any number of workers may."""
-        next_due, woken = self._run("pump", most, to_ms(self._rewake), self._lapse_limit)
+    def settle_and_claim(self, claim: Claim, outcome: Outcome, holder: str) -> tuple[Claim | None, tuple[Wakeup, ...]]:
+        """Settles, and claims the event of the queue's next wake-up in the same write: None where there is none.
+
+        Raises `LeaseLost`, and then nothing was changed.
+        """
+        next_claim = (holder, to_ms(self.lease), token_hex(8))
+        settled, woken, *claimed = self._run(
+            "settle", claim.company, claim.id, claim.fence, *self._arguments(outcome), *next_claim
+        )
+        if not settled:
+            raise LeaseLost(claim.company, claim.id)
+        return _claim(claimed[0]) if claimed else None, wakeups(woken)
+
+    def pump(self, most: int = 100, worker: str = "") -> Pumped:
+        """Applies what is due by time. Call it when `next_due` has passed; any number of workers may.
+
+        `worker`: the name of the worker that calls, which thereby lives for another `worker_lease`.
+        """
+        next_due, woken = self._run(
+            "pump", most, to_ms(self._rewake), self._lapse_limit, worker, to_ms(self._worker_lease)
+        )
         wait = None if next_due == "-1" else timedelta(milliseconds=int(next_due))
         return Pumped(next_due=wait, wakeups=wakeups(woken))
+
+    def leave(self, worker: str) -> tuple[Wakeup, ...]:
+        """Ends a worker that has stopped. What its processes still held goes on at once."""
+        return wakeups(self._run("leave", worker)[1])
 
     def pause(self, company: str, reason: Message) -> None:
         """Makes the company's events wait until `resume`, and reports it. Accepting goes on, and control events run."""
@@ -275,6 +311,24 @@ class Ordering(Queries):
             outcome.document if isinstance(outcome, Done) else "",
             outcome.voucher if isinstance(outcome, Done) else "",
         )
+
+
+def _claim(answer: Any) -> Claim | None:
+    """What claim.lua and settle.lua answer."""
+    if answer[0] == 0:
+        return None
+    fence, type_, key, attempts, body, progress, accepted, company, event_id = answer
+    return Claim(
+        company=company,
+        id=event_id,
+        fence=fence,
+        type=type_,
+        key=key,
+        attempts=int(attempts),
+        body=body,
+        progress=dict(zip(progress[::2], progress[1::2], strict=True)),
+        accepted_at=to_time(accepted),
+    )
 
 
 def _in_english(reason: Message) -> str:

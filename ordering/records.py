@@ -66,11 +66,14 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A worker's right to run an event, valid while its lease is renewed. `progress`: steps taken by earlier claims."""
+    """A worker's right to run an event, valid while its lease is renewed and its worker lives.
+
+    `progress`: steps taken by earlier claims. `fence`: which claim it is; a counter and a nonce.
+    """
 
     company: str
     id: str
-    fence: int
+    fence: str
     type: str
     key: str
     attempts: int

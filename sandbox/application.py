@@ -11,7 +11,9 @@ from pathlib import Path
 from sandbox.clock import Clock
 from sandbox.control import Controls
 from sandbox.faults import Faults
+from sandbox.fortnox.feed import Feed
 from sandbox.fortnox.gateway import Gateway
+from sandbox.fortnox.happenings import Happenings
 from sandbox.fortnox.oauth import OAuth
 from sandbox.fortnox.options import Options
 from sandbox.fortnox.tenants import Tenants
@@ -37,13 +39,15 @@ class Ports:
 def assemble(smtp: SmtpServer, mailbox: Mailbox, file: Path | None = None) -> tuple[Gateway, Moment, State]:
     """Build the two HTTP applications with one clock and one set of controls, and the state that `file` keeps."""
     clock, options, faults, journal = Clock(), Options(), Faults(), Journal()
-    tenants = Tenants(clock)
+    happenings = Happenings(clock)
+    tenants = Tenants(clock, happenings)
     oauth = OAuth(clock, options, tenants)
     moment = Moment(clock)
-    controls = Controls(clock, options, tenants, oauth, faults, journal, mailbox, smtp, moment)
+    feed = Feed(clock, options, tenants, oauth, happenings)
+    controls = Controls(clock, options, tenants, oauth, faults, journal, mailbox, smtp, moment, feed)
     page = Page(clock, tenants, journal, mailbox, moment)
     local = Router([("GET", "/", page.show), *controls.routes])
-    gateway = Gateway(clock, options, tenants, oauth, faults, journal, local)
+    gateway = Gateway(clock, options, tenants, oauth, faults, journal, local, feed)
     controls.on_reset = gateway.rate_limit.clear
     return gateway, moment, State(file, clock, tenants, oauth, moment, mailbox)
 

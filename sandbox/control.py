@@ -13,8 +13,9 @@ from typing import Final
 
 from sandbox.clock import Clock
 from sandbox.faults import Faults
-from sandbox.fortnox import customers, files, invoices, projects, supplier_invoices
+from sandbox.fortnox import customers, files, invoice_payments, invoices, projects, supplier_invoices
 from sandbox.fortnox.errors import Refused
+from sandbox.fortnox.feed import Feed
 from sandbox.fortnox.ledger import Account, Currency, FinancialYear, Invoice, Ledger, Record, StoredFile
 from sandbox.fortnox.oauth import SCOPES, OAuth
 from sandbox.fortnox.options import Options
@@ -24,6 +25,10 @@ from sandbox.journal import Journal
 from sandbox.moment import Moment
 from sandbox.smtp import Mailbox, SmtpServer
 
+PERSONS: Final = (  # controls that change a ledger as a person does
+    "accounts", "currencies", "registers", "financialyears", "customers", "projects", "invoices", "supplierinvoices",
+    "invoicepayments",
+)  # fmt: skip
 ACCOUNT_SETTINGS: Final = ("ALLOWED", "MANDATORY", "NOTALLOWED")
 
 
@@ -39,6 +44,7 @@ class Controls:
         mailbox: Mailbox,
         smtp: SmtpServer,
         moment: Moment,
+        feed: Feed,
     ) -> None:
         self._clock = clock
         self._options = options
@@ -49,6 +55,7 @@ class Controls:
         self._mailbox = mailbox
         self._smtp = smtp
         self._moment = moment
+        self._feed = feed
         self.on_reset: Callable[[], None] = lambda: None
 
     @property
@@ -80,12 +87,20 @@ class Controls:
             ("POST", "projects/{number}", self._change_project),
             ("POST", "invoices/{number}/{action}", self._act_on_invoice),
             ("POST", "projects", self._enter_project),
+            ("POST", "invoicepayments", self._enter_payment),
+            ("POST", "invoicepayments/{number}/{action}", self._act_on_payment),
+            ("DELETE", "invoicepayments/{number}", self._delete_payment),
             ("POST", "supplierinvoices", self._enter_supplier_invoice),
             ("POST", "supplierinvoices/{number}/{action}", self._act_on_supplier_invoice),
             ("GET", "clock", lambda _: self._time()),
             ("POST", "clock", self._set_clock),
             ("GET", "options", lambda _: answer_json(self._options.as_json())),
             ("POST", "options", self._change_options),
+            ("GET", "feed", lambda _: answer_json(self._feed.as_json())),
+            ("POST", "feed/close", self._close_feed),
+            ("POST", "feed/silence", lambda _: answer_json({"silenced": self._feed.silence()})),
+            ("POST", "feed/say", self._say_to_feed),
+            ("POST", "feed/events", self._tell_feed),
             ("GET", "mails", self._mails),
             ("DELETE", "mails", self._clear_mails),
             ("POST", "smtp", self._refuse_mail),
@@ -93,7 +108,19 @@ class Controls:
             ("POST", "reset", self._reset),
             ("GET", "health", lambda _: answer_json({"ok": True})),
         ]
-        return [(method, f"/_sandbox/{path}", _guarded(handler)) for method, path, handler in routes]
+        return [(method, f"/_sandbox/{path}", _guarded(self._ahead(handler))) for method, path, handler in routes]
+
+    def _ahead(self, handler: Handler) -> Handler:
+        """The handler; where the feed is ahead of the API, the API shows the ledger as it was for a while."""
+
+        def changing(call: Call) -> Answer:
+            seconds = self._options.feed_ahead_seconds
+            if seconds and call.method != "GET" and call.segments[1] in PERSONS:
+                name = call.argument("tenant") or _given(call).get("tenant", "")
+                self._tenants.keep_showing(name, seconds)
+            return handler(call)
+
+        return changing
 
     # -- tenants and their settings ---------------------------------------------------------------
 
@@ -140,7 +167,10 @@ class Controls:
         return answer_json({"code": code, "tenantId": self._ledger(given["tenant"]).database_number}, 201)
 
     def _revoke_grants(self, call: Call) -> Answer:
-        return answer_json({"revoked": self._oauth.withdraw(_given(call)["tenant"])})
+        tenant = _given(call)["tenant"]
+        revoked = self._oauth.withdraw(tenant)
+        self._feed.revoked(tenant)
+        return answer_json({"revoked": revoked})
 
     def _expire_tokens(self, call: Call) -> Answer:
         given = _given(call)
@@ -202,6 +232,7 @@ class Controls:
             given.pop("cost_center", account.cost_center),
         )
         _refuse_rest(given)
+        ledger.tell("account-updated" if number in ledger.accounts else "account-created", number)
         ledger.accounts[number] = changed
         return answer_json(
             {"number": number, "active": changed.active, "project_settings": changed.project_settings}, 201
@@ -209,7 +240,10 @@ class Controls:
 
     def _remove_account(self, call: Call) -> Answer:
         ledger = self._ledger(call.argument("tenant") or "")
-        return answer_json({"removed": ledger.accounts.pop(int(call.params["number"]), None) is not None})
+        removed = ledger.accounts.pop(int(call.params["number"]), None) is not None
+        if removed:
+            ledger.tell("account-deleted", call.params["number"])
+        return answer_json({"removed": removed})
 
     def _change_currency(self, call: Call) -> Answer:
         given = _given(call)
@@ -229,6 +263,8 @@ class Controls:
         registers = ("units", "cost_centers", "articles", "terms_of_payment")
         if set(given) - set(registers):
             raise ValueError(f"registers are {', '.join(registers)}")
+        for code in set(given.get("cost_centers", ())) - ledger.cost_centers:
+            ledger.tell("cost-center-created", code)
         for name, values in given.items():
             getattr(ledger, name).update(values)
         return answer_json({name: getattr(ledger, name) for name in registers}, 201)
@@ -241,6 +277,9 @@ class Controls:
             by_year.get(year) or FinancialYear(len(by_year) + index, *_calendar_year(year))
             for index, year in enumerate(given["years"], 1)
         ]
+        for year in ledger.years:
+            if year.first.year not in by_year:
+                ledger.tell("financial-year-created", year.id)
         return answer_json({"years": [year.first.year for year in ledger.years]}, 201)
 
     def _lock(self, call: Call) -> Answer:
@@ -260,7 +299,7 @@ class Controls:
         return answer_json({"deleted": call.params["number"]})
 
     def _delete_project(self, call: Call) -> Answer:
-        del self._ledger(call.argument("tenant") or "").projects[call.params["number"]]
+        projects.remove(self._ledger(call.argument("tenant") or ""), call.params["number"])
         return answer_json({"deleted": call.params["number"]})
 
     def _change_project(self, call: Call) -> Answer:
@@ -275,6 +314,22 @@ class Controls:
         ledger = self._ledger(given.pop("tenant"))
         record = projects.enter(ledger, str(given.pop("number")), given)
         return answer_json({"Project": projects.shown(record)}, 201)
+
+    def _enter_payment(self, call: Call) -> Answer:
+        given = _given(call)
+        ledger = self._ledger(given.pop("tenant"))
+        return answer_json(invoice_payments.shown(ledger, invoice_payments.enter(ledger, given)), 201)
+
+    def _act_on_payment(self, call: Call) -> Answer:
+        ledger = self._ledger(_given(call)["tenant"])
+        payment = ledger.payments[call.params["number"]]
+        {"book": invoice_payments.book, "unbook": invoice_payments.unbook}[call.params["action"]](ledger, payment)
+        return answer_json(invoice_payments.shown(ledger, payment))
+
+    def _delete_payment(self, call: Call) -> Answer:
+        ledger = self._ledger(call.argument("tenant") or "")
+        invoice_payments.remove(ledger, ledger.payments[call.params["number"]])
+        return answer_json({"deleted": call.params["number"]})
 
     def _act_on_invoice(self, call: Call) -> Answer:
         ledger = self._ledger(_given(call)["tenant"])
@@ -374,6 +429,7 @@ class Controls:
         return answer_json({"refuse": None})
 
     def _reset(self, _call: Call) -> Answer:
+        self._feed.clear()
         self._tenants.clear()
         self._oauth.clear()
         self._faults.clear()
@@ -386,6 +442,29 @@ class Controls:
         self._moment.clear()
         self.on_reset()
         return answer_json({"reset": True})
+
+    # -- the feed ---------------------------------------------------------------------------------
+
+    def _close_feed(self, call: Call) -> Answer:
+        code = _given(call).get("code")
+        return answer_json({"closed": self._feed.close_all(None if code is None else int(code))})
+
+    def _say_to_feed(self, call: Call) -> Answer:
+        return answer_json({"told": self._feed.say(str(_given(call)["text"]))})
+
+    def _tell_feed(self, call: Call) -> Answer:
+        """Add an event that no change in the ledger made, or several."""
+        given = _given(call)
+        several = given.get("events", [given])
+        return answer_json({"events": [self._told(one) for one in several]}, 201)
+
+    def _told(self, given: dict[str, Json]) -> Json:
+        ledger = self._ledger(given["tenant"])
+        number = int(given.get("tenantId", ledger.database_number))
+        happened = self._tenants.happenings.note(
+            ledger.name, number, given["type"], str(given["entityId"]), given["topic"]
+        )
+        return happened.as_json()
 
 
 def _guarded(handler: Handler) -> Handler:
@@ -440,6 +519,7 @@ def ledger_state(ledger: Ledger) -> Json:
             }
             for one in ledger.supplier_invoices.values()
         ],
+        "invoicePayments": [invoice_payments.shown(ledger, one) for one in ledger.payments.values()],
         "files": [_file(one) for one in ledger.files.values()],
         "orphans": [_file(one) for one in ledger.orphans()],
         "counters": dict(ledger.counters),

@@ -38,10 +38,13 @@ from sandbox.journal import Journal
 from sandbox.knobs import Knobs
 
 API: Final = "/api/1.0/companies/{company}"
+PAYMENTS: Final = f"{API}/invoices/{{invoiceNumber}}/payments"
 DEFAULT_KEY: Final = "sandbox-key"
 TEXT_FIELDS: Final = ("externalId", "projectNumber", "description", "supplierName", "supplierInvoiceNumber",
                       "accountNumber", "currencyCode")  # fmt: skip
 NULLABLE: Final = frozenset({"description", "supplierName", "supplierInvoiceNumber"})
+PAYMENT_FIELDS: Final = frozenset({"date", "amount", "currencyCode", "kind"})
+PAYMENT_KINDS: Final = ("payment", "creditNote", "writeOff")
 EXPENSE_FIELDS: Final = frozenset({*TEXT_FIELDS, "date", "amountExcludingVat", "billable"})
 
 
@@ -85,11 +88,21 @@ class Expense:
 
 
 @dataclass(slots=True)
+class Payment:
+    """A payment of an invoice. `writes` counts every PUT, also one that changed nothing."""
+
+    fields: dict[str, Json]
+    writes: int = 0
+
+
+@dataclass(slots=True)
 class Company:
     projects: dict[str, Json] = field(default_factory=dict)
     files: dict[str, File] = field(default_factory=dict)
     expenses: dict[str, Expense] = field(default_factory=dict)
     deleted_expenses: list[str] = field(default_factory=list)
+    payments: dict[str, dict[str, Payment]] = field(default_factory=dict)  # invoice number -> externalId -> payment
+    deleted_payments: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -98,6 +111,7 @@ class Options(Knobs):
     invoiced_status: int = 409  # the status of a change to an invoiced expense
     generate_files: bool = False  # answer any unknown *.pdf with a small one made on the spot
     ignore_filters: bool = False  # a client in production saw filters that were silently ignored
+    unknown_invoices: list[str] = field(default_factory=list)  # numbers that Moment has no invoice with
     first_page: int = 0  # a client in production counts pages from 0, an untested one from 1
     number_from_0: bool = False  # the page number in an answer counts from 0, whatever the parameter does
 
@@ -145,6 +159,9 @@ class Moment:
                 ("GET", f"{API}/projectExpenses/{{externalId}}", self._expense),
                 ("PUT", f"{API}/projectExpenses/{{externalId}}", self._update_expense),
                 ("DELETE", f"{API}/projectExpenses/{{externalId}}", self._delete_expense),
+                ("GET", f"{PAYMENTS}/{{externalId}}", self._payment),
+                ("PUT", f"{PAYMENTS}/{{externalId}}", self._put_payment),
+                ("DELETE", f"{PAYMENTS}/{{externalId}}", self._delete_payment),
                 ("GET", f"{API}/files/{{name}}", self._file),
             )
         )
@@ -155,6 +172,7 @@ class Moment:
                 ("POST", "/_sandbox/files", self._control_file),
                 ("GET", "/_sandbox/expenses", self._control_expenses),
                 ("POST", "/_sandbox/expenses", self._control_mark_expense),
+                ("GET", "/_sandbox/payments", self._control_payments),
                 ("GET", "/_sandbox/state", self._control_state),
                 ("GET", "/_sandbox/faults", lambda _: answer_json(self.faults.as_json())),
                 ("POST", "/_sandbox/faults", self._control_faults),
@@ -311,6 +329,38 @@ class Moment:
             raise MomentRefused(self.options.invoiced_status, "The expense is invoiced and cannot be changed")
         return expense
 
+    def _payments_of(self, company: Company, call: Call) -> dict[str, Payment]:
+        number = call.params["invoiceNumber"]
+        if number in self.options.unknown_invoices:
+            raise MomentRefused(404, "Invoice not found", "invoiceNumber")
+        return company.payments.setdefault(number, {})
+
+    def _payment(self, company: Company, call: Call) -> Answer:
+        payment = self._payments_of(company, call).get(call.params["externalId"])
+        if payment is None:
+            raise MomentRefused(404, "Payment not found")
+        return answer_json(payment.fields)
+
+    def _put_payment(self, company: Company, call: Call) -> Answer:
+        payments, name = self._payments_of(company, call), call.params["externalId"]
+        given = _body_in(call, PAYMENT_FIELDS, frozenset())
+        _check_currency(given["currencyCode"])
+        _check_amount(given["amount"], "amount")
+        _check_date(given["date"])
+        if given["kind"] not in PAYMENT_KINDS:
+            raise MomentRefused(400, "Not a kind of payment", "kind")
+        known = name in payments
+        payment = payments.setdefault(name, Payment(given))
+        payment.fields = given
+        payment.writes += 1
+        return answer_json(given, 200 if known else 201)
+
+    def _delete_payment(self, company: Company, call: Call) -> Answer:
+        if self._payments_of(company, call).pop(call.params["externalId"], None) is None:
+            raise MomentRefused(404, "Payment not found")
+        company.deleted_payments.append(call.params["externalId"])
+        return Answer(204, content_type="")
+
     def _file(self, company: Company, call: Call) -> File:
         return self._find(company.files, call.params["name"])
 
@@ -373,6 +423,9 @@ class Moment:
     def _control_expenses(self, call: Call) -> Answer:
         return answer_json(_expense_state(self.company(dict(call.query)["company"])))
 
+    def _control_payments(self, call: Call) -> Answer:
+        return answer_json(_payment_state(self.company(dict(call.query)["company"])))
+
     def _control_mark_expense(self, call: Call) -> Answer:
         given = load(call.body)
         expense = self.company(given["company"]).expenses[given["externalId"]]
@@ -388,6 +441,8 @@ class Moment:
                 "projects": list(company.projects.values()),
                 "expenses": _expense_state(company),
                 "deletedExpenses": company.deleted_expenses,
+                "payments": _payment_state(company),
+                "deletedPayments": company.deleted_payments,
                 "files": {file.name: file.downloads for file in company.files.values()},
             }
         public = {file.name: file.downloads for file in self.public_files.values()}
@@ -432,6 +487,23 @@ def _existing(company: Company, call: Call) -> Expense:
 
 def _expense_in(company: Company, call: Call) -> dict[str, Json]:
     """The expense of a request body, every field checked."""
+    given = _body_in(call, EXPENSE_FIELDS, NULLABLE)
+    for name in TEXT_FIELDS:
+        value = given.get(name)
+        if value is not None and (not isinstance(value, str) or not value):
+            raise MomentRefused(400, "Must be a text", name)
+    if not isinstance(given["billable"], bool):
+        raise MomentRefused(400, "Must be true or false", "billable")
+    _check_currency(given["currencyCode"])
+    _check_amount(given["amountExcludingVat"], "amountExcludingVat")
+    _check_date(given["date"])
+    if given["projectNumber"] not in company.projects:
+        raise MomentRefused(404, "Project not found", "projectNumber")
+    return given
+
+
+def _body_in(call: Call, fields: frozenset[str], nullable: frozenset[str]) -> dict[str, Json]:
+    """The object of a request body, with these fields and no others."""
     if call.media_type() != "application/json":
         raise MomentRefused(415, "Content-Type must be application/json")
     try:
@@ -440,33 +512,26 @@ def _expense_in(company: Company, call: Call) -> dict[str, Json]:
         raise MomentRefused(400, "The body is not JSON") from None
     if not isinstance(given, dict):
         raise MomentRefused(400, "The body is not an object")
-    for name in sorted(set(given) - EXPENSE_FIELDS):
+    for name in sorted(set(given) - fields):
         raise MomentRefused(400, "Unknown field", name)
-    for name in sorted(EXPENSE_FIELDS - NULLABLE):
+    for name in sorted(fields - nullable):
         if given.get(name) is None:
             raise MomentRefused(400, "Missing", name)
-    for name in TEXT_FIELDS:
-        value = given.get(name)
-        if value is not None and (not isinstance(value, str) or not value):
-            raise MomentRefused(400, "Must be a text", name)
-    if not isinstance(given["billable"], bool):
-        raise MomentRefused(400, "Must be true or false", "billable")
-    if not re.fullmatch(r"[A-Z]{3}", given["currencyCode"]):
-        raise MomentRefused(400, "Must be three capital letters", "currencyCode")
-    _check_amount(given["amountExcludingVat"])
-    _check_date(given["date"])
-    if given["projectNumber"] not in company.projects:
-        raise MomentRefused(404, "Project not found", "projectNumber")
     return given
 
 
-def _check_amount(value: Json) -> None:
+def _check_currency(value: Json) -> None:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Z]{3}", value):
+        raise MomentRefused(400, "Must be three capital letters", "currencyCode")
+
+
+def _check_amount(value: Json, name: str) -> None:
     try:
         amount = Decimal(value) if isinstance(value, (str, int, Decimal)) else Decimal("NaN")
     except InvalidOperation:
         amount = Decimal("NaN")
     if isinstance(value, bool) or not amount.is_finite() or amount != round(amount, 2):
-        raise MomentRefused(400, "Must be an amount with at most two decimals", "amountExcludingVat")
+        raise MomentRefused(400, "Must be an amount with at most two decimals", name)
 
 
 def _check_date(value: Json) -> None:
@@ -476,6 +541,14 @@ def _check_date(value: Json) -> None:
         date.fromisoformat(value)
     except ValueError:
         raise MomentRefused(400, "Must be a date, YYYY-MM-DD", "date") from None
+
+
+def _payment_state(company: Company) -> Json:
+    return [
+        {"invoiceNumber": number, "externalId": name, **payment.fields, "writes": payment.writes}
+        for number, payments in company.payments.items()
+        for name, payment in payments.items()
+    ]
 
 
 def _expense_state(company: Company) -> Json:

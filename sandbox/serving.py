@@ -4,11 +4,22 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from sandbox.clock import elapsed
+
+
+@dataclass(slots=True)
+class Activity:
+    """When a client last sent something over its WebSocket, by `elapsed`."""
+
+    at: float
 
 
 class CuttableProtocol(H11Protocol):
@@ -16,7 +27,15 @@ class CuttableProtocol(H11Protocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self.app_state = {**self.app_state, "transport": transport}
+        self.app_state = {**self.app_state, "transport": transport, "activity": Activity(elapsed())}
+
+
+class WatchedSocket(WebSocketsSansIOProtocol):
+    """A WebSocket whose pings count as activity."""
+
+    def handle_ping(self) -> None:
+        self.app_state["activity"].at = elapsed()
+        super().handle_ping()
 
 
 class QuietServer(uvicorn.Server):
@@ -50,7 +69,9 @@ class HttpServer:
             uvicorn.Config(
                 application,
                 http=CuttableProtocol,
-                ws="none",
+                ws=WatchedSocket,
+                ws_max_size=64_000_000,  # thousands of tokens in one command
+                ws_ping_interval=None,  # whether Fortnox pings is not known
                 lifespan="off",
                 log_level="warning",
                 access_log=False,

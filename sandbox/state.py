@@ -38,7 +38,7 @@ class State:
             for name in names:
                 setattr(part, name, kept[type(part).__name__, name])
         for ledger in self._tenants.ledgers.values():
-            ledger.clock = self._clock
+            ledger.clock, ledger.happenings = self._clock, self._tenants.happenings
 
     def save(self) -> None:
         """Replace the file in one step: an interrupted write leaves the previous file."""

@@ -6,6 +6,8 @@ from typing import Any, Final, NamedTuple
 
 from redis import Redis
 
+from ordering.queries import PREFIX
+
 OPENING: Final = "opening"  # in the place of a block, while the events that it held are released
 # A part that was blocked again while it was being opened stays blocked.
 FORGET: Final = (
@@ -25,7 +27,7 @@ class AccessBlock(NamedTuple):
 class AccessBlockStore:
     """Access blocks of all companies."""
 
-    def __init__(self, redis: Redis, prefix: str = "mf:") -> None:
+    def __init__(self, redis: Redis, prefix: str = PREFIX) -> None:
         self._redis = redis
         self._key = f"{prefix}closed"
         self._forget = redis.register_script(FORGET)

@@ -83,10 +83,10 @@ class BodyStore:
         else:
             value = value[:LONGEST]
         packed = zlib.compress(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
-        return self._vault.seal(base64.b85encode(packed).decode())
+        return self._vault.seal(base64.b64encode(packed).decode())
 
     def _opened(self, sealed: str) -> Any:
-        return json.loads(zlib.decompress(base64.b85decode(self._vault.open(sealed))))
+        return json.loads(zlib.decompress(base64.b64decode(self._vault.open(sealed))))
 
     def _key(self, company: str, event_id: str) -> str:
         return f"{self._prefix}bodies:{company}:{event_id}"

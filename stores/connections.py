@@ -7,6 +7,7 @@ transition each). All times are by Redis's clock, because the workers' clocks di
 
 import json
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,8 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidat
 from redis import Redis
 from redis.commands.core import Script
 
+from config.redis_replicas import Confirmed
 from messages import Message
 from moment.events import Integration
+from ordering.queries import PREFIX
 from stores.vault import Vault
 
 State = Literal["connected", "paused", "disabled"]
@@ -63,7 +66,7 @@ class Tokens(BaseModel):
 
 
 class Version(NamedTuple):
-    """`grant` counts consents and their ends, `generation` the renewals of one grant."""
+    """`grant` rises with each consent and each end of one; `generation` counts the renewals of one grant."""
 
     grant: int
     generation: int
@@ -86,6 +89,14 @@ class Glance(NamedTuple):
 
     state: str
     ledger: str
+
+
+class TokenState(NamedTuple):
+    """What is known of a connected company's tokens without opening them. `due`: the access token is to be renewed."""
+
+    tenant_id: int | None
+    version: Version
+    due: bool
 
 
 def _message(given: object) -> Message:
@@ -124,19 +135,28 @@ class Connection(BaseModel):
     scopes: tuple[str, ...] = ()
     ledger: str = ""  # the company's name and organisation number in Fortnox
     problems: tuple[ConnectionProblem, ...] = ()
-    revision: int = Field(default=0, exclude=True)  # counts the changes stored; 0: none yet
+    revision: int = Field(default=0, exclude=True)  # which change this is, a rising number; 0: none yet
 
 
 class ConnectionStore:
     """Connections of all companies."""
 
-    def __init__(self, redis: Redis, vault: Vault, prefix: str = "mf:") -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        vault: Vault,
+        prefix: str = PREFIX,
+        confirmed: Confirmed = nullcontext,
+    ) -> None:
+        """`confirmed`: a context that ends when what was written with its client cannot be lost any more."""
         self._redis = redis
+        self._confirmed = confirmed
         self._vault = vault
         self._prefix = prefix
         self._refreshed = f"{prefix}refreshed"
+        counting = (LUA / "counting.lua").read_text()
         self._scripts: dict[str, Script] = {
-            path.stem: redis.register_script(path.read_text()) for path in sorted(LUA.glob("*.lua"))
+            path.stem: redis.register_script(counting + path.read_text()) for path in sorted(LUA.glob("*.lua"))
         }
 
     def get(self, company: str) -> Connection:
@@ -182,9 +202,10 @@ class ConnectionStore:
     def save(self, connection: Connection) -> Connection:
         """Stores the connection and keeps its tokens. Returns it as stored. Raises `Overtaken`."""
         document = connection.model_dump_json(by_alias=True)
-        if not self._run("save", connection.company, connection.revision, document):
+        revision = int(self._run("save", connection.company, connection.revision, document))
+        if not revision:
             raise Overtaken(connection.company)
-        return connection.model_copy(update={"revision": connection.revision + 1})
+        return connection.model_copy(update={"revision": revision})
 
     def begin(self, connection: Connection, tokens: Tokens) -> None:
         """Stores a new consent, the connection and its tokens together. Raises `Overtaken`."""
@@ -219,6 +240,24 @@ class ConnectionStore:
             dead=dead is not None,
             spare=spare is not None,
         )
+
+    def token_states(self, companies: Iterable[str]) -> dict[str, TokenState]:
+        """Those of these companies that are connected by a living grant, in one round trip."""
+        names = list(companies)
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for name in names:
+                pipeline.hmget(self._key(name), ["connection", "tokens", "grant", "generation", "renew_at", "dead"])
+            pipeline.time()
+            *found, (seconds, _) = pipeline.execute()
+        states = {}
+        for name, (document, tokens, grant, generation, renew_at, dead) in zip(names, found, strict=True):
+            if document is None or tokens is None or dead is not None:
+                continue
+            connection = json.loads(document)
+            if connection["state"] == "connected":
+                version = Version(int(grant), int(generation))
+                states[name] = TokenState(connection["tenant_id"], version, int(renew_at) <= seconds * 1000)
+        return states
 
     def renewed(self, company: str, version: Version, tokens: Tokens) -> Kept:
         """Stores the pair that this version was exchanged for. Call it before the pair is used."""
@@ -270,7 +309,9 @@ class ConnectionStore:
         return (sealed, _ms(lifetime), _ms(ahead), int(tokens.refresh_token is not None))
 
     def _run(self, script: str, company: str, *arguments: object) -> Any:
-        return self._scripts[script](keys=[self._key(company), self._refreshed], args=arguments)  # type: ignore[arg-type]
+        keys, given = [self._key(company), self._refreshed], cast(Any, arguments)
+        with self._confirmed(self._redis) as client:
+            return self._scripts[script](keys=keys, args=given, client=client)
 
     def _key(self, company: str) -> str:
         return f"{self._prefix}connection:{company}"

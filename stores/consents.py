@@ -12,6 +12,8 @@ from typing import Any, Final, NamedTuple
 
 from redis import Redis
 
+from ordering.queries import PREFIX
+
 GOOD_FOR: Final = timedelta(minutes=10)  # as long as Fortnox's code
 
 
@@ -26,7 +28,7 @@ class Consent(NamedTuple):
 class ConsentStore:
     """The states that were handed out. Redis has their digests alone, so reading it gives nobody a state."""
 
-    def __init__(self, redis: Redis, prefix: str = "mf:") -> None:
+    def __init__(self, redis: Redis, prefix: str = PREFIX) -> None:
         self._redis = redis
         self._prefix = prefix
 

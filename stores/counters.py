@@ -10,6 +10,8 @@ from typing import Any, Final
 from redis import Redis
 from redis.client import Pipeline
 
+from ordering.queries import PREFIX
+
 SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 43200.0, 86400.0)
 BEYOND: Final = "+Inf"
 
@@ -31,7 +33,7 @@ class Tally(dict[str, int]):
 class Counters:
     """The counters of all processes."""
 
-    def __init__(self, redis: Redis, prefix: str = "mf:") -> None:
+    def __init__(self, redis: Redis, prefix: str = PREFIX) -> None:
         self._redis = redis
         self.key = f"{prefix}counters"
 

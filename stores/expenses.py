@@ -8,7 +8,9 @@ Keys of a company's first ledger are `mf:expenses:<company>:…`, of any other `
   awaiting         set: supplier invoices that would count once approved (`lastmodified` may not show the approval)
   pending          set: all supplier invoices that awaited approval when last asked; expires
   failed           hash: supplier invoice → id of the failed event about it
+  suppliers        hash: supplier invoice with a failed event → number of its supplier
   troubled         hash: supplier invoice → since when reading or writing it fails
+  hinted           hash: supplier invoice → what the feed told of it, and how often it was looked for in vain
   walk:…           set: supplier invoices on the pages of a long list read so far; expires
   project:<n>      a project that may have expenses; expires
   unfit            hash: project that may not have expenses → what it lacks; expires
@@ -20,19 +22,26 @@ Keys of a company's first ledger are `mf:expenses:<company>:…`, of any other `
 import json
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from redis import Redis
 
+from config.redis_replicas import Confirmed
 from mappers.expense import ProjectState
-from mappers.expense_changes import Sent
+from mappers.expense_changes import IN_DOUBT, Sent
+from ordering.queries import PREFIX
+from stores.epoch import Epoch
 
 Kind = Literal["changes", "import"]
+# What the feed tells of a supplier invoice. A later one of two tells more.
+TOLD: Final = ("created", "updated", "bookkeep", "cancelled")
 WALK_KEPT = timedelta(hours=1)
+EPOCH = "epoch"  # beside the rows of what was sent: the one in which it was recorded, if that is not the first
 LUA = Path(__file__).parent / "lua"
 
 
@@ -62,13 +71,23 @@ class Listing:
         return cls(**{**fields, "since": _moment(fields["since"]), "started": _moment(fields["started"])})
 
 
+class Expected(NamedTuple):
+    """What the feed told of a supplier invoice, and how often Fortnox's answer did not show it."""
+
+    verb: str
+    looks: int
+
+
 class ExpenseStore:
     """The state of one company's ledger. It could be rebuilt from Fortnox and Moment."""
 
-    def __init__(self, redis: Redis, company: str, ledger: str = "", prefix: str = "mf:") -> None:
-        """`ledger`: the tenant id, unless it is the company's first ledger."""
+    def __init__(
+        self, redis: Redis, company: str, ledger: str = "", prefix: str = PREFIX, confirmed: Confirmed = nullcontext
+    ) -> None:
+        """`ledger`: the tenant id, unless it is the company's first ledger. `confirmed`: as in `ConnectionStore`."""
         self.ledger = ledger
         self._redis: Any = redis
+        self._confirmed = confirmed
         self._base = f"{prefix}expenses:{company}" + (f":{ledger}" if ledger else "")
         self.state_key = f"{self._base}:state"
         self._todo, self._backlog = f"{self._base}:todo", f"{self._base}:backlog"
@@ -76,7 +95,9 @@ class ExpenseStore:
         self._troubled = f"{self._base}:troubled"
         self._pending, self._failed = f"{self._base}:pending", f"{self._base}:failed"
         self._unfit, self._lacking = f"{self._base}:unfit", f"{self._base}:lacking"
-        self._asking = f"{self._base}:asking"
+        self._suppliers = f"{self._base}:suppliers"
+        self._asking, self._hinted = f"{self._base}:asking", f"{self._base}:hinted"
+        self._epoch = Epoch(redis, prefix)
 
     # Listing
 
@@ -144,7 +165,31 @@ class ExpenseStore:
         pipeline = self._redis.pipeline()
         pipeline.zrem(self._todo, number)
         pipeline.hdel(self._troubled, number)
+        pipeline.hdel(self._hinted, number)
         pipeline.execute()
+
+    def hint(self, number: str, verb: str, now: datetime) -> None:
+        """The feed told of it: queues it for now, before what changed later."""
+        before = self.expected(number)
+        told = verb if verb in TOLD else "updated"
+        strongest = max(told, before.verb if before else told, key=TOLD.index)
+        self._redis.hset(self._hinted, number, f"{strongest}:0")
+        self.add([number], now)
+
+    def expected(self, number: str) -> Expected | None:
+        found = self._redis.hget(self._hinted, number)
+        return None if found is None else Expected(found.partition(":")[0], int(found.partition(":")[2]))
+
+    def look_again(self, number: str, expected: Expected, until: datetime) -> None:
+        """Queues it for that time: Fortnox's answer did not show yet what the feed told."""
+        self._redis.hset(self._hinted, number, f"{expected.verb}:{expected.looks + 1}")
+        self.postpone(number, until)
+
+    def next_hinted(self) -> datetime | None:
+        """When the next of those is due that the feed told of; None where none is queued."""
+        numbers = self._redis.hkeys(self._hinted)
+        due = [score for score in (self._redis.zmscore(self._todo, numbers) if numbers else ()) if score is not None]
+        return datetime.fromtimestamp(min(due), UTC) if due else None
 
     def failing_since(self, number: str, now: datetime) -> datetime:
         """Since when syncing it has failed: since now, if this is the first time."""
@@ -163,16 +208,25 @@ class ExpenseStore:
     # What Moment has
 
     def sent(self, number: str) -> dict[int, Sent]:
-        """What Moment has of the supplier invoice, by row."""
-        found = self._redis.hget(self._sent, number)
-        return {int(row): Sent.read(text) for row, text in json.loads(found).items()} if found else {}
+        """What Moment has of the supplier invoice, by row; in doubt where it was recorded in an earlier epoch."""
+        with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.hget(self._sent, number)
+            self._epoch.ask(pipeline)
+            found, *answers = pipeline.execute()
+        rows = json.loads(found) if found else {}
+        outdated = rows.pop(EPOCH, 0) != self._epoch.answered(*answers)
+        sent = {int(row): Sent.read(text) for row, text in rows.items()}
+        return {row: replace(one, digest=IN_DOUBT) for row, one in sent.items()} if outdated else sent
 
-    def record_sent(self, number: str, sent: Mapping[int, Sent]) -> None:
-        """Stores what Moment now has of the supplier invoice, by row."""
-        if sent:
-            self._redis.hset(self._sent, number, json.dumps({row: str(one) for row, one in sorted(sent.items())}))
-        else:
-            self._redis.hdel(self._sent, number)
+    def record_sent(self, number: str, sent: Mapping[int, Sent], *, confirmed: bool = False) -> None:
+        """Stores what Moment now has of the supplier invoice, by row. `confirmed`: where it must not be lost."""
+        rows = {str(row): str(one) for row, one in sorted(sent.items())}
+        epoch = self._epoch.began() if sent else 0
+        with self._confirmed(self._redis) if confirmed else nullcontext(self._redis) as client:
+            if sent:
+                client.hset(self._sent, number, json.dumps(rows | ({EPOCH: epoch} if epoch else {})))
+            else:
+                client.hdel(self._sent, number)
 
     def known(self, numbers: list[str]) -> frozenset[str]:
         """Those that Moment has something of, or that failed: they are synced even if they no longer count."""
@@ -224,11 +278,21 @@ class ExpenseStore:
         """Supplier invoice → id of the failed event about it, skipped ones included."""
         return self._redis.hgetall(self._failed)  # type: ignore[no-any-return]
 
-    def set_failure(self, number: str, event_id: str | None) -> None:
+    def set_failure(self, number: str, event_id: str | None, supplier: str | None = None) -> None:
+        """`supplier`: the number of its supplier, where it is known."""
+        pipeline = self._redis.pipeline()
+        pipeline.hdel(self._suppliers, number)
         if event_id is None:
-            self._redis.hdel(self._failed, number)
+            pipeline.hdel(self._failed, number)
         else:
-            self._redis.hset(self._failed, number, event_id)
+            pipeline.hset(self._failed, number, event_id)
+            if supplier is not None:
+                pipeline.hset(self._suppliers, number, supplier)
+        pipeline.execute()
+
+    def failed_suppliers(self) -> dict[str, str]:
+        """Supplier invoice → number of its supplier, of those with a failed event."""
+        return self._redis.hgetall(self._suppliers)  # type: ignore[no-any-return]
 
     # Projects
 
@@ -253,7 +317,10 @@ class ExpenseStore:
             self._redis.pexpire(self._unfit, ttl)
 
     def forget_project(self, number: str) -> None:
-        self._redis.delete(f"{self._base}:project:{number}")
+        pipeline = self._redis.pipeline()
+        pipeline.delete(f"{self._base}:project:{number}")
+        pipeline.hdel(self._unfit, number)
+        pipeline.execute()
 
     def forget_unfit(self) -> None:
         """Asks about all these projects again: somebody may have added what they lack."""
@@ -324,9 +391,10 @@ class Ledgers:
     Each ledger numbers its supplier invoices from 1, so the state of one must never be used for another.
     """
 
-    def __init__(self, redis: Redis, prefix: str = "mf:") -> None:
+    def __init__(self, redis: Redis, prefix: str = PREFIX, confirmed: Confirmed = nullcontext) -> None:
         self._redis: Any = redis
         self._prefix = prefix
+        self._confirmed = confirmed
 
     def store(self, company: str, tenant_id: int | None) -> ExpenseStore:
         """The store of that ledger; of the last one if the tenant id is not known."""
@@ -362,7 +430,8 @@ class Ledgers:
 
     def _store(self, company: str, tenant_id: int | None, first: str | None, last: str | None) -> ExpenseStore:
         ledger = last if tenant_id is None else str(tenant_id)
-        return ExpenseStore(self._redis, company, "" if first in (None, ledger) else ledger or "", self._prefix)
+        name = "" if first in (None, ledger) else ledger or ""
+        return ExpenseStore(self._redis, company, name, self._prefix, self._confirmed)
 
     def _key(self, company: str) -> str:
         return f"{self._prefix}expenses:{company}:ledgers"

@@ -6,6 +6,8 @@ from typing import Any, Final
 from redis import Redis
 from redis.exceptions import WatchError
 
+from ordering.queries import PREFIX
+
 PAGE: Final = 500  # keys asked for at a time
 # Keys that name the company after their kind: alone, or with a colon and more.
 KINDS: Final = (
@@ -17,6 +19,10 @@ KINDS: Final = (
     "link",
     "name",
     "rows",
+    "own",
+    "looks",
+    "transferred",
+    "billed",
     "settings",
     "mail:topic",
     "mail:pending",
@@ -31,6 +37,8 @@ SETS: Final = (
     "refreshed",
     "timetable:polls",
     "timetable:nights",
+    "timetable:locks",
+    "timetable:payments",
     "mail:due",
     "mail:deferred",
     "mail:links-asked",
@@ -40,7 +48,7 @@ HASHES: Final = ("closed", "mail:outages", "mail:backoff")
 SHARED: Final = "mail:pending:_"  # topics of several companies, whose events are named with theirs
 
 
-def forget(redis: Redis, company: str, revision: int, prefix: str = "mf:") -> bool:
+def forget(redis: Redis, company: str, revision: int, prefix: str = PREFIX) -> bool:
     """Forget the company, and its connection if that still has this revision. Return whether it had."""
     ended = _forget_connection(redis, f"{prefix}connection:{company}", revision)
     own = re.compile(rf"{re.escape(prefix)}({'|'.join(KINDS)}):{re.escape(company)}(:.*)?", re.DOTALL)

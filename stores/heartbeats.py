@@ -7,6 +7,8 @@ from typing import Final
 from redis import Redis
 from redis.client import Pipeline
 
+from ordering.queries import PREFIX
+
 EVERY: Final = 5.0  # seconds between two heartbeats of a part in one process
 PUMP: Final = "pump"
 WORKER: Final = "worker"
@@ -19,7 +21,7 @@ TICK: Final = "return redis.call('HSET', KEYS[1], ARGV[1], redis.call('TIME')[1]
 class Heartbeats:
     """Heartbeats of one process. A part that beat within the last `EVERY` seconds is not written again."""
 
-    def __init__(self, redis: Redis, prefix: str = "mf:") -> None:
+    def __init__(self, redis: Redis, prefix: str = PREFIX) -> None:
         self._redis = redis
         self._key = f"{prefix}heartbeats"
         self._writable = f"{prefix}health"
@@ -47,5 +49,5 @@ class Heartbeats:
         return {part: timedelta(seconds=max(0, int(now) - int(at))) for part, at in found.items()}
 
     def check_writable(self) -> None:
-        """Writes a key that expires. Raises `ResponseError` where Redis takes no writes."""
+        """Writes a key that expires. Raises `ResponseError` or `WrongNode` where Redis takes no writes."""
         self._redis.set(self._writable, "", ex=60)

@@ -2,6 +2,7 @@
 
 from redis import Redis
 
+from ordering.queries import PREFIX
 from stores.vault import Unsealable, Vault
 
 TEXT = "the keys of this installation"
@@ -20,7 +21,7 @@ class WrongKeys(RuntimeError):
 class KeyCheck:
     """The check of one installation."""
 
-    def __init__(self, redis: Redis, vault: Vault, prefix: str = "mf:") -> None:
+    def __init__(self, redis: Redis, vault: Vault, prefix: str = PREFIX) -> None:
         self._redis = redis
         self._vault = vault
         self._key = f"{prefix}key-check"

@@ -4,31 +4,46 @@ With it a changed customer or project costs one request, and an unchanged one no
 id. It is a cache: what it does not hold is looked up in Fortnox.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from redis import Redis
 
+from ordering.queries import PREFIX
+from stores.epoch import Epoch
+
 
 class LinkRecord(NamedTuple):
-    """The digest of what Fortnox was last given, or a mark of `delivery.upsert`: a write that may have landed."""
+    """The digest of what Fortnox was last given, or a mark of `delivery.upsert`: a write that may have landed.
+
+    `outdated`: of an earlier epoch (`stores.epoch`), so Fortnox may have been given something else since.
+    """
 
     digest: str
+    outdated: bool = False
 
 
 class LinkStore:
     """The links of one company's ledger (None: unknown). Implements `delivery.upsert.Links`."""
 
-    def __init__(self, redis: Redis, company: str, ledger: int | None, prefix: str = "mf:") -> None:
+    def __init__(self, redis: Redis, company: str, ledger: int | None, prefix: str = PREFIX) -> None:
         self._redis = redis
         self._key = f"{prefix}link:{company}:{ledger or ''}"
+        self._epoch = Epoch(redis, prefix)
 
     def remembered(self, kind: str, number: str) -> LinkRecord | None:
         """What was last written for this customer or project; None if unknown."""
-        found: Any = self._redis.hget(f"{self._key}:{kind}", number)
-        return None if found is None else LinkRecord(found)
+        with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.hget(f"{self._key}:{kind}", number)
+            self._epoch.ask(pipeline)
+            found, *answers = pipeline.execute()
+        if found is None:
+            return None
+        epoch, digest = _parts(found)
+        return LinkRecord(digest, outdated=epoch != self._epoch.answered(*answers))
 
     def remember(self, kind: str, number: str, digest: str) -> None:
-        self._redis.hset(f"{self._key}:{kind}", number, digest)
+        epoch = self._epoch.began()
+        self._redis.hset(f"{self._key}:{kind}", number, f"{epoch} {digest}" if epoch else digest)
 
     def forget(self, kind: str, number: str) -> None:
         """Makes the next write look in Fortnox first."""
@@ -37,3 +52,9 @@ class LinkStore:
     def forget_all(self) -> None:
         """Forgets everything about this ledger."""
         self._redis.delete(*(f"{self._key}:{kind}" for kind in ("customer", "project")))
+
+
+def _parts(stored: str) -> tuple[int, str]:
+    """The epoch in which it was recorded, and the digest."""
+    epoch, _, digest = stored.partition(" ")
+    return (int(epoch), digest) if epoch.isdecimal() else (0, stored)

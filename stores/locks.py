@@ -6,6 +6,8 @@ from typing import Any, Final
 from redis import Redis
 from redis.lock import Lock
 
+from ordering.queries import PREFIX
+
 # The lease is renewed only by its holder, and taken only when nobody has it.
 LEASE: Final = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('EXPIRE', KEYS[1], ARGV[2]) and 2 end
@@ -18,7 +20,7 @@ HELD_BY_ANOTHER, TAKEN, KEPT = 0, 1, 2
 class Locks:
     """The system's locks. A lock frees itself when its holder dies and its time-out has passed."""
 
-    def __init__(self, redis: Redis, prefix: str = "mf:") -> None:
+    def __init__(self, redis: Redis, prefix: str = PREFIX) -> None:
         self._redis = redis
         self._prefix = prefix
 
@@ -37,11 +39,11 @@ class Locks:
         return bool(self._redis.set(f"{self._prefix}mail:asked", 1, nx=True, px=interval))
 
 
-class ReaderLease:
-    """The right to read a stream, held by one reader at a time. `holder` names this reader."""
+class Lease:
+    """A right that one process has at a time, for so many seconds after it last asked. `holder` names this process."""
 
-    def __init__(self, redis: Redis, stream: str, holder: str, seconds: int) -> None:
-        self._key = f"{stream}:reader"
+    def __init__(self, redis: Redis, key: str, holder: str, seconds: int) -> None:
+        self._key = key
         self._holder = holder
         self._seconds = seconds
         self._ask, self._release = redis.register_script(LEASE), redis.register_script(RELEASE)
@@ -52,5 +54,12 @@ class ReaderLease:
         return int(answer)
 
     def release(self) -> None:
-        """Lets another reader start at once. Does nothing when the lease is another's."""
+        """Lets another take it at once. Does nothing when the lease is another's."""
         self._release(keys=[self._key], args=[self._holder])
+
+
+class ReaderLease(Lease):
+    """The right to read a stream."""
+
+    def __init__(self, redis: Redis, stream: str, holder: str, seconds: int) -> None:
+        super().__init__(redis, f"{stream}:reader", holder, seconds)

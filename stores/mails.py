@@ -17,6 +17,8 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from redis import Redis
 
+from ordering.queries import PREFIX
+
 HOUR = 3_600_000  # ms between two mails of one topic
 QUIET = 24 * HOUR  # a topic without mails for this long begins anew: a new thread, counted from one
 FORGOTTEN = 30 * 24 * HOUR
@@ -76,7 +78,7 @@ class Outage:
 class MailState:
     """Everything that `mails` keeps in Redis."""
 
-    def __init__(self, redis: Redis, prefix: str = "mf:") -> None:
+    def __init__(self, redis: Redis, prefix: str = PREFIX) -> None:
         self._redis = redis
         self._prefix = f"{prefix}mail:"
 

@@ -9,13 +9,15 @@ from typing import Any
 
 from redis import Redis
 
+from ordering.queries import PREFIX
+
 KEPT = timedelta(days=400)
 
 
 class NameStore:
     """Names of all companies' customers: `name:<company>:<customer number>`."""
 
-    def __init__(self, redis: Redis, prefix: str = "mf:") -> None:
+    def __init__(self, redis: Redis, prefix: str = PREFIX) -> None:
         self._redis = redis
         self._prefix = prefix
 

@@ -5,13 +5,15 @@ from typing import Final
 
 from redis import Redis
 
+from ordering.queries import PREFIX
+
 REMEMBERED: Final = timedelta(days=1)
 
 
 class Redeliveries:
     """Every method raises `RedisError`."""
 
-    def __init__(self, redis: Redis, prefix: str = "mf:") -> None:
+    def __init__(self, redis: Redis, prefix: str = PREFIX) -> None:
         self._redis = redis
         self._prefix = f"{prefix}redelivered:"
 

@@ -8,13 +8,15 @@ from datetime import timedelta
 
 from redis import Redis
 
+from ordering.queries import PREFIX
+
 REMEMBERED = timedelta(days=30)
 
 
 class RefusedBlanks:
     """What is known of one company's ledger (None: unknown)."""
 
-    def __init__(self, redis: Redis, company: str, ledger: int | None, prefix: str = "mf:") -> None:
+    def __init__(self, redis: Redis, company: str, ledger: int | None, prefix: str = PREFIX) -> None:
         self._redis = redis
         self._key = f"{prefix}noblank:{company}:{ledger or ''}"
 

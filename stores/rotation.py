@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from redis import Redis
 
+from ordering.queries import PREFIX
 from stores.vault import Unsealable, Vault
 
 Resealing = Literal["resealed", "already", "unopenable"]
@@ -32,7 +33,7 @@ class Step(NamedTuple):
 class Rotation:
     """One walk over everything sealed."""
 
-    def __init__(self, redis: Redis, vault: Vault, prefix: str = "mf:") -> None:
+    def __init__(self, redis: Redis, vault: Vault, prefix: str = PREFIX) -> None:
         self._redis = redis
         self._vault = vault
         self._prefix = prefix

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from redis import Redis
 
+from ordering.queries import PREFIX
+
 REMEMBERED = timedelta(days=90)
 
 
@@ -23,7 +25,7 @@ class UsedAccount(NamedTuple):
 class UsedAccounts:
     """The used accounts of one company."""
 
-    def __init__(self, redis: Redis, company: str, prefix: str = "mf:") -> None:
+    def __init__(self, redis: Redis, company: str, prefix: str = PREFIX) -> None:
         self._redis = redis
         self._key = f"{prefix}rows:{company}"
 

@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 from redis import Redis
 
 from mappers.expense import Requires
+from ordering.queries import PREFIX
 
 AccountNumber = Annotated[str, Field(pattern=r"^[1-9]\d{3}$")]
 
@@ -31,13 +32,16 @@ class CompanySettings(BaseModel):
         description="What counts as a cost where no accounts were chosen for expenses: 4000-4999,6540.",
     )
     ledger_currency: str = Field("SEK", pattern=r"^[A-Z]{3}$", description="The ledger's own currency.")
+    polls_with_feed: Literal["usual", "hourly"] = Field(
+        "usual", description="How often Fortnox is polled while its feed is connected."
+    )
     swap_references: bool = Field(False, description="Moment's your and their reference change places.")
 
 
 class CompanySettingsStore:
     """The settings of all companies."""
 
-    def __init__(self, redis: Redis, prefix: str = "mf:") -> None:
+    def __init__(self, redis: Redis, prefix: str = PREFIX) -> None:
         self._redis = redis
         self._prefix = prefix
 

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from redis import Redis
 
+from ordering.queries import PREFIX
 from stores.counters import Counters
 
 FORGOTTEN: Final = 60  # seconds: a thread that is down says so at least each 30 s, so its process is gone by then
@@ -13,7 +14,10 @@ PUMP: Final = "pump"
 STREAM_READER: Final = "stream reader"
 LEASE_KEEPER: Final = "lease keeper"
 WRITE_BUFFER: Final = "write buffer"
-THREADS: Final = (PUMP, STREAM_READER, LEASE_KEEPER, WRITE_BUFFER)
+INSTALLATION: Final = "installation watch"
+FEED_LISTENER: Final = "feed listener"
+FEED_DISPATCHER: Final = "feed dispatcher"
+THREADS: Final = (PUMP, STREAM_READER, LEASE_KEEPER, WRITE_BUFFER, INSTALLATION, FEED_LISTENER, FEED_DISPATCHER)
 
 DOWN: Final = "return redis.call('HSET', KEYS[1], ARGV[1], redis.call('TIME')[1])"
 
@@ -21,7 +25,7 @@ DOWN: Final = "return redis.call('HSET', KEYS[1], ARGV[1], redis.call('TIME')[1]
 class ThreadStates:
     """`worker` names a process. Every method raises `RedisError`."""
 
-    def __init__(self, redis: Redis, counters: Counters, prefix: str = "mf:") -> None:
+    def __init__(self, redis: Redis, counters: Counters, prefix: str = PREFIX) -> None:
         self._redis = redis
         self._counters = counters
         self._key = f"{prefix}threads:down"

@@ -11,6 +11,8 @@ from typing import Any, Final, NamedTuple
 from redis import Redis
 from redis.client import Pipeline
 
+from ordering.queries import PREFIX
+
 LONGEST: Final = 100  # entries of one event; older ones are dropped
 LONGEST_TEXT: Final = 500  # characters of a reason
 ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -18,15 +20,15 @@ NOTHING: Final[Mapping[str, int]] = {}
 
 # Every attempt appends: one script costs a client a sixth of what six commands cost.
 APPEND: Final = """
--- KEYS timeline, counters, event
+-- KEYS timeline, event, counters (where something is counted)
 -- ARGV how many entries to keep, seconds to keep the timeline of a forgotten event, number of entries, entries, counts
 redis.call('RPUSH', KEYS[1], unpack(ARGV, 4, 3 + ARGV[3]))
 redis.call('LTRIM', KEYS[1], -ARGV[1], -1)
-local left = redis.call('PTTL', KEYS[3])
+local left = redis.call('PTTL', KEYS[2])
 if left >= 0 then redis.call('PEXPIRE', KEYS[1], left)
 elseif left == -1 then redis.call('PERSIST', KEYS[1]) -- the event is open or failed
 else redis.call('EXPIRE', KEYS[1], ARGV[2]) end
-for i = 4 + ARGV[3], #ARGV, 2 do redis.call('HINCRBY', KEYS[2], ARGV[i], ARGV[i + 1]) end
+for i = 4 + ARGV[3], #ARGV, 2 do redis.call('HINCRBY', KEYS[3], ARGV[i], ARGV[i + 1]) end
 """
 
 
@@ -41,7 +43,7 @@ class TimelineEntry(NamedTuple):
 class TimelineStore:
     """The timelines of all events."""
 
-    def __init__(self, redis: Redis, retention: timedelta = timedelta(days=90), prefix: str = "mf:") -> None:
+    def __init__(self, redis: Redis, retention: timedelta = timedelta(days=90), prefix: str = PREFIX) -> None:
         self._redis = redis
         self._retention = round(retention.total_seconds())
         self._prefix = prefix
@@ -62,7 +64,8 @@ class TimelineStore:
         """
         lines = [_written(entry) for entry in entries]
         added = [word for pair in tally.items() for word in pair]
-        keys = (self._key(company, event_id), counters, f"{self._prefix}event:{company}:{event_id}")
+        keys = [self._key(company, event_id), f"{self._prefix}event:{company}:{event_id}"]
+        keys += [counters] if added else []  # "" is a key that a user of Redis may not touch
         pipeline.eval(APPEND, len(keys), *keys, LONGEST, self._retention, len(lines), *lines, *added)
 
     def add(self, company: str, event_id: str, entry: TimelineEntry) -> None:

@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 
 from redis import Redis
 
+from ordering.queries import PREFIX
+
 SWEDEN = ZoneInfo("Europe/Stockholm")
 NIGHT_STARTS, NIGHT_LASTS = time(1, 0), timedelta(hours=4)
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -46,7 +48,7 @@ def nightly(company: str, after: datetime) -> datetime:
 class Timetable:
     """Which company is due when, for one kind of job."""
 
-    def __init__(self, redis: Redis, name: str, next_slot: NextSlot, prefix: str = "mf:") -> None:
+    def __init__(self, redis: Redis, name: str, next_slot: NextSlot, prefix: str = PREFIX) -> None:
         self._redis: Any = redis
         self._key = f"{prefix}timetable:{name}"
         self._next_slot = next_slot

@@ -5,6 +5,8 @@ from typing import Any, Final
 
 from redis import Redis
 
+from ordering.queries import PREFIX
+
 MOST: Final = 100  # paths counted apart: a producer chooses the names, and each is a series of a metric
 OTHERS: Final = "(others)"
 
@@ -20,7 +22,7 @@ end
 class UnknownFields:
     """The counts of all processes."""
 
-    def __init__(self, redis: Redis, prefix: str = "mf:") -> None:
+    def __init__(self, redis: Redis, prefix: str = PREFIX) -> None:
         self._redis = redis
         self._key = f"{prefix}unknown-fields"
 

@@ -14,6 +14,7 @@ from typing import Any
 from redis import Redis
 
 from mappers.vat import VatCard
+from ordering.queries import PREFIX
 
 GOOD_FOR = timedelta(days=30)
 TOLD_FOR = timedelta(days=365)  # after that a remark is told again
@@ -22,7 +23,7 @@ TOLD_FOR = timedelta(days=365)  # after that a remark is told again
 class VatStore:
     """What is known of one company's ledger (None: unknown)."""
 
-    def __init__(self, redis: Redis, company: str, ledger: int | None, prefix: str = "mf:") -> None:
+    def __init__(self, redis: Redis, company: str, ledger: int | None, prefix: str = PREFIX) -> None:
         self._redis = redis
         self._key = f"{prefix}vat:{company}:{ledger or ''}"
 

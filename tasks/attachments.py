@@ -29,6 +29,7 @@ MOST_SENT, LARGEST_SENT, ALL_SENT = 5, 5_000_000, 15_000_000
 ALL_FILES, SHORTEST = 30.0, 0.5  # seconds to fetch all files, of the 100 that an attempt has: it posts after them
 LISTED = "listed"  # cached: the invoice's links were read
 WHOLE = "whole"  # recorded of `others`: another event of this invoice transferred all its files
+BEFORE = "before"  # the same: this system transferred the invoice before, and Redis has forgotten how far it came
 UNANSWERED = (OutcomeUnknown, Unavailable)
 UNANSWERED_MOST = 3  # unanswered attempts to upload a file, or to link files, before the invoice stops waiting for it
 
@@ -67,8 +68,10 @@ def transfer_files(context: TransferContext, invoice: Invoice) -> FilesResult:
     if not invoice.attachments:
         return FilesResult()
     linked = _linked(context, invoice)
-    if context.taken("others") and (names := replaced(_lacking(context, invoice, linked), linked, _own(context))):
-        return FilesResult() if context.taken("others") == WHOLE else FilesResult(replaced=names)
+    if (others := context.taken("others")) and (names := _replaced(context, invoice, linked, others)):
+        # An invoice is posted after its files, so one that was posted before has those that it could get.
+        whole = others == WHOLE or (others == BEFORE and bool(context.taken("posted")))
+        return FilesResult() if whole else FilesResult(replaced=names)
     uploads = _upload_all(context, invoice.attachments)
     wanted = to_links(invoice.invoice_number, [uploaded for _, uploaded in uploads.files.values()])
     fresh = [payload for payload in wanted if payload.fileId not in linked]
@@ -154,6 +157,14 @@ def replaced(lacking: Mapping[str, str], linked: AbstractSet[str], own: Abstract
     Those may be the same files: a person attached them when told to, or another event of this invoice did.
     """
     return tuple(lacking.values()) if len(lacking) <= len(linked - own) else ()
+
+
+def _replaced(context: TransferContext, invoice: Invoice, linked: AbstractSet[str], others: str) -> tuple[str, ...]:
+    """The names of the files that are not to be linked, as others of this invoice are."""
+    lacking, own = _lacking(context, invoice, linked), _own(context)
+    if others == BEFORE and linked - own:  # which of them this system linked is not known: none is linked twice
+        return tuple(lacking.values())
+    return replaced(lacking, linked, own)
 
 
 def _share(context: TransferContext, attachments: Sequence[Attachment], until: float) -> float:

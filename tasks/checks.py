@@ -20,7 +20,7 @@ from mappers.vat import RATES, taxed_abroad, untaxed
 from messages import Message
 from moment.events import Integration, InvalidEvent, Invoice, InvoiceEvent, parse_event
 from stores import Connection, ConnectionProblem, UsedAccount
-from tasks.flows import FLOWS, SCOPES
+from tasks.flows import FLOWS, POLLED, SCOPES
 from tasks.rounding_account import remedy
 from tasks.vat import abroad_without_reason
 
@@ -130,7 +130,7 @@ def stopped(chosen: Integration, listed: Iterable[ConnectionProblem]) -> bool:
 
 def _wanted(chosen: Integration) -> set[str]:
     kinds = {kind for kind in ("customers", "projects", "invoices") if getattr(chosen.transfers, kind)}
-    return kinds | ({"expenses"} if chosen.expenses.enabled else set())
+    return kinds | {flow.choice for flow in POLLED if getattr(chosen, flow.choice).enabled}
 
 
 def _access(chosen: Integration, found: LedgerSetup) -> Iterator[ConnectionProblem]:

@@ -1,9 +1,6 @@
 """Customers: each change in Moment is written to Fortnox."""
 
 from dataclasses import replace
-from typing import Any
-
-from celery import shared_task
 
 from delivery.context import TransferContext
 from delivery.snapshots import customer_identity, transfer_snapshot
@@ -11,16 +8,12 @@ from mappers import to_customer
 from mappers.vat import vat_fields
 from messages import Message
 from ordering import Done, Outcome
-from tasks.base import TransferTask
+from tasks.base import transfer_task
 from tasks.flows import CUSTOMER
 from tasks.vat import CustomersWithVat
 
 
-@shared_task(name=CUSTOMER.task.name, base=TransferTask, bind=True)
-def transfer(task: TransferTask, company: str, event_id: str) -> Any:
-    return task.deliver(company, event_id, transfer_customer)
-
-
+@transfer_task(CUSTOMER.task)
 def transfer_customer(context: TransferContext) -> Outcome:
     """Create or update the customer: one request if something changed, else none.
 

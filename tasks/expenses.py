@@ -9,25 +9,23 @@ import random
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import structlog
-from celery import shared_task
 
 from delivery.context import TransferContext
 from delivery.expenses.choices import rules_of, switched_off
 from delivery.expenses.failures import FailureReporter
 from delivery.expenses.pace import Pace
-from delivery.expenses.sync import ExpenseSync, SyncResult, open_sync
-from delivery.polling import DOWN
+from delivery.expenses.sync import AGAIN, ExpenseSync, SyncResult, open_sync
+from delivery.polling import DOWN, expenses_key
 from delivery.retry_policy import decide
-from fortnox.errors import FortnoxError, Transient, WindowFull
+from fortnox.errors import FortnoxError, GrantDead, Throttled, Transient, WindowFull
 from messages import Message
 from moment.errors import KeyRefused, MomentError, MomentUnavailable
 from ordering import Done, Failed, Outcome, Release, Retry, Skipped, Snooze, TargetUnavailable
 from ordering.backoff import ATTEMPTS
 from stores import ExpenseStore
-from tasks.base import TransferTask
+from tasks.base import transfer_task
 from tasks.flows import EXPENSES
 
 log = structlog.get_logger(__name__)
@@ -44,29 +42,32 @@ class LedgerChanged(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PollRequest:
-    """What to bring back: all that is due or, when a person retries a failure, one supplier invoice."""
+    """What to bring back: all that is due, what the feed told of or, when a person retries a failure, one supplier
+    invoice.
+    """
 
     given_number: str | None = None
     ledger: str = ""
+    hinted: bool = False  # only what the feed told of
     prerequisites: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, body: str) -> "PollRequest":
         request = json.loads(body)
-        return cls(request.get("givenNumber"), request.get("ledger", ""))
+        return cls(request.get("givenNumber"), request.get("ledger", ""), request.get("hinted", False))
 
 
-@shared_task(name=EXPENSES.task.name, base=TransferTask, bind=True)
-def transfer(task: TransferTask, company: str, event_id: str) -> Any:
-    return task.deliver(company, event_id, poll, PollRequest.read)
-
-
+@transfer_task(EXPENSES.task, PollRequest.read)
 def poll(context: TransferContext) -> Outcome:
     """Bring back what changed, as far as one slice goes."""
+    if context.event.hinted:
+        context.services.feed.looked(expenses_key(context.claim.company))
     if off := switched_off(context.connection):
         return off
     try:
         sync = _open(context, _current_ledger(context))
+        if context.event.hinted:
+            return _hinted(context, sync)
         if context.event.given_number is None:
             return _poll(context, sync)
         if context.event.ledger != sync.store.ledger:
@@ -77,10 +78,10 @@ def poll(context: TransferContext) -> Outcome:
     except WindowFull as full:
         return Snooze(timedelta(seconds=full.retry_after), Message("expenses.transfers-first"))
     except (Transient, MomentUnavailable, KeyRefused) as error:
-        return _while_down(context, error)
+        return while_down(context, error)
 
 
-def _while_down(context: TransferContext, error: FortnoxError | MomentError) -> Outcome:
+def while_down(context: TransferContext, error: FortnoxError | MomentError) -> Outcome:
     """Return a retry within the poll interval, so that no expense is late when the system works again.
 
     A transfer's delays grow to hours. After each day a person is told, and the next poll starts over.
@@ -145,7 +146,7 @@ def _open(context: TransferContext, store: ExpenseStore) -> ExpenseSync:
 
 
 def _poll(context: TransferContext, sync: ExpenseSync) -> Outcome:
-    deadline, services = time.monotonic() + SLICE, context.services
+    deadline = time.monotonic() + SLICE
     if _listing_is_due(context, sync.store.cursor):
         if not sync.lister.queue_listed("changes", deadline):
             return Release(reason=Message("expenses.lists-on"))
@@ -155,10 +156,35 @@ def _poll(context: TransferContext, sync: ExpenseSync) -> Outcome:
     if not sync.lister.queue_listed("import", deadline):
         return Release(reason=Message("expenses.lists-on"))
     sync.lister.queue_awaiting_projects(deadline)
+    _work(context, sync, deadline)
+    return Release(reason=Message("expenses.lets-others-run")) if time.monotonic() >= deadline else Done()
+
+
+def _hinted(context: TransferContext, sync: ExpenseSync) -> Outcome:
+    """Look at what the feed told of. What goes wrong is left to the next poll, which tells a person."""
+    deadline = time.monotonic() + SLICE
+    try:
+        _work(context, sync, deadline)
+    except (FortnoxError, MomentError) as error:
+        if isinstance(error, Throttled | GrantDead):
+            raise
+        log.warning("expenses.hint_left_to_poll", error=type(error).__name__)
+        return Done()
+    due = sync.store.next_hinted()
+    if due is None:
+        return Done()
+    wait = max(due - datetime.now(UTC), timedelta(milliseconds=100))
+    if wait > max(AGAIN):  # it failed: as after a poll
+        return Done()
+    return Snooze(wait, Message("expenses.not-shown-yet"))
+
+
+def _work(context: TransferContext, sync: ExpenseSync, deadline: float) -> None:
+    """Sync what is queued, and report what needs a person."""
+    services = context.services
     reporter = FailureReporter(context.claim.company, sync.store, services.ordering, services.request_report)
     for result in sync.work(deadline):
         reporter.report(result)
-    return Release(reason=Message("expenses.lets-others-run")) if time.monotonic() >= deadline else Done()
 
 
 def _listing_is_due(context: TransferContext, cursor: datetime | None) -> bool:

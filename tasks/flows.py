@@ -48,13 +48,15 @@ class Flow(NamedTuple):
 
     `kind` begins its events' types (`invoice.finalized`) and follows the company in their ordering keys
     (`acme/invoice/1001`); `noun.<kind>` is its word in messages. `choice` names the company's choice to transfer it,
-    "" where there is none. `numbered`: a thing of this kind has a number of Moment's.
+    "" where there is none. `numbered`: a thing of this kind has a number of Moment's. `polled`: Fortnox is asked for
+    changes in each interval, for companies that chose so (`integration.<choice>.enabled`).
     """
 
     kind: str
     task: TaskRecord
     choice: str = ""
     numbered: bool = False
+    polled: bool = False
     scopes: tuple[Scope, ...] = ()
 
 
@@ -99,7 +101,20 @@ EXPENSES: Final = Flow(  # its events are made here, not by Moment
     "expenses",
     TaskRecord("polls.expenses", "tasks.expenses", POLLS_QUEUE),
     choice="expenses",
+    polled=True,
     scopes=(Scope("supplierinvoice", "read approved supplier invoices", essential=True),),
+)
+PAYMENTS: Final = Flow(  # the same
+    "payments",
+    TaskRecord("polls.payments", "tasks.payments", POLLS_QUEUE),
+    choice="payments",
+    polled=True,
+    scopes=(Scope("payment", "read payments of invoices", essential=True),),
+)
+HINTS: Final = Flow(  # its events are made here: what is looked at because something changed in Fortnox
+    "hints",
+    TaskRecord("feed.look", "tasks.hints", POLLS_QUEUE),
+    scopes=(Scope("settings", "read until when the books are locked"),),
 )
 INTEGRATION: Final = Flow(
     "integration",
@@ -110,7 +125,7 @@ INTEGRATION: Final = Flow(
         Scope("companyinformation", "read the company's name and tenant id"),
     ),
 )
-FLOWS: Final = (CUSTOMER, PROJECT, INVOICE, EXPENSES, INTEGRATION)
+FLOWS: Final = (CUSTOMER, PROJECT, INVOICE, EXPENSES, PAYMENTS, HINTS, INTEGRATION)
 
 RECEIVE: Final = TaskRecord("events.receive", "tasks.receive", EVENTS_QUEUE)
 UNREADABLE: Final = TaskRecord("transfer.unreadable", "tasks.unreadable")
@@ -138,6 +153,7 @@ TASKS: Final = (
     *(RECEIVE, UNREADABLE, REPORT, KEEP_ALIVE, PROBE, TICK, SCHEDULE_POLLS, SCHEDULE_NIGHT),
 )
 SCOPES: Final = {scope.name: scope.use for flow in FLOWS for scope in flow.scopes}
+POLLED: Final = tuple(flow for flow in FLOWS if flow.polled)
 NUMBERED: Final = tuple(flow.kind for flow in FLOWS if flow.numbered)
 
 

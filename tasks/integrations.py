@@ -3,10 +3,8 @@
 import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import structlog
-from celery import shared_task
 
 from delivery.context import TransferContext
 from delivery.pauses import pause
@@ -20,7 +18,7 @@ from moment.events import Integration
 from ordering import Done, Failed, Outcome, Skipped
 from stores import Connection
 from stores.vault import Unsealable
-from tasks.base import TransferTask
+from tasks.base import transfer_task
 from tasks.checks import LedgerSetup, ledger_of, look, problems, stopped
 from tasks.flows import INTEGRATION
 
@@ -30,11 +28,7 @@ NEW_CODE = Message("integration.new-code")
 REMOVE = Message("integration.remove-in-fortnox")
 
 
-@shared_task(name=INTEGRATION.task.name, base=TransferTask, bind=True)
-def transfer(task: TransferTask, company: str, event_id: str) -> Any:
-    return task.deliver(company, event_id, transfer_integration)
-
-
+@transfer_task(INTEGRATION.task)
 def transfer_integration(context: TransferContext) -> Outcome:
     """Connect, change or disconnect the company. Its access blocks are lifted: they may be out of date afterwards."""
     match context.event.type:

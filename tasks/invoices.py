@@ -8,10 +8,9 @@ import random
 import time
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import structlog
-from celery import shared_task
 from pydantic import TypeAdapter
 
 from delivery.context import IN_DOUBT, NOT_TAKEN, TAKEN, TransferContext, counting
@@ -27,9 +26,10 @@ from messages import Message, Money
 from moment.events import Invoice
 from ordering import Done, Failed, Outcome, Retry
 from ordering.backoff import backoff
+from ordering.records import to_epoch_ms
 from tasks import rounding_account, vat
-from tasks.attachments import WHOLE, FilesResult, forget_uploads, transfer_files
-from tasks.base import TransferTask
+from tasks.attachments import BEFORE, WHOLE, FilesResult, forget_uploads, transfer_files
+from tasks.base import transfer_task
 from tasks.checks import used_accounts
 from tasks.flows import INVOICE
 from tasks.optional_fields import BLANKS, LINK, from_json, to_json, to_leave_out, told, without
@@ -52,15 +52,12 @@ AS_BILLED, REFUSED, AS_BILLED_AND_REFUSED = "as billed", "refused", "refused bef
 OPTIONS = TypeAdapter(InvoiceOptions)
 
 
-@shared_task(name=INVOICE.task.name, base=TransferTask, bind=True)
-def transfer(task: TransferTask, company: str, event_id: str) -> Any:
-    return task.deliver(company, event_id, transfer_invoice)
-
-
+@transfer_task(INVOICE.task)
 def transfer_invoice(context: TransferContext) -> Outcome:
     """Create the invoice once, as Moment finalized it, attach its files and post it."""
     if off := context.switched_off():
         return off
+    _doubt_outdated_steps(context)
     invoice: Invoice = context.event.invoice
     options = _options(context, invoice)
     mapped = to_invoice(invoice, options)
@@ -72,6 +69,19 @@ def transfer_invoice(context: TransferContext) -> Outcome:
         if failed := rounding_account.refusal(context, invoice, mapped.payload, refused):
             return failed
         raise
+
+
+def _doubt_outdated_steps(context: TransferContext) -> None:
+    """Where an earlier copy of Redis was put back, later steps of this event are unknown: look before repeating one."""
+    if not context.steps:
+        return
+    epoch = context.services.epoch.began()
+    if to_epoch_ms(context.claim.accepted_at) >= epoch or context.taken("epoch") == str(epoch):
+        return
+    if context.taken("created"):
+        context.record("created", IN_DOUBT)
+    context.record("others", BEFORE)
+    context.record("epoch", str(epoch))
 
 
 def _transferred(
@@ -129,17 +139,29 @@ def _create(context: TransferContext, payload: InvoicePayload, options: InvoiceO
     if context.taken("created"):
         return None
     _record_options(context, options)
+    just_now = context.in_doubt("created") and context.taken("others") != BEFORE
     invoice, found = _created_or_found(context, payload)
     if fault := _compared(context, invoice, payload):
         return fault
-    if found and (others := _had_by_others(context)):
+    if found and (others := _had_by_others(context) or (NOT_TAKEN if just_now else BEFORE)):
         context.record("linking", IN_DOUBT)
         context.record("others", others)
     if invoice.booked:
         context.record("posted", _voucher(invoice))
     _check_credit_link(invoice, payload)
+    _remember_billed(context, invoice, payload)
     context.record("created", f"{time.time():.0f}")
     return None
+
+
+def _remember_billed(context: TransferContext, invoice: FortnoxInvoice, payload: InvoicePayload) -> None:
+    """Remember that the invoice is ours and, where the feed tells of changes, what it is compared with then."""
+    comparison = compare(invoice, payload)
+    differences = [one.message.to_json() for one in (*comparison.head, *comparison.rows, *comparison.aside) if one.real]
+    feed = bool(context.services.settings.fortnox_feed_url)
+    context.services.stores.transferred(context.claim.company, context.lease.ledger).add(
+        str(payload.document_number), context.claim.id, payload.model_dump_json() if feed else "", differences
+    )
 
 
 def _created_or_found(context: TransferContext, payload: InvoicePayload) -> tuple[FortnoxInvoice, bool]:

@@ -14,6 +14,7 @@ from mails.asked_links import AskedLinks
 from mails.audience import Audience
 from mails.dispatcher import ROUND, Dispatcher
 from mails.links import links_for
+from mails.loss_mails import LossMails
 from mails.mailer import DeferredMails, Mailer
 from mails.outage_mails import OutageMails
 from mails.recipients import AddressBook, reply_address
@@ -56,6 +57,7 @@ def _dispatcher(
     audiences = partial(audience_of, settings, stores.mail_links)
     mailer = Mailer(smtp, addresses, state, services.telemetry.counters, settings.alerts_from, audiences, now)
     sources = (
+        LossMails(services.installation, mailer),
         TopicMails(services.ordering, stores.connections, stores.names, state, mailer, now),
         OutageMails(services.ordering, stores.connections, state, mailer, services.consent_address, now),
         DeferredMails(state, mailer, now),

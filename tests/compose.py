@@ -15,7 +15,8 @@ from typing import Any
 from ruamel.yaml import YAML
 
 COMPOSE_FILE = Path(__file__).parents[1] / "docker-compose.yml"
-APPLICATION = ("worker", "background", "beat", "flower", "metrics")  # the services of our own image in production
+HA_FILE = COMPOSE_FILE.with_name("docker-compose.ha.yml")  # on top of the other
+APPLICATION = ("worker", "background", "beat", "flower", "console", "metrics")  # the services of our own image
 
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::\?(?P<complaint>[^}]*))?\}")
 
@@ -57,13 +58,13 @@ class Service:
         return signal.Signals[self.definition.get("stop_signal", "SIGTERM")]
 
 
-def compose_file() -> dict[str, Any]:
-    loaded: dict[str, Any] = YAML(typ="safe", pure=True).load(COMPOSE_FILE)
+def compose_file(path: Path = COMPOSE_FILE) -> dict[str, Any]:
+    loaded: dict[str, Any] = YAML(typ="safe", pure=True).load(path)
     return loaded
 
 
-def services() -> dict[str, Service]:
-    return {name: Service(name, definition) for name, definition in compose_file()["services"].items()}
+def services(path: Path = COMPOSE_FILE) -> dict[str, Service]:
+    return {name: Service(name, definition) for name, definition in compose_file(path)["services"].items()}
 
 
 def _interpolated(value: str, variables: Mapping[str, str]) -> str:

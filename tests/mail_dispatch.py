@@ -37,6 +37,8 @@ class MailDispatch:
         self.sandbox = sandbox
         self.now = START
         self.services.redis.flushdb()
+        self.services.installation.look()  # which is no loss here
+        self.services.installation.acknowledge(self.services.installation.losses())
         sandbox.post("reset")
 
     def connect(self, company: str = "acme", address: str | None = None, language: str = "sv") -> None:

@@ -167,6 +167,7 @@ def previews(language: Language) -> dict[str, MailContent]:
         "unavailable": writer.unavailable(unavailable),
         "recovered": writer.recovered(unavailable),
         "connected-again": writer.recovered(paused),
+        "lost-operator": operator.lost_data(Message("redis.lost.set-back", at=AT, back_to=since, gone=1200)),
         "undelivered": operator.undelivered(),
         "new-link": writer.new_link(),
         "failed-without-console": without.events([an_invoice(behind=behind)]),

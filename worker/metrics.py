@@ -15,6 +15,8 @@ from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
 from config.queues import QUEUES
+from delivery.feed.status import FeedStatus, feed_status
+from delivery.installation import InstallationWatch
 from delivery.services import Services
 from fortnox.limiter import Limiter
 from mails.outages import due
@@ -37,9 +39,11 @@ class MetricsCollector(Collector):
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._watch = InstallationWatch(services.installation)
 
     def collect(self) -> Iterator[Metric]:
         up = GaugeMetricFamily(f"{PREFIX}up", "1 when Redis answered all questions of this scrape.")
+        self._watch.try_to_look()
         try:
             metrics = list(self._read())
         except RedisError:
@@ -66,6 +70,7 @@ class MetricsCollector(Collector):
         polled = sorted(
             name for name in services.polling.polls.companies() if name not in states or states[name].paused is None
         )
+        yield from of_feed(feed_status(services), services.feed.length())
         yield from of_polls(services.stores.ledgers.cursors(services.stores.connections.ledgers(polled)), now)
 
     def _of_progress(self) -> Iterator[Metric]:
@@ -91,6 +96,7 @@ class MetricsCollector(Collector):
         now, mails = round(time.time() * 1000), MailState(services.redis)
         outages_due = sum(due(outage) <= now for outage in mails.outages().values())
         reports = services.ordering.unreported_count() + mails.due_count(now) + outages_due
+        reports += len(services.installation.losses_to_mail())
         yield gauge(
             "queue_messages",
             "Messages in a Celery queue.",
@@ -113,6 +119,11 @@ class MetricsCollector(Collector):
             "damaged_events",
             "Events whose record in Redis could not be read and was set aside.",
             value=services.ordering.damaged_count(),
+        )
+        yield gauge(
+            "redis_losses",
+            "Times that Redis was emptied, replaced or set back to a copy, and nobody has acknowledged it.",
+            value=len(services.installation.losses()),
         )
         yield gauge("reports_waiting", "What is due to be told, and was not yet.", value=reports)
 
@@ -163,6 +174,21 @@ def of_counters(counted: Counted) -> Iterator[Metric]:
         "Unexpected errors of background threads, after each of which the thread starts again.",
         ("thread",),
         family(counted, "threads", 1),
+    )
+    yield counter(
+        "feed_events", "Events of Fortnox's feed by their type.", ("type",), family(counted, "feed_events", 1)
+    )
+    yield counter(
+        "feed_ignored",
+        "Messages of the feed without use: of an unknown type or tenant, without a number, or not understood.",
+        ("why",),
+        family(counted, "feed_ignored", 1),
+    )
+    yield counter(
+        "feed_connections", "Sockets to the feed: opened, lost.", ("outcome",), family(counted, "feed_connections", 1)
+    )
+    yield histogram(
+        "feed_lag_seconds", "From the time that Fortnox gives an event until it came.", (), counted, "feed_lag_seconds"
     )
     yield counter("mails", "Mails by whether the SMTP server took them.", ("outcome",), family(counted, "mails", 1))
 
@@ -232,6 +258,14 @@ def of_companies(states: dict[str, CompanyState], connections: dict[str, str]) -
         ("company_probing", "1 for a company whose breaker is open.", probing),
     ):
         yield gauge(name, help_, ("company",), (((company,), value) for company, value in most(which)))
+
+
+def of_feed(status: FeedStatus, hints: int) -> Iterator[Metric]:
+    """Fortnox's feed. Whether it is connected counts only where it is switched on and a company could use it."""
+    connected = [((), float(status.connected))] if status.expected else []
+    yield gauge("feed_connected", "1 when Fortnox's feed is connected; nothing where it is off.", (), connected)
+    yield gauge("feed_companies", "Companies that Fortnox's feed tells of.", value=status.companies)
+    yield gauge("feed_hints_waiting", "Changes that the feed told and nothing was done about yet.", value=hints)
 
 
 def of_polls(cursors: Mapping[str, datetime], now: datetime) -> Iterator[Metric]:

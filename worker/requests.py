@@ -12,7 +12,7 @@ from celery.worker import state
 from celery.worker.request import Request
 from redis.exceptions import RedisError
 
-from tasks.base import services_of
+from tasks.base import process_name, services_of
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +41,7 @@ class TransferRequest(Request):
         if state.should_terminate:  # this worker ended it
             return
         company, event_id = self.args
-        process = f"{self.hostname}/{self.worker_pid}"
+        process = process_name(self.task.app, self.hostname, self.worker_pid)
         log.warning("transfer.process_died", company=company, event_id=event_id, process=process)
         try:
             services_of(self.task.app).ordering.died(company, event_id, process)

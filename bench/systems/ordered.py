@@ -19,12 +19,12 @@ from worker.publish import publish
 def create_app(settings: Settings) -> App:
     app = App(settings)
     app.conf.imports = ()  # the real transfers are not loaded: the handler below has the invoices' task name
-    app.task(name=INVOICE.task.name, base=TransferTask, bind=True)(transfer)
+    app.task(name=INVOICE.task.name, base=TransferTask, bind=True, transfer=staticmethod(work))(transfer)
     return app
 
 
 def transfer(task: TransferTask, company: str, event_id: str) -> Any:
-    return task.deliver(company, event_id, work)
+    return task.deliver(company, event_id)
 
 
 def work(context: TransferContext) -> Outcome:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from bench.result import Section
 from bench.rounds import Bench
-from bench.workloads import cost, drain, hot_key, invoices, kills, latency
+from bench.workloads import cost, drain, feed, hot_key, invoices, kills, latency
 
 Workload = Callable[[Bench], list[Section]]
 
@@ -19,4 +19,5 @@ WORKLOADS: Mapping[str, Workload] = {
     "N": latency.neighbour,
     "F": cost.flat,
     "R": invoices.at_the_rate_limit,
+    "W": feed.by_feed_and_by_polls,
 }

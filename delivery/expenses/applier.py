@@ -143,7 +143,7 @@ class Applier:
             sent.pop(place, None)
         else:
             sent[place] = one
-        self.store.record_sent(number, sent)
+        self.store.record_sent(number, sent, confirmed=one is not None and one.digest == IN_DOUBT)
 
 
 def described(expense: Expense | None) -> Message:

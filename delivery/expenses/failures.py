@@ -42,7 +42,8 @@ class FailureReporter:
         if before is not None:
             over = Message("expense.went-through") if event_id is None else Message("expense.failed-anew")
             self.ordering.skip(self.company, before, over)
-        self.store.set_failure(result.number, event_id)
+        invoice = result.reading.invoice
+        self.store.set_failure(result.number, event_id, invoice.supplier_number if invoice else None)
 
     def _is_open(self, event_id: str | None) -> bool:
         """Return whether nobody has skipped the event."""

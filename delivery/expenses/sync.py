@@ -6,7 +6,8 @@ A supplier invoice that fails stays queued and holds up no other.
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import structlog
 
@@ -18,6 +19,7 @@ from delivery.leases import HandedBack
 from fortnox.client import Fortnox
 from fortnox.codes import explain
 from fortnox.errors import ConfigurationNeeded, FortnoxError, Rejected, Unavailable, WindowFull
+from fortnox.models import SupplierInvoice
 from mappers.expense import Rules
 from mappers.expense_changes import unresolved
 from messages import Message
@@ -26,6 +28,13 @@ from moment.errors import KeyRefused, MomentError, MomentRefused, MomentUnavaila
 from stores import ExpenseStore
 
 log = structlog.get_logger(__name__)
+
+# A supplier invoice that does not show yet what the feed told is read again after these: an event can precede the API.
+AGAIN: Final = (timedelta(seconds=0.5), timedelta(seconds=1), timedelta(seconds=3))
+
+
+class NotShownYet(Exception):
+    """Fortnox's answer does not show what the feed told. The supplier invoice is queued to be read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,8 @@ class ExpenseSync:
         ):
             try:
                 result = self.sync(number)
+            except NotShownYet:
+                continue
             except (WindowFull, HandedBack):
                 self.store.postpone(number, datetime.now(UTC))  # not its fault: it is due at once
                 raise
@@ -94,6 +105,7 @@ class ExpenseSync:
         something else changed, when no event reports it, and when a person asks.
         """
         reading = self.reader.read(number, fresh=fresh)
+        self._expect(reading)
         if unclear := reading.unclear:  # what Moment has stays as it is
             self._record(reading)
             return SyncResult(reading, tuple(_unclear(why, rows) for why, rows in unclear.items()))
@@ -108,6 +120,14 @@ class ExpenseSync:
         self._record(reading)
         problems = tuple(problem for _, problem in sorted(results.items()) if problem is not None)
         return SyncResult(reading, problems, bool(unresolved(wanted, sent)))
+
+    def _expect(self, reading: Reading) -> None:
+        """Raises `NotShownYet` where the feed told of more than was read, a few times."""
+        expected = self.store.expected(reading.number)
+        if expected is None or shows(reading.invoice, expected.verb) or expected.looks >= len(AGAIN):
+            return
+        self.store.look_again(reading.number, expected, datetime.now(UTC) + AGAIN[expected.looks])
+        raise NotShownYet
 
     def _record(self, reading: Reading) -> None:
         """Record what the supplier invoice waits for, and count it."""
@@ -126,6 +146,16 @@ class ExpenseSync:
     def _unanswered_for_long(self, number: str) -> bool:
         now = datetime.now(UTC)
         return now - self.store.failing_since(number, now) >= self.pace.report_after
+
+
+def shows(invoice: SupplierInvoice | None, verb: str) -> bool:
+    """Whether a supplier invoice as it was read shows what the feed told of it. An update shows nowhere. Pure."""
+    match verb:
+        case "cancelled":
+            return invoice is None or invoice.cancelled
+        case "bookkeep":
+            return invoice is not None and (invoice.booked or invoice.cancelled)
+    return invoice is not None
 
 
 def open_sync(

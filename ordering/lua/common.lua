@@ -6,10 +6,14 @@
 -- ARGV[3]  how long a settled event is remembered, ms
 -- ARGV[4…] the script's own
 -- send     function that sends a wake-up (see Ordering), or nil: then wake-ups are returned
+-- take     function that takes the next wake-up off the queue of a type of event, or nil
 --
 -- Layout (one server, no cluster: key names are built here). `ref` is "company:id". What comes from outside (an ordering
 -- key, a company, an id) ends a name, so whatever it holds, no two names can be the same.
---   tickets, fences                  counters: admission order, fencing tokens
+--   tickets, fences                  counters: admission order, claims
+--   clock                            about the latest time that a script saw, see follow_clock
+--   workers                          sorted set by time: until when each worker is known to live
+--   worker:<w>                       hash: process → ref of what it claimed last
 --   companies                        set of company codes
 --   due, leases, woken, resting      sorted sets by time: retries, leases (ref); wake-ups sent and not yet
 --                                    answered (ref; of one repeated n times, the later the more); companies
@@ -57,6 +61,31 @@ local OUTCOMES_KEPT = 100000 -- entries, about; 40 MB
 
 local function int(number) return string.format('%.0f', number) end
 
+local TICK = 1000 -- ms: `clock` is written once in so long, and what is less is no step of the clock
+local SILENCE = 2000 -- ms without any script: Redis was away, and nobody could renew anything
+
+local function shift(set, by)
+  local members = redis.call('ZRANGE', P .. set, 0, -1, 'WITHSCORES')
+  for at = 1, #members, 2 do redis.call('ZADD', P .. set, members[at + 1] + by, members[at]) end
+end
+
+-- Notes the time. If the server's clock was set back, what is scheduled goes back with it; if no script ran for a while,
+-- no worker is thought dead for that.
+local function follow_clock()
+  local seen = tonumber(redis.call('GET', P .. 'clock') or '')
+  if seen and math.abs(NOW - seen) < TICK then return end
+  redis.call('SET', P .. 'clock', int(NOW))
+  if not seen then return end
+  if NOW < seen then
+    for _, company in ipairs(redis.call('ZRANGE', P .. 'resting', 0, -1)) do
+      redis.call('HINCRBY', P .. 'company:' .. company, 'rests', int(NOW - seen))
+    end
+    for _, set in ipairs({ 'due', 'leases', 'woken', 'resting', 'workers' }) do shift(set, NOW - seen) end
+  elseif NOW - seen > SILENCE then
+    shift('workers', NOW - seen)
+  end
+end
+
 -- The time of these ms since the epoch in ISO 8601, UTC. (Redis' Lua has no `os.date`; days to a date as in
 -- https://howardhinnant.github.io/date_algorithms.html#civil_from_days.)
 local function iso_time(ms)
@@ -99,13 +128,15 @@ end
 local function load(company, id)
   local ref = company .. ':' .. id
   local f = redis.pcall('HMGET', P .. 'event:' .. ref, 'status', 'key', 'needs', 'place', 'snapshot',
-    'sequence', 'blocker', 'type', 'fence', 'control', 'claimed', 'started', 'refused', 'attempts', 'recurring')
+    'sequence', 'blocker', 'type', 'fence', 'control', 'claimed', 'started', 'refused', 'attempts', 'recurring',
+    'holder')
   local place = tonumber(f[4] or '')
   if not (f[1] and f[2] and place) or (f[1] == 'held' and not f[7]) then return nil end
   return { company = company, id = id, ref = ref, hash = P .. 'event:' .. ref, status = f[1], key = f[2],
     needs = f[3] or '', place = place, snapshot = f[5] == '1', sequence = tonumber(f[6] or ''), blocker = f[7],
     type = f[8] or 'unknown', fence = f[9], control = f[10] == '1', claimed = tonumber(f[11] or '') or 0,
-    started = f[12] == '1', refused = f[13] == '1', attempts = tonumber(f[14] or '') or 0, recurring = f[15] == '1' }
+    started = f[12] == '1', refused = f[13] == '1', attempts = tonumber(f[14] or '') or 0, recurring = f[15] == '1',
+    holder = f[16] }
 end
 
 local function split(ref)
@@ -296,7 +327,7 @@ local function sweep(key)
   while looks > 0 do
     local ref, since = lowest(refused)
     done_at = done_at or ref and tonumber(redis.call('HGET', P .. 'key:' .. key, 'done_at') or '')
-    if not ref or not done_at or since > done_at then break end
+    if not ref or not done_at or (since > done_at and since <= NOW) then break end -- later than now: the clock was set back
     consider_again(refused, ref, 'held')
   end
   if looks <= 0 then redis.call('SADD', P .. 'unblocked', key) end
@@ -505,4 +536,54 @@ local function holds(e, fence)
   if not e or e.status ~= 'running' or e.fence ~= fence then return false end
   local lease = tonumber(redis.call('ZSCORE', P .. 'leases', e.ref) or '')
   return lease ~= nil and lease >= NOW
+end
+
+-- The worker of a process, whose name is `<worker>/<process>`; nil where the process is of no worker that is known to live.
+local function worker_of(process)
+  local worker = string.match(process, '^(.+)/[^/]*$')
+  return worker and redis.call('ZSCORE', P .. 'workers', worker) and worker
+end
+
+-- Frees what the process claimed last, if it still holds that. `orphaned(e)` does it.
+local function free(process, ref, orphaned)
+  local e = load(split(ref))
+  if e and e.status == 'running' and e.holder == process then
+    orphaned(e)
+    return e
+  end
+end
+
+-- A worker takes an event that is released: the first of its key, with everything that it needs through.
+-- Returns { fence, type, key, attempts, body, progress as a flat list, accepted, company, id } or { 0, why }.
+local function claim(company, id, lease, process, nonce)
+  local e = load(company, id)
+  if not e then
+    set_aside_if_known(company, id)
+    return { 0, 'unknown' }
+  end
+  if e.status ~= 'ready' or redis.call('SISMEMBER', P .. 'company-released:' .. company, id) == 0 then
+    return { 0, e.status }
+  end
+  local now = state(company)
+  local crowd = now.probing and redis.call('SCARD', P .. 'company-released:' .. company) > 1
+  if not may_start(now, e.control) or crowd then
+    redis.call('HDEL', e.hash, 'wakes')
+    ready(e) -- gives its slot back: the company rests, or another probe is out
+    return { 0, 'resting' }
+  end
+
+  local worker = worker_of(process)
+  if worker then
+    local before = redis.call('HGET', P .. 'worker:' .. worker, process)
+    local left = before and free(process, before, ready) -- it holds one event at a time: the answer to that claim was lost
+    if left then release(left.company) end
+    redis.call('HSET', P .. 'worker:' .. worker, process, e.ref)
+  end
+  local body, progress = redis.call('GET', P .. 'body:' .. e.ref), redis.call('HGETALL', P .. 'progress:' .. e.ref)
+  -- After the loss of the latest writes the counter gives a number again: the nonce tells the two claims apart.
+  local fence = int(redis.call('INCR', P .. 'fences')) .. '-' .. nonce
+  move(e, 'running', { 'fence', fence, 'claimed', int(NOW), 'started', 1, 'wakes', 0, 'holder', process })
+  redis.call('ZADD', P .. 'leases', NOW + tonumber(lease), e.ref)
+  local accepted = redis.call('HGET', e.hash, 'accepted') or int(NOW)
+  return { fence, e.type, e.key, e.attempts, body or '', progress, accepted, company, id }
 end

@@ -6,6 +6,7 @@
 -- ARGV[16] "1" for a recurring event, whose id may come again once it is through   [17] ARGV[14] in English
 -- returns { 1 accepted | 0 known, woken }
 
+follow_clock()
 local company, id, key = ARGV[4], ARGV[5], ARGV[6]
 local ref = company .. ':' .. id
 local hash = P .. 'event:' .. ref

@@ -3,10 +3,13 @@
 --
 -- ARGV[4] how many of each at most   [5] when a wake-up is repeated, ms; then after twice as long each time
 -- ARGV[6] after how many lapsed leases in a row an event fails
+-- ARGV[7] name of the worker that pumps and so lives, or ""   [8] for how long that is good, ms
 -- returns { ms until more is due (-1: nothing is scheduled), woken }
 
+follow_clock()
 local most, rewake, lapses = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local MOST_DOUBLINGS = 4
+local MOST_WOKEN_AGAIN = 1000
 local touched = {}
 
 local function due(set)
@@ -24,6 +27,28 @@ for _, ref in ipairs(redis.call('ZRANGEBYSCORE', P .. 'leases', '-inf', '(' .. i
   local e = load_or_set_aside(ref)
   if e then orphan(e, 'lapses', lapses, 'engine.worker-lost') end
   touched[split(ref)] = true
+end
+
+if ARGV[7] ~= '' then -- written about once a second
+  local until_now = tonumber(redis.call('ZSCORE', P .. 'workers', ARGV[7]) or '')
+  local renewed = NOW + tonumber(ARGV[8])
+  if not until_now or renewed - until_now >= TICK then redis.call('ZADD', P .. 'workers', renewed, ARGV[7]) end
+end
+local dead = redis.call('ZRANGEBYSCORE', P .. 'workers', '-inf', '(' .. int(NOW), 'LIMIT', 0, most)
+for _, worker in ipairs(dead) do
+  local claimed = redis.call('HGETALL', P .. 'worker:' .. worker)
+  redis.call('DEL', P .. 'worker:' .. worker)
+  redis.call('ZREM', P .. 'workers', worker)
+  for at = 1, #claimed, 2 do
+    local e = free(claimed[at], claimed[at + 1], function(held) orphan(held, 'lapses', lapses, 'engine.worker-lost') end)
+    if e then touched[e.company] = true end
+  end
+end
+if dead[1] then -- the wake-ups in its hands are lost; nobody knows which these were
+  for _, ref in ipairs(redis.call('ZRANGE', P .. 'woken', 0, MOST_WOKEN_AGAIN - 1)) do
+    redis.pcall('HDEL', P .. 'event:' .. ref, 'wakes')
+    redis.call('ZADD', P .. 'woken', 'LT', NOW - rewake, ref)
+  end
 end
 
 for _, company in ipairs(due('resting')) do
@@ -65,6 +90,8 @@ for _, set in ipairs({ 'due', 'resting' }) do
 end
 local _, lease = lowest(P .. 'leases')
 sooner(lease and lease + 1)
+local _, lives = lowest(P .. 'workers')
+sooner(lives and lives + 1)
 local _, sent = lowest(P .. 'woken')
 sooner(sent and sent + rewake)
 if redis.call('EXISTS', P .. 'unblocked') == 1 then sooner(NOW) end

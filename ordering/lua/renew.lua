@@ -3,6 +3,7 @@
 -- ARGV[4] company   [5] id   [6] fence   [7] lease, ms
 -- returns 1, or 0 if the event is no longer this holder's
 
+follow_clock()
 local e = load(ARGV[4], ARGV[5])
 if not holds(e, ARGV[6]) then return 0 end
 redis.call('ZADD', P .. 'leases', NOW + tonumber(ARGV[7]), e.ref)

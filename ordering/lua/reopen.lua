@@ -4,6 +4,7 @@
 -- ARGV[4] company   [5] ordering key
 -- returns { 1, woken }
 
+follow_clock()
 local company, key = ARGV[4], ARGV[5]
 redis.call('HSET', P .. 'key:' .. key, 'done_at', int(NOW))
 redis.call('PEXPIRE', P .. 'key:' .. key, KEEP)

@@ -3,6 +3,7 @@
 -- ARGV[4] company
 -- returns { 1, woken }
 
+follow_clock()
 local company = ARGV[4]
 redis.call('HDEL', P .. 'company:' .. company, 'paused', 'rests', 'troubles', 'troubled', 'probing')
 redis.call('ZREM', P .. 'resting', company)

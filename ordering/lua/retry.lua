@@ -5,6 +5,7 @@
 -- ARGV[4] company   [5] id   [6] a step to record as taken, or ""
 -- returns { its new status | "" it cannot be retried now | "unknown", woken }
 
+follow_clock()
 local company = ARGV[4]
 local e = load(company, ARGV[5])
 if not e then

@@ -7,9 +7,12 @@
 -- ARGV[17] done: "1" if something was left out and a person may retry it
 -- ARGV[18] the target's own words, or ""   [19] the reason in English
 -- ARGV[20] done: the target's number of what was made of it, or ""   [21] its voucher, or ""
+-- ARGV[22] name of the process that then takes the next wake-up off the queue and claims its event, or ""
+-- ARGV[23] lease of that claim, ms   [24] its nonce
 -- outcome: done | failed | skipped | superseded | retry | held | release | snooze | unavailable | pause
--- returns { 1 settled | 0 the event is not this holder's, woken }
+-- returns { 1 settled | 0 the event is not this holder's, woken, what `claim` returned for the next event, if any }
 
+follow_clock()
 local company, outcome, reason = ARGV[4], ARGV[7], ARGV[8]
 local e = load(company, ARGV[5])
 if not holds(e, ARGV[6]) then return { 0, woken } end
@@ -68,7 +71,7 @@ else
     retry_in(tonumber(ARGV[11]))
   elseif outcome == 'held' then
     local done_at = tonumber(redis.call('HGET', P .. 'key:' .. ARGV[12], 'done_at') or '')
-    if done_at and done_at >= e.claimed then -- the key went through meanwhile: the event must not wait for it again
+    if done_at and (done_at >= e.claimed or e.claimed > NOW) then -- the key went through meanwhile: the event must not wait for it again
       move(e, 'waiting', why)
     else
       hold_refused(e, ARGV[12], why)
@@ -82,4 +85,14 @@ else
   end
 end
 release(company)
-return { 1, woken }
+
+-- The oldest message of the queue is what any idle process would get: nobody is passed over.
+local function claim_next()
+  for _ = 1, 5 do -- messages may be out of date
+    local of_company, id = take(e.type)
+    if not of_company then return nil end
+    local claimed = claim(of_company, id, ARGV[23], ARGV[22], ARGV[24])
+    if claimed[1] ~= 0 then return claimed end
+  end
+end
+return { 1, woken, take and ARGV[22] ~= '' and claim_next() or nil }

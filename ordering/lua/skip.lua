@@ -4,6 +4,7 @@
 -- ARGV[4] company   [5] id   [6] reason   [7] the same in English
 -- returns { 1 skipped | 0 it is running or settled, woken }
 
+follow_clock()
 local e = load(ARGV[4], ARGV[5])
 if not e then return { set_aside_if_known(ARGV[4], ARGV[5]) and 1 or 0, woken } end
 if e.status == 'running' or e.status == 'done' or e.status == 'superseded' or e.status == 'skipped' then

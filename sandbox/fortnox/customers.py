@@ -57,6 +57,7 @@ def create(ledger: Ledger, call: Call) -> Answer:
     record.writes["POST"] += 1
     ledger.customers[number] = record
     ledger.counters["customers.created"] += 1
+    ledger.tell("customer-created", number)
     return answer_json({"Customer": shown(record)}, 201)
 
 
@@ -73,6 +74,7 @@ def update(ledger: Ledger, call: Call) -> Answer:
     record.modified = ledger.clock.minute()
     record.writes["PUT"] += 1
     ledger.counters["customers.updated"] += 1
+    ledger.tell("customer-updated", record.fields["CustomerNumber"])
     return answer_json({"Customer": shown(record)})
 
 
@@ -90,6 +92,7 @@ def enter(ledger: Ledger, number: str, given: dict[str, Json]) -> Record:
     record = ledger.customers[number] = Record({**(known.fields if known else blank), **values}, ledger.clock.minute())
     if known:
         record.writes = known.writes
+    ledger.tell("customer-updated" if known else "customer-created", number)
     return record
 
 
@@ -107,6 +110,7 @@ def remove(ledger: Ledger, number: str) -> None:
     del ledger.customers[number]
     ledger.deleted_customers.add(number)
     ledger.counters["customers.deleted"] += 1
+    ledger.tell("customer-deleted", number)
 
 
 def shown(record: Record) -> Json:

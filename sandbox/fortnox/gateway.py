@@ -19,6 +19,7 @@ from sandbox.fortnox import (
     customers,
     errors,
     files,
+    invoice_payments,
     invoices,
     projects,
     registers,
@@ -26,6 +27,7 @@ from sandbox.fortnox import (
 )
 from sandbox.fortnox.endpoints import Endpoint
 from sandbox.fortnox.errors import AttachmentRefused, Refused
+from sandbox.fortnox.feed import Feed
 from sandbox.fortnox.ledger import Ledger
 from sandbox.fortnox.oauth import AccessToken, OAuth
 from sandbox.fortnox.options import Options
@@ -49,6 +51,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *customers.ENDPOINTS,
     *projects.ENDPOINTS,
     *invoices.ENDPOINTS,
+    *invoice_payments.ENDPOINTS,
     *files.ENDPOINTS,
     *attachments.ENDPOINTS,
     *supplier_invoices.ENDPOINTS,
@@ -68,6 +71,7 @@ class Gateway:
         faults: Faults,
         journal: Journal,
         local: Router[Handler],
+        feed: Feed,
     ) -> None:
         self._clock = clock
         self._options = options
@@ -75,12 +79,15 @@ class Gateway:
         self._oauth = oauth
         self._faults = faults
         self._journal = journal
+        self._feed = feed
         self._local = local  # the page and the controls: no faults, no log
         self.rate_limit = RateLimit(options)
         self._api = Router((one.method, one.template, one) for one in ENDPOINTS)
         self._authorization = Router(oauth.routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            return await self._feed.serve(scope, receive, send)
         call = await read_call(scope, receive)
         if call is None:
             return
@@ -139,7 +146,8 @@ class Gateway:
             return self._noted(call, tenant, kind, _unknown_path(found))
         call.params = found.params
         ledger = self._tenants.ensure(tenant)
-        answer = await self._handled(found.target, ledger, access, call)
+        shown = self._tenants.as_it_was(tenant) if call.method == "GET" else None
+        answer = await self._handled(found.target, shown or ledger, access, call)
         after = self._faults.after(call, tenant, answer.status)
         if after is not None:
             ledger.counters[f"unanswered {kind}"] += 1

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
 
-from sandbox.fortnox import bookkeeping, errors, fields, invoice_rows, money
+from sandbox.fortnox import bookkeeping, errors, fields, invoice_payments, invoice_rows, money
 from sandbox.fortnox.countries import display_name
 from sandbox.fortnox.endpoints import Endpoint
 from sandbox.fortnox.errors import Refused
@@ -14,6 +14,7 @@ from sandbox.fortnox.listing import Listing, contains, refuse_parameters
 from sandbox.fortnox.validation import BLANK, check, envelope
 from sandbox.http import Answer, Call, Json, answer_json
 
+TOLD: Final = ("bookkeep", "cancel")  # writes that the feed has an event of its own for
 DATES: Final = ("DeliveryDate", "DueDate", "InvoiceDate", "OutboundDate")
 
 
@@ -36,6 +37,7 @@ def create(ledger: Ledger, call: Call) -> Answer:
     invoice.writes["POST"] += 1
     ledger.invoices[number] = invoice
     ledger.counters["invoices.created"] += 1
+    ledger.tell("invoice-created", number)
     return answer_json({"Invoice": shown(ledger, invoice)}, 201)
 
 
@@ -86,6 +88,10 @@ def post(ledger: Ledger, invoice: Invoice) -> None:
     invoice.booked = True
     invoice.voucher = ledger.next_voucher(series, year)
     ledger.counters["invoices.booked"] += 1
+    if (original := ledger.invoices.get(invoice.invoice_reference)) and ledger.settings.credit_notes_settle:
+        original.modified = ledger.clock.minute()
+        ledger.tell("invoice-updated", original.number)
+    ledger.tell("invoice-bookkeep", invoice.number)
 
 
 def book(ledger: Ledger, invoice: Invoice) -> None:
@@ -94,10 +100,11 @@ def book(ledger: Ledger, invoice: Invoice) -> None:
     post(ledger, invoice)
 
 
-def complete(_ledger: Ledger, invoice: Invoice) -> None:
+def complete(ledger: Ledger, invoice: Invoice) -> None:
     """Complete the invoice ("klarmarkera") as a person would."""
     invoice.warehouse_ready = True
     invoice.header["NotCompleted"] = False
+    ledger.tell("invoice-updated", invoice.number)
 
 
 def cancel(ledger: Ledger, call: Call) -> Answer:
@@ -113,6 +120,7 @@ def make_void(ledger: Ledger, invoice: Invoice) -> None:
         raise Refused(errors.DOCUMENT_LOCKED, "Fakturan är redan makulerad.")
     invoice.cancelled = True
     ledger.counters["invoices.cancelled"] += 1
+    ledger.tell("invoice-cancelled", invoice.number)
 
 
 def credit(ledger: Ledger, call: Call) -> Answer:
@@ -139,6 +147,7 @@ def credit(ledger: Ledger, call: Call) -> Answer:
     original.credit_reference = number
     ledger.invoices[number] = note
     ledger.counters["invoices.credited"] += 1
+    ledger.tell("invoice-created", number)
     return _written(ledger, original, "credit")
 
 
@@ -159,6 +168,8 @@ def warehouse_ready(ledger: Ledger, call: Call) -> Answer:
 def _written(ledger: Ledger, invoice: Invoice, how: str) -> Answer:
     invoice.modified = ledger.clock.minute()
     invoice.writes[how] += 1
+    if how not in TOLD:
+        ledger.tell("invoice-updated", invoice.number)
     return answer_json({"Invoice": shown(ledger, invoice)})
 
 
@@ -340,7 +351,7 @@ def shown(ledger: Ledger, invoice: Invoice) -> Json:
         **{name: header[name] or None for name in DATES},
         "AccountingMethod": ledger.settings.accounting_method,
         "AdministrationFeeVAT": sums.administration_fee_vat,
-        "Balance": Decimal(0) if invoice.cancelled else sums.total,
+        "Balance": invoice_payments.balance(ledger, invoice),
         "BasisTaxReduction": 0,
         "Booked": invoice.booked,
         "Cancelled": invoice.cancelled,
@@ -348,7 +359,7 @@ def shown(ledger: Ledger, invoice: Invoice) -> Json:
         "Credit": "true" if is_credit else "false",
         "CreditInvoiceReference": invoice.credit_reference,
         "DocumentNumber": invoice.number,
-        "FinalPayDate": None,
+        "FinalPayDate": invoice_payments.paid_on(ledger, invoice),
         "FreightVAT": sums.freight_vat,
         "Gross": sums.gross,
         "HouseWork": any(row["HouseWork"] for row in invoice.rows),
@@ -397,6 +408,10 @@ def _text_of(name: str, invoice: Invoice, value: str) -> bool:
     return contains(invoice.header[name], value)
 
 
+def _is_unpaid(ledger: Ledger, invoice: Invoice) -> bool:
+    return invoice.booked and invoice_payments.paid_on(ledger, invoice) is None
+
+
 LIST: Final = Listing[Invoice](
     wrapper="Invoices",
     item=_list_item,
@@ -424,9 +439,9 @@ LIST: Final = Listing[Invoice](
     },
     filters={
         "cancelled": lambda _ledger, invoice: invoice.cancelled,
-        "fullypaid": lambda _ledger, invoice: False,  # payments are not part of this sandbox
-        "unpaid": lambda _ledger, invoice: invoice.booked,
-        "unpaidoverdue": lambda ledger, i: i.booked and i.header["DueDate"] < ledger.clock.today(),
+        "fullypaid": lambda ledger, invoice: invoice_payments.paid_on(ledger, invoice) is not None,
+        "unpaid": lambda ledger, invoice: _is_unpaid(ledger, invoice),
+        "unpaidoverdue": lambda ledger, i: _is_unpaid(ledger, i) and i.header["DueDate"] < ledger.clock.today(),
         "unbooked": lambda _ledger, invoice: not invoice.booked and not invoice.cancelled,
     },
     sortable={

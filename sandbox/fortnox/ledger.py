@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 from sandbox.clock import Clock
+from sandbox.fortnox.happenings import Happenings
 from sandbox.fortnox.money import Sums
 from sandbox.fortnox.settings import Settings
 from sandbox.http import Json
@@ -101,19 +102,36 @@ class SupplierInvoice:
     files: list[StoredFile] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class Payment:
+    """What a customer paid of an invoice, in the invoice's currency."""
+
+    number: str
+    invoice: str
+    amount: Decimal
+    date: str
+    currency: str
+    rate: Decimal
+    modified: str
+    booked: bool = False
+    written_off: Decimal = Decimal(0)
+
+
 class Ledger:
     """One tenant. `counters` counts every write, for tests that count effects."""
 
-    def __init__(self, name: str, database_number: int, clock: Clock) -> None:
+    def __init__(self, name: str, database_number: int, clock: Clock, happenings: Happenings) -> None:
         self.name = name
         self.database_number = database_number
         self.clock = clock
+        self.happenings = happenings
         self.settings = Settings(company_name=name)
         self.customers: dict[str, Record] = {}
         self.deleted_customers: set[str] = set()
         self.projects: dict[str, Record] = {}
         self.invoices: dict[str, Invoice] = {}
         self.supplier_invoices: dict[str, SupplierInvoice] = {}
+        self.payments: dict[str, Payment] = {}
         self.files: dict[str, StoredFile] = {}
         self.files_by_archive_id: dict[str, StoredFile] = {}
         self.attachments: dict[str, Attachment] = {}
@@ -133,11 +151,26 @@ class Ledger:
         self.voucher_numbers: Counter[tuple[str, int]] = Counter()
         self.counters: Counter[str] = Counter()
         self._serial = 0  # the last one given
+        self._payments = 0  # the last payment's number
+
+    def __getstate__(self) -> dict[str, Json]:
+        return {name: value for name, value in vars(self).items() if name not in ("clock", "happenings")}
+
+    def tell(self, kind: str, entity: str | int) -> None:
+        """Tell the feed what happened, such as `customer-updated`, and to which number."""
+        self.happenings.note(self.name, self.database_number, kind, str(entity))
 
     def next_serial(self) -> int:
         """A number never used before in this ledger: row ids, ids of files."""
         self._serial += 1
         return self._serial
+
+    def next_payment(self) -> int:
+        self._payments += 1
+        return self._payments
+
+    def payments_of(self, invoice: str) -> Iterator[Payment]:
+        return (payment for payment in self.payments.values() if payment.invoice == invoice)
 
     def year_of(self, day: date) -> FinancialYear | None:
         return next((year for year in self.years if year.first <= day <= year.last), None)

@@ -25,3 +25,19 @@ class Options(Knobs):
     latency_seconds: float = 0.0  # added to every API call
     statuses: dict[str, int] = field(default_factory=dict)  # error code -> HTTP status, where reports differ
     texts: dict[str, str] = field(default_factory=dict)  # error code -> its text, where one code has several
+
+    # The feed (`/topics-v1`). Nothing of this is published.
+    feed_enabled: bool = True  # false: the handshake is refused
+    feed_close_code: int = 1000  # with which the feed closes a socket
+    feed_idle_seconds: float = 0.0  # without a message or ping of the client, until it is closed; 0: never
+    feed_invalid_tokens: Literal["refused", "unnamed", "partly", "left_out"] = "refused"  # of a list that has some
+    feed_tenants_per_command: int = 0  # more are refused; 0: any number
+    feed_unknown_command: Literal["error", "ignored", "closed"] = "error"
+    feed_unknown_offset: Literal["earliest", "now", "refused"] = "earliest"
+    feed_replays_to_late_tenants: bool = False  # whether a tenant added after `subscribe-v1` gets what came before
+    feed_expired_tokens: Literal["kept", "removed"] = "kept"  # whether a tenant whose token ended is told more
+    feed_revoked: Literal["silent", "removed", "closed"] = "silent"  # how a withdrawn consent shows
+    feed_lose_every: int = 0  # each so-manyth event is lost; 0: none
+    feed_double_every: int = 0  # each so-manyth event comes twice; 0: none
+    feed_delay_seconds: float = 0.0  # before each event
+    feed_ahead_seconds: float = 0.0  # for how long the API still shows a ledger as it was before a person's change

@@ -30,6 +30,7 @@ def create(ledger: Ledger, call: Call) -> Answer:
     record.writes["POST"] += 1
     ledger.projects[number] = record
     ledger.counters["projects.created"] += 1
+    ledger.tell("project-created", number)
     return answer_json({"Project": shown(record)}, 201)
 
 
@@ -49,6 +50,7 @@ def enter(ledger: Ledger, number: str, given: dict[str, Json]) -> Record:
     record = ledger.projects[number] = Record(values, ledger.clock.minute())
     if known:
         record.writes = known.writes
+    ledger.tell("project-updated" if known else "project-created", number)
     return record
 
 
@@ -69,6 +71,7 @@ def change(ledger: Ledger, record: Record, payload: dict[str, Json]) -> None:
         raise errors.missing("Description")
     record.fields.update(given)
     record.modified = ledger.clock.minute()
+    ledger.tell("project-updated", record.fields["ProjectNumber"])
 
 
 def read(ledger: Ledger, call: Call) -> Answer:
@@ -77,9 +80,14 @@ def read(ledger: Ledger, call: Call) -> Answer:
 
 
 def delete(ledger: Ledger, call: Call) -> Answer:
-    del ledger.projects[_find(ledger, call).fields["ProjectNumber"]]
-    ledger.counters["projects.deleted"] += 1
+    remove(ledger, _find(ledger, call).fields["ProjectNumber"])
     return Answer(204, content_type="")
+
+
+def remove(ledger: Ledger, number: str) -> None:
+    del ledger.projects[number]
+    ledger.counters["projects.deleted"] += 1
+    ledger.tell("project-deleted", number)
 
 
 def shown(record: Record) -> Json:

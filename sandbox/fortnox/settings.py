@@ -70,6 +70,8 @@ class Settings(Knobs):
     )
     reverse_charge_bases: bool = False  # reverse-charge purchases are booked on base accounts too (4535 against 4598)
     hidden_fields: list[str] = field(default_factory=list)  # of supplier invoices and their rows: `API_NORIGHT`
+    payments_change_invoice: bool = True  # whether a payment shows in its invoice's `lastmodified`
+    credit_notes_settle: bool = True  # whether a posted credit note is set off against its invoice
     include_on_send_overflow: Literal["silent", "refused"] = "silent"
     attachment_max_bytes: int = 5_000_000
     attachments_max_total_bytes: int = 15_000_000

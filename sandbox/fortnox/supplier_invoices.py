@@ -143,7 +143,9 @@ def enter(ledger: Ledger, given: dict[str, Json], *, vat: Decimal, raw_rows: boo
         fields["AuthorizerName"] = authorizer
     invoice.fields = fields
     invoice.modified = ledger.clock.minute()
+    known = number in ledger.supplier_invoices
     ledger.supplier_invoices[number] = invoice
+    ledger.tell("supplier-invoice-updated" if known else "supplier-invoice-created", number)
     return invoice
 
 
@@ -151,6 +153,7 @@ def approve(ledger: Ledger, invoice: SupplierInvoice) -> None:
     invoice.approved = True
     if ledger.settings.attest_changes_lastmodified:  # whether Fortnox does so is not known
         invoice.modified = ledger.clock.minute()
+        ledger.tell("supplier-invoice-updated", invoice.number)
 
 
 def book(ledger: Ledger, invoice: SupplierInvoice) -> None:
@@ -161,11 +164,13 @@ def book(ledger: Ledger, invoice: SupplierInvoice) -> None:
     invoice.booked = True
     invoice.voucher = invoice.voucher or ledger.next_voucher(VOUCHER_SERIES, year)
     invoice.modified = ledger.clock.minute()
+    ledger.tell("supplier-invoice-bookkeep", invoice.number)
 
 
 def cancel(ledger: Ledger, invoice: SupplierInvoice) -> None:
     invoice.cancelled = True
     invoice.modified = ledger.clock.minute()
+    ledger.tell("supplier-invoice-cancelled", invoice.number)
 
 
 def _shown_row(ledger: Ledger, row: dict[str, Json]) -> dict[str, Json]:

@@ -10,8 +10,7 @@ if (redis.call('HGET', KEYS[1], 'revision') or '0') ~= ARGV[2] then return 0 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function at(ms) return string.format('%.0f', now + ms) end
-redis.call('HINCRBY', KEYS[1], 'grant', 1)
-redis.call('HINCRBY', KEYS[1], 'revision', 1)
+redis.call('HSET', KEYS[1], 'grant', next_of('grant'), 'revision', next_of('revision'))
 redis.call('HDEL', KEYS[1], 'spare', 'dead')
 redis.call('HSET', KEYS[1], 'connection', ARGV[3], 'tokens', ARGV[4], 'generation', 0,
   'expires_at', at(ARGV[5]), 'renew_at', at(ARGV[5] - ARGV[6]))

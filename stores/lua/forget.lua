@@ -6,7 +6,7 @@
 
 local f = redis.call('HMGET', KEYS[1], 'grant', 'generation')
 if f[1] ~= ARGV[2] or f[2] ~= ARGV[3] then return 0 end
-redis.call('HINCRBY', KEYS[1], 'grant', 1)
+redis.call('HSET', KEYS[1], 'grant', next_of('grant'))
 redis.call('HDEL', KEYS[1], 'tokens', 'spare', 'dead', 'generation', 'renew_at', 'expires_at')
 redis.call('ZREM', KEYS[2], ARGV[1])
 return 1

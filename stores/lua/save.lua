@@ -2,9 +2,9 @@
 --
 -- KEYS[1] connection hash
 -- ARGV[1] revision   [2] connection, JSON
--- returns 1, or 0 if the revision is another now
+-- returns its new revision, or 0 if the revision is another now
 
 if (redis.call('HGET', KEYS[1], 'revision') or '0') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'connection', ARGV[2])
-redis.call('HINCRBY', KEYS[1], 'revision', 1)
-return 1
+local revision = next_of('revision')
+redis.call('HSET', KEYS[1], 'connection', ARGV[2], 'revision', revision)
+return revision

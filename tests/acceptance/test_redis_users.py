@@ -1,21 +1,50 @@
 """The whole system under the ACL users of redis-users.acl.example: each may do what it needs, and no more."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
+import requests
+from celery import Celery
 
 from config import load_settings
+from local import ManagedProcess
 from local.stack import Stack
+from tasks.flows import RECEIVE
 from tests.acceptance.conftest import System
-from tests.unit.factories import customer_json
+from tests.acceptance.test_expenses import ROW, expense
+from tests.keys import misplaced
+from tests.unit.factories import credit_note_json, customer_json, invoice_json, project_json
 from tests.waiting import wait_until
 from worker.bootstrap import create_app
 
 EXAMPLE = Path(__file__).parents[2] / "redis-users.acl.example"
+COMMANDS = (
+    ("status",),
+    ("status", "--attention"),
+    ("wait", "--timeout", "60"),
+    ("failures",),
+    ("events", "list"),
+    ("events", "list", "--company", "acme", "--number", "1001"),
+    ("events", "list", "--code", "NeverConnected"),
+    ("events", "show", "acme", "e3", "--body"),
+    ("events", "status", "e3"),
+    ("events", "export", "--company", "acme"),
+    ("events", "damaged"),
+    ("events", "damaged", "--clear"),
+    ("companies", "list"),
+    ("companies", "show", "acme"),
+    ("companies", "settings", "acme", "language=en"),
+    ("expenses", "status"),
+    ("expenses", "import", "acme", "--days-back", "30", "--timeout", "60"),
+    ("keys", "rotate"),
+    ("health", "--acknowledge"),
+    ("companies", "disconnect", "bolag", "--yes"),
+)
 
 
 def rules() -> dict[str, list[str]]:
@@ -30,7 +59,8 @@ def password_of(user: str) -> str:
 
 @pytest.fixture(scope="module")
 def restricted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    with Stack(Path(tmp_path_factory.mktemp("users"))) as stack:
+    options = {"EXPENSE_POLL_INTERVAL": "1", "WORKER_REMOTE_CONTROL": "true"}
+    with Stack(Path(tmp_path_factory.mktemp("users")), options=options) as stack:
         stack.start_services()
         with redis.Redis.from_url(stack.environment["REDIS_URL"]) as admin:
             for user, given in rules().items():
@@ -55,23 +85,82 @@ def as_user(stack: Stack, user: str) -> str:
 
 def refused(system: System) -> list[dict[str, Any]]:
     """What Redis refused the application, by its own log."""
+    with admin(system) as client:
+        return [one for one in client.acl_log() if one["username"] == "app"]
+
+
+def admin(system: System) -> "redis.Redis":
     address = system.stack.settings.redis_url.get_secret_value().rpartition("@")[2]
-    with redis.Redis.from_url(f"redis://{address}", decode_responses=True) as admin:
-        return [one for one in admin.acl_log() if one["username"] == "app"]
+    return redis.Redis.from_url(f"redis://{address}", decode_responses=True)
 
 
-def test_the_system_runs_under_the_users_of_the_example_and_is_refused_nothing(restricted: System) -> None:
-    restricted.connect("acme", expenses={"accountNumbers": ["4010"]})
-    restricted.publish(customer_json(), customer_json(event_id="bad", company="stranger"))
-    assert restricted.settled("acme", "e1").status == "done"
-    assert restricted.settled("stranger", "bad").status == "failed"
-    wait_until(lambda: restricted.mails_to("drift@integration.example"), what="the mail")
-    restricted.stack.start_flower()
-    wait_until(lambda: restricted.run("health").returncode == 0, what="beat's first round", interval=0.5)
-    for command in (("status",), ("events", "list"), ("companies", "show", "acme"), ("expenses", "status")):
-        done = restricted.run(*command)
-        assert done.returncode == 0, done.stderr
-    assert refused(restricted) == []
+def succeeds(system: System, *command: str) -> None:
+    done = system.run(*command)
+    assert done.returncode == 0, (command, done.stderr)
+
+
+def test_the_whole_system_runs_under_the_users_of_the_example_and_is_refused_nothing(
+    restricted: System, tmp_path: Path
+) -> None:
+    system, sandbox = restricted, restricted.stack.sandbox
+    redis_url = as_user(system.stack, "producer")
+    system.connect("acme", expenses={"enabled": True, "accountNumbers": ["4010"]})
+    system.connect("bolag")
+    system.in_english("acme")
+    sandbox.moment_project("acme", "1")
+    metrics = system.stack._processes.start(
+        "metrics", [sys.executable, "-m", "cli", "metrics", "--port", "0"], env=system.stack.environment
+    )
+    metrics.wait_ready(lambda: "/metrics" in metrics.log_tail())
+    system.stack.start_flower()
+
+    # Each door.
+    file = system.file("acme", name="faktura.pdf", size=1_000)
+    invoice = invoice_json(attachments=[file])
+    with Celery(broker=redis_url, set_as_current=False) as producer:
+        producer.send_task(RECEIVE.name, [customer_json()], queue=RECEIVE.queue, ignore_result=True)
+    with redis.Redis.from_url(redis_url) as producer_client:
+        producer_client.xadd("moment:events", {"event": json.dumps(project_json())})
+    wait_until(lambda: system.app.services.ordering.event("acme", "e2"), what="the stream to be read")
+    system.settled("acme", "e1")
+    lines = "\n".join(map(json.dumps, (invoice, credit_note_json())))
+    assert system.run("publish", "-", stdin=lines).returncode == 0
+    system.publish(customer_json(event_id="bad", company="stranger"), customer_json(company="bolag"))
+    for company, event_id in (("acme", "e1"), ("acme", "e2"), ("acme", "e3"), ("acme", "e5"), ("bolag", "e1")):
+        assert system.settled(company, event_id).status == "done"
+    assert system.settled("stranger", "bad").status == "failed"
+
+    # A failure and its mail, an outage, a closed part, and what a person does about them.
+    sandbox.fault("fail_next", status=400, code=2000310, tenant="bolag", method="PUT", path="/3/customers")
+    system.publish(customer_json(event_id="refused", company="bolag", name="Nytt AB"))
+    wait_until(lambda: system.mails_to("drift@integration.example"), what="the mail")
+    number = sandbox.supplier_invoice("acme", ROW)
+    expense(system, "acme", f"fortnox:{number}:2")
+    sandbox.supplier_invoice("acme", {**ROW, "Debit": "1200.00"}, invoice={"GivenNumber": number})
+    expense(system, "acme", f"fortnox:{number}:2", amountExcludingVat="1200.00")
+    assert system.run("events", "retry", "stranger", "bad").returncode == 0
+    system.settled("stranger", "bad")
+    succeeds(system, "events", "skip", "stranger", "bad")
+
+    # A worker that is killed, the queues' clean-up, and beat's next rounds.
+    system.stack._processes["worker"].kill()
+    system.stack.start_worker("other-worker")
+    wait_until(lambda: requests.get(metrics_of(metrics), timeout=30).text.count("moment_fortnox_up 1"), what="metrics")
+    wait_until(lambda: system.run("health").returncode == 0, what="health", interval=0.5)
+    assert system.app.control.ping(timeout=20, limit=1)
+    for command in COMMANDS:
+        succeeds(system, *command)
+    succeeds(system, "companies", "forget", "stranger", "--yes", "--output", str(tmp_path / "log.jsonl"))
+    with admin(system) as client:
+        wait_until(lambda: "cmdstat_zrevrangebyscore" in client.info("commandstats"), what="a look for lost messages")
+        keys = list(client.scan_iter(count=1000))
+
+    assert refused(system) == []
+    assert misplaced(keys, ("acme", "bolag", "stranger")) == []
+
+
+def metrics_of(process: ManagedProcess) -> str:
+    return next(word for word in process.log_tail().split() if word.endswith("/metrics"))
 
 
 def test_a_producer_may_add_to_the_stream_and_nothing_else(restricted: System) -> None:

@@ -56,7 +56,7 @@ def customer(event_id: str, **overrides: Any) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """With one event of each fate behind it."""
-    with running_sentry() as sentry, Stack(Path(tmp_path_factory.mktemp("secrecy"))) as stack:
+    with running_sentry() as sentry, Stack(Path(tmp_path_factory.mktemp("secrecy")), feed=True) as stack:
         stack.start_services()
         stack.environment |= {
             "SENTRY_DSN": sentry.dsn,

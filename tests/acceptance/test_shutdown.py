@@ -42,3 +42,19 @@ def test_a_stopped_workers_transfer_goes_on_elsewhere_without_waiting_for_its_le
     assert invoice["Booked"]
     assert len(invoice["attachments"]) == 4
     assert system.stack.sandbox.requests("acme").count("POST /3/invoices") == 1
+
+
+def test_what_a_worker_ran_when_it_was_ended_goes_on_at_once(own_system: System) -> None:
+    """SIGQUIT: what has not ended after the soft time-out is killed. Its lease would last for another half a minute."""
+    system = own_system
+    first = system.stack.start_worker("first", concurrency=1)
+    system.connect("acme")
+    system.stack.sandbox.fault("delay", seconds=50.0, path="/3/customers")
+    system.publish(customer_json())
+    wait_until(lambda: system.app.services.ordering.counts("acme")["running"] == 1, what="the transfer to run")
+    first.send_signal(signal.SIGQUIT)
+    first.wait(timeout=DEADLINE)
+    assert system.app.services.ordering.counts("acme")["running"] == 0
+    system.stack.sandbox.delete("faults")
+    system.stack.start_worker("second", concurrency=1)
+    assert system.settled("acme", "e1").status == "done"

@@ -87,7 +87,8 @@ def test_a_failed_invoice_is_mended_and_tried_again_from_the_mails_link(console:
     expect(page.get_by_role("status")).to_have_text("Den prövas igen nu.")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Överförd")
     expect(page.get_by_text("Bokföra fakturan i Fortnox: klart")).to_be_visible()
-    assert console.stack.sandbox.state("bygg")["invoices"]["501"]["Booked"]
+    (invoice,) = console.stack.sandbox.state("bygg")["invoices"]
+    assert (str(invoice["DocumentNumber"]), invoice["Booked"]) == ("501", True)
     page.get_by_role("link", name="501").click()
     expect(page.locator("#bygg-invoice-501")).to_contain_text("posted")
 

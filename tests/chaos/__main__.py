@@ -6,9 +6,10 @@ Exit status 1: a promise was broken.
 import argparse
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
-from tests.chaos.options import Options
+from tests.chaos.options import HA, Options
 from tests.chaos.run import run
 
 
@@ -27,7 +28,7 @@ def _run(options: Options, directory: Path, *, as_json: bool) -> int:
 
 
 def _arguments() -> tuple[Options, argparse.Namespace]:
-    defaults = Options()
+    defaults = HA if "--ha" in sys.argv else Options()
     parser = argparse.ArgumentParser(
         prog="python -m tests.chaos",
         description="Kills workers and Redis while events are published; then looks for every one of them.",
@@ -43,12 +44,14 @@ def _arguments() -> tuple[Options, argparse.Namespace]:
     number("--lease", type=float, default=defaults.lease, help="LEASE_SECONDS")
     number("--kill-every", type=float, default=defaults.kill_every, help="seconds between two kills of a worker")
     number("--redis-every", type=float, default=defaults.redis_every, help="seconds between two kills of Redis")
+    number("--failovers", type=int, default=defaults.failovers, help="of a Redis with replicas and Sentinels")
+    parser.add_argument("--ha", action="store_true", help="the defaults of a run with fail-overs")
     number("--drain", type=float, default=defaults.drain, help="seconds to wait for what is under way at the end")
     number("--directory", type=Path, default=None, help="keeps logs and data there")
     number("--json", action="store_true", help="one object instead of the table")
     arguments = parser.parse_args()
-    chosen = {name: value for name, value in vars(arguments).items() if name not in {"directory", "json"}}
-    return Options(**chosen), arguments
+    chosen = {name: value for name, value in vars(arguments).items() if name not in {"directory", "json", "ha"}}
+    return replace(defaults, **chosen), arguments
 
 
 if __name__ == "__main__":

@@ -13,8 +13,10 @@ from config import Settings, load_settings
 from local import EmbeddedRedis, ManagedProcess, Processes, wait_until
 from local.sandbox import CLIENT_ID, CLIENT_SECRET, MOMENT_KEY, Addresses, Sandbox
 from tests.chaos.options import Options
+from tests.replicated_redis import ReplicatedRedis
 
 ROOT = Path(__file__).parents[2]
+OF_NODES = {"min-replicas-to-write": "1", "min-replicas-max-lag": "3"}  # as in docker-compose.ha.yml
 
 
 class Worker:
@@ -95,6 +97,7 @@ class Cluster:
         self.logs = directory / "logs"
         self.record = directory / "writes.jsonl"
         self.redis = EmbeddedRedis(directory / "redis")
+        self.replicated: ReplicatedRedis | None = None  # `redis` is then the first master
         self.workers: list[Worker] = []
         self.sandbox: Sandbox
         self.settings: Settings
@@ -111,7 +114,9 @@ class Cluster:
         for worker in self.workers:
             worker.end()
         self._processes.stop(timeout=5)
-        self.redis.stop()
+        if self.replicated is not None:
+            self.replicated.__exit__(None, None, None)
+        self.redis.kill()
 
     def start(self) -> None:
         """Everything runs and the workers are ready afterwards."""
@@ -134,6 +139,10 @@ class Cluster:
             "PYTHONDONTWRITEBYTECODE": "",
             "PYTHONPYCACHEPREFIX": str(self.directory / "pycache"),
         }
+        if self._options.failovers:
+            self.replicated = ReplicatedRedis(self.directory, self.redis, proxied=True, options=OF_NODES).__enter__()
+            self.environment |= {"REDIS_SENTINELS": self.replicated.setting, "REDIS_REPLICAS_ACK": "1"}
+            self.environment["REDIS_URL"] = "redis://nobody.invalid:1/0"  # its host is not used
         self.settings = load_settings(None, **{name.lower(): value for name, value in self.environment.items()})
         self._processes.start("beat", _celery("beat"), env=self.environment, cwd=ROOT)
         for number in range(1, self._options.workers + 1):

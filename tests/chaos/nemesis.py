@@ -1,4 +1,4 @@
-"""What goes wrong: workers killed, a worker stopped for longer than its lease, Redis killed."""
+"""What goes wrong: workers killed, a worker stopped for longer than its lease, Redis killed or failed over."""
 
 import random
 import threading
@@ -7,7 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tests.chaos.cluster import Cluster, Worker
+from tests.chaos.failovers import KINDS, Failover, fail_over
 from tests.chaos.options import Options
+
+PAUSE = 4.0  # seconds of peace before the next fail-over
 
 
 @dataclass
@@ -19,6 +22,7 @@ class Damage:
     stops: int = 0
     redis_restarts: int = 0
     redis_away: list[float] = field(default_factory=list)  # seconds until it answered again
+    failovers: list[Failover] = field(default_factory=list)
 
 
 class Nemesis:
@@ -32,7 +36,11 @@ class Nemesis:
         self._ended = threading.Event()
         self._threads = [
             threading.Thread(target=self._guarded, args=(trouble,), name=trouble.__name__, daemon=True)
-            for trouble in (self.kill_workers, self.stop_workers, self.kill_redis)
+            for trouble in (
+                self.kill_workers,
+                self.stop_workers,
+                self.fail_over if options.failovers else self.kill_redis,
+            )
         ]
 
     def start(self) -> None:
@@ -74,6 +82,20 @@ class Nemesis:
             self._cluster.redis.start(timeout=60)
             self.damage.redis_restarts += 1
             self.damage.redis_away.append(time.monotonic() - killed)
+
+    def fail_over(self) -> None:
+        """One after the other, of each kind in turn; each begins when Redis is whole again."""
+        replicated = self._cluster.replicated
+        assert replicated is not None
+        kinds = list(KINDS)
+        while not self.is_through and not self._ended.wait(PAUSE):
+            kind = kinds[len(self.damage.failovers) % len(kinds)]
+            self.damage.failovers.append(fail_over(replicated, kind))
+
+    @property
+    def is_through(self) -> bool:
+        """Whether there were as many fail-overs as wanted."""
+        return len(self.damage.failovers) >= self._options.failovers
 
     def _pick(self, dice: random.Random) -> Worker | None:
         """Any of them, at work or just starting. A stopped one is left to become a zombie."""

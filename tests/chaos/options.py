@@ -1,6 +1,6 @@
 """What a chaos run is made of: how much work, for how long, and how much goes wrong meanwhile."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 
@@ -22,7 +22,10 @@ class Options:
     stop_beyond_lease: float = 5.0
     fault_share: float = 0.20  # of Fortnox's answers
     drain: float = 180.0
-    recovery_limit: float = 35.0
+    recovery_limit: float = 10.0
+    failovers: int = 0  # instead of restarts of one Redis: a master, two replicas and three Sentinels
+    token_seconds: float = 0.0  # an access token's life, where consents have refresh tokens; 0: service accounts
+    speed_limit: float = 20.0  # until it is at full speed again after each fail-over
 
     @property
     def stop_seconds(self) -> float:
@@ -56,3 +59,15 @@ SHORT = Options(
     stop_every=4,
     stop_beyond_lease=3,
 )
+
+# Redis fails over while workers are killed; Fortnox serves.
+HA = Options(
+    seconds=480,
+    lease=10,
+    kill_every=6,
+    stop_every=30,
+    fault_share=0.0,
+    failovers=32,
+    token_seconds=90,
+)
+HA_SHORT = replace(HA, seconds=40, events=500, companies=10, producers=4, lease=5, failovers=4)

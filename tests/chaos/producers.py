@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 
 from celery import Celery
 from kombu.exceptions import OperationalError
-from redis import Redis
 from redis.exceptions import RedisError
 
+from config.redis import redis_client
+from config.redis_replicas import confirmed_by_replicas
 from stores.event_stream import FIELD, STREAM
 from tasks.flows import RECEIVE
 from tests.chaos.options import Options
@@ -53,11 +54,12 @@ class Entrances:
     """The three entrances, as one who has a step to publish sees them. Safe to share between threads."""
 
     def __init__(self, app: App) -> None:
-        url = app.settings.redis_url.get_secret_value()
         self._app = app
-        self._redis = Redis.from_url(url)
+        self._redis = redis_client(app.settings)
+        self._confirmed = confirmed_by_replicas(app.settings)
         # A producer in another language: it knows the broker, the task's name and its queue.
-        self._celery = Celery("producer", broker=url, set_as_current=False)
+        self._celery = Celery("producer", broker=app.conf.broker_url, set_as_current=False)
+        self._celery.conf.broker_transport_options = app.conf.broker_transport_options
 
     def publish(self, step: Step) -> None:
         """Raises `RedisError` or `OperationalError` when the entrance did not answer that it has the event."""
@@ -65,7 +67,8 @@ class Entrances:
             case "python":
                 publish(step.event, services=self._app.services)
             case "stream":
-                self._redis.xadd(STREAM, {FIELD: json.dumps(step.event)})
+                with self._confirmed(self._redis) as redis:  # XADD, then WAIT
+                    redis.xadd(STREAM, {FIELD: json.dumps(step.event)})
             case "celery":
                 self._celery.send_task(RECEIVE.name, args=[step.event], queue="events")
 

@@ -1,7 +1,9 @@
 """What a run found, as a table and as JSON."""
 
 import json
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import asdict, dataclass
+from statistics import median
 from typing import Any
 
 from tests.chaos.checker import Findings
@@ -26,6 +28,8 @@ class Report:
     faulty_requests: int
     claims: int  # transfers started
     drained_in: float
+    lost_tokens: list[str]  # companies whose connection was lost
+    speed: list[float]  # seconds until full speed after each fail-over
 
     @property
     def broken(self) -> list[str]:
@@ -36,6 +40,8 @@ class Report:
             "duplicated": len(found.duplicated),
             "unexpected": len(found.unexpected),
             "reordered": len(found.reordered),
+            "tokens": len(self.lost_tokens),
+            "speed": max(self.speed, default=0.0) >= self.options.speed_limit,
             "recovery": self.recoveries.slowest >= self.options.recovery_limit,
         }
         return [name for name, number in counted.items() if number]
@@ -61,6 +67,9 @@ class Report:
             "stops": damage.stops,
             "redisRestarts": damage.redis_restarts,
             "redisAwaySeconds": round(max(damage.redis_away, default=0.0), 1),
+            "failovers": [asdict(one) for one in damage.failovers],
+            "tokensLost": self.lost_tokens,
+            "backToSpeedSeconds": [round(one, 1) for one in self.speed],
             "workersEndedByThemselves": len(self.own_ends),
             "setAsideAfterCrashes": found.set_aside,
             "lapsesInARow": {str(n): times for n, times in sorted(self.recoveries.lapses.items())},
@@ -98,8 +107,21 @@ class Report:
             ("transfers", self.claims, "started, each with a fencing token of its own"),
             ("drained in", f"{self.drained_in:.1f} s", f"after {self.options.seconds:g} s of faults"),
         ]
+        if damage.failovers:
+            rows[11:11] = self._failover_rows()
         lines = [f"  {name:<18}{value!s:>8}   {note}".rstrip() for name, value, note in rows]
         return "\n".join([*lines, *self._sentences()])
+
+    def _failover_rows(self) -> list[tuple[str, object, str]]:
+        failovers = self.damage.failovers
+        kinds = Counter(one.kind for one in failovers)
+        elected = max(one.elected for one in failovers)
+        return [
+            ("fail-overs", len(failovers), "; ".join(f"{n} {kind}" for kind, n in kinds.items())),
+            ("elected after", f"{elected:.1f} s", "at most"),
+            ("at full speed", f"{max(self.speed):.1f} s", f"at most; median {median(self.speed):.1f} s"),
+            ("tokens lost", len(self.lost_tokens), f"of {self.options.companies} connections"),
+        ]
 
     def _sentences(self) -> list[str]:
         found = self.findings

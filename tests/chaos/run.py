@@ -4,10 +4,16 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+from structlog.testing import capture_logs
+
+from fortnox.errors import FortnoxError
 from local import DeadlineExceeded, wait_until
 from messages.catalogue import say
 from ordering import UNSETTLED
+from ordering.queries import OUTCOMES
+from stores.connections import NeverConnected
 from stores.event_stream import STREAM
 from tests.chaos.checker import Fate, check, to_writes
 from tests.chaos.cluster import Cluster
@@ -15,6 +21,7 @@ from tests.chaos.nemesis import Nemesis
 from tests.chaos.options import Options
 from tests.chaos.producers import Attempts, Entrances, Producer, producers
 from tests.chaos.report import Report
+from tests.chaos.speed import back_to_speed
 from tests.chaos.watch import Watch
 from tests.chaos.workload import companies, workload
 from tests.unit import factories
@@ -50,7 +57,7 @@ class _Run:
         self._connect()
         nemesis, watch, entrances = (
             Nemesis(self._cluster, self._options),
-            Watch(self._cluster, self._options),
+            Watch(self._cluster),
             Entrances(self._app),
         )
         threads = producers(workload(self._options), entrances, self._attempts, self._options)
@@ -75,13 +82,17 @@ class _Run:
 
     def _connect(self) -> None:
         """Every company has a ledger and a connection, before anything fails."""
+        if self._options.token_seconds:
+            self._cluster.sandbox.post("options", {"access_token_seconds": self._options.token_seconds})
         for company in self._companies:
-            code = self._cluster.sandbox.code(company)
+            service = not self._options.token_seconds
+            code = self._cluster.sandbox.code(company, service=service)
             publish(
                 factories.integration_json(
                     event_id="enabled",
                     company=company,
                     authorization_code=code,
+                    service_account=service,
                     error_email=f"ekonomi@{company}.example",
                 ),
                 services=self._app.services,
@@ -90,20 +101,25 @@ class _Run:
 
     def _produce(self, threads: list[Producer], nemesis: Nemesis) -> None:
         started = time.monotonic()
-        deadline = started + self._options.seconds + 180  # a producer may wait for Redis
+        longest = self._options.seconds + 180 + 20 * self._options.failovers  # a producer may wait for Redis
+        deadline = started + longest
         said = started
-        while any(thread.is_alive() for thread in threads) or time.monotonic() < started + self._options.seconds:
+        while (
+            any(thread.is_alive() for thread in threads)
+            or time.monotonic() < started + self._options.seconds
+            or not nemesis.is_through
+        ):
             for error in (nemesis.error, *(thread.error for thread in threads)):
                 if error is not None:
                     raise error
             if time.monotonic() > deadline:
-                raise DeadlineExceeded("the producers to end", self._options.seconds + 180)
+                raise DeadlineExceeded("the producers to end", longest)
             if time.monotonic() - said > 10:
                 said = time.monotonic()
                 damage = nemesis.damage
                 self._say(
                     f"{said - started:4.0f} s: {self._attempts.published()} published, {damage.kills} kills, "
-                    f"{damage.stops} stops, {damage.redis_restarts} Redis restarts"
+                    f"{damage.stops} stops, {damage.redis_restarts} Redis restarts, {len(damage.failovers)} fail-overs"
                 )
             time.sleep(0.1)
 
@@ -159,7 +175,28 @@ class _Run:
             faulty_requests=by_status["total"] - answered,
             claims=int(self._app.services.redis.get("mf:fences") or 0),  # type: ignore[arg-type]
             drained_in=drained_in,
+            lost_tokens=self._lost_tokens(),
+            speed=back_to_speed([one.began for one in nemesis.damage.failovers], self._settled()),
         )
+
+    def _lost_tokens(self) -> list[str]:
+        """The companies whose connection does not renew any more."""
+        if not self._options.token_seconds:
+            return []
+        with capture_logs():
+            return [company for company in self._companies if not self._renews(company)]
+
+    def _renews(self, company: str) -> bool:
+        try:
+            self._app.services.fortnox.tokens.keep_alive(company)
+        except (FortnoxError, NeverConnected):
+            return False
+        return self._ordering.paused(company) is None
+
+    def _settled(self) -> list[float]:
+        """When events settled, in seconds since the epoch, by the stream of outcomes."""
+        found: Any = self._app.services.redis.xrange(OUTCOMES)
+        return [int(entry.partition("-")[0]) / 1000 for entry, _ in found]
 
     def _say(self, line: str) -> None:
         if self._say_progress:

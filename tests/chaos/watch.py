@@ -1,8 +1,8 @@
 """Watches the run from outside: how soon a dead holder's event is taken up, and workers that end by themselves.
 
-Whose worker held an event is written nowhere, so recovery is measured from the holder's last sign of life (its claim,
-or the last renewal of its lease): the kill came later, so the true time is shorter. While the event's company rests,
-because Fortnox refused or failed it, nothing of it is to be taken up: that time does not count.
+The name of an event's holder ends with its process id. Recovery is measured from when that process was last seen alive
+(neither gone nor stopped). While its company rests, because Fortnox refused or failed it, nothing of it is to be
+taken up: that time does not count.
 """
 
 import threading
@@ -10,28 +10,28 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from redis import Redis
+import psutil
 from redis.exceptions import RedisError
 
+from config.redis import redis_client
 from tests.chaos.cluster import Cluster
-from tests.chaos.options import Options
 
 LOOK_EVERY = 0.2  # seconds
 
 
 @dataclass(frozen=True, slots=True)
-class LeaseHandle:
-    """A holder of an event: its fencing token, and when its lease ends (ms)."""
+class Hold:
+    """A holder of an event: its fencing token, and when it was last seen alive (ms)."""
 
     fence: str
-    until: float
+    seen: float
 
 
 @dataclass(slots=True)
 class Lapse:
-    """An event whose holder let its lease run out."""
+    """An event whose holder is dead."""
 
-    hold: LeaseHandle
+    hold: Hold
     looked: float  # ms
     rested: float = 0.0  # ms that its company has rested since
 
@@ -52,14 +52,13 @@ class Recoveries:
 class Watch(threading.Thread):
     """Looks a few times a second, until told to end."""
 
-    def __init__(self, cluster: Cluster, options: Options) -> None:
+    def __init__(self, cluster: Cluster) -> None:
         super().__init__(name="watch", daemon=True)
         self.recoveries = Recoveries()
         self._cluster = cluster
-        self._lease = options.lease * 1000
-        self._redis = Redis.from_url(cluster.redis.url, decode_responses=True, socket_timeout=10)
+        self._redis = redis_client(cluster.settings, decode_responses=True, socket_timeout=10)
         self._ended = threading.Event()
-        self._holds: dict[str, LeaseHandle] = {}
+        self._holds: dict[str, Hold] = {}
         self._lapsed: dict[str, Lapse] = {}
 
     def end(self) -> None:
@@ -85,15 +84,16 @@ class Watch(threading.Thread):
     def _look(self) -> None:
         seconds, microseconds = self._redis.time()  # type: ignore[misc]
         now = seconds * 1000 + microseconds / 1000
-        leases: Any = self._redis.zrange("mf:leases", 0, -1, withscores=True)
-        running = dict(leases)
-        fences = self._events(running, ["fence"])
-        held = {ref: LeaseHandle(fences[ref][0] or "", until) for ref, until in running.items()}
-        for ref, hold in self._holds.items():
-            now_held = held.get(ref)
-            if (now_held is None or now_held.fence != hold.fence) and hold.until <= now:
+        running: Any = self._redis.zrange("mf:leases", 0, -1)
+        holds = {}
+        for ref, (fence, holder) in self._events(running, ["fence", "holder"]).items():
+            hold = self._holds.get(ref)
+            if _is_alive(int((holder or "").rpartition("/")[2] or 0)):
+                holds[ref] = Hold(fence or "", now)
+            elif hold is not None and hold.fence == fence:
+                holds[ref] = hold
                 self._lapsed.setdefault(ref, Lapse(hold, now))
-        self._holds = held
+        self._holds = holds
         self._take_note(now)
 
     def _take_note(self, now: float) -> None:
@@ -103,14 +103,14 @@ class Watch(threading.Thread):
             if fence != lapse.hold.fence:
                 taken_up = float(claimed or now)
             elif status not in {"waiting", "ready", "running"}:
-                taken_up = float(settled or now)  # set aside, or settled at the very end of its lease
+                taken_up = float(settled or now)  # set aside
             else:
                 company: Any = self._redis.hmget(f"mf:company:{ref.partition(':')[0]}", ["rests", "probing"])
                 lapse.rested += now - lapse.looked if any(company) else 0
                 lapse.looked = now
                 continue
             del self._lapsed[ref]
-            silent = taken_up - (lapse.hold.until - self._lease)
+            silent = taken_up - lapse.hold.seen
             self.recoveries.seconds.append((silent - lapse.rested) / 1000)
             self.recoveries.rests.append(lapse.rested / 1000)
             self.recoveries.lapses[int(lapses or 0)] += 1
@@ -121,3 +121,11 @@ class Watch(threading.Thread):
         for ref in refs:
             pipeline.hmget(f"mf:event:{ref}", names)
         return dict(zip(refs, pipeline.execute(), strict=True))
+
+
+def _is_alive(process: int) -> bool:
+    """Whether this process is there and goes on."""
+    try:
+        return psutil.Process(process).status() not in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

@@ -584,3 +584,72 @@ def test_a_live_log_tells_of_a_new_event(acme: Unattended, operator: Browser) ->
 
     assert any("event-acme-c77" in line for line in lines)
     stream.close()
+
+
+ODD = (
+    "",
+    "0",
+    "-1",
+    "99999999999999999999",
+    "å/../x",
+    "<script>",
+    "%00",
+    "a" * 5000,
+    "0001-01-01",
+    "9999-12-31",
+    "{}",
+    "acme/1",
+)
+
+
+def test_whatever_an_address_asks_for_is_answered_and_shown_as_text(acme: Unattended, operator: Browser) -> None:
+    fail_invoice(acme, 1001)
+    asked = {
+        "/": ("q", "state", "sort", "number", "receipt"),
+        "/transfers": ("company", "number", "status", "cause", "since", "until", "after"),
+        "/failures": ("company", "cause"),
+        "/audit": ("company", "before"),
+        "/expenses/acme": ("number",),
+        "/connect/callback": ("state", "code", "error"),
+        "/sign-in": ("to",),
+    }
+    for path, names in asked.items():
+        for name in names:
+            for value in ODD:
+                answer = operator.get(path, params={name: value})
+                assert answer.status_code < 500, (path, name, value[:50])
+                assert "<script>" not in answer.text
+    for path in (
+        "/companies/",
+        "/events/acme/",
+        "/jobs/",
+        "/situations/",
+        "/static/",
+        "/l/",
+        "/expenses/",
+        "/nothing/",
+    ):
+        for value in ODD[1:]:
+            answer = operator.get(path + value)
+            assert answer.status_code in (303, 404, 422) or answer.url.rstrip("/") == operator.address, (
+                path,
+                value[:50],
+            )
+
+
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("/events/acme/i1001", {"action": "explode"}),
+        ("/events/acme/i1001", {}),
+        ("/expenses/acme", {"days": "-1"}),
+        ("/expenses/acme", {"days": "many"}),
+        ("/failures", {}),
+        ("/companies", {}),
+    ],
+)
+def test_a_form_of_the_wrong_shape_is_refused_in_words(operator: Browser, path: str, form: dict[str, str]) -> None:
+    answer = operator.post(path, form, page="/audit")
+
+    assert answer.status_code == 422
+    assert "That did not work" in answer.text

@@ -13,6 +13,8 @@ from delivery.services import Services
 from moment.events import ExpenseChoices, Integration
 from ordering import Done, Failed
 from stores import Connection
+from stores.expenses import Listing
+from stores.feed import FeedState
 from tasks.flows import SCHEDULE_NIGHT, SCHEDULE_POLLS
 from tests.sentences import sentence
 from worker.bootstrap import App, create_app
@@ -174,3 +176,39 @@ def test_an_import_that_reaches_less_far_does_not_shorten_one_under_way(services
     listing = store.listing("import")
     assert listing is not None
     assert listing.days == 90
+
+
+def test_hourly_polls_are_spaced_only_while_the_feed_is_connected(redis_url: str, redis_client: "redis.Redis") -> None:
+    app = create_app(
+        load_settings(
+            None,
+            fortnox_api_url="http://127.0.0.1:1",
+            fortnox_feed_url="ws://127.0.0.1:1/topics-v1",
+            redis_url=redis_url,
+        )
+    )
+    app.loader.import_default_modules()
+    services = app.services
+    for company in ("acme", "other"):
+        services.polling.polls.add(company, datetime.now(UTC))
+        listing = Listing(since=None)
+        services.stores.expenses(company).save_listing("changes", listing)
+        services.stores.expenses(company).end_listing("changes", listing, datetime.now(UTC) - timedelta(minutes=30))
+    services.stores.company_settings.change("acme", {"pollsWithFeed": "hourly"})
+
+    def polled() -> set[str]:
+        """Whom a tick polls that finds both due."""
+        for company in ("acme", "other"):
+            services.redis.zadd("mf:timetable:polls", {company: 0})
+            services.ordering.skip(company, POLL_ID, sentence("over"))
+        look(app)
+        return {name for name in ("acme", "other") if services.ordering.event(name, POLL_ID)}
+
+    assert polled() == {"acme", "other"}  # nobody listens
+    services.feed.say(FeedState(connected=True, worker="w"))
+    assert polled() == {"other"}
+    listing = Listing(since=None)
+    services.stores.expenses("acme").save_listing("changes", listing)
+    services.stores.expenses("acme").end_listing("changes", listing, datetime.now(UTC) - timedelta(minutes=61))
+    assert polled() == {"acme", "other"}
+    app.close()

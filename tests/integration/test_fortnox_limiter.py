@@ -143,3 +143,14 @@ def test_its_keys_are_under_one_prefix_and_go_away_by_themselves(redis_client: "
 
     assert all(str(key).startswith("b'fortnox:rate:") for key in keys)
     assert all(0 < redis_client.ttl(key) <= 3600 for key in keys)
+
+
+def test_a_clock_that_is_set_back_closes_no_window(redis_client: "redis.Redis") -> None:
+    limiter = Limiter(redis_client, WINDOW)
+    seconds, _ = redis_client.time()  # type: ignore[misc]
+    assert fill(limiter, "acme") == 24
+    (key,) = redis_client.keys("fortnox:rate*")  # type: ignore[misc]
+    redis_client.delete(key)
+    redis_client.rpush(key, *[f"{(seconds + 3600) * 10:.0f}.0"] * 24)  # as if it had been an hour later
+    limiter.check("acme")
+    assert fill(limiter, "acme") == 24

@@ -88,6 +88,8 @@ LEFT_OUT: Final = {
     "article_rows_without_debit": "of supplier invoices",
     "reverse_charge_bases": "of supplier invoices",
     "hidden_fields": "of supplier invoices",
+    "payments_change_invoice": "of payments",
+    "credit_notes_settle": "of payments",
     "include_on_send_overflow": "the plan has few files",
     "attachment_max_bytes": "the plan has small files",
     "attachments_max_total_bytes": "the plan has small files",

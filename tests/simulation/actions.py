@@ -58,6 +58,7 @@ class Mix:
         self.customers, self.projects, self.invoices = rng.randint(1, many), rng.randint(1, 2), rng.randint(1, 2 * many)
         self.numbers, self.ids = rng.choice(((PLAIN, "e{}"), (ODD, "e{}"), (ODD, "e1:{}:body")))
         self.sequences = rng.choice((0.0, 0.5, 1.0))
+        self.in_a_row = rng.choice((0.0, 0.3, 1.0))
         self.needs_integration = rng.choice((0.0, 0.3, 1.0))
         self.lost, self.doubled = rng.choice((0.0, 0.1, 0.5)), rng.choice((0.0, 0.1, 0.3))
         factor = theme.factors.get
@@ -212,7 +213,11 @@ def works(world: World, mix: Mix) -> None:
 def _settles(world: World, mix: Mix, worker: Worker, claim: Claim) -> None:
     """It settles; dead before it can send the wake-ups, or not knowing that it did, it may come back."""
     sent = len(world.broker)
-    world.settle(worker.name, claim, _an_outcome(world, mix, worker, claim))
+    outcome = _an_outcome(world, mix, worker, claim)
+    if world.rng.random() < mix.in_a_row:
+        offered = world.broker[: world.rng.randint(0, 6)]
+        return world.settle_and_claim(worker, claim, outcome, offered)
+    world.settle(worker.name, claim, outcome)
     worker.claim = None
     if world.rng.random() < 0.1:
         del world.broker[sent:]
@@ -231,6 +236,18 @@ def crashes(world: World, mix: Mix) -> None:
             world.died(worker, claim.company, claim.id)
         else:
             world.ghosts.append(claim)
+
+
+def worker_dies(world: World, mix: Mix) -> None:
+    """A worker and all its processes; nobody says so."""
+    world.restarts(world.rng.choice(world.hosts))
+
+
+def worker_stops(world: World, mix: Mix) -> None:
+    """It says so when its processes have ended."""
+    host = world.rng.choice(world.hosts)
+    world.leave(host)
+    world.restarts(host)
 
 
 def is_seen_dying(world: World, mix: Mix) -> None:
@@ -342,7 +359,7 @@ def _an_outcome(world: World, mix: Mix, worker: Worker, claim: Claim) -> Outcome
 def pumps(world: World, mix: Mix) -> None:
     """Some worker's timer. It may die before it sends the wake-ups."""
     sent = len(world.broker)
-    world.pump(world.rng.choice((1, 2, 100, 100)))
+    world.pump(world.rng.choice((1, 2, 100, 100)), world.rng.choice(("", *world.hosts)))
     if world.rng.random() < mix.lost / 2:
         del world.broker[sent:]
 
@@ -354,9 +371,16 @@ def time_passes(world: World, mix: Mix) -> None:
     if due is not None and rng.random() < 0.5:
         world.passes(max(0, due + rng.choice((-1, 0, 0, 0, 1))))
     else:
-        world.passes(rng.choice((1, 100, 1_000, 5_000, rules.rewake, rules.lease, rules.lease + 1, 600_000)))
+        world.passes(
+            rng.choice((1, 100, 1_000, 1_900, 5_000, rules.rewake, rules.worker_lease, rules.lease + 1, 600_000))
+        )
     if rng.random() < 0.6:
         pumps(world, mix)
+
+
+def clock_is_set_back(world: World, mix: Mix) -> None:
+    """By somebody, or by a server that takes over."""
+    world.passes(-world.rng.choice((500, 2_000, 60_000, 3_600_000)))
 
 
 def ages_pass(world: World, mix: Mix) -> None:
@@ -437,6 +461,9 @@ ACTIONS: Final[tuple[tuple[Callable[[World, Mix], None], float], ...]] = (
     (pumps, 1.5),
     (time_passes, 5),
     (ages_pass, 0.1),
+    (clock_is_set_back, 0.2),
+    (worker_dies, 0.4),
+    (worker_stops, 0.3),
     (retries, 2),
     (skips, 1),
     (pauses, 0.4),

@@ -1,6 +1,6 @@
 """Compares what Redis holds with what the promises say: the statuses after every step, every key now and then."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 from messages import Message
@@ -62,18 +62,22 @@ class Looks:
     def _watch(self) -> None:
         self._wire.watch_for([*self._reads, *self._company_reads])
 
+    def settle_down(self) -> Container[str]:
+        """Lets the model settle down. The events that the engine put off looking at."""
+        looked = self._wire.looked
+        self.unblocked = frozenset(looked[len(self._events)])
+        put_off: Container[str] = ()
+        if self.unblocked:
+            put_off = {e.ref for e, seen in zip(self._events, looked, strict=False) if seen[2] in self.unblocked}
+        self._model.settle_down(put_off)
+        return put_off
+
     def compare(self, wakeups: Sequence[Wakeup]) -> None:
         """Lets the model settle down and compares every event with it. `wakeups`: what the action returned."""
         model = self._model
         looked = self._wire.looked
         count = len(self._events)
-        self.unblocked = frozenset(looked[count])
-        put_off = (
-            {e.ref for e, seen in zip(self._events, looked, strict=False) if seen[2] in self.unblocked}
-            if self.unblocked
-            else ()
-        )
-        model.settle_down(put_off)
+        put_off = self.settle_down()
         self._compare_told_of_sequences()
         gone = False
         for at, event in enumerate(self._events):
@@ -93,7 +97,7 @@ class Looks:
                 event.blocker = ""
             if int(place) != event.place:
                 raise Violation(f"{event.ref} has place {place}; its place is {event.place}")
-            if int(fence or 0) != event.fence:
+            if (fence or "") != event.fence:
                 raise Violation(f"{event.ref} has fence {fence}; its last holder got {event.fence}")
             if int(attempts or 0) != event.attempts and ours not in FORGOTTEN:
                 raise Violation(f"{event.ref} counts {attempts} attempts; it had {event.attempts}")
@@ -134,6 +138,8 @@ class Looks:
             self._model.reports[event.ref] = self._model.now
         if status != "held":
             event.refused_for = ""
+        if status == "ready":
+            event.refused_by = ""
 
     def _failure_untold(self, key: str) -> bool:
         """Whether the report of the key's first failure is still to be told: it then names what waits behind it."""
@@ -263,6 +269,9 @@ def _expected(model: Model, unblocked: Iterable[str]) -> dict[str, Any]:
     keys: dict[str, Any] = {
         "tickets": str(model.tickets),
         "fences": str(model.fences),
+        "clock": "" if model.clock is None else str(model.clock),
+        "workers": {name: str(until) for name, until in model.workers.items()},
+        **{f"worker:{name}": dict(claims) for name, claims in model.claims.items()},
         "companies": {c for c, known in model.companies.items() if known.published},
         "due": {e.ref: str(e.due) for e in model.events.values() if e.status == "retrying"},
         "leases": {e.ref: str(e.lease) for e in model.events.values() if e.status == "running"},

@@ -35,9 +35,12 @@ SETTLED = FORGOTTEN | {"failed"}
 
 WAITING, HELD, READY = frozenset({"waiting"}), frozenset({"held"}), frozenset({"ready"})
 EITHER = WAITING | HELD
+MAYBE_READY = EITHER | READY
 
 JUMP = 1_000_000_000
 DAY = 24 * 3600 * 1000  # ms
+TICK = 1_000  # ms: what less is no step of the clock
+SILENCE = 2_000  # ms without any script
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class Rules:
     """The engine's settings, in ms where they are times."""
 
     lease: int = 30_000
+    worker_lease: int = 1_800  # less than SILENCE, so that it lapses in one step of time
     release_limit: int = 3
     rewake: int = 8_000
     crash_limit: int = 3
@@ -81,7 +85,7 @@ class Event:
     released: bool = False  # holds one of its company's slots
     woken: int = 0  # when its wake-up was sent; of a repeated one, later
     wakes: int = 0  # how often it was repeated
-    fence: int = 0
+    fence: str = ""
     holder: str = ""
     lease: int = 0  # good up to and including this ms
     claimed: int = 0
@@ -134,6 +138,9 @@ class Model:
         self.now = 0
         self.tickets = 0
         self.fences = 0
+        self.clock: int | None = None  # about the latest time that a script saw
+        self.workers: dict[str, int] = {}  # until when each is known to live
+        self.claims: dict[str, dict[str, str]] = {}  # by worker and process: what it claimed last
         self.events: dict[str, Event] = {}
         self.companies: dict[str, Company] = {}
         self.keys: dict[str, Key] = {}
@@ -149,8 +156,26 @@ class Model:
         """Whether an event that was refused as invalid, and failed, gives way to the corrected one with its id."""
         return older.invalid and older.status == "failed" and not new.refused
 
+    def follow_clock(self) -> None:
+        """Set back, it takes with it what is scheduled. After a silence no worker is thought dead for that."""
+        seen = self.clock
+        if seen is not None and abs(self.now - seen) < TICK:
+            return
+        self.clock = self.now
+        if seen is None:
+            return
+        by = self.now - seen
+        if by < 0:
+            for event in self.events.values():
+                event.due, event.lease, event.woken = event.due + by, event.lease + by, event.woken + by
+            for company in self.companies.values():
+                company.rests = None if company.rests is None else company.rests + by
+        if by < 0 or by > SILENCE:
+            self.workers = {worker: until + by for worker, until in self.workers.items()}
+
     def publish(self, event: Submission) -> bool:
         """Whether it is new. A newer snapshot takes the place of one that has not started."""
+        self.follow_clock()
         if older := self.events.get(f"{event.company}:{event.id}"):
             if not self.gives_way(older, event):
                 return False
@@ -198,33 +223,61 @@ class Model:
         alone = not any(o.released and o is not event for o in self.of_company(event.company))
         return company.rests is None and (event.control or company.paused is None) and (alone or not company.probing)
 
-    def claim(self, event: Event | None, fence: int | None, holder: str) -> None:
+    def claim(self, event: Event | None, fence: str | None, holder: str) -> None:
         """`fence`: what the holder got, None where it got nothing; then the event gives its slot back."""
+        self.follow_clock()
         if event is None:
             return
         if fence is None:
             event.released = event.released and event.status != "ready"
             return
-        event.holder = holder
-        self.fences = event.fence = fence
+        worker = self._worker_of(holder)
+        if worker:  # it holds one event at a time
+            self._free(holder, self.claims.setdefault(worker, {}).get(holder, ""))
+            self.claims[worker][holder] = event.ref
+        event.holder, event.fence = holder, fence
+        self.fences += 1
         event.status, event.claimed, event.lease, event.started = "running", self.now, self.now + self.rules.lease, True
 
-    def holds(self, ref: str, fence: int) -> bool:
+    def holds(self, ref: str, fence: str) -> bool:
         """Whether who got this fencing token may still change anything."""
         event = self.events.get(ref)
         return event is not None and event.status == "running" and event.fence == fence and self.now <= event.lease
 
     def renew(self, event: Event) -> None:
+        self.follow_clock()
         event.lease = self.now + self.rules.lease
 
     def record(self, event: Event, step: str, value: str) -> None:
         event.progress[step] = value
 
     def died(self, event: Event | None, holder: str) -> None:
-        """The process is gone; it may not be the one that holds the event."""
+        """The process is gone; it may not be the one that holds the event, or hold another by now."""
+        self.follow_clock()
+        if worker := self._worker_of(holder):
+            event = self.events.get(self.claims.get(worker, {}).pop(holder, event.ref if event else ""))
         if event is not None and event.status == "running" and event.holder == holder:
             event.crashes += 1
             self._orphan(event, event.crashes >= self.rules.crash_limit)
+
+    def leave(self, worker: str) -> None:
+        """It stopped: what its processes held goes on."""
+        self.follow_clock()
+        self.workers.pop(worker, None)
+        for process, ref in self.claims.pop(worker, {}).items():
+            self._free(process, ref)
+
+    def _worker_of(self, process: str) -> str:
+        """The worker of a process, if it is known to live."""
+        worker = process.rpartition("/")[0]
+        return worker if worker in self.workers else ""
+
+    def _free(self, process: str, ref: str) -> Event | None:
+        event = self.events.get(ref)
+        if event is None or event.status != "running" or event.holder != process:
+            return None
+        event.status, event.released = "ready", False
+        return event
 
     def _orphan(self, event: Event, set_aside: bool) -> None:
         event.released = False
@@ -238,6 +291,7 @@ class Model:
         event.woken = self.now + (self.rules.rewake * (2 ** min(event.wakes, 4) - 1) if again else 0)
 
     def settle(self, event: Event, outcome: Outcome) -> None:
+        self.follow_clock()
         company = self.companies[event.company]
         event.crashes = event.lapses = 0
         event.released = False
@@ -260,7 +314,7 @@ class Model:
             case Held(key, tell=tell):
                 event.status = "waiting"
                 went_through = self.keys.get(key, Key()).done_at
-                if went_through is None or went_through < event.claimed:
+                if went_through is None or (went_through < event.claimed <= self.now):  # later: the clock was set back
                     event.status, event.refused_at = "held", self.now
                     event.refused_by = event.refused_for = key
                     if tell:
@@ -282,8 +336,9 @@ class Model:
                 if event.control:
                     self._finish(event, "failed")
 
-    def pump(self, most: int) -> None:
+    def pump(self, most: int, worker: str) -> None:
         """At most so many of each, the most overdue first."""
+        self.follow_clock()
         due = [e for e in self.events.values() if e.status == "retrying" and e.due <= self.now]
         for event in sorted(due, key=lambda e: (e.due, e.ref))[:most]:
             event.status = "ready"
@@ -291,9 +346,26 @@ class Model:
         for event in sorted(lapsed, key=lambda e: (e.lease, e.ref))[:most]:
             event.lapses += 1
             self._orphan(event, event.lapses >= self.rules.lapse_limit)
+        self._pump_workers(most, worker)
         rested = [(c.rests, name) for name, c in self.companies.items() if c.rests is not None and c.rests <= self.now]
         for _, name in sorted(rested)[:most]:
             self.companies[name].rests = None
+
+    def _pump_workers(self, most: int, worker: str) -> None:
+        """The one that pumps lives; what the dead held goes on, and what they were told is told again."""
+        renewed = self.now + self.rules.worker_lease
+        if worker and renewed - self.workers.get(worker, 0) >= TICK:
+            self.workers[worker] = renewed
+        dead = sorted((until, name) for name, until in self.workers.items() if until < self.now)[:most]
+        for _, name in dead:
+            del self.workers[name]
+            for process, ref in self.claims.pop(name, {}).items():
+                if event := self._free(process, ref):
+                    event.lapses += 1
+                    self._orphan(event, event.lapses >= self.rules.lapse_limit)
+        if dead:
+            for event in self.events.values():
+                event.wakes, event.woken = 0, min(event.woken, self.now - self.rules.rewake)
 
     def pause(self, company: str, reason: Message) -> None:
         known = self.companies.setdefault(company, Company())
@@ -302,16 +374,19 @@ class Model:
             self.reports[f"{company}:"] = self.now
 
     def resume(self, company: str) -> None:
+        self.follow_clock()
         known = self.companies.setdefault(company, Company())
         known.paused, known.rests, known.troubles, known.troubled, known.probing = None, None, 0, "", False
 
     def reopen(self, key: str) -> None:
         """What was refused for the key goes on."""
+        self.follow_clock()
         self.keys.setdefault(key, Key()).done_at = self.now
         self._lift(key)
 
     def retry(self, event: Event | None) -> bool:
         """Whether a person's wish to run it again is granted. A settled one goes to its old place."""
+        self.follow_clock()
         if event is None:
             return False
         if event.status in ("failed", "skipped") or event.again:
@@ -329,6 +404,7 @@ class Model:
 
     def skip(self, event: Event | None) -> bool:
         """Whether it could be given up: not once it runs or is settled, but a failed one."""
+        self.follow_clock()
         if event is None or event.status in ("running", "done", "superseded", "skipped"):
             return False
         self._finish(event, "skipped")
@@ -384,7 +460,7 @@ class Model:
         if self._stale(event, key):
             return frozenset({"superseded"})
         if event.refused_by:
-            return HELD
+            return HELD if event.refused_at <= self.now else MAYBE_READY  # the clock was set back: it is tried early
         if open_:
             # Held, and what failed is being tried again: it is looked at when that has come to an end.
             return EITHER if broken or event.status == "held" else WAITING
@@ -415,6 +491,7 @@ class Model:
                 times.append(event.lease + 1)
             elif event.status == "ready" and event.released:
                 times.append(event.woken + self.rules.rewake)
+        times += [until + 1 for until in self.workers.values()]
         times += [c.rests for c in self.companies.values() if c.rests is not None]
         return max(0, min(times) - self.now) if times else None
 

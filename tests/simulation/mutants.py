@@ -27,7 +27,7 @@ MUTANTS: Final = (
         "common",
         "  if redis.call('EXISTS', P .. 'key-active:' .. e.key) == 1 then return end\n",
     ),
-    _mutant("a waiting event may be claimed", 1, "claim", "if e.status ~= 'ready' or", "if e.status ~= 'waiting' and"),
+    _mutant("a waiting event may be claimed", 1, "common", "if e.status ~= 'ready' or", "if e.status ~= 'waiting' and"),
     _mutant("a running event may be skipped", 1, "skip", "e.status == 'running' or "),
     # 2. Order per key survives retries, back-off, crashes, redelivery and restarts.
     _mutant(
@@ -76,13 +76,65 @@ MUTANTS: Final = (
     _mutant(
         "lost wake-ups are not repeated", 3, "pump", "for _, ref in ipairs(stale) do", "for _, ref in ipairs({}) do"
     ),
-    _mutant("lapsed leases are not returned", 3, "pump", "'-inf', '(' .. int(NOW)", "'-inf', '(0'"),
+    _mutant("lapsed leases are not returned", 3, "pump", "'leases', '-inf', '(' .. int(NOW)", "'leases', '-inf', '(0'"),
     _mutant("an event that kills its worker is tried for ever", 3, "common", "if times >= most then", "if false then"),
     _mutant(
         "deaths are counted though it lived in between", 3, "settle", "redis.call('HDEL', e.hash, 'crashes', 'lapses')"
     ),
     _mutant(
-        "the death of any process frees an event", 1, "died", "redis.call('HGET', e.hash, 'holder') ~= ARGV[6]", "false"
+        "the death of any process frees an event",
+        1,
+        "common",
+        "e.status == 'running' and e.holder == process",
+        "e.status == 'running'",
+    ),
+    _mutant(
+        "what a dead worker held waits for its lease",
+        3,
+        "pump",
+        "for _, worker in ipairs(dead) do",
+        "for _, worker in ipairs({}) do",
+    ),
+    _mutant(
+        "a worker that lives is thought dead",
+        1,
+        "pump",
+        "'workers', '-inf', '(' .. int(NOW)",
+        "'workers', '-inf', '+inf'",
+    ),
+    _mutant(
+        "a Redis that was away makes every worker dead",
+        1,
+        "common",
+        "  elseif NOW - seen > SILENCE then\n    shift('workers', NOW - seen)\n",
+    ),
+    _mutant("what a stopped worker held is not freed", 3, "leave", "for at = 1, #claimed, 2 do", "for at = 1, 0 do"),
+    _mutant(
+        "what the answer to a claim was lost of is not freed",
+        3,
+        "common",
+        "local left = before and free(",
+        "local left = false and free(",
+    ),
+    _mutant(
+        "one that settles nothing claims the next",
+        1,
+        "settle",
+        "if not holds(e, ARGV[6]) then return { 0, woken } end",
+        "local held = holds(e, ARGV[6])\nif not held then return { 1, woken } end",
+    ),
+    _mutant(
+        "the next event is claimed for nobody", 3, "settle", "ARGV[23], ARGV[22], ARGV[24]", "ARGV[23], '', ARGV[24]"
+    ),
+    _mutant(
+        "the next wake-up is taken for another event", 3, "settle", "claim(of_company, id,", "claim(of_company, e.id,"
+    ),
+    _mutant(
+        "what is scheduled waits until a clock that was set back comes there",
+        3,
+        "common",
+        "for _, set in ipairs({ 'due', 'leases', 'woken', 'resting', 'workers' }) do",
+        "for _, set in ipairs({}) do",
     ),
     _mutant("a known death is not acted on", 3, "died", "release(e.company)"),
     _mutant("wake-ups are repeated at the same pace", 6, "pump", "'wakes', 1), MOST_DOUBLINGS)", "'wakes', 0), 0)"),
@@ -224,14 +276,14 @@ MUTANTS: Final = (
         "return not company.rests and (control or not company.paused)",
         "return control or not company.paused",
     ),
-    _mutant("a resting company keeps its slots", 6, "claim", "  ready(e) -- gives its slot back", "  --"),
+    _mutant("a resting company keeps its slots", 6, "common", "  ready(e) -- gives its slot back", "  --"),
     _mutant("a control event that pauses its company goes on", 6, "settle", "if e.control then", "if false then"),
     _mutant("a pause stops control events too", 6, "common", "(control or not company.paused)", "not company.paused"),
     _mutant("the breaker never opens", 6, "settle", "  if over >= 0 then", "  if false then"),
     _mutant(
         "several probes go at a time",
         6,
-        "claim",
+        "common",
         "not may_start(now, e.control) or crowd",
         "not may_start(now, e.control)",
     ),

@@ -4,6 +4,7 @@
 two; at the end the faults stop and everything has to drain. The same seed gives the same run.
 """
 
+import json
 import random
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -11,14 +12,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from messages import Message
 from ordering import OUTCOMES, Claim, Done, LeaseLost, Ordering, Outcome, Submission, Unreported, Wakeup, queries
+from ordering.records import wakeups as read_wakeups
 from tests.simulation.checks import PREFIX, Looks, check_outcomes, check_structure, insist
 from tests.simulation.model import OPEN, Event, Model, Rules, ms
 from tests.simulation.server import Server, Wire
 
+# The queue that `settle_and_claim` takes from: what the world offers.
+OFFERED: Final = "offered"
+QUEUE: Final = f"""
+local send = nil
+local function take()
+  local wakeup = redis.call('LPOP', '{OFFERED}')
+  if not wakeup then return nil end
+  local found = cjson.decode(wakeup)
+  return found[1], found[2]
+end
+"""
+WAKING: Final = (*("publish", "claim", "settle", "died", "leave", "pump"), *("resume", "reopen", "retry", "skip"))
 BY_HAND: Final = Message("test.by-hand")
 START: Final = 1_700_000_000_000
 RETENTION: Final = timedelta(days=90)
@@ -49,11 +63,23 @@ class Worker:
         return self.clock.now + self.skew
 
 
+class WatchedOrdering(Ordering):
+    """Keeps the wake-ups of the last call: with the queue in the same Redis they would be sent by the scripts."""
+
+    woken: tuple[Wakeup, ...] = ()
+
+    def _run(self, script: str, *arguments: object, client: Any = None) -> Any:
+        answer = super()._run(script, *arguments, client=client)
+        has_woken = script in WAKING and isinstance(answer, list)
+        self.woken = read_wakeups(answer[1]) if has_woken else ()
+        return answer
+
+
 @dataclass(frozen=True, slots=True)
 class Engine:
     """The engine under test, over one server, with some settings; and what those mean to the model."""
 
-    ordering: Ordering
+    ordering: WatchedOrdering
     rules: Rules
     clock: Clock
 
@@ -62,9 +88,10 @@ def build_engine(wire: Wire, rules: Rules, scripts: Path | None = None) -> Engin
     """`scripts`: a directory of the engine's Lua to use instead of its own (see `variants.py`)."""
     clock = Clock()
     with _scripts_from(scripts):
-        ordering = Ordering(
+        ordering = WatchedOrdering(
             wire,
             lease=timedelta(milliseconds=rules.lease),
+            worker_lease=timedelta(milliseconds=rules.worker_lease),
             release_limit=rules.release_limit,
             retention=RETENTION,
             prefix=PREFIX,
@@ -74,6 +101,7 @@ def build_engine(wire: Wire, rules: Rules, scripts: Path | None = None) -> Engin
             breaker_threshold=rules.breaker_threshold,
             breaker_rest=(timedelta(milliseconds=rules.first_rest), timedelta(milliseconds=rules.longest_rest)),
             clock=clock,
+            sender=QUEUE,
         )
     return Engine(ordering, rules, clock)
 
@@ -109,7 +137,9 @@ class World:
         self.broker: list[Wakeup] = []
         self.ghosts: list[Claim] = []  # in the hands of workers that are thought dead
         self._skews = random.Random(seed + 1) if skewed else None  # their own chance: they must change nothing
-        self.workers = [self.someone(f"w{n}") for n in range(self.rng.randint(1, 4))]
+        self.hosts = [f"h{n}" for n in range(self.rng.randint(1, 2))]  # workers as the engine knows them
+        self.started = len(self.hosts)
+        self.workers = [self.someone(f"{self.rng.choice(self.hosts)}/w{n}") for n in range(self.rng.randint(1, 4))]
         self.published: list[Submission] = []
         self.steps = 0
         self.history: deque[str] = deque(maxlen=remembered)
@@ -140,17 +170,17 @@ class World:
         event = self.model.events.get(f"{company}:{event_id}")
         expected = self.model.may_be_claimed(event)
         claim = self.ordering.claim(company, event_id, worker.name)
-        self._step("%s claims %s: %s", worker.name, event_id, claim.fence if claim else "not now")
+        self._step("%s claims %s: %s", worker.name, event_id, _number(claim) or "not now")
         insist((claim is not None) == expected, f"{event_id} may be claimed: {expected}; it was: {claim is not None}")
         if claim is not None and event is not None:
             self._compare_claim(claim, event)
             worker.claim = claim
         self.model.claim(event, claim.fence if claim else None, worker.name)
-        self._told(())
+        self._told(self.ordering.woken)
         return claim is not None
 
     def _compare_claim(self, claim: Claim, event: Event) -> None:
-        insist(claim.fence > self.model.fences, f"fence {claim.fence} after {self.model.fences}")
+        insist(_number(claim) == self.model.fences + 1, f"fence {claim.fence} after {self.model.fences}")
         insist(claim.attempts == event.attempts, f"claimed with {claim.attempts} attempts; it had {event.attempts}")
         insist(claim.progress == event.progress, f"claimed with steps {claim.progress}; it took {event.progress}")
         insist(claim.body == event.body and claim.key == event.key, f"claimed with {claim}")
@@ -173,6 +203,7 @@ class World:
         return recorded
 
     def renew(self, who: str, claim: Claim) -> bool:
+        self.model.follow_clock()
         holds = self._holds(claim)
         renewed = self.ordering.renew(claim)
         self._step("%s renews %s: %s", who, claim.id, renewed)
@@ -190,6 +221,7 @@ class World:
         self._told(wakeups)
 
     def settle(self, who: str, claim: Claim, outcome: Outcome) -> bool:
+        self.model.follow_clock()
         holds = self._holds(claim)
         wakeups: tuple[Wakeup, ...] = ()
         try:
@@ -204,12 +236,73 @@ class World:
         self._told(wakeups)
         return settled
 
-    def pump(self, most: int) -> timedelta | None:
+    def settle_and_claim(self, worker: Worker, claim: Claim, outcome: Outcome, offered: list[Wakeup]) -> None:
+        """The worker settles, and gets the first of these wake-ups, of at most five, whose event may start."""
+        self.model.follow_clock()
+        holds = self._holds(claim)
+        offers = [json.dumps([wakeup.company, wakeup.id]) for wakeup in offered]
+        self.server.wire.execute_command("DEL", OFFERED)
+        if offers:
+            self.server.wire.execute_command("RPUSH", OFFERED, *offers)
+        worker.claim, settled = None, True
+        try:
+            worker.claim, _ = self.ordering.settle_and_claim(claim, outcome, worker.name)
+        except LeaseLost:
+            settled = False
+        told = self.ordering.woken
+        taken = offered[: len(offered) - self.server.wire.execute_command("LLEN", OFFERED)]
+        followed = worker.claim.id if worker.claim else "nothing"
+        self._step("%s settles %s as %s: %s; then %s of %s", worker.name, claim.id, outcome, settled, followed, taken)
+        self._compare_hold(claim, holds, settled)
+        if not settled:
+            insist(not taken, f"a lost lease took {taken}")
+            return self._told(told)
+        self.model.settle(self._event(claim), outcome)
+        self.looks.settle_down()
+        for wakeup in taken:
+            event = self.model.events.get(f"{wakeup.company}:{wakeup.id}")
+            first = [one for one in told if (one.company, one.id) == (wakeup.company, wakeup.id)]
+            if event is not None and first and event.status == "ready":
+                event.released = True
+                self.model.woke(event, again=False)
+            expected, last = self.model.may_be_claimed(event), wakeup is taken[-1]
+            got = worker.claim is not None and last
+            insist(got == expected, f"{wakeup.id} may be claimed: {expected}; it was: {got}")
+            if worker.claim is not None and event is not None and last:
+                self._compare_claim(worker.claim, event)
+            self.model.claim(event, worker.claim.fence if worker.claim and last else None, worker.name)
+            told = tuple(one for one in told if one not in first)
+            self.broker += first
+        insist(worker.claim is not None or len(taken) == min(5, len(offered)), f"only {taken} were taken of {offered}")
+        self._told(told)
+        for wakeup in taken:
+            self.broker.remove(wakeup)
+
+    def leave(self, host: str) -> None:
+        """A worker stops as it should."""
+        wakeups = self.ordering.leave(host)
+        self._step("%s leaves", host)
+        self.model.leave(host)
+        self._told(wakeups)
+
+    def restarts(self, host: str) -> None:
+        """Another start of a worker, with a name of its own."""
+        new = f"h{self.started}"
+        self.started += 1
+        self.hosts[self.hosts.index(host)] = new
+        for worker in self.workers:
+            if worker.name.startswith(f"{host}/"):
+                if worker.claim is not None:
+                    self.ghosts.append(worker.claim)
+                worker.name, worker.claim = worker.name.replace(host, new), None
+        self.history.append(f"{host} is gone, {new} starts")
+
+    def pump(self, most: int, host: str = "") -> timedelta | None:
         """How long until it is to be called again."""
+        pumped = self.ordering.pump(most, worker=host)
+        self._step("pump of %s by %s: next in %s", most, host or "nobody", pumped.next_due)
+        self.model.pump(most, host)
         overdue = self._overdue_wakeups()
-        pumped = self.ordering.pump(most)
-        self._step("pump of %s: next in %s", most, pumped.next_due)
-        self.model.pump(most)
         told = {f"{w.company}:{w.id}" for w in pumped.wakeups}
         released = {e.ref for e in self.model.events.values() if e.released and e.status == "ready"}
         self._told(pumped.wakeups)
@@ -364,3 +457,8 @@ class World:
     def _told(self, wakeups: tuple[Wakeup, ...]) -> None:
         self.looks.compare(wakeups)
         self.broker += wakeups
+
+
+def _number(claim: Claim | None) -> int:
+    """The counter of its fencing token, without the nonce: a seed gives the same run again."""
+    return int(claim.fence.partition("-")[0]) if claim else 0

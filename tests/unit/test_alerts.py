@@ -46,6 +46,8 @@ CASES = [
     Case("MetricsMissing", UP, "5m", False),
     Case("RedisDown", {"up": 0}, "5m", True),
     Case("RedisDown", UP, "5m", False),
+    Case("RedisLostData", {"redis_losses": 1}, "2m", True),
+    Case("RedisLostData", {"redis_losses": 0}, "2m", False),
     Case("DeliveryStuck", heartbeats(pump=90) | {"overdue_seconds": 0}, "5m", True, {"part": "pump"}),
     Case("DeliveryStuck", heartbeats() | {"overdue_seconds": 90}, "5m", True),
     Case("DeliveryStuck", heartbeats(worker=90) | {"overdue_seconds": 1}, "5m", False),
@@ -82,6 +84,9 @@ CASES = [
     Case("MailsNotSent", {"reports_waiting": 0}, "95m", False),
     Case("Throttled", {'fortnox_requests_total{method="GET",path="/3/x",status="429"}': "0+2x200"}, "60m", True),
     Case("Throttled", {'fortnox_requests_total{method="GET",path="/3/x",status="200"}': "0+9x200"}, "60m", False),
+    Case("FeedDown", {"feed_connected": 0}, "40m", True),
+    Case("FeedDown", {"feed_connected": 1}, "40m", False),
+    Case("FeedDown", {}, "40m", False),  # it is switched off
     Case("PollsLate", {"poll_age_seconds_max": 3700}, "20m", True),
     Case("PollsLate", {"poll_age_seconds_max": 600}, "20m", False),
 ]

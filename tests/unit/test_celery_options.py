@@ -18,7 +18,6 @@ from config.celery import (
     celery_options,
 )
 from config.queues import BACKGROUND_QUEUES, DELIVERY_QUEUES, QUEUES
-from config.redis import redis_access
 from tasks.flows import (
     CUSTOMER,
     EXPENSES,
@@ -68,7 +67,6 @@ def test_redbeat_reads_its_options_without_a_deprecation_warning(app: Celery) ->
     config = RedBeatConfig(app)
 
     assert config.redis_url == "redis://127.0.0.1:7/3"
-    assert config.redbeat_redis_options["credential_provider"].get_credentials() == ("hunter2",)
     assert config.lock_timeout == 30
     assert config.redbeat_redis_options["socket_timeout"] == 15.0
 
@@ -121,22 +119,6 @@ def test_every_queue_is_read_by_one_of_the_two_workers() -> None:
 def test_a_pickled_message_is_refused(app: Celery) -> None:
     assert app.conf.accept_content == ["json"]
     assert json.dumps(app.conf.task_routes)
-
-
-@pytest.mark.parametrize(
-    ("url", "shown", "credentials"),
-    [
-        ("redis://127.0.0.1:7/3", "redis://127.0.0.1:7/3", (None, None)),
-        ("redis://:p%40ss@127.0.0.1:7/3", "redis://127.0.0.1:7/3", (None, "p@ss")),
-        ("rediss://app:p@[::1]:7/3?timeout=5", "rediss://[::1]:7/3?timeout=5", ("app", "p")),
-        ("redis://h:7/3?password=p&username=app", "redis://h:7/3", ("app", "p")),
-    ],
-)
-def test_the_credentials_of_redis_are_kept_beside_its_address(
-    url: str, shown: str, credentials: tuple[str | None, str | None]
-) -> None:
-    access = redis_access(load_settings(fortnox_api_url="http://127.0.0.1:1", redis_url=url))
-    assert (access.url, access[1:]) == (shown, credentials)
 
 
 def test_no_option_holds_the_password(options: dict[str, object], app: Celery) -> None:

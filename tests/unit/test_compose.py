@@ -7,12 +7,13 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from config.celery import SOFT_SHUTDOWN_SECONDS
 from config.queues import QUEUES
-from tests.compose import APPLICATION, COMPOSE_FILE, NotSet, Service, compose_file, services
+from tests.compose import APPLICATION, COMPOSE_FILE, HA_FILE, NotSet, Service, compose_file, services
 
 ROOT = COMPOSE_FILE.parent
 SERVICES = services()
@@ -28,8 +29,9 @@ def seconds(duration: str) -> int:
     return int(duration[:-1])
 
 
-def test_the_file_follows_the_compose_specification() -> None:
-    command = ["-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(COMPOSE_FILE)]
+@pytest.mark.parametrize("path", [COMPOSE_FILE, HA_FILE], ids=lambda path: path.name)
+def test_the_file_follows_the_compose_specification(path: Path) -> None:
+    command = ["-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(path)]
     checked = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
 
     assert checked.returncode == 0, checked.stdout + checked.stderr
@@ -131,20 +133,21 @@ def test_the_application_waits_for_redis_and_does_not_start_without_its_address(
 def test_only_what_transfers_gets_the_secrets_of_fortnox_moment_and_smtp() -> None:
     given = {name: SERVICES[name].definition["env_file"] for name in APPLICATION}
 
-    assert given == {"worker": ".env", "background": ".env", "beat": ".env", "flower": [], "metrics": []}
+    transfers = {"worker", "background", "beat", "console"}  # the console asks Fortnox for what it explains
+    assert given == {**dict.fromkeys(transfers, ".env"), "flower": [], "metrics": []}
 
 
-def test_producers_and_pages_share_no_network_with_what_transfers() -> None:
+def test_producers_and_pages_share_no_network_with_what_transfers_but_the_console() -> None:
     members = {
         network: {name for name, one in SERVICES.items() if network in one.definition["networks"]}
         for network in compose_file()["networks"]
     }
 
     assert members == {
-        "redis": {"redis", "worker", "background", "beat", "flower", "metrics"},
+        "redis": {"redis", "worker", "background", "beat", "console", "flower", "metrics"},
         "producers": {"redis", "redis-tls"},
-        "internet": {"worker", "background", "beat", "sandbox"},
-        "pages": {"flower", "metrics", "redis-tls"},
+        "internet": {"worker", "background", "beat", "console", "sandbox"},
+        "pages": {"console", "flower", "metrics", "redis-tls"},
     }
     assert all((compose_file()["networks"][name] or {}).get("internal") for name in ("redis", "producers"))
 
@@ -154,7 +157,7 @@ def test_redis_lets_nobody_in_without_a_password_but_its_own_health_check() -> N
         line.split() for line in (ROOT / "redis-users.acl.example").read_text().splitlines() if line[:5] == "user "
     ]
 
-    assert ["user", "default", "off"] in users
+    assert ["user", "default", "off", "~*", "&*", "+@all"] in users  # off, and see tests/integration/test_acl_file.py
     assert [user[1] for user in users if "nopass" in user] == ["health"]
 
 
@@ -197,3 +200,44 @@ def test_the_image_holds_no_settings_and_no_history() -> None:
     assert not any(name.startswith((".env", ".git", "tests")) for name in allowed)
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"bench", "tests"}
     assert packages <= allowed, "the image lacks a package"
+
+
+# --- docker-compose.ha.yml ---
+
+HA = services(HA_FILE)
+OF_REDIS = sorted({*HA} - {*APPLICATION})
+
+
+def test_each_redis_and_sentinel_is_on_its_own_disk_watched_bounded_and_not_published() -> None:
+    assert OF_REDIS == ["redis", "redis-2", "redis-3", "sentinel-1", "sentinel-2", "sentinel-3"]
+    disks = [volume for name in OF_REDIS for volume in HA[name].definition["volumes"] if volume.endswith(":/data")]
+    assert len({*disks}) == len(OF_REDIS)
+    for name in OF_REDIS:
+        definition = HA[name].definition
+        assert definition["restart"] == "unless-stopped"
+        assert set(definition["logging"]["options"]) == {"max-size", "max-file"}
+        assert "ports" not in definition
+        assert "ping" not in " ".join(definition["healthcheck"]["test"])
+        assert definition["environment"]["SELF"].partition(":")[0] == name
+
+
+def test_every_service_of_the_application_finds_the_master_through_sentinel_and_waits_for_a_replica() -> None:
+    secrets = {"REDIS_SENTINEL_PASSWORD": "s"}
+    for name in APPLICATION:
+        given = HA[name].environment(secrets)
+        assert given["REDIS_SENTINELS"] == "sentinel-1:26379,sentinel-2:26379,sentinel-3:26379/main"
+        assert given["REDIS_REPLICAS_ACK"] == "1"
+        assert {f"./tls/ca.pem:{given['REDIS_CA']}:ro"} == {*HA[name].definition["volumes"]}
+
+
+@pytest.mark.parametrize("name", ["REDIS_SENTINEL_PASSWORD", "REDIS_REPLICATION_PASSWORD", "REDIS_WATCH_PASSWORD"])
+def test_redis_does_not_start_without_its_passwords(name: str) -> None:
+    given = dict.fromkeys(("REDIS_SENTINEL_PASSWORD", "REDIS_REPLICATION_PASSWORD", "REDIS_WATCH_PASSWORD"), "s")
+    with pytest.raises(NotSet, match=name):
+        HA["redis"].environment(given | {name: ""})
+
+
+def test_a_master_that_nobody_copies_takes_no_writes_and_every_write_is_on_disk() -> None:
+    script = (ROOT / "redis-ha.sh").read_text()
+    for wanted in ("min-replicas-to-write 1", "appendonly yes", "appendfsync always", "maxmemory-policy noeviction"):
+        assert f'"{wanted}"' in script

@@ -15,9 +15,11 @@ from messages import Message, Money
 from messages.catalogue import say
 from tests.week import judge
 from tests.week.judge import STOCKHOLM, Deleted, Known
+from tests.week.payments import INVOICES, Payers
+from tests.week.payments import wrong as wrong_payments
 from tests.week.people import AT_FIRST, Company
 from tests.week.rule import Choices, Fields, as_compared
-from tests.week.site import INVOICED, PATIENCE, Site, started
+from tests.week.site import INVOICED, MOODS, PATIENCE, Site, started
 
 CHECKPOINT: Final = timedelta(hours=6)
 NIGHT_IS_OVER: Final = (5, 6)  # o'clock, in Stockholm, in winter and summer time
@@ -65,6 +67,8 @@ class Report:
     actions: int = 0
     supplier_invoices: int = 0
     expenses: int = 0
+    payments: int = 0  # how often somebody registered or changed one
+    heard: int = 0  # events of the feed
     created: int = 0
     corrected: int = 0
     withdrawn: int = 0
@@ -116,6 +120,8 @@ class Week:
         self.companies = [Company(name, random.Random(chance.random()), sandbox) for name in plan.companies]
         self.known = {name: Known(choices) for name, choices in COMPANIES.items() if name in plan.companies}
         self.late = [(company, list(company.late_projects())) for company in self.companies]
+        self.payers = {name: Payers(name, random.Random(chance.random()), sandbox) for name in plan.companies}
+        self.paying: set[str] = set()  # companies that have invoices
         self.counts: Counter[str] = Counter()
 
     def runs(self) -> None:
@@ -153,11 +159,16 @@ class Week:
             known.saw(*self._both(company))
             known.looks.append(("", 0))  # the first activation looks at all
             self.site.connect(company.name, known.choices)
+            self.site.bills(company.name, *INVOICES)
+            self.paying.add(company.name)
         self._settles()
 
     # A period
 
     def _period(self, until: datetime, damage: str, number: int) -> None:
+        mood = self.random.choice(sorted(MOODS))
+        self._notes(None, f"the feed {mood}")
+        self.site.feed_behaves(mood)
         for company in self.companies:
             self._in_moment(company)
         invoicing = [(c, one) for c in self.companies for one in self._some_expenses(c, 2)] if number % 2 else []
@@ -211,6 +222,10 @@ class Week:
     def _acts(self, company: Company) -> None:
         self._notes(company, company.act(self.site.now().astimezone(STOCKHOLM).date()))
         self.report.actions += 1
+        payers = self.payers[company.name]
+        if company.name in self.paying and self.random.random() < 0.3:
+            self._notes(company, payers.act(self.site.now().astimezone(STOCKHOLM).date().isoformat()))
+            self.report.payments += 1
 
     def _late_projects(self, *, every: bool) -> None:
         for company, left in self.late:
@@ -314,7 +329,7 @@ class Week:
     def _wrong(self, company: Company) -> list[str]:
         ledger, moment = self._both(company)
         known = self.known[company.name]
-        return [*judge.wrong(known, ledger, moment), *self._untold(company, ledger)]
+        return [*judge.wrong(known, ledger, moment), *self._untold(company, ledger), *wrong_payments(ledger, moment)]
 
     def _untold(self, company: Company, ledger: dict[str, Any]) -> Iterator[str]:
         """What an invoiced expense would be by now has to be in a failed event: it is listed, and mailed."""
@@ -343,6 +358,9 @@ class Week:
             )
             polls = asked.pop("GET /3/supplierinvoices", 0)
             self.report.idle_polls += polls
+            lists = asked.pop("GET /3/invoicepayments", 0), asked.pop("GET /3/invoices", 0)  # a poll of payments
+            if abs(lists[0] - lists[1]) > 1:
+                raise Broken(f"{company.name}: idle polls of payments asked {lists}")
             if asked.pop("approval", 0) > polls + 1 or asked:
                 raise Broken(f"{company.name}: {polls} idle polls also asked {dict(asked)}")
             to_moment = company.sandbox.in_moment("GET", f"requests?company={company.name}")["requests"]
@@ -372,6 +390,8 @@ class Week:
         report.requests_fortnox, report.requests_moment = counts["fortnox"], counts["moment"]
         report.created, report.corrected, report.withdrawn = counts["POST 201"], counts["PUT 200"], counts["DELETE 204"]
         report.posted_again, report.lost_answers, report.kills = counts["POST 409"], counts["lost"], self.site.kills
+        heard = self.site.app.services.telemetry.counters.read()
+        report.heard = sum(count for field, count in heard.items() if field[0] == "feed_events")
         report.supplier_invoices = sum(len(company.bills) for company in self.companies)
         report.expenses = sum(len(self.site.moment(company.name)["expenses"]) for company in self.companies)
 

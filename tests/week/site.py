@@ -20,7 +20,7 @@ from local.stack import Stack
 from local.waiting import DeadlineExceeded
 from messages import Message
 from tasks.flows import SCHEDULE_NIGHT
-from tests.unit.factories import integration_json
+from tests.unit.factories import customer_json, integration_json, invoice_json
 from tests.week.rule import Choices
 from worker.bootstrap import App, create_app
 from worker.publish import publish
@@ -38,6 +38,17 @@ DOWN: Final = {"503": 0.5, "drop_before": 0.5}
 MOMENT_DOWN: Final = {"503": 0.4, "drop_before": 0.3, "drop_after": 0.3}
 LOST_ANSWERS: Final = {"drop_after": 0.3, "fail_after": 0.2}
 INVOICED: Final = "expense.already-invoiced"  # the key of the message that tells of such a difference
+# What the feed does in a period, by turns. Polls are the truth, so Moment is right whatever it does.
+MOODS: Final[dict[str, dict[str, Any]]] = {
+    "works": {},
+    "loses every second event": {"feed_lose_every": 2},
+    "tells everything twice": {"feed_double_every": 1},
+    "is late": {"feed_delay_seconds": 0.2},
+    "is dead": {"feed_enabled": False},
+    "is silent": {},
+    "breaks off": {"feed_close_code": 1012},
+}
+USUAL: Final = {"feed_lose_every": 0, "feed_double_every": 0, "feed_delay_seconds": 0, "feed_enabled": True}
 REFUSAL: Final = {"kind": "fail_next", "status": 400, "body": "attachment", "message": "No", "count": 2}
 
 
@@ -109,7 +120,10 @@ class Site:
             "fromDate": choices.from_date,
         }
         mail = f"ekonomi@{company}.example"
-        event = integration_json(company=company, event_id=event_id, expenses=expenses, error_email=mail, **more)
+        payments = {"enabled": True, "fromDate": None}
+        event = integration_json(
+            company=company, event_id=event_id, expenses=expenses, payments=payments, error_email=mail, **more
+        )
         publish(event, services=self.app.services)
 
         def done() -> bool:
@@ -157,10 +171,11 @@ class Site:
         if ordering.resting(company):
             ordering.resume(company)
         if counts["retrying"]:
-            ordering.retry(company, POLL_ID)
+            for event_id in (POLL_ID, "payments-poll", "expenses-hints", "payments-hints"):
+                ordering.retry(company, event_id)
         if counts["failed"]:
             for event in ordering.failed(company):
-                if event.id != POLL_ID and any(part.key != INVOICED for part in event.reason.parts):
+                if not event.id.endswith("-poll") and any(part.key != INVOICED for part in event.reason.parts):
                     ordering.retry(company, event.id)
 
     def told(self, company: str) -> dict[str, tuple[Message, ...]]:
@@ -186,7 +201,30 @@ class Site:
         address = f"{self.stack.sandbox.moment}/api/1.0/companies/{company}/projectExpenses/{external_id}"
         return requests.request(method, address, json=body, auth=("apikey", MOMENT_KEY), timeout=30).status_code
 
+    def bills(self, company: str, *numbers: int) -> None:
+        """Moment finalizes these invoices, and they are transferred and posted."""
+        publish(customer_json(company=company, event_id="customer"), services=self.app.services)
+        for number in numbers:
+            given = {"company": company, "event_id": f"invoice-{number}", "id": number, "invoice_number": number}
+            event = invoice_json(**given, project=None, payment_id=None, attachments=[])
+            publish(event, services=self.app.services)
+        ordering = self.app.services.ordering
+
+        def posted() -> bool:
+            records = ordering.events((company, f"invoice-{number}") for number in numbers)
+            return all(record.status == "done" for record in records)
+
+        wait_until(posted, what=f"the invoices of {company}", timeout=PATIENCE)
+
     # What befalls them
+
+    def feed_behaves(self, mood: str) -> None:
+        sandbox = self.stack.sandbox
+        sandbox.post("options", {**USUAL, **MOODS[mood]})
+        if mood == "is silent":
+            sandbox.post("feed/silence")
+        elif mood in ("is dead", "breaks off"):
+            sandbox.post("feed/close")
 
     def strike(self, damage: str, seed: int) -> None:
         sandbox = self.stack.sandbox
@@ -259,4 +297,4 @@ class Site:
 
 
 def started(directory: Path) -> Stack:
-    return Stack(directory, options=OPTIONS)
+    return Stack(directory, options=OPTIONS, feed=True)

@@ -34,17 +34,16 @@ if poison or bug:
 
             def doctored(module: Any) -> None:
                 load(module)
-                transfer = module.transfer_customer
+                to_customer = module.to_customer
 
-                def deadly(context: Any) -> Any:
-                    customer = context.event.customer
+                def deadly(customer: Any) -> Any:
                     if customer.name == poison:
                         os.kill(os.getpid(), signal.SIGKILL)
                     if customer.name == bug:
                         return {}[f"{customer.name} {customer.email} {customer.organization_number}"]
-                    return transfer(context)
+                    return to_customer(customer)
 
-                module.transfer_customer = deadly
+                module.to_customer = deadly
 
             loader.exec_module = doctored
             return spec

@@ -1,0 +1,152 @@
+"""What the dispatcher does about hints, against a real Redis: each once, gathered, and for nobody else."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from delivery.feed.dispatcher import HintDispatcher
+from delivery.watching import LOCKED, look, looks_asked
+from stores.counters import Tally
+from stores.feed import DISPATCHER, Hint
+from stores.locks import ReaderLease
+from tests.unattended import Unattended
+from tests.unit.factories import a_line, invoice_json
+
+
+class Dispatching:
+    """The dispatcher, stepped by the test."""
+
+    def __init__(self, acme: Unattended) -> None:
+        self.acme = acme
+        self.feed, self.ordering = acme.services.feed, acme.services.ordering
+        self.dispatcher = HintDispatcher(acme.services, "one")
+
+    def hear(self, kind: str, number: str, verb: str = "updated", *, times: int = 1, **fields: Any) -> None:
+        now = datetime.now(UTC)
+        given = {"company": "acme", "at": now, "received": now - timedelta(seconds=2), **fields}
+        self.feed.take([Hint(kind=kind, verb=verb, number=number, **given)] * times, {}, Tally())
+
+    def fail(self, event_id: str = "i1", number: int = 1, account: str = "3098", **settings: Any) -> None:
+        """An invoice that fails."""
+        self.acme.sandbox.tenant("acme", **settings)
+        given = {"event_id": event_id, "invoice_number": number, "project": None, "payment_id": None}
+        self.acme.publish(invoice_json(**given, attachments=[], lines=[a_line(account_number=account)]))
+        self.acme.run(event_id)
+        assert self.acme.event(event_id).status == "failed"
+
+    def status(self, event_id: str = "i1") -> str:
+        return self.acme.event(event_id).status
+
+
+@pytest.fixture
+def one(acme: Unattended) -> Iterator[Dispatching]:
+    dispatching = Dispatching(acme)
+    yield dispatching
+    dispatching.dispatcher.close()
+
+
+def test_many_hints_of_one_thing_release_a_failure_once(one: Dispatching) -> None:
+    one.fail()
+    one.hear("account", "3098", times=20)
+    one.dispatcher.step()
+    assert one.status() == "ready"
+    assert one.feed.length() == 0
+    timeline = one.acme.services.telemetry.timeline.read("acme", "i1")
+    assert [entry.what for entry in timeline].count("tried again") == 1
+
+
+def test_releases_are_gathered_for_a_second(one: Dispatching) -> None:
+    one.fail()
+    one.hear("account", "3098", received=datetime.now(UTC))
+    one.dispatcher.step()
+    assert (one.status(), one.feed.length()) == ("failed", 1)
+
+
+def test_hints_outlive_a_dispatcher_that_dies_and_are_acted_on_by_the_next(one: Dispatching) -> None:
+    one.fail()
+    one.hear("account", "3098")
+    lease = ReaderLease(one.acme.services.redis, DISPATCHER, "other", 5)
+    assert lease.ask()
+    one.dispatcher.step()
+    assert (one.status(), one.feed.length()) == ("failed", 1)
+    lease.release()
+    one.dispatcher.step()
+    assert (one.status(), one.feed.length()) == ("ready", 0)
+
+
+def test_a_cost_centre_releases_what_failed_for_it(one: Dispatching) -> None:
+    one.acme.sandbox.account("acme", 3010, cost_center_settings="MANDATORY")
+    one.fail(account="3010")
+    assert one.acme.event("i1").code.startswith("cost-centre")
+    one.hear("cost-center", "MA", "created")  # the text names the account, not a cost centre
+    one.dispatcher.step()
+    assert one.status() == "failed"
+    one.hear("account", "3010")
+    one.dispatcher.step()
+    assert one.status() == "ready"
+
+
+def test_a_supplier_has_its_failed_supplier_invoices_looked_at_again(one: Dispatching) -> None:
+    store = one.acme.services.stores.expenses("acme")
+    one.fail()  # a company without failures is not looked through
+    store.set_failure("7", "supplierinvoice-7", "12")
+    store.set_failure("8", "supplierinvoice-8", "13")
+    one.hear("supplier", "12")
+    one.dispatcher.step()
+    assert store.take(datetime.now(UTC), timedelta(minutes=1)) == "7"
+    assert store.take(datetime.now(UTC), timedelta(minutes=1)) is None
+
+
+def test_our_own_write_releases_nothing_and_a_persons_a_moment_later_does(one: Dispatching) -> None:
+    one.fail()
+    now = datetime.now(UTC)
+    one.acme.services.stores.own_writes.note("acme", "account", "3098", now - timedelta(seconds=1), now)
+    one.hear("account", "3098", at=now)
+    one.dispatcher.step()
+    assert (one.status(), one.feed.length()) == ("failed", 0)
+    one.hear("account", "3098", at=now + timedelta(seconds=5))
+    one.dispatcher.step()
+    assert one.status() == "ready"
+
+
+@pytest.mark.parametrize("company", ["nobody", "other"])
+def test_hints_of_a_company_that_is_not_connected_are_dropped(one: Dispatching, company: str) -> None:
+    one.fail()
+    for kind in ("account", "supplier-invoice", "invoice", "invoicepayment", "project", "customer"):
+        one.hear(kind, "3098", company=company)
+    one.dispatcher.step()
+    assert (one.status(), one.feed.length()) == ("failed", 0)
+
+
+def test_deletions_release_nothing(one: Dispatching) -> None:
+    one.fail()
+    one.hear("account", "3098", "deleted")
+    one.dispatcher.step()
+    assert (one.status(), one.feed.length()) == ("failed", 0)
+
+
+def test_supplier_invoices_of_a_company_without_expenses_cost_nothing(one: Dispatching) -> None:
+    one.hear("supplier-invoice", "7", "bookkeep")
+    one.dispatcher.step()
+    assert one.feed.looking() == frozenset()
+    assert one.ordering.event("acme", "expenses-hints") is None
+
+
+def test_an_invoice_that_is_not_ours_is_not_looked_at(one: Dispatching) -> None:
+    one.hear("invoice", "4711")
+    one.dispatcher.step()
+    assert one.feed.looking() == frozenset()
+
+
+def test_a_look_that_finds_the_rate_limit_full_lets_the_companys_transfers_go_on(one: Dispatching) -> None:
+    one.fail(locked_until="2026-11-30", account="3010")
+    look(one.acme.services, "acme", LOCKED)
+    looks_asked(one.ordering, "acme")
+    one.acme.run("hints", capacity=0)
+    record = one.ordering.event("acme", "hints")
+    assert record is not None
+    assert record.status == "retrying"
+    assert not one.ordering.resting("acme")
+    assert one.acme.services.stores.looks("acme").next(datetime.now(UTC)) == LOCKED

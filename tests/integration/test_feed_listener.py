@@ -1,0 +1,287 @@
+"""The feed's listener against a real Redis and the sandbox: what it keeps, and what does not end it."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from config import load_settings
+from delivery.feed.listener import LONGEST_PAUSE, FeedListener, Timing, pause_before
+from delivery.feed.tenants import to_add
+from delivery.services import Services, build_services
+from delivery.tokens import to_tokens
+from stores import Version
+from stores.connections import TokenState
+from stores.feed import Hint
+from tests.integration.test_feed_connection import address
+from tests.unattended import Unattended
+from tests.waiting import wait_until
+
+QUICK = Timing(lease=2, ping_every=0.3, pong_within=0.3, scan_every=0.2, check_every=0.5, gather=5.0, say_every=0.0)
+
+
+class Listening:
+    """The listener, stepped by the test."""
+
+    def __init__(self, unattended: Unattended) -> None:
+        self.sandbox = unattended.sandbox
+        settings = unattended.app.settings
+        self.services: Services = build_services(
+            load_settings(
+                None,
+                **{name: getattr(settings, name) for name in type(settings).model_fields if name != "fortnox_feed_url"},
+                fortnox_feed_url=address(unattended.sandbox),
+            )
+        )
+        self.listener = self.another("one")
+
+    def another(self, name: str, timing: Timing = QUICK) -> FeedListener:
+        return FeedListener(self.services, name, timing)
+
+    def until(self, condition: Callable[[], Any], what: str, listener: FeedListener | None = None) -> Any:
+        """Step until the condition holds."""
+
+        def step() -> Any:
+            (listener or self.listener).step()
+            return condition()
+
+        return wait_until(step, what=what)
+
+    def subscribed(self, companies: int = 1, listener: FeedListener | None = None) -> None:
+        def heard() -> bool:
+            state = self.services.feed.state()
+            return state is not None and state.connected and state.companies == companies
+
+        self.until(heard, "the feed to be subscribed", listener)
+
+    def hints(self) -> list[Hint]:
+        return [Hint.from_json(text) for text in self.services.feed.waiting(1000)]
+
+    def numbers(self) -> list[str]:
+        return [hint.number for hint in self.hints()]
+
+    def counted(self, *field: str) -> int:
+        return self.services.telemetry.counters.read().get(field, 0)
+
+
+@pytest.fixture
+def listening(unattended: Unattended) -> Iterator[Listening]:
+    one = Listening(unattended)
+    yield one
+    one.listener.close()
+    one.services.redis.close()
+
+
+@pytest.fixture
+def heard(listening: Listening, unattended: Unattended) -> Listening:
+    """Listening to `acme`."""
+    unattended.connect()
+    listening.subscribed()
+    return listening
+
+
+def _connect(unattended: Unattended, company: str) -> None:
+    """Connect another company, as a worker would."""
+    unattended.sandbox.tenant(company)
+    code = unattended.sandbox.code(company)
+    grant = unattended.services.fortnox.oauth.exchange_code(code, company=company)
+    acme = unattended.services.stores.connections.get("acme")
+    unattended.services.redis.sadd("mf:companies", company)
+    connection = acme.model_copy(update={"company": company, "tenant_id": grant.tenant_id, "revision": 0})
+    unattended.services.stores.connections.begin(connection, to_tokens(grant))
+
+
+def test_what_changes_in_a_connected_companys_ledger_is_kept_as_a_hint(heard: Listening) -> None:
+    heard.sandbox.customer("acme", "10001")
+    heard.sandbox.account("acme", 3099)
+
+    heard.until(lambda: len(heard.hints()) == 2, "two hints")
+
+    first, second = heard.hints()
+    assert first[:4] == ("acme", "customer", "created", "10001")
+    assert second[:4] == ("acme", "account", "created", "3099")
+    assert heard.counted("feed_events", "customer-created") == 1
+
+
+def test_without_a_connected_company_no_socket_is_opened(listening: Listening) -> None:
+    state = listening.until(listening.services.feed.state, "the listener to say something")
+    assert (state.connected, state.why) == (False, "no company is connected")
+    assert listening.sandbox.get("feed")["connections"] == 0
+
+
+def test_a_company_that_connects_later_is_added_to_the_open_socket(heard: Listening, unattended: Unattended) -> None:
+    unattended.sandbox.tenant("late")
+    _connect(unattended, "late")
+    heard.subscribed(companies=2)
+
+    heard.sandbox.customer("late", "7")
+
+    heard.until(lambda: heard.hints(), "a hint")
+    assert heard.hints()[0].company == "late"
+    assert heard.sandbox.get("feed")["connections"] == 1
+
+
+def test_each_token_is_replaced_by_a_newer_one_before_it_ends(heard: Listening) -> None:
+    heard.sandbox.post("options", {"feed_expired_tokens": "removed"})
+    before = heard.sandbox.get("feed")["commands"]["add-tenants-v1"]
+    heard.sandbox.post("tokens/expire", {"tenant": "acme"})
+    heard.services.redis.hset("mf:connection:acme", "renew_at", 1)
+
+    heard.until(
+        lambda: heard.sandbox.get("feed")["commands"]["add-tenants-v1"] > before, "the tenant to be added again"
+    )
+
+    heard.sandbox.customer("acme", "1")
+    heard.until(heard.hints, "a hint")
+    assert heard.sandbox.get("feed")["connections"] == 1
+
+
+@pytest.mark.parametrize("how", ["refused", "unnamed", "partly", "left_out"])
+def test_one_companys_dead_grant_is_told_and_ends_no_others_feed(
+    listening: Listening, unattended: Unattended, how: str
+) -> None:
+    unattended.sandbox.post("options", {"feed_invalid_tokens": how})
+    unattended.connect()
+    for name in ("b", "c"):
+        _connect(unattended, name)
+    unattended.sandbox.post("grants/revoke", {"tenant": "b"})
+
+    listening.subscribed(companies=2)
+
+    listening.until(lambda: listening.services.ordering.paused("b"), "the company to be paused")
+    listening.sandbox.customer("acme", "1")
+    listening.sandbox.customer("c", "2")
+    listening.until(lambda: listening.numbers() == ["1", "2"], "both hints")
+
+
+def test_where_the_feed_tells_of_a_withdrawn_consent_the_company_pauses_at_once(
+    heard: Listening, unattended: Unattended
+) -> None:
+    heard.sandbox.post("options", {"feed_revoked": "removed"})
+    heard.sandbox.post("grants/revoke", {"tenant": "acme"})
+    heard.until(lambda: heard.services.ordering.paused("acme"), "the company to be paused")
+    assert "" in unattended.reported()
+
+
+def test_a_tenant_that_the_feed_lost_is_noticed_and_added_again(heard: Listening, unattended: Unattended) -> None:
+    """A revoked consent may show only in the list of tenants."""
+    with_tenants = heard.sandbox.get("feed")["tenants"]
+    heard.sandbox.post("feed/say", {"text": "{}"})
+    feed = heard.listener._feed
+    assert feed is not None
+    feed.remove_tenants(with_tenants)
+    heard.until(lambda: heard.sandbox.get("feed")["tenants"] == with_tenants, "the tenant to be back")
+
+
+def test_after_a_lost_socket_the_feed_goes_on_from_where_it_was_read(heard: Listening) -> None:
+    heard.sandbox.customer("acme", "1")
+    heard.until(heard.hints, "a hint")
+
+    heard.sandbox.post("feed/close", {"code": 1012})
+    heard.sandbox.customer("acme", "2")
+    heard.until(lambda: "2" in heard.numbers(), "the event from meanwhile")
+
+    assert heard.numbers() == ["1", "2"]
+    assert heard.counted("feed_connections", "lost") == 1
+    assert heard.counted("feed_connections", "opened") == 2
+
+
+def test_a_silent_socket_is_given_up(heard: Listening) -> None:
+    heard.sandbox.customer("acme", "1")
+    heard.until(heard.hints, "a hint")
+    heard.sandbox.post("feed/silence")
+    heard.sandbox.customer("acme", "2")
+    heard.until(lambda: heard.numbers() == ["1", "2"], "the event over another socket")
+
+
+def test_a_feed_that_is_down_or_refuses_us_is_said_and_tried_again(heard: Listening) -> None:
+    heard.sandbox.post("options", {"feed_enabled": False})
+    heard.sandbox.post("feed/close")
+
+    def refused() -> bool:
+        state = heard.services.feed.state()
+        return state is not None and state.why == "handshake refused"
+
+    heard.until(refused, "the listener to say that it is refused")
+    heard.sandbox.post("options", {"feed_enabled": True})
+    heard.subscribed()
+
+
+@pytest.mark.parametrize("replays", ["earliest", "now", "refused"])
+def test_an_offset_that_fortnox_no_longer_has_stops_nothing(heard: Listening, replays: str) -> None:
+    heard.sandbox.post("options", {"feed_unknown_offset": replays})
+    heard.services.redis.hset("mf:feed:offsets", "customers", "stale")
+    heard.sandbox.post("feed/close")
+    heard.until(lambda: heard.sandbox.get("feed")["connections"] == 2, "another socket")
+    heard.subscribed()
+    heard.sandbox.customer("acme", "1")
+    heard.until(lambda: "1" in heard.numbers(), "the hint")
+
+
+def test_a_double_and_an_unknown_type_tenant_or_answer_cost_nothing(heard: Listening) -> None:
+    heard.sandbox.post("options", {"feed_double_every": 1})
+    known = {"tenant": "acme", "topic": "customers", "type": "customer-updated-v2", "entityId": 1}
+    heard.sandbox.post("feed/events", {**known, "type": "customer-sang-v3"})
+    heard.sandbox.post("feed/events", {**known, "entityId": ""})
+    heard.sandbox.post("feed/say", {"text": '{"response": "weather-v1", "result": "ok"}'})
+    stranger = {"topic": "customers", "type": "customer-updated-v2", "tenantId": 5, "entityId": "1", "offset": "x1"}
+    heard.sandbox.post("feed/say", {"text": json.dumps(stranger)})
+    heard.sandbox.customer("acme", "1")
+
+    heard.until(lambda: len(heard.hints()) == 2, "the doubled hint")
+
+    assert heard.numbers() == ["1", "1"]
+    assert heard.counted("feed_ignored", "type") == 2
+    assert heard.counted("feed_ignored", "number") == 2
+    assert heard.counted("feed_ignored", "tenant") == 1
+    assert heard.counted("feed_ignored", "answer") == 1
+
+
+def test_only_one_listens_and_another_takes_over_when_it_dies(heard: Listening) -> None:
+    heard.sandbox.customer("acme", "1")
+    heard.until(heard.hints, "a hint")
+    other = heard.another("two")
+    assert other.step() > 0
+    assert heard.sandbox.get("feed")["connections"] == 1
+
+    heard.sandbox.customer("acme", "2")  # `one` is stepped no more: its lease lapses
+    heard.until(lambda: heard.numbers() == ["1", "2"], "the other to listen", other)
+
+    assert heard.listener.step() > 0  # it finds that its lease is another's, and hangs up
+    assert heard.listener._feed is None
+    other.close()
+
+
+def test_a_hint_is_kept_before_its_offset_is_stored(heard: Listening) -> None:
+    heard.sandbox.customer("acme", "1")
+    heard.until(heard.hints, "a hint")
+    assert heard.services.feed.offsets().keys() == {"customers"}
+    assert heard.services.feed.drop(heard.services.feed.waiting(10))
+    assert heard.hints() == []
+
+
+def test_pauses_double_with_jitter_up_to_a_minute() -> None:
+    assert [pause_before(n, 0.5) for n in (1, 2, 3, 4)] == [1, 2, 4, 8]
+    assert pause_before(50, 0.5) == LONGEST_PAUSE
+    assert (pause_before(1, 0.0), pause_before(1, 1.0)) == (0.5, 1.5)
+
+
+def test_companies_that_lack_come_before_those_whose_token_is_due() -> None:
+    state = TokenState(1, Version(1, 1), due=False)
+    wanted = {"due": state._replace(due=True), "new": state, "kept": state, "renewed": state, "refused": state}
+    added = {"due": Version(1, 1), "kept": Version(1, 1), "renewed": Version(1, 0)}
+    assert to_add(wanted, added, {"refused": Version(1, 1)}) == ["new", "due", "renewed"]
+
+
+def test_an_event_for_two_companies_of_one_ledger_is_a_hint_for_each(heard: Listening, unattended: Unattended) -> None:
+    acme = heard.services.stores.connections.get("acme")
+    held = heard.services.stores.connections.held("acme")
+    assert held is not None
+    heard.services.redis.sadd("mf:companies", "twin")
+    twin = acme.model_copy(update={"company": "twin", "revision": 0})
+    heard.services.stores.connections.begin(twin, held.tokens)
+    heard.subscribed(companies=2)
+    heard.sandbox.customer("acme", "1")
+    heard.until(lambda: len(heard.hints()) == 2, "two hints")
+    assert {hint.company for hint in heard.hints()} == {"acme", "twin"}
