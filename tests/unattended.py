@@ -96,8 +96,8 @@ class Unattended:
 
 
 @contextmanager
-def unattended_services(redis_url: str, sandbox: Sandbox) -> Iterator[Unattended]:
-    """The services, with the ledgers `acme` and `other`, not connected yet."""
+def unattended_services(redis_url: str, sandbox: Sandbox, **more: Any) -> Iterator[Unattended]:
+    """The services, with the ledgers `acme` and `other`, not connected yet. `more`: other settings."""
     settings = load_settings(
         None,
         redis_url=redis_url,
@@ -107,6 +107,7 @@ def unattended_services(redis_url: str, sandbox: Sandbox) -> Iterator[Unattended
         fortnox_client_secret=CLIENT_SECRET,
         moment_api_url=f"{sandbox.moment}/api/1.0",
         moment_api_key="sandbox-key",
+        **more,
     )
     app = create_app(settings)
     app.loader.import_default_modules()
