@@ -1,12 +1,12 @@
 """The workloads, in the order in which they run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from bench.result import Section
 from bench.rounds import Bench
-from bench.workloads import cost, drain, hot_key, invoices, kills, latency
+from bench.workloads import cost, drain, hot_key, invoices, kills, latency, scale
 
-Workload = Callable[[Bench], list[Section]]
+Workload = Callable[[Bench], Iterable[Section]]
 
 WORKLOADS: Mapping[str, Workload] = {
     "A": drain.no_op,
@@ -19,4 +19,6 @@ WORKLOADS: Mapping[str, Workload] = {
     "N": latency.neighbour,
     "F": cost.flat,
     "R": invoices.at_the_rate_limit,
+    "S": scale.carried,
 }
+ALONE = ("S",)  # takes ten minutes, and runs where it is named: docs/scale.md
