@@ -7,7 +7,6 @@ from typing import Any
 
 from delivery.services import Services
 from messages import NOTHING, Message
-from messages.catalogue import say
 from ordering import EventRecord
 from ordering.records import CompanyState
 
@@ -62,6 +61,8 @@ def event_state(services: Services, record: EventRecord) -> State:
 
 def as_fields(state: State) -> dict[str, Any]:
     """For JSON: `state`, `until`, `why`."""
+    from messages.catalogue import say  # the catalogues take a moment to load, and few lists need them
+
     return {
         "state": state.name,
         "until": state.until.isoformat(timespec="seconds") if state.until else None,
