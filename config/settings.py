@@ -107,7 +107,7 @@ def _rate_limit(value: object) -> object:
 
 Origin = Annotated[str, AfterValidator(_origin)]
 BareOrigin = Annotated[str, AfterValidator(_bare_origin)]
-Feed = Annotated[str, AfterValidator(_feed)]
+FeedUrl = Annotated[str, AfterValidator(_feed)]
 Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
 Days = Annotated[timedelta, BeforeValidator(_days)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
@@ -129,7 +129,7 @@ class Settings(BaseSettings):
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     fortnox_api_url: BareOrigin = "https://api.fortnox.se"
     fortnox_auth_url: BareOrigin = "https://apps.fortnox.se"
-    fortnox_feed_url: Feed = ""
+    fortnox_feed_url: FeedUrl = ""
     moment_api_url: Origin = "https://app.moment.team/api/1.0"
     attachment_hosts: Names = ()
 
