@@ -31,7 +31,7 @@ class Sent:
     """What Moment was last sent for a place: the expense's digest, or `IN_DOUBT`.
 
     `reported`: the expense was invoiced and stays; a person was told that it should be this digest, or `WITHDRAWN`.
-    `moved`: the expense was invoiced and stays; this is the row it now stands for.
+    `moved`: the expense was invoiced and stays; this is the row it now stands for, perhaps its own again.
     """
 
     digest: str
@@ -129,7 +129,7 @@ def moved_invoiced(wanted: Mapping[int, Expense], sent: Mapping[int, Sent]) -> d
         row = _moved_to(place, wanted, now) if one.invoiced else None
         if row is not None:
             now = {at: replace(other, moved=None) if other.moved == row else other for at, other in now.items()}
-            now[place] = Sent(one.digest, moved=None if row == place else row)
+            now[place] = Sent(one.digest, moved=row)  # its own row, too: that it was invoiced must not be forgotten
     return {place: one for place, one in now.items() if one != sent[place]}
 
 

@@ -123,7 +123,7 @@ def test_an_invoiced_expense_stands_for_its_row_wherever_that_is() -> None:
     assert changes({3: b}, moved) == (Change(2, Action.CORRECT, b, 3),)  # and refused, and told of row 3
     assert unresolved({3: b}, {2: Sent(a.digest, b.digest, 3)}).keys() == {2}
     assert moved_invoiced({5: a}, moved) == {2: Sent(a.digest, moved=5)}
-    assert moved_invoiced({2: a}, moved) == {2: Sent(a.digest)}
+    assert moved_invoiced({2: a}, moved) == {2: Sent(a.digest, moved=2)}
 
 
 def test_a_reported_difference_is_settled_when_fortnox_says_again_what_was_invoiced() -> None:
@@ -139,6 +139,13 @@ def test_of_two_equal_rows_each_has_its_own_expense() -> None:
     assert moved_invoiced({2: a, 3: a}, {2: Sent(a.digest, WITHDRAWN), 3: Sent(a.digest)}) == {}
     both = {2: Sent(a.digest, WITHDRAWN), 3: Sent(a.digest, WITHDRAWN)}
     assert moved_invoiced({3: a, 4: a}, both) == {2: Sent(a.digest, moved=4)}
+
+
+def test_one_that_is_invoiced_and_back_at_its_row_is_not_taken_from_there() -> None:
+    a, b = an_expense("1.00"), an_expense("2.00")
+    back = {1: Sent(b.digest, WITHDRAWN), 2: Sent(a.digest, moved=2), 3: Sent(a.digest, WITHDRAWN)}
+    assert moved_invoiced({2: a}, back) == {}
+    assert changes({2: a}, back) == ()
 
 
 amounts = st.integers(1, 4).map(lambda kronor: an_expense(f"{kronor}.00"))
