@@ -74,7 +74,7 @@ def check_server(info: str) -> dict[str, str]:
     return fields
 
 
-class _Looking:
+class _Checked:
     """What these connections have in common; goes before redis-py's class."""
 
     server: dict[str, str]
@@ -110,15 +110,15 @@ class _Looking:
         return found.decode(errors="replace") if isinstance(found, bytes) else ""
 
 
-class NodeConnection(_Looking, Connection):
+class NodeConnection(_Checked, Connection):
     """To the node that `REDIS_URL` names."""
 
 
-class TlsNodeConnection(_Looking, SSLConnection):
+class TlsNodeConnection(_Checked, SSLConnection):
     """The same, with TLS."""
 
 
-class _OfMaster(_Looking):
+class _OfMaster(_Checked):
     """Asks a Sentinel for the master before each connect, and refuses a node that is none."""
 
     def _connect_retry(self: Any) -> None:

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from redis.exceptions import InvalidResponse, OutOfMemoryError, RedisError, ResponseError
+from redis.exceptions import AuthenticationError, InvalidResponse, OutOfMemoryError, RedisError, ResponseError
 
 from config import Settings
 from config.redis_connections import IsCluster, IsSentinel, TooOld
@@ -56,6 +56,8 @@ def redis_problem(settings: Settings, error: RedisError) -> Message:
         return Message("redis.cluster", address=address)
     if isinstance(error, IsSentinel):
         return Message("redis.sentinel", address=address)
+    if isinstance(error, AuthenticationError):
+        return Message("redis.login", address=address, error=said)
     if isinstance(error, TooFewReplicas):
         return Message("redis.too-few-replicas", address=address, found=str(error.found), wanted=str(error.wanted))
     if isinstance(error, OutOfMemoryError) or _NO_WRITES.search(said):

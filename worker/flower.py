@@ -16,10 +16,10 @@ def ask_every_sentinel(settings: Settings) -> None:
     if sentinels is None:
         return
 
+    tls, asked_with = tls_options(settings), sentinel_options(settings) | {"retry": None}
+    manager = Sentinel(sentinels.places, sentinel_kwargs=asked_with)  # type: ignore[no-untyped-call]  # kept: Flower closes none
+
     def client(*_: Any) -> Any:
-        options = sentinel_options(settings) | {"retry": None}
-        tls = tls_options(settings)
-        manager = Sentinel(sentinels.places, sentinel_kwargs=options)  # type: ignore[no-untyped-call]
         return manager.master_for(
             sentinels.master,
             db=settings.redis_address.database,

@@ -1,5 +1,6 @@
 """REDIS_SENTINELS: the engine, the stores, Celery, beat, Flower and commands find the master, also after a kill."""
 
+import asyncio
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from flower.utils.broker import Broker
 from redis.exceptions import RedisError
 
 from cli.completion import VARIABLE, complete
@@ -20,6 +22,7 @@ from tests.replicated_redis import ReplicatedRedis
 from tests.unit.factories import customer_json
 from tests.waiting import wait_until
 from worker.bootstrap import create_app
+from worker.flower import ask_every_sentinel
 from worker.publish import publish
 
 LOGIN = ("operator", "secret")
@@ -109,11 +112,18 @@ def test_all_go_on_with_another_master_when_it_is_killed(replicated: Replicated,
     replicated.redis.come_back(former)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Flower's loop goes on, this one ends
 def test_flower_counts_the_queues_of_the_masters_database(replicated: Replicated) -> None:
-    replicated.system.app.services.redis.lpush("mail-nobody-reads", "x")
     answer = requests.get(f"{replicated.flower}/api/queues/length", auth=LOGIN, timeout=30)
-    assert answer.status_code == 200, answer.text
     assert {queue["name"] for queue in answer.json()["active_queues"]} >= {"events", "transfers"}
+
+    app = replicated.system.app
+    app.services.redis.lpush("nobody-reads-this", "x")
+    ask_every_sentinel(app.settings)  # as in Flower's process
+    with app.connection() as connection:
+        url = connection.as_uri(include_password=True)
+    broker = Broker(url, broker_options=app.conf.broker_transport_options, broker_use_ssl=app.conf.broker_use_ssl)
+    assert asyncio.run(broker.queues(["nobody-reads-this"])) == [{"name": "nobody-reads-this", "messages": 1}]
 
 
 def test_commands_and_completion_ask_the_sentinels(replicated: Replicated) -> None:

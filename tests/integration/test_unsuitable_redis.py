@@ -87,7 +87,7 @@ def test_publish_refuses_it(unsuitable: tuple[str, str]) -> None:
 def test_workers_beat_and_flower_end_with_one_line(unsuitable: tuple[str, str], program: str) -> None:
     url, words = unsuitable
     status, said = started(program, url)
-    assert status == 2
+    assert status == 1
     assert (words in said, said.count("\n")) == (True, 1), said
 
 
@@ -98,6 +98,22 @@ def test_workers_beat_and_flower_end_with_one_line_at_a_wrong_address(program: s
     assert said.startswith("error: REDIS_URL: give redis://")
     assert said.count("\n") == 1
     assert "s3cr" not in said
+
+
+@pytest.mark.parametrize("program", ["worker", "beat", "flower"])
+@pytest.mark.parametrize("fault", ["password", "database"])
+def test_workers_beat_and_flower_end_with_one_line_where_redis_refuses_them(
+    program: str, fault: str, tmp_path: Path
+) -> None:
+    with running_redis(tmp_path) as url, Redis.from_url(url) as admin:
+        if fault == "password":
+            admin.config_set("requirepass", "another")
+            status, said = started(program, url.replace("redis://", "redis://:s3cr3t@"))
+        else:
+            status, said = started(program, url.replace("/0", "/99"))
+    assert (status, said.count("\n")) == (1, 1), said
+    assert "s3cr3t" not in said
+    assert ("DB index is out of range" in said) == (fault == "database")
 
 
 def started(program: str, url: str) -> tuple[int, str]:
