@@ -20,7 +20,7 @@ UV = $(UV_ENV) $(BIN)/uv
 PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 INSTALL = install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: help demo up test test-unit proofs check bench bench-polls bench-log bench-console chaos simulate ledger connections week malformed matrix screenshots lock clean
+.PHONY: help demo up test test-unit proofs check bench bench-polls bench-feed bench-log bench-console chaos simulate ledger connections week malformed matrix screenshots lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -52,6 +52,9 @@ bench: $(READY) ## ours, plain Celery and lock-or-retry side by side (15 min); B
 
 bench-polls: $(READY) ## the way back: a poll round of 1,000 companies (10 min); ACTIVATION=20000 a first activation instead
 	$(BIN)/python -m bench.polls $(if $(ACTIVATION),activation --invoices $(ACTIVATION),round) $(BENCH)
+
+bench-feed: $(READY) ## one listener of Fortnox's feed for 10,000 companies, 200 events a second (12 min)
+	$(BIN)/python -m bench.feed_many $(BENCH)
 
 bench-log: $(READY) ## how long `events list` takes over a million events, and how long Redis waits for it (2 min)
 	$(BIN)/python -m bench.log $(BENCH)

@@ -10,7 +10,7 @@ from bench.machine import machine
 from bench.report import as_json, show, write_page
 from bench.result import Section
 from bench.rounds import Bench, say
-from bench.workloads import WORKLOADS
+from bench.workloads import ALONE, WORKLOADS
 
 
 def main() -> int:
@@ -40,7 +40,8 @@ def main() -> int:
 def arguments() -> Namespace:
     parser = ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="everything small and once: to see that it works")
-    parser.add_argument("--only", type=_keys, default=list(WORKLOADS), metavar="A,B", help=f"of {','.join(WORKLOADS)}")
+    usual = [key for key in WORKLOADS if key not in ALONE]
+    parser.add_argument("--only", type=_keys, default=usual, metavar="A,B", help=f"of {','.join(WORKLOADS)}")
     parser.add_argument("--repeat", type=int, default=3, help="runs of which the median is taken (3)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE as well")
     parser.add_argument("--write", action="store_true", help="write the tables into docs/performance.md as well")

@@ -10,6 +10,7 @@ from redis.exceptions import ResponseError
 from config.redis_connections import TooOld, WrongNode
 from config.settings import Settings
 
+CHANNEL: Final = "moment:written"  # nobody listens
 TIMEOUT: Final = 2000  # ms; a replica in another data centre has it within 100
 
 Confirmed = Callable[[Redis], AbstractContextManager[Redis]]
@@ -54,13 +55,28 @@ def confirmed_by_replicas(settings: Settings) -> Confirmed:
 
 
 def acknowledged(redis: Any, wanted: int, *, on_disk: bool) -> int:
-    """How many replicas have it, on their disks where `on_disk`, once there are enough or the time is up."""
+    """How many replicas have it, on their disks where `on_disk`, once there are enough or the time is up.
+
+    `redis`: bound to one connection.
+    """
     if not on_disk:
-        return int(redis.wait(wanted, TIMEOUT))
+        return int(_after_all_writes(redis.connection, "WAIT", wanted, TIMEOUT))
     try:
-        return int(redis.execute_command("WAITAOF", 0, wanted, TIMEOUT)[1])
+        return int(_after_all_writes(redis.connection, "WAITAOF", 0, wanted, TIMEOUT)[1])
     except ResponseError as error:
         if "unknown command" in str(error):
             version = redis.connection.server.get("redis_version", "")
             raise TooOld(version, "7.2 (for REDIS_REPLICAS_FSYNC)") from None
+        raise
+
+
+def _after_all_writes(connection: Any, *command: object) -> Any:
+    """The answer to the command, sent after one that replicas get too: from Redis 7.2 on, `WAIT` waits for nothing on a
+    connection that wrote nothing itself, as where an event is published that is known."""
+    connection.send_packed_command(connection.pack_commands([("PUBLISH", CHANNEL, ""), command]))
+    try:
+        connection.read_response()
+        return connection.read_response()
+    except ResponseError:
+        connection.disconnect()  # the second answer may be under way
         raise

@@ -138,7 +138,7 @@ def _accounts(given: str) -> tuple[Account, ...]:
 
 Origin = Annotated[str, AfterValidator(_origin)]
 BareOrigin = Annotated[str, AfterValidator(_bare_origin)]
-Feed = Annotated[str, AfterValidator(_feed)]
+FeedUrl = Annotated[str, AfterValidator(_feed)]
 Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
 Days = Annotated[timedelta, BeforeValidator(_days)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
@@ -165,7 +165,7 @@ class Settings(BaseSettings):
     redis_replicas_fsync: bool = False
     fortnox_api_url: BareOrigin = "https://api.fortnox.se"
     fortnox_auth_url: BareOrigin = "https://apps.fortnox.se"
-    fortnox_feed_url: Feed = ""
+    fortnox_feed_url: FeedUrl = ""
     moment_api_url: Origin = "https://app.moment.team/api/1.0"
     attachment_hosts: Names = ()
 
@@ -291,6 +291,12 @@ class Settings(BaseSettings):
     def _authority_needs_tls(self) -> Self:
         if self.redis_ca is not None and not self.redis_address.tls:
             raise ValueError("REDIS_CA: REDIS_URL is without TLS, so no certificate would be checked; use rediss://")
+        return self
+
+    @model_validator(mode="after")
+    def _disks_of_replicas_need_replicas(self) -> Self:
+        if self.redis_replicas_fsync and not self.redis_replicas_ack:
+            raise ValueError("REDIS_REPLICAS_FSYNC: no replica is waited for; set REDIS_REPLICAS_ACK too")
         return self
 
     @field_validator("smtp_url")

@@ -164,7 +164,7 @@ class Invoices:
         )
         return tuple(item for item in found if item.external_invoice_reference1 == external_reference)
 
-    def page(self, number: int, *, modified_since: datetime | None) -> "Page[m.InvoiceListItem]":
+    def page(self, number: int, *, modified_since: datetime | None) -> "ListPage[m.InvoiceListItem]":
         """Return one page of the invoices that changed since then. Pages count from 1."""
         params = _page_params(number, modified_since)
         return self._access.get(
@@ -180,7 +180,7 @@ class InvoicePayments:
         """Raises `NotFound`."""
         return self._access.get(one("InvoicePayment", m.InvoicePayment), "/3/invoicepayments/{number}", number)
 
-    def page(self, number: int, *, modified_since: datetime | None) -> "Page[m.InvoicePayment]":
+    def page(self, number: int, *, modified_since: datetime | None) -> "ListPage[m.InvoicePayment]":
         """Return one page of the payments that changed since then, without their `amount_currency`."""
         params = _page_params(number, modified_since)
         return self._access.get(
@@ -320,7 +320,7 @@ class Currencies:
         return self._access.get(one("Currency", m.Currency), "/3/currencies/{number}", code)
 
 
-class Page(NamedTuple, Generic[M]):
+class ListPage(NamedTuple, Generic[M]):
     """A page of a list. `total` counts the entries on all pages; None if not given."""
 
     items: tuple[M, ...]
@@ -401,13 +401,13 @@ def _page_params(number: int, modified_since: datetime | None) -> dict[str, str]
     return params if modified_since is None else params | {"lastmodified": fortnox_minute(modified_since)}
 
 
-def _page(document: Json, envelope: str, model: type[M], number: int) -> Page[M]:
+def _page(document: Json, envelope: str, model: type[M], number: int) -> ListPage[M]:
     items = many(envelope, model)(document)
     meta = document.get("MetaInformation")
     meta = meta if isinstance(meta, dict) else {}
     pages = _whole(meta.get("@TotalPages"))
     is_last = number >= pages if pages is not None else len(items) < PAGE_SIZE
-    return Page(items, _whole(meta.get("@TotalResources")), is_last or not items or number >= LARGEST_PAGE)
+    return ListPage(items, _whole(meta.get("@TotalResources")), is_last or not items or number >= LARGEST_PAGE)
 
 
 def _whole(value: Json) -> int | None:

@@ -81,7 +81,7 @@ class FeedEvent(NamedTuple):
         return self.kind in KINDS and self.verb in VERBS
 
 
-class Answer(NamedTuple):
+class FeedAnswer(NamedTuple):
     """The answer to a command. `tenants` maps the tokens, as they were sent, to tenant ids."""
 
     command: str
@@ -105,7 +105,7 @@ class Joined(NamedTuple):
     refused: tuple[str, ...]
 
 
-def read_message(text: object) -> FeedEvent | Answer | Odd:
+def read_message(text: object) -> FeedEvent | FeedAnswer | Odd:
     """Read a message of the feed. Pure. Never raises."""
     try:
         document = json.loads(text) if isinstance(text, str) else None
@@ -118,11 +118,11 @@ def read_message(text: object) -> FeedEvent | Answer | Odd:
     return _event(document) if "topic" in document else Odd("neither event nor answer")
 
 
-def _answer(document: Mapping[str, Any]) -> Answer:
+def _answer(document: Mapping[str, Any]) -> FeedAnswer:
     ids, removed = document.get("tenantIds"), document.get("tenants")
     tenants = {str(token): number for token, one in _items(ids) if (number := _whole(one)) is not None}
     listed = ids if isinstance(ids, list) else removed if isinstance(removed, list) else []
-    return Answer(
+    return FeedAnswer(
         command=document["response"][:LONGEST],
         ok=document.get("result") == "ok",
         tenants=tenants,
@@ -193,7 +193,7 @@ class FeedConnection:
         self._alive = alive
         self._on_odd = on_odd
         self._answer_within = answer_within
-        self._came_meanwhile: deque[FeedEvent | Answer] = deque()
+        self._came_meanwhile: deque[FeedEvent | FeedAnswer] = deque()
         self._socket = _open(url, proxies, ping_every, pong_within)
 
     def __enter__(self) -> Self:
@@ -263,7 +263,7 @@ class FeedConnection:
     def remove_tenants(self, tenant_ids: Sequence[int]) -> None:
         self.ask("remove-tenants-v1", tenants=list(tenant_ids))
 
-    def ask(self, command: str, **fields: Any) -> Answer:
+    def ask(self, command: str, **fields: Any) -> FeedAnswer:
         """Send a command and wait for its answer. Events that come meanwhile are kept for `next`."""
         try:
             self._socket.send(json.dumps({"command": command, **fields}))
@@ -273,19 +273,19 @@ class FeedConnection:
         while (left := deadline - time.monotonic()) > 0:
             message = self._receive(min(left, LOOK_EVERY))
             self._alive()
-            if isinstance(message, Answer) and message.command == command:
+            if isinstance(message, FeedAnswer) and message.command == command:
                 return message
             if message is not None:
                 self._came_meanwhile.append(message)
         raise FeedLost("no answer")
 
-    def next(self, timeout: float) -> FeedEvent | Answer | None:
+    def next(self, timeout: float) -> FeedEvent | FeedAnswer | None:
         """The next event, or an answer that nobody asked for. None where none comes in so many seconds."""
         if self._came_meanwhile:
             return self._came_meanwhile.popleft()
         return self._receive(timeout)
 
-    def _receive(self, timeout: float) -> FeedEvent | Answer | None:
+    def _receive(self, timeout: float) -> FeedEvent | FeedAnswer | None:
         deadline = time.monotonic() + timeout
         while True:
             try:

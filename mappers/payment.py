@@ -10,8 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 from fortnox.models import FortnoxInvoice, InvoicePayment
-from moment.payments import InvoicePayment as Payment
-from moment.payments import PaymentKind
+from moment.payments import MomentPayment, PaymentKind
 
 ZERO: Final = Decimal(0)
 LEDGER_CURRENCY: Final = "SEK"
@@ -34,7 +33,7 @@ def to_payments(
     since: date | None = None,
     today: date,
     ledger_currency: str = LEDGER_CURRENCY,
-) -> dict[str, Payment]:
+) -> dict[str, MomentPayment]:
     """What Moment should have, by external id. `since`: what was settled before that day does not count.
 
     `payments` of an invoice in another currency have their `amount_currency`. `today` is the date of what has none.
@@ -42,12 +41,12 @@ def to_payments(
     posted = [one for one in payments if one.booked]
     currency = invoice.currency or ledger_currency
     amounts = {one.number: _amount(one, currency, ledger_currency) for one in posted}
-    found: dict[str, Payment] = {}
+    found: dict[str, MomentPayment] = {}
 
     def add(what: str, kind: PaymentKind, amount: Decimal, on: date) -> None:
         if amount != ZERO and (since is None or on >= since):
             name = external_id(what)
-            found[name] = Payment(
+            found[name] = MomentPayment(
                 invoice_number=invoice.document_number,
                 external_id=name,
                 kind=kind,

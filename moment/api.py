@@ -16,7 +16,7 @@ from config.http import FAILURES, exchange, new_session, pieces
 from config.json_limits import read_answer
 from moment import errors as e
 from moment.expenses import Expense
-from moment.payments import InvoicePayment
+from moment.payments import MomentPayment
 
 CONNECT, READ, WHOLE = 5.0, 30.0, 60.0  # seconds; the last for an exchange from end to end
 LARGEST_ANSWER = 8_000_000  # bytes
@@ -75,7 +75,7 @@ class MomentApi:
         """Raises `NotThere` and `ExpenseInvoiced`."""
         self._call("DELETE", EXPENSES + "/{id}", company, external_id)
 
-    def put_payment(self, company: str, payment: InvoicePayment) -> None:
+    def put_payment(self, company: str, payment: MomentPayment) -> None:
         """Create or change a payment of an invoice. Raises `NotThere` where Moment has no such invoice."""
         number, external_id = payment.invoice_number, payment.external_id
         self._call("PUT", PAYMENT, company, external_id, number=number, body=payment)
@@ -93,7 +93,7 @@ class MomentApi:
         *,
         number: str = "",
         params: Mapping[str, str] | None = None,
-        body: Expense | InvoicePayment | None = None,
+        body: Expense | MomentPayment | None = None,
     ) -> Any:
         named = {"company": company, "number": number, "id": external_id}
         filled = path.format(**{name: quote(value, safe="") for name, value in named.items()})

@@ -12,7 +12,7 @@ from moment.expenses import Amount
 PaymentKind = Literal["payment", "creditNote", "writeOff"]
 
 
-class InvoicePayment(Model):
+class MomentPayment(Model):
     """What settles a part of an invoice. The amount is in the invoice's currency, negative where it raises the debt."""
 
     invoice_number: str

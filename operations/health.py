@@ -9,6 +9,7 @@ from redis.exceptions import ResponseError
 
 from config.queues import MAIL_QUEUE, POLLS_QUEUE, TRANSFERS_QUEUE
 from config.redis_connections import WrongNode
+from config.redis_replicas import confirmed_by_replicas
 from delivery.services import Services
 from messages import Message
 from operations.errors import redis_problem
@@ -55,8 +56,9 @@ def _redis(services: Services) -> Iterator[Message]:
         yield from (loss.message for loss in losses)
         yield Message("redis.lost.restored")
     try:
-        services.telemetry.heartbeats.check_writable()
-    except (ResponseError, WrongNode) as error:  # out of memory, a replica, or a full disk
+        with confirmed_by_replicas(services.settings)(services.redis) as client:
+            services.telemetry.heartbeats.check_writable(client)
+    except (ResponseError, WrongNode) as error:  # out of memory, a replica, a full disk, or too few replicas
         yield redis_problem(services.settings, error)
     for fault in read_durability(services.redis).faults:
         yield Message("health.not-durable", setting=fault.setting, found=fault.found, wanted=fault.wanted)

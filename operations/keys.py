@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cryptography.fernet import Fernet
 
+from config.redis_replicas import confirmed_by_replicas
 from delivery.services import Services
 from operations.audit import Actor, audited
 from stores import KeyCheck
@@ -36,7 +37,7 @@ def rotate(
 
     From then on `ENCRYPTION_KEYS` are the keys of this installation, whatever they were.
     """
-    rotation = Rotation(services.redis, services.vault)
+    rotation = Rotation(services.redis, services.vault, confirmed=confirmed_by_replicas(services.settings))
     resealed = Resealed(Counter(), [])
     start(rotation.size())
     for step in rotation.walk():

@@ -88,7 +88,7 @@ class Expense:
 
 
 @dataclass(slots=True)
-class Payment:
+class KeptPayment:
     """A payment of an invoice. `writes` counts every PUT, also one that changed nothing."""
 
     fields: dict[str, Json]
@@ -101,7 +101,7 @@ class Company:
     files: dict[str, File] = field(default_factory=dict)
     expenses: dict[str, Expense] = field(default_factory=dict)
     deleted_expenses: list[str] = field(default_factory=list)
-    payments: dict[str, dict[str, Payment]] = field(default_factory=dict)  # invoice number -> externalId -> payment
+    payments: dict[str, dict[str, KeptPayment]] = field(default_factory=dict)  # invoice number -> externalId -> payment
     deleted_payments: list[str] = field(default_factory=list)
 
 
@@ -329,7 +329,7 @@ class Moment:
             raise MomentRefused(self.options.invoiced_status, "The expense is invoiced and cannot be changed")
         return expense
 
-    def _payments_of(self, company: Company, call: Call) -> dict[str, Payment]:
+    def _payments_of(self, company: Company, call: Call) -> dict[str, KeptPayment]:
         number = call.params["invoiceNumber"]
         if number in self.options.unknown_invoices:
             raise MomentRefused(404, "Invoice not found", "invoiceNumber")
@@ -350,7 +350,7 @@ class Moment:
         if given["kind"] not in PAYMENT_KINDS:
             raise MomentRefused(400, "Not a kind of payment", "kind")
         known = name in payments
-        payment = payments.setdefault(name, Payment(given))
+        payment = payments.setdefault(name, KeptPayment(given))
         payment.fields = given
         payment.writes += 1
         return answer_json(given, 200 if known else 201)

@@ -71,7 +71,7 @@ class Listing:
         return cls(**{**fields, "since": _moment(fields["since"]), "started": _moment(fields["started"])})
 
 
-class Expected(NamedTuple):
+class ToldChange(NamedTuple):
     """What the feed told of a supplier invoice, and how often Fortnox's answer did not show it."""
 
     verb: str
@@ -176,11 +176,11 @@ class ExpenseStore:
         self._redis.hset(self._hinted, number, f"{strongest}:0")
         self.add([number], now)
 
-    def expected(self, number: str) -> Expected | None:
+    def expected(self, number: str) -> ToldChange | None:
         found = self._redis.hget(self._hinted, number)
-        return None if found is None else Expected(found.partition(":")[0], int(found.partition(":")[2]))
+        return None if found is None else ToldChange(found.partition(":")[0], int(found.partition(":")[2]))
 
-    def look_again(self, number: str, expected: Expected, until: datetime) -> None:
+    def look_again(self, number: str, expected: ToldChange, until: datetime) -> None:
         """Queues it for that time: Fortnox's answer did not show yet what the feed told."""
         self._redis.hset(self._hinted, number, f"{expected.verb}:{expected.looks + 1}")
         self.postpone(number, until)

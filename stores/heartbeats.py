@@ -48,6 +48,6 @@ class Heartbeats:
             found, (now, _) = pipeline.execute()
         return {part: timedelta(seconds=max(0, int(now) - int(at))) for part, at in found.items()}
 
-    def check_writable(self) -> None:
+    def check_writable(self, client: Redis) -> None:
         """Writes a key that expires. Raises `ResponseError` or `WrongNode` where Redis takes no writes."""
-        self._redis.set(self._writable, "", ex=60)
+        client.set(self._writable, "", ex=60)

@@ -6,11 +6,13 @@ while the workers run, and reads a value again if it changed meanwhile.
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from redis import Redis
 
+from config.redis_replicas import Confirmed
 from ordering.queries import PREFIX
 from stores.vault import Unsealable, Vault
 
@@ -33,8 +35,10 @@ class Step(NamedTuple):
 class Rotation:
     """One walk over everything sealed."""
 
-    def __init__(self, redis: Redis, vault: Vault, prefix: str = PREFIX) -> None:
+    def __init__(self, redis: Redis, vault: Vault, prefix: str = PREFIX, confirmed: Confirmed = nullcontext) -> None:
+        """`confirmed`: as in `ConnectionStore`. A secret that fell back to a key that is dropped would be lost."""
         self._redis = redis
+        self._confirmed = confirmed
         self._vault = vault
         self._prefix = prefix
         self._swap = redis.register_script(SWAP.read_text())
@@ -77,7 +81,9 @@ class Rotation:
                 return "unopenable"
             if new == old:
                 return "already"
-            if self._swap(keys=[name], args=[field, old, new]):
+            with self._confirmed(self._redis) as client:
+                swapped = self._swap(keys=[name], args=[field, old, new], client=client)
+            if swapped:
                 return "resealed"
 
     def _with_code_resealed(self, body: str) -> str:

@@ -33,6 +33,7 @@ log = structlog.get_logger(__name__)
 LEAVE: Final = 6  # requests of the rate limit left to transfers
 TRIES: Final = 8  # of a look while Fortnox does not answer: some twenty minutes
 YEARS_ASKED: Final = 10  # financial years asked for in one look
+NOT_AS_BILLED: Final = frozenset({"NotAsBilled", "RoundedOff"})  # codes of an invoice that differs in Fortnox
 OPEN: Final = frozenset({"failed", "held", "retrying"})  # statuses of an event that waits for its invoice to be posted
 
 
@@ -100,8 +101,7 @@ def _invoice(context: TransferContext, number: str) -> None:
         return  # the number is another invoice's now
     if reason := changed(found, payload, billed):
         _tell(context, number, billed, reason)
-    if found.booked:
-        _go_on(context, billed.event_id, number)
+    _go_on(context, billed.event_id, found, payload)
 
 
 def changed(found: FortnoxInvoice, payload: InvoicePayload, billed: Billed) -> Message:
@@ -135,11 +135,15 @@ def _tell(context: TransferContext, number: str, billed: Billed, reason: Message
         context.services.telemetry.timeline.add(company, billed.event_id, entry)
 
 
-def _go_on(context: TransferContext, event_id: str, number: str) -> None:
-    """A person posted the invoice: the event that could not post it finds that, and goes on to its files."""
+def _go_on(context: TransferContext, event_id: str, found: FortnoxInvoice, payload: InvoicePayload) -> None:
+    """A person posted the invoice, or corrected one that was not as billed: its event finds that, and goes on."""
     record = context.services.ordering.event(context.claim.company, event_id)
-    if record is not None and record.status in OPEN:
-        _retry(context, record, f"invoice {number} was posted in Fortnox")
+    if record is None or record.status not in OPEN:
+        return
+    if found.booked:
+        _retry(context, record, f"invoice {payload.document_number} was posted in Fortnox")
+    elif record.code in NOT_AS_BILLED and not (found.cancelled or found.round_off) and compare(found, payload).equal:
+        _retry(context, record, f"invoice {payload.document_number} was corrected in Fortnox")
 
 
 # What has no event of its own

@@ -141,6 +141,8 @@ def _create(context: TransferContext, payload: InvoicePayload, options: InvoiceO
     _record_options(context, options)
     just_now = context.in_doubt("created") and context.taken("others") != BEFORE
     invoice, found = _created_or_found(context, payload)
+    if invoice.external_invoice_reference1 == payload.external_invoice_reference1:
+        _remember_billed(context, invoice, payload)
     if fault := _compared(context, invoice, payload):
         return fault
     if found and (others := _had_by_others(context) or (NOT_TAKEN if just_now else BEFORE)):
@@ -149,7 +151,6 @@ def _create(context: TransferContext, payload: InvoicePayload, options: InvoiceO
     if invoice.booked:
         context.record("posted", _voucher(invoice))
     _check_credit_link(invoice, payload)
-    _remember_billed(context, invoice, payload)
     context.record("created", f"{time.time():.0f}")
     return None
 

@@ -5,7 +5,12 @@ import subprocess
 from pathlib import Path
 
 EXAMPLE = Path(__file__).parents[1] / "redis-users.acl.example"
-PASSWORDS = {"APPLICATION": "of-the-app", "REPLICAS": "of-replicas", "SENTINELS": "of-sentinels"}
+PASSWORDS = {
+    "APPLICATION": "of-the-app",
+    "PRODUCER": "of-producers",
+    "REPLICAS": "of-replicas",
+    "SENTINELS": "of-sentinels",
+}
 
 
 def users(server: Path) -> str:

@@ -1,12 +1,12 @@
 """The workloads, in the order in which they run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from bench.result import Section
 from bench.rounds import Bench
-from bench.workloads import cost, drain, feed, hot_key, invoices, kills, latency
+from bench.workloads import cost, drain, feed, hot_key, invoices, kills, latency, scale
 
-Workload = Callable[[Bench], list[Section]]
+Workload = Callable[[Bench], Iterable[Section]]
 
 WORKLOADS: Mapping[str, Workload] = {
     "A": drain.no_op,
@@ -20,4 +20,6 @@ WORKLOADS: Mapping[str, Workload] = {
     "F": cost.flat,
     "R": invoices.at_the_rate_limit,
     "W": feed.by_feed_and_by_polls,
+    "S": scale.carried,
 }
+ALONE = ("S",)  # takes ten minutes, and runs where it is named: docs/scale.md

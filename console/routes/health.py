@@ -14,7 +14,7 @@ router = APIRouter()
 def healthz(services: Serving) -> PlainTextResponse:
     """200 where Redis takes writes, else 503. Tells nothing more: it is open."""
     try:
-        services.telemetry.heartbeats.check_writable()
+        services.telemetry.heartbeats.check_writable(services.redis)
     except RedisError:
         return PlainTextResponse("redis\n", 503)
     return PlainTextResponse("ok\n")

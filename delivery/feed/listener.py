@@ -20,7 +20,7 @@ from delivery.feed.lease import LeaseOver, ThreadLease
 from delivery.feed.status import NO_COMPANY
 from delivery.feed.tenants import FeedTenants
 from delivery.services import Services
-from fortnox.feed import PING_EVERY, PONG_WITHIN, TOPICS, Answer, FeedConnection, FeedEvent, FeedLost
+from fortnox.feed import PING_EVERY, PONG_WITHIN, TOPICS, FeedAnswer, FeedConnection, FeedEvent, FeedLost
 from stores.counters import Tally
 from stores.feed import LISTENER, FeedState, Hint
 
@@ -152,7 +152,7 @@ class FeedListener:
         offsets: dict[str, str] = {}
         message = feed.next(LOOK)
         while message is not None:
-            if isinstance(message, Answer):
+            if isinstance(message, FeedAnswer):
                 self._answered(message)
             else:
                 offsets[message.topic] = message.offset
@@ -180,7 +180,7 @@ class FeedListener:
         at = event.at or received
         return [Hint(company, event.kind, event.verb, event.number, at, received) for company in companies]
 
-    def _answered(self, answer: Answer) -> None:
+    def _answered(self, answer: FeedAnswer) -> None:
         """An answer that nobody waits for."""
         if answer.command == "remove-tenants-v1":
             self._tenants.dropped(answer.tenant_ids)

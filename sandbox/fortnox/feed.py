@@ -57,7 +57,7 @@ class Session:
             await self.send({"type": "websocket.close", "code": code})
 
 
-class Refusal(Exception):
+class CommandRefused(Exception):
     """The command is answered with `error` and these fields."""
 
     def __init__(self, **fields: Json) -> None:
@@ -187,7 +187,7 @@ class Feed:
         try:
             fields = getattr(self, "_" + command.removesuffix("-v1").replace("-", "_"))(session, given)
             await session.say({"response": command, "result": "ok", **fields})
-        except Refusal as refusal:
+        except CommandRefused as refusal:
             await session.say({"response": command, "result": "error", **refusal.fields})
         except (KeyError, TypeError, ValueError, AttributeError):
             await session.say({"response": command, "result": "error"})
@@ -198,21 +198,21 @@ class Feed:
     def _add_tenants(self, session: Session, given: Json) -> Json:
         options = self._options
         if given["clientSecret"] not in options.clients.values():
-            raise Refusal()
+            raise CommandRefused()
         if not isinstance(given.get("includeChildTenants", False), bool):
-            raise Refusal()
+            raise CommandRefused()
         tokens = list(given["accessTokens"])
         if not tokens or (options.feed_tenants_per_command and len(tokens) > options.feed_tenants_per_command):
-            raise Refusal()
+            raise CommandRefused()
         found = {token: self._oauth.access(f"Bearer {token.removeprefix('Bearer ')}") for token in tokens}
         invalid = [token for token, access in found.items() if access is None]
         if invalid and options.feed_invalid_tokens == "refused":
-            raise Refusal(invalidTokens=invalid)
+            raise CommandRefused(invalidTokens=invalid)
         if invalid and options.feed_invalid_tokens == "unnamed":
-            raise Refusal()
+            raise CommandRefused()
         numbers = {token: self._join(session, access) for token, access in found.items() if access is not None}
         if invalid and options.feed_invalid_tokens == "partly":
-            raise Refusal(invalidTokens=invalid, tenantIds=numbers)
+            raise CommandRefused(invalidTokens=invalid, tenantIds=numbers)
         return {"tenantIds": numbers}
 
     def _join(self, session: Session, access: AccessToken) -> int:
@@ -227,7 +227,7 @@ class Feed:
 
     def _add_topics(self, session: Session, given: Json) -> Json:
         if not session.tenants:
-            raise Refusal()
+            raise CommandRefused()
         asked: dict[str, int] = {}
         invalid = []
         for one in given["topics"]:
@@ -237,7 +237,7 @@ class Feed:
             else:
                 asked[one["topic"]] = since
         if invalid:
-            raise Refusal(invalidTopics=invalid)
+            raise CommandRefused(invalidTopics=invalid)
         session.topics |= asked
         return {}
 
@@ -253,7 +253,7 @@ class Feed:
 
     def _subscribe(self, session: Session, given: Json) -> Json:
         if not session.topics:
-            raise Refusal()
+            raise CommandRefused()
         session.subscribed = True
         session.told = min(session.topics.values())
         return {}

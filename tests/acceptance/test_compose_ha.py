@@ -1,5 +1,6 @@
 """docker-compose.ha.yml: its commands as processes, with TLS and Redis's users, while a master dies with its disk."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis
 from redis.exceptions import RedisError
 
 from config import load_settings
@@ -254,6 +256,48 @@ def test_the_master_is_moved_by_hand_as_the_page_says(cluster: Cluster, system: 
     wait_until_done(system, "before")
     publish_at_last(system, customer_json(event_id="moved", customer_number="5"))
     wait_until_done(system, "moved")
+
+
+def test_a_producer_outside_reaches_the_master_through_haproxy(cluster: Cluster, system: System) -> None:
+    """The profile `producers`, with the file that docker-compose.ha.yml mounts."""
+    if shutil.which("haproxy") is None:
+        pytest.skip("haproxy is not on this machine")
+    tls, ports = cluster.directory / "tls", {name: cluster.ports[name] for name in NODES}
+    (tls / "redis-tls.pem").write_text((tls / "redis.pem").read_text() + (tls / "redis.key").read_text())
+    port = free_port()
+    text = (ROOT / "redis-tls-ha.cfg").read_text(encoding="utf-8")
+    for theirs, ours in (
+        ("bind :6380", f"bind {LOOPBACK}:{port}"),
+        ("bind 127.0.0.1:6381", f"bind {LOOPBACK}:{free_port()}"),
+        ("/etc/haproxy/", f"{tls}/"),
+        *(
+            (f"{name}:6379 verifyhost {name}\n", f"localhost:{ours} verifyhost localhost\n")
+            for name, ours in ports.items()
+        ),
+    ):
+        assert theirs in text
+        text = text.replace(theirs, ours)
+    (cluster.directory / "haproxy.cfg").write_text(text)
+    command = ["haproxy", "-db", "-f", cluster.directory / "haproxy.cfg"]
+    url = f"rediss://producer:of-producers@localhost:{port}/0?ssl_ca_certs={tls / 'ca.pem'}"
+    with ManagedProcess("haproxy", command, log=cluster.directory / "haproxy.log"):
+        for number in range(2):
+            event = {"event": json.dumps(customer_json(event_id=f"outside-{number}", customer_number=f"1{number}"))}
+
+            def added(event: dict[str, str] = event) -> bool:
+                with Redis.from_url(url, retry=None, socket_timeout=5) as producer:
+                    try:
+                        return bool(producer.xadd("moment:events", event))
+                    except RedisError:
+                        return False
+
+            wait_until(added, what="the entry to be added", interval=0.2)
+            wait_until_done(system, f"outside-{number}")
+            if not number:
+                former = cluster.master()
+                cluster.processes[former].kill()
+                wait_until(lambda former=former: cluster.master() not in ("", former), what="another master")  # type: ignore[misc]
+                cluster.come_back(former)
 
 
 def test_nobody_comes_in_without_tls_or_a_password(cluster: Cluster) -> None:

@@ -1,5 +1,6 @@
 """Redis is emptied, replaced, or set back to an older copy under a running system: it goes on, and people are told."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -126,6 +127,9 @@ def test_a_loss_of_redis_ends_nobody_and_is_told_until_somebody_acknowledges_it(
         event = customer_json(company="stranger", event_id=f"door2-{number}")
         producer.send_task(RECEIVE.name, [event], queue=RECEIVE.queue)
     assert system.settled("stranger", f"door2-{number}").status == "failed"
+    event = customer_json(company="stranger", event_id=f"door3-{number}")
+    services.redis.xadd("moment:events", {"event": json.dumps(event)})
+    assert system.settled("stranger", f"door3-{number}").status == "failed"
     wait_until(lambda: not [*problems(services)][2:], what="only the loss to be wrong", interval=0.5)
     for process in (lossy.worker, lossy.beat):
         process.check()

@@ -1,5 +1,6 @@
 """Redis is away, for a moment, for long, or from the start: workers and beat wait for it, and go on by themselves."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,8 +46,10 @@ def test_a_worker_and_beat_that_lost_redis_go_on_when_it_is_back(own_system: Sys
     redis.kill()
     with pytest.raises(TimeoutError):  # long enough for beat to meet it too
         local.wait_until(lambda: not (worker.is_running and beat.is_running), what="an end", timeout=BEAT_LOOP + 2)
+    waits = [float(seconds) for seconds in re.findall(r"Trying again in ([\d.]+) seconds", worker.log_tail(2000))]
     redis.start()
 
+    assert max(waits) <= 2.0  # Celery's own grow to 30
     assert system.settled("acme", "e1").status == "done"
     assert worker.is_running, worker.log_tail()
     assert beat.is_running, beat.log_tail()

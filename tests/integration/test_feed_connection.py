@@ -25,10 +25,6 @@ def token(sandbox: Sandbox, oauth: OAuth) -> Token:
     return connect
 
 
-def address(sandbox: Sandbox) -> str:
-    return sandbox.fortnox.replace("http", "ws", 1) + "/topics-v1"
-
-
 @pytest.fixture
 def odd() -> list[str]:
     return []
@@ -36,7 +32,7 @@ def odd() -> list[str]:
 
 @pytest.fixture
 def feed(sandbox: Sandbox, odd: list[str]) -> Iterator[FeedConnection]:
-    with FeedConnection(address(sandbox), on_odd=odd.append, proxies=False) as connection:
+    with FeedConnection(sandbox.addresses.feed, on_odd=odd.append, proxies=False) as connection:
         yield connection
 
 
@@ -141,7 +137,7 @@ def test_a_closed_socket_is_a_lost_feed_whatever_its_code(sandbox: Sandbox, feed
 
 
 def test_a_socket_that_is_silent_without_closing_is_a_lost_feed(sandbox: Sandbox) -> None:
-    with FeedConnection(address(sandbox), proxies=False, ping_every=0.2, pong_within=0.2) as feed:
+    with FeedConnection(sandbox.addresses.feed, proxies=False, ping_every=0.2, pong_within=0.2) as feed:
         sandbox.post("feed/silence")
         with pytest.raises(FeedLost):
             wait_until(lambda: feed.next(0.5), what="the feed to be lost")
@@ -149,7 +145,7 @@ def test_a_socket_that_is_silent_without_closing_is_a_lost_feed(sandbox: Sandbox
 
 def test_pings_keep_an_idle_socket_open(sandbox: Sandbox) -> None:
     sandbox.post("options", {"feed_idle_seconds": 1.0})
-    with FeedConnection(address(sandbox), proxies=False, ping_every=0.2) as feed:
+    with FeedConnection(sandbox.addresses.feed, proxies=False, ping_every=0.2) as feed:
         assert feed.next(1.5) is None
         assert feed.tenants() == frozenset()
 
@@ -159,11 +155,11 @@ def test_a_feed_that_cannot_be_reached_or_refuses_us_is_lost(sandbox: Sandbox) -
         FeedConnection("ws://127.0.0.1:9/topics-v1", proxies=False)
     sandbox.post("options", {"feed_enabled": False})
     with pytest.raises(FeedLost, match="handshake refused"):
-        FeedConnection(address(sandbox), proxies=False)
+        FeedConnection(sandbox.addresses.feed, proxies=False)
 
 
 def test_a_command_without_an_answer_is_a_lost_feed(sandbox: Sandbox) -> None:
-    with FeedConnection(address(sandbox), proxies=False, answer_within=0.3) as feed:
+    with FeedConnection(sandbox.addresses.feed, proxies=False, answer_within=0.3) as feed:
         sandbox.post("feed/silence")
         with pytest.raises(FeedLost, match="no answer"):
             feed.tenants()

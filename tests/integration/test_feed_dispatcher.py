@@ -5,13 +5,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import redis
 
 from delivery.feed.dispatcher import HintDispatcher
 from delivery.watching import LOCKED, look, looks_asked
 from stores.counters import Tally
 from stores.feed import DISPATCHER, Hint
 from stores.locks import ReaderLease
-from tests.unattended import Unattended
+from tests.services import Sandbox
+from tests.unattended import Unattended, unattended_services
 from tests.unit.factories import a_line, invoice_json
 
 
@@ -38,6 +40,13 @@ class Dispatching:
 
     def status(self, event_id: str = "i1") -> str:
         return self.acme.event(event_id).status
+
+
+@pytest.fixture
+def unattended(redis_url: str, redis_client: "redis.Redis", sandbox: Sandbox) -> Iterator[Unattended]:
+    """The services, with the feed; nobody listens to it."""
+    with unattended_services(redis_url, sandbox, fortnox_feed_url=sandbox.addresses.feed) as services:
+        yield services
 
 
 @pytest.fixture
@@ -150,3 +159,21 @@ def test_a_look_that_finds_the_rate_limit_full_lets_the_companys_transfers_go_on
     assert record.status == "retrying"
     assert not one.ordering.resting("acme")
     assert one.acme.services.stores.looks("acme").next(datetime.now(UTC)) == LOCKED
+
+
+def test_an_invoice_that_a_person_corrects_in_fortnox_goes_on(acme: Unattended) -> None:
+    one = Dispatching(acme)
+    row = {"AccountNumber": 3010, "Description": "x", "DeliveredQuantity": "1", "Price": 99, "VAT": 25}
+    by_hand = {"DocumentNumber": "1", "CustomerNumber": "10001", "InvoiceDate": "2026-11-20", "Currency": "SEK"}
+    acme.by_hand("invoices", {"Invoice": {**by_hand, "ExternalInvoiceReference1": "106939080", "InvoiceRows": [row]}})
+    one.fail(account="3010")
+    assert acme.event("i1").code == "NotAsBilled"
+
+    acme.by_hand("invoices/1", {"Invoice": {"InvoiceRows": [{**row, "Price": 10000}]}}, method="PUT")
+    one.hear("invoice", "1", at=datetime.now(UTC) + timedelta(minutes=1))
+    one.dispatcher.step()
+    assert acme.run("hints") == "done"
+
+    assert one.status() == "ready"
+    assert acme.run("i1") == "done"
+    one.dispatcher.close()

@@ -5,17 +5,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import redis
 
-from config import load_settings
 from delivery.feed.listener import LONGEST_PAUSE, FeedListener, Timing, pause_before
 from delivery.feed.tenants import to_add
-from delivery.services import Services, build_services
 from delivery.tokens import to_tokens
 from stores import Version
 from stores.connections import TokenState
 from stores.feed import Hint
-from tests.integration.test_feed_connection import address
-from tests.unattended import Unattended
+from tests.services import Sandbox
+from tests.unattended import Unattended, unattended_services
 from tests.waiting import wait_until
 
 QUICK = Timing(lease=2, ping_every=0.3, pong_within=0.3, scan_every=0.2, check_every=0.5, gather=5.0, say_every=0.0)
@@ -26,14 +25,7 @@ class Listening:
 
     def __init__(self, unattended: Unattended) -> None:
         self.sandbox = unattended.sandbox
-        settings = unattended.app.settings
-        self.services: Services = build_services(
-            load_settings(
-                None,
-                **{name: getattr(settings, name) for name in type(settings).model_fields if name != "fortnox_feed_url"},
-                fortnox_feed_url=address(unattended.sandbox),
-            )
-        )
+        self.services = unattended.services
         self.listener = self.another("one")
 
     def another(self, name: str, timing: Timing = QUICK) -> FeedListener:
@@ -66,11 +58,17 @@ class Listening:
 
 
 @pytest.fixture
+def unattended(redis_url: str, redis_client: "redis.Redis", sandbox: Sandbox) -> Iterator[Unattended]:
+    """The services, with the feed."""
+    with unattended_services(redis_url, sandbox, fortnox_feed_url=sandbox.addresses.feed) as services:
+        yield services
+
+
+@pytest.fixture
 def listening(unattended: Unattended) -> Iterator[Listening]:
     one = Listening(unattended)
     yield one
     one.listener.close()
-    one.services.redis.close()
 
 
 @pytest.fixture

@@ -89,8 +89,21 @@ def test_the_command_says_so(pair: Pair, system: Unattended) -> None:
     with pair.without_replica():
         done = commands.run("publish", "-", stdin=json.dumps(customer_json()), environment=environment)
     assert done.returncode == 1
-    assert "only 0 of 1 replicas have it" in done.stderr
+    assert "only 0 of 1 replicas in time" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_health_says_so(pair: Pair, system: Unattended) -> None:
+    environment = {
+        "REDIS_URL": pair.master.url,
+        "FORTNOX_API_URL": system.app.settings.fortnox_api_url,
+        "REDIS_REPLICAS_ACK": "1",
+    }
+    assert commands.run("health", "redis", environment=environment).returncode == 0
+    with pair.without_replica():
+        done = commands.run("health", "redis", environment=environment)
+    assert done.returncode == 1
+    assert "only 0 of 1 replicas in time" in done.stderr
 
 
 def test_an_entry_stays_in_the_stream_until_a_replica_has_its_event(pair: Pair, system: Unattended) -> None:

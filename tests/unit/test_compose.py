@@ -205,7 +205,7 @@ def test_the_image_holds_no_settings_and_no_history() -> None:
 # --- docker-compose.ha.yml ---
 
 HA = services(HA_FILE)
-OF_REDIS = sorted({*HA} - {*APPLICATION})
+OF_REDIS = sorted({*HA} - {*APPLICATION, "redis-tls"})
 
 
 def test_each_redis_and_sentinel_is_on_its_own_disk_watched_bounded_and_not_published() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fortnox.feed import Answer, FeedEvent, Odd, read_message
+from fortnox.feed import FeedAnswer, FeedEvent, Odd, read_message
 
 EVENT = {
     "topic": "invoices",
@@ -90,11 +90,11 @@ def test_a_time_that_cannot_be_read_is_none(time: Any) -> None:
 
 def test_answers_say_what_was_taken_and_what_was_refused() -> None:
     taken = read_message('{"response":"add-tenants-v1","result":"ok","tenantIds":{"Bearer a":34231,"Bearer b":"x"}}')
-    assert taken == Answer("add-tenants-v1", True, {"Bearer a": 34231})
+    assert taken == FeedAnswer("add-tenants-v1", True, {"Bearer a": 34231})
     refused = read_message('{"response":"add-tenants-v1","result":"error","invalidTokens":["Bearer a"]}')
-    assert refused == Answer("add-tenants-v1", False, invalid_tokens=("Bearer a",))
+    assert refused == FeedAnswer("add-tenants-v1", False, invalid_tokens=("Bearer a",))
     listed = read_message('{"response":"list-tenants-v1","result":"ok","tenantIds":[34231, "34232", null]}')
-    assert listed == Answer("list-tenants-v1", True, tenant_ids=(34231, 34232))
+    assert listed == FeedAnswer("list-tenants-v1", True, tenant_ids=(34231, 34232))
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "[]", "7", "{}", b"{}", None, "[" * 100_000])
@@ -104,4 +104,4 @@ def test_what_is_neither_event_nor_answer_is_told_apart(text: object) -> None:
 
 @given(st.dictionaries(st.sampled_from(NAMES), JSON) | JSON)
 def test_no_message_makes_reading_fail(document: Any) -> None:
-    assert isinstance(read_message(json.dumps(document)), FeedEvent | Answer | Odd)
+    assert isinstance(read_message(json.dumps(document)), FeedEvent | FeedAnswer | Odd)

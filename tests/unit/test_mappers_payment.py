@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fortnox.models import FortnoxInvoice, InvoicePayment
 from mappers.payment import to_payments
-from moment.payments import InvoicePayment as Payment
+from moment.payments import MomentPayment
 
 TODAY = date(2026, 11, 28)
 
@@ -25,11 +25,11 @@ def a_payment(number: str = "7", amount: Any = 100, **fields: Any) -> InvoicePay
     return InvoicePayment.model_validate({**given, **fields})
 
 
-def mapped(invoice: FortnoxInvoice, *payments: InvoicePayment, **rules: Any) -> dict[str, Payment]:
+def mapped(invoice: FortnoxInvoice, *payments: InvoicePayment, **rules: Any) -> dict[str, MomentPayment]:
     return to_payments(invoice, payments, today=TODAY, **rules)
 
 
-def amounts(found: dict[str, Payment]) -> dict[str, tuple[str, Decimal]]:
+def amounts(found: dict[str, MomentPayment]) -> dict[str, tuple[str, Decimal]]:
     return {name: (one.kind, one.amount) for name, one in found.items()}
 
 

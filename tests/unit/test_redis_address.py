@@ -121,6 +121,20 @@ def test_sentinels_in_another_form_are_refused(given: str) -> None:
         parse_sentinels(given)
 
 
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"redis_sentinels": "a:1"}, f"REDIS_SENTINELS: {SENTINELS_FORM}"),
+        ({"redis_replicas_fsync": True}, "REDIS_REPLICAS_FSYNC: no replica is waited for; set REDIS_REPLICAS_ACK too"),
+        ({"redis_replicas_ack": -1}, "REDIS_REPLICAS_ACK: Input should be greater than or equal to 0"),
+    ],
+)
+def test_other_settings_of_redis_are_refused_by_name(given: dict[str, Any], line: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        load_settings(fortnox_api_url="http://127.0.0.1:1", **given)
+    assert settings_problems(refused.value) == [line]
+
+
 def test_the_address_that_is_shown_has_no_password() -> None:
     address = parse_address("rediss://app:s3cr@[::1]/3")
     assert (str(address), address.url) == ("[::1]:6379/3", "rediss://[::1]:6379/3")

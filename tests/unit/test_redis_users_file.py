@@ -17,6 +17,7 @@ LIBRARIES: Final = {
     "redbeat": "HGET HSET HSETNX ZADD ZRANGEBYSCORE ZREM SADD SREM SMEMBERS DEL MULTI EXEC",
     "limits": "EVALSHA LINDEX LPUSH LTRIM EXPIRE LRANGE",
     "whoever looks how Redis is": "INFO",
+    "config/redis_replicas.py, over the connection itself": "PUBLISH WAIT",
 }
 
 
