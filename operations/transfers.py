@@ -71,7 +71,7 @@ def keys_of(company: str, number: str) -> tuple[str, ...]:
 
 def subject(record: EventRecord) -> Message:
     """What the event is about, as the reader knows it: `invoice 1001`."""
-    if record.key.split("/")[1:] == [EXPENSES.kind]:
+    if record.key.split("/")[1:] == [EXPENSES.kind]:  # of which one, only the event's body says
         return Message("mail.entity.expenses")
     return entity_of_key(record.key, record.id).label
 

@@ -20,7 +20,7 @@ router = APIRouter()
 
 TICKED = (
     *("transfers.customers", "transfers.projects", "transfers.invoices"),
-    *("expenses.enabled", "expenses.billableByDefault", "swapReferences"),
+    *("expenses.enabled", "expenses.billableByDefault", "payments.enabled", "swapReferences"),
 )
 LISTED = "expenses.accountNumbers"
 

@@ -510,6 +510,7 @@ def test_saving_shows_what_changed(acme: Unattended, operator: Browser) -> None:
         "expenses.accountNumbers": "4010; 5000-5999",
         "expenses.fromDate": "2026-11-01",
         "swapReferences": "1",
+        "payments.enabled": "1",
     }
     del form["transfers.projects"]
 
@@ -525,6 +526,7 @@ def test_saving_shows_what_changed(acme: Unattended, operator: Browser) -> None:
         "Language of mails: sv → en",
         "Rounding account: 3740 → 3741",
         "Swap the references: no → yes",
+        "Bring payments back: no → yes",
     ):
         assert said in shown, said
     integration = acme.services.stores.connections.get("acme").integration
