@@ -77,7 +77,7 @@ ledger: $(READY) ## random invoices while 30 % of the requests fail, then compar
 connections: $(READY) ## tokens that work once under load and under SIGKILL, and 10,000 companies connected (5 min)
 	$(BIN)/python -m tests.connections
 
-week: $(READY) ## a week of supplier invoices and of troubles, compared with Moment every six hours (5 min); SEED=
+week: $(READY) ## a week of supplier invoices, payments and troubles, compared with Moment every six hours (9 min); SEED=
 	$(BIN)/python -m tests.week $(if $(SEED),--seed $(SEED))
 
 malformed: $(READY) ## malformed events, requests, messages, entries and answers through every door, beside good ones (3 min); SEED= VARIANTS=

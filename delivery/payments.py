@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 
 OVERLAP: Final = timedelta(minutes=1)  # `lastmodified` is in minutes, and a change may show a moment after its time
 RETRY_REJECTED: Final = timedelta(hours=6)
+READ_AGAIN: Final = 3  # times that a list which changes while it is read is begun anew
 LISTS: Final = ("payments", "invoices")
 IN_DOUBT: Final = "?"
 FAILURE_TYPE: Final = f"{PAYMENTS.kind}.invoice"
@@ -130,16 +131,18 @@ class PaymentSync:
     def _list_page(self, name: str, number: int, since: datetime | None) -> None:
         if name == "payments":
             payments = self.fortnox.invoice_payments.page(number, modified_since=since)
-            invoices, is_last = {one.invoice_number for one in payments.items}, payments.is_last
+            invoices, is_last, total = {one.invoice_number for one in payments.items}, payments.is_last, payments.total
         else:
             changed = self.fortnox.invoices.page(number, modified_since=since)
             settled = {one.document_number for one in changed.items if one.balance != one.total}
             known = self.store.known(one.document_number for one in changed.items)
-            invoices, is_last = settled | known, changed.is_last
+            invoices, is_last, total = settled | known, changed.is_last, changed.total
         self.check()
         started = self.store.started or self.fortnox.now
         self.store.add(self.ours.known(invoices), datetime.now(UTC))
-        self.store.read(name, 0 if is_last else number + 1, started)
+        moved = number > 1 and self.store.total(name) not in (None, total)  # an entry may have changed its page
+        following = 1 if moved and self.store.read_again(name, READ_AGAIN) else 0 if is_last else number + 1
+        self.store.read(name, following, started, total)
 
     def _find_out(self, payment: str) -> None:
         """Queue the invoice of a payment that the feed told of."""

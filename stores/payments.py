@@ -1,7 +1,7 @@
 """The state of a company's payment polls: how far changes are listed, which invoices to look at, what Moment has.
 
 Keys begin with `mf:payments:<company>:<ledger>:`.
-  state     hash: `cursor`; of a listing under way, `started`, and `page` of each list
+  state     hash: `cursor`; of a listing under way, `started`, and of each list `page`, `total` and `passes`
   todo      sorted set: invoices to look at, by the time from which
   hinted    set: payments that the feed told of, whose invoice is to be found out
   sent      hash: invoice → what Moment has of it, by external id
@@ -42,13 +42,24 @@ class PaymentStore:
         """The page of this list that comes next; 0 where it is read to its end."""
         return int(self._redis.hget(self._state, f"page:{name}") or 1)
 
-    def read(self, name: str, following: int, started: datetime) -> None:
-        """A page is read, and what is on it queued. `following`: as `page`."""
-        self._redis.hset(self._state, mapping={f"page:{name}": following, "started": started.isoformat()})
+    def read(self, name: str, following: int, started: datetime, total: int | None) -> None:
+        """A page is read, and what is on it queued. `following`: as `page`; `total`: entries on all pages."""
+        state = {f"page:{name}": following, "started": started.isoformat()}
+        self._redis.hset(self._state, mapping=state if total is None else {**state, f"total:{name}": total})
+
+    def total(self, name: str) -> int | None:
+        """How many entries the list had when a page of it was last read; None before the first."""
+        found = self._redis.hget(self._state, f"total:{name}")
+        return None if found is None else int(found)
+
+    def read_again(self, name: str, most: int) -> bool:
+        """Read the list from its first page again, because it changed. False where that was done `most` times."""
+        return int(self._redis.hincrby(self._state, f"passes:{name}", 1)) <= most
 
     def end_listing(self, names: Iterable[str], cursor: datetime) -> None:
         pipeline = self._redis.pipeline()
-        pipeline.hdel(self._state, "started", *(f"page:{name}" for name in names))
+        fields = [f"{field}:{name}" for field in ("page", "total", "passes") for name in names]
+        pipeline.hdel(self._state, "started", *fields)
         pipeline.hset(self._state, "cursor", cursor.isoformat())
         pipeline.execute()
 

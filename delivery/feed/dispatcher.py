@@ -1,28 +1,24 @@
 """Acts on what the feed told, in one worker at a time.
 
 Supplier invoices and invoices are queued to be looked at, at once. Failures that a change may have mended are gathered
-within a second, and each is tried again once. Hints are dropped after that, so that a crash repeats them.
+within a second and tried again (`releaser.py`). Hints are dropped after that, so that a crash repeats them.
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Final
-
-import structlog
+from typing import Final, NamedTuple
 
 from config.redis import redis_client
 from delivery.feed.lease import ThreadLease
-from delivery.feed.releases import LATER, concerns, invoice_in, may_concern
+from delivery.feed.releaser import Releaser, Thing
 from delivery.polling import expenses_key, hints_asked, polls_key
 from delivery.services import Services
 from delivery.watching import look, looks_asked
-from ordering import EventRecord
-from stores import Connection, TimelineEntry
+from stores import Connection
 from stores.feed import DISPATCHER, Hint
 from tasks.flows import EXPENSES, HINTS, PAYMENTS
-
-log = structlog.get_logger(__name__)
 
 GATHER: Final = timedelta(seconds=1)  # releases are gathered for so long
 PAGE: Final = 500  # hints at a time
@@ -30,7 +26,16 @@ EACH: Final = 0.2  # seconds between two looks for hints
 ASK_AGAIN: Final = 1.0  # seconds between two wake-ups of what is still to be looked at
 LEASE: Final = 8  # seconds
 
-Thing = tuple[str, str]  # a kind and a number
+AGAIN: Final = 3.0  # seconds until what failed again is tried once more
+
+
+class OnceMore(NamedTuple):
+    """What was released at `since`, and is looked at again when it is due, by the monotonic clock."""
+
+    due: float
+    company: str
+    things: list[Thing]
+    since: datetime
 
 
 class HintDispatcher:
@@ -42,6 +47,8 @@ class HintDispatcher:
         self._lease = ThreadLease(self._redis, DISPATCHER, name, LEASE)
         self._seen = 0  # of the hints in the list, those whose looks are queued
         self._ask_at = 0.0
+        self._releaser = Releaser(services)
+        self._once_more: deque[OnceMore] = deque()
 
     def step(self) -> float:
         """Act on the hints that are there. Return the seconds to wait. Raises `RedisError`."""
@@ -56,6 +63,7 @@ class HintDispatcher:
             self._release(hints)
             self._services.feed.drop(texts)
             self._seen = 0
+        self._release_again()
         self._ask()
         return 0.0 if len(texts) == PAGE and self._seen == 0 else EACH
 
@@ -125,67 +133,16 @@ class HintDispatcher:
     def _release(self, hints: Iterable[Hint]) -> None:
         for company, some in _by_company(hints).items():
             things = {(hint.kind, hint.number): hint for hint in some if hint.verb in ("created", "updated")}
-            mended = {thing: hint for thing, hint in things.items() if not self._own(hint)}
-            if mended:
-                self._release_of(company, list(mended))
+            mended = [thing for thing, hint in things.items() if not self._own(hint)]
+            now = datetime.now(UTC)
+            if mended and self._releaser.release(company, mended):
+                self._once_more.append(OnceMore(time.monotonic() + AGAIN, company, mended, now))
 
-    def _release_of(self, company: str, things: list[Thing]) -> None:
-        ordering = self._services.ordering
-        keys = [f"{company}/{kind}/{number}" for kind, number in things if kind in ("customer", "project")]
-        for key, behind in zip(keys, ordering.behind(keys) if keys else (), strict=True):
-            if behind.number:
-                ordering.reopen(company, key)
-        for kind, number in things:
-            if kind == "project":
-                self._awaited_project(company, number)
-        if not ordering.counts(company)["failed"]:
-            return
-        for record in ordering.failed(company):
-            thing = next((one for one in things if self._concerns(one, record)), None)
-            if thing is not None:
-                self._retry(record, thing)
-        if any(kind in LATER for kind, _ in things):
-            self._release_later(company, things)
-
-    def _concerns(self, thing: Thing, record: EventRecord) -> bool:
-        if not may_concern(*thing, record):
-            return False
-        invoice = invoice_in(self._services.ordering.body(record.company, record.id))
-        rounding = self._services.stores.company_settings.get(record.company).rounding_account
-        return concerns(*thing, record, invoice, rounding)
-
-    def _retry(self, record: EventRecord, thing: Thing) -> None:
-        became, _ = self._services.ordering.retry(record.company, record.id)
-        if became in ("", "unknown"):
-            return
-        kind, number = thing
-        log.info("feed.released", company=record.company, event_id=record.id, kind=kind)
-        entry = TimelineEntry(datetime.now(UTC), "tried again", {"because": f"{kind} {number} changed in Fortnox"})
-        self._services.telemetry.timeline.add(record.company, record.id, entry)
-
-    def _release_later(self, company: str, things: list[Thing]) -> None:
-        kinds = {kind for kind, _ in things}
-        if "financial-year" in kinds:
-            look(self._services, company, "financial-year")
-        suppliers = {number for kind, number in things if kind == "supplier"}
-        if suppliers:
-            self._release_suppliers(company, suppliers)
-
-    def _release_suppliers(self, company: str, suppliers: set[str]) -> None:
-        """Look again at the failed supplier invoices of these suppliers."""
-        store = self._services.stores.expenses(company)
-        failed = [number for number, supplier in store.failed_suppliers().items() if supplier in suppliers]
-        if failed:
-            store.add(failed, datetime.now(UTC))
-            self._services.feed.look(expenses_key(company))
-
-    def _awaited_project(self, company: str, number: str) -> None:
-        """Look again at the supplier invoices whose rows wait for this project."""
-        store = self._services.stores.expenses(company)
-        if waiting := store.waiting_for(number):
-            store.forget_project(number)
-            store.add(waiting, datetime.now(UTC))
-            self._services.feed.look(expenses_key(company))
+    def _release_again(self) -> None:
+        """Release once more what failed again for the same thing: an event of the feed can precede the API."""
+        while self._once_more and self._once_more[0].due <= time.monotonic():
+            _, company, things, since = self._once_more.popleft()
+            self._releaser.release(company, things, since)
 
     def _own(self, hint: Hint) -> bool:
         return self._services.stores.own_writes.explain(hint.company, hint.kind, hint.number, hint.at)

@@ -24,7 +24,6 @@ SITUATIONS: Final[Mapping[str, frozenset[str]]] = {
     "project": frozenset({"project-unknown", "project-period", "project-ended", "number-taken"}),
 }
 HELD_BY_ANOTHER: Final = "HeldByAnother"  # the code where Moment's number is something else in Fortnox
-LATER: Final = frozenset({"financial-year", "supplier"})  # these need to be asked for, or to be looked up
 ACCOUNT: Final = re.compile(r"\b(?:konto\w*|accounts?)\W+(?:\w+\W+){0,2}?([1-9]\d{3})\b", re.IGNORECASE)
 COST_CENTRE: Final = re.compile(r"\b(?:kostnadsställe\w*|cost cent(?:er|re)s?)\W+([\w-]*[A-Z\d][\w-]*)")
 INVOICE_NUMBER: Final = re.compile(r"\b(?:fakturanummer|faktura|invoice(?: number)?)\W+\d+", re.IGNORECASE)

@@ -1,5 +1,6 @@
 """What the dispatcher does about hints, against a real Redis: each once, gathered, and for nobody else."""
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 import redis
 
+from delivery.feed import dispatcher
 from delivery.feed.dispatcher import HintDispatcher
 from delivery.watching import LOCKED, look, looks_asked
 from stores.counters import Tally
@@ -64,6 +66,26 @@ def test_many_hints_of_one_thing_release_a_failure_once(one: Dispatching) -> Non
     assert one.feed.length() == 0
     timeline = one.acme.services.telemetry.timeline.read("acme", "i1")
     assert [entry.what for entry in timeline].count("tried again") == 1
+
+
+def test_what_fails_again_is_tried_once_more_as_the_feed_can_precede_the_api(
+    one: Dispatching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one.fail("i2", 2, account="3097")
+    one.fail()
+    one.hear("account", "3098")
+    one.dispatcher.step()
+    one.acme.run("i1")
+    one.dispatcher.step()
+    assert one.status() == "failed"  # not at once
+    monkeypatch.setattr(dispatcher.time, "monotonic", lambda now=time.monotonic: now() + dispatcher.AGAIN)
+    one.dispatcher.step()
+    assert (one.status(), one.status("i2")) == ("ready", "failed")
+
+    one.acme.run("i1")
+    one.dispatcher.step()
+
+    assert one.status() == "failed"  # and not for ever
 
 
 def test_releases_are_gathered_for_a_second(one: Dispatching) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from delivery.polling import hints_asked, poll_asked
+from fortnox import client
 from tasks.flows import PAYMENTS
 from tests.unattended import Unattended
 from tests.unit.factories import a_line, customer_json, integration_json, invoice_json
@@ -207,3 +208,23 @@ def test_a_poll_costs_two_requests_and_two_for_each_invoice_that_changed(acme: U
         "GET /3/invoices/1001",
         "GET /3/invoicepayments",
     ]
+
+
+def test_a_list_that_changes_between_its_pages_is_read_again(acme: Unattended, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "PAGE_SIZE", 2)
+    numbers = [pay(acme, amount=str(100 + n)) for n in range(5)]
+    tenant = acme.services.stores.connections.ledger("acme")
+    store, taken = acme.services.stores.payments("acme", tenant), client.InvoicePayments.page
+
+    def page(self: client.InvoicePayments, number: int, **how: Any) -> Any:
+        found = taken(self, number, **how)
+        if number == 1 and numbers:
+            acme.sandbox.delete(f"invoicepayments/{numbers.pop(0)}?tenant=acme")  # the others move up
+        return found
+
+    monkeypatch.setattr(client.InvoicePayments, "page", page)
+    assert poll(acme) == "done"
+    assert set(in_moment(acme)) == {f"fortnox:{number}" for number in numbers}
+    assert store.page("payments") == 1
+    read = [one for one in acme.sandbox.get("requests", tenant="acme")["requests"] if "invoicepayments" in one["path"]]
+    assert sum("page=1" in one["query"] for one in read) > 2
