@@ -111,8 +111,11 @@ class HintDispatcher:
         """A payment was posted or deleted, or an invoice of ours changed, which its balance may have done."""
         company = connection.company
         payments = {hint.number for hint in hints if hint.kind == "invoicepayment"}
-        invoices = {hint.number for hint in hints if hint.kind == "invoice" and hint.verb in ("updated", "bookkeep")}
-        ours = self._services.stores.transferred(company, connection.tenant_id).known(invoices)
+        changed = [hint for hint in hints if hint.kind == "invoice" and hint.verb in ("updated", "bookkeep")]
+        invoices = self._services.stores.transferred(company, connection.tenant_id).known(
+            {hint.number for hint in changed}
+        )
+        ours = {hint.number for hint in changed if hint.number in invoices and not self._own(hint)}
         if payments or ours:
             store = self._services.stores.payments(company, connection.tenant_id)
             store.hint(payments)

@@ -171,6 +171,22 @@ def test_an_invoice_that_is_not_ours_is_not_looked_at(one: Dispatching) -> None:
     assert one.feed.looking() == frozenset()
 
 
+def test_an_invoice_that_we_posted_ourselves_is_not_looked_at_for_payments(one: Dispatching) -> None:
+    services, now = one.acme.services, datetime.now(UTC)
+    one.acme.connect("e9", payments={"enabled": True, "fromDate": None})
+    ledger = services.stores.connections.ledger("acme")
+    for number in ("1", "2"):
+        services.stores.transferred("acme", ledger).add(number, f"i{number}")
+    services.stores.own_writes.note("acme", "invoice", "1", now, now)
+    for number in ("1", "2", "3"):
+        one.hear("invoice", number, "bookkeep", at=now)
+    one.dispatcher.step()
+    store = services.stores.payments("acme", ledger)
+    assert store.next(datetime.now(UTC)) == "2"
+    store.finish("2", datetime.now(UTC))
+    assert store.next(datetime.now(UTC)) is None
+
+
 def test_a_look_that_finds_the_rate_limit_full_lets_the_companys_transfers_go_on(one: Dispatching) -> None:
     one.fail(locked_until="2026-11-30", account="3010")
     look(one.acme.services, "acme", LOCKED)

@@ -15,7 +15,9 @@ from stores.connections import TokenState
 from stores.feed import Hint
 from tests.services import Sandbox
 from tests.unattended import Unattended, unattended_services
+from tests.unit.factories import integration_json
 from tests.waiting import wait_until
+from worker.metrics import PREFIX, registry
 
 QUICK = Timing(lease=2, ping_every=0.3, pong_within=0.3, scan_every=0.2, check_every=0.5, gather=5.0, say_every=0.0)
 
@@ -102,6 +104,22 @@ def test_what_changes_in_a_connected_companys_ledger_is_kept_as_a_hint(heard: Li
     assert heard.counted("feed_events", "customer-created") == 1
 
 
+def test_metrics_say_whether_it_is_connected_what_it_heard_and_how_late(heard: Listening) -> None:
+    def value(name: str, **labels: str) -> float | None:
+        return registry(heard.services).get_sample_value(PREFIX + name, labels)
+
+    assert (value("feed_connected"), value("feed_companies")) == (1, 1)
+    heard.sandbox.customer("acme", "10001")
+    heard.until(heard.hints, "a hint")
+    assert value("feed_events_total", type="customer-created") == 1
+    assert value("feed_lag_seconds_count") == 1
+    assert value("feed_hints_waiting") == 1
+    heard.sandbox.post("options", {"feed_enabled": False})
+    heard.sandbox.post("feed/close")
+    heard.until(lambda: value("feed_connected") == 0, "the metrics to say that it is not connected")
+    heard.until(lambda: value("feed_connections_total", outcome="lost"), "the loss to be counted")
+
+
 def test_without_a_connected_company_no_socket_is_opened(listening: Listening) -> None:
     state = listening.until(listening.services.feed.state, "the listener to say something")
     assert (state.connected, state.why) == (False, "no company is connected")
@@ -170,6 +188,15 @@ def test_a_tenant_that_the_feed_lost_is_noticed_and_added_again(heard: Listening
     assert feed is not None
     feed.remove_tenants(with_tenants)
     heard.until(lambda: heard.sandbox.get("feed")["tenants"] == with_tenants, "the tenant to be back")
+
+
+def test_a_company_that_is_disconnected_leaves_the_feed(heard: Listening, unattended: Unattended) -> None:
+    _connect(unattended, "stays")
+    heard.subscribed(companies=2)
+    unattended.publish(integration_json(event_id="off", type="integration.disabled", authorization_code=None))
+    assert unattended.run("off") == "done"
+    stays = heard.services.stores.connections.ledger("stays")
+    heard.until(lambda: heard.sandbox.get("feed")["tenants"] == [stays], "the tenant to be removed")
 
 
 def test_after_a_lost_socket_the_feed_goes_on_from_where_it_was_read(heard: Listening) -> None:

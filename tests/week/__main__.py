@@ -1,6 +1,6 @@
 """`python -m tests.week`: a week of supplier invoices and payments in four companies, compared every six hours.
 
-Exit status 1: somewhere Moment's expenses or payments were not the rule applied to the ledger. The seed and all that
+Exit status 1: somewhere Moment's expenses or payments were not the rule applied to the ledger; the seed and all that
 led to it are printed.
 """
 
