@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
@@ -11,10 +12,12 @@ from config import load_settings
 from console.access import SAFE, SIGNED_IN, Role, rule_of
 from console.app import create_app
 from delivery.services import Services, build_services
+from local import EmbeddedRedis
 from operations.accounts import find_account, new_account
 from operations.sign_in import MOST
 from tests.browsing import Browser, running_console
 from tests.commands import run
+from tests.waiting import wait_until
 
 PASSWORD = "correct horse battery"
 
@@ -242,6 +245,22 @@ def test_where_redis_is_away_a_page_says_so(tmp_path: object) -> None:
         assert answer.status_code == 503
         assert "not available right now" in answer.text
         assert browser.get("/healthz").status_code == 503
+
+
+def test_a_redis_that_goes_away_and_comes_back_is_told_and_signs_nobody_out(tmp_path: Path) -> None:
+    with EmbeddedRedis(tmp_path / "redis", appendfsync="no") as server:
+        settings = load_settings(None, redis_url=server.url, fortnox_api_url="http://127.0.0.1:1")
+        services = build_services(settings)
+        with running_console(services) as address:
+            browser = Browser(address, services).sign_in("operator")
+            assert browser.get("/audit").status_code == 200
+            server.process.kill()
+            for path in ("/", "/audit", "/transfers", "/failures", "/healthz"):
+                assert browser.get(path).status_code == 503, path
+            assert browser.http.post(f"{address}/sign-out", timeout=30).status_code == 503
+            server.start()
+            wait_until(lambda: browser.get("/healthz").status_code == 200, what="Redis to be back")
+            assert browser.get("/audit").status_code == 200
 
 
 def test_the_language_is_the_browsers_until_another_is_chosen(browser: Browser) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from fortnox.codes import CODES, TEXTS, labelled
+from fortnox.situation_pages import situation_page
 from fortnox.situations import SITUATIONS, explanation
 from messages.catalogue import Language, say
 
@@ -49,6 +50,36 @@ def test_the_index_leads_to_each_page_with_what_it_says_and_how_it_ends(name: st
     situation = SITUATIONS[name]
 
     assert f"]({name}.md) | {say(explanation(name).reason)} | {ENDS[situation.ending]} |" in INDEX
+
+
+def section(name: str, heading: str) -> str:
+    found = re.search(rf"^## {heading}\n+(.*?)(?=^## )", page(name), re.MULTILINE | re.DOTALL)
+    assert found
+    return found.group(1)
+
+
+def plain(text: str) -> str:
+    """Without marks, quotation marks and line ends; a link is the title that it leads to."""
+    linked = re.sub(r"\[([\w-]+)\]\(\1\.md\)", lambda link: say(situation_page(link.group(1)).title), text)
+    return " ".join(re.sub(r'[*"“”]', "", linked).split())
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_the_console_says_what_the_page_says(name: str) -> None:
+    texts = situation_page(name)
+
+    assert page(name).startswith(f"# {say(texts.title)}")
+    assert plain(say(texts.happened)) == plain(section(name, "What happened"))
+    assert plain(say(texts.shown)) == plain(section(name, "How it looks in Fortnox"))
+    assert len(texts.steps) == len(re.findall(r"^\d+\. ", section(name, "What to do"), re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_the_console_names_no_command_where_an_accountant_reads(name: str) -> None:
+    texts = situation_page(name)
+    said = [say(one, language) for language in LANGUAGES for one in (texts.happened, texts.shown, *texts.steps)]
+
+    assert [text for text in said if "moment-fortnox" in text or "events skip" in text] == []
 
 
 def test_no_page_leads_to_one_that_is_not_there() -> None:
