@@ -105,5 +105,5 @@ def check_answers(settings: Settings) -> None:
     client: Any
     with redis_client(settings, socket_timeout=5.0) as pooled, pooled.client() as client:
         if settings.redis_replicas_fsync:
-            acknowledged(client, 0, on_disk=True)  # this Redis may be too old for it
+            acknowledged(client.connection, 0, on_disk=True)  # this Redis may be too old for it
         client.ping()

@@ -1,5 +1,6 @@
 """Waiting until replicas have what was written, so that the loss of the master's machine loses none of it."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
@@ -11,6 +12,8 @@ from config.redis_connections import TooOld, WrongNode
 from config.settings import Settings
 
 CHANNEL: Final = "moment:written"  # nobody listens
+LONGEST_LAG: Final = 10  # seconds of silence after which a replica does not follow any more
+_FOLLOWING: Final = re.compile(rb"^slave\d+:.*state=online,.*lag=(\d+)", re.MULTILINE)
 TIMEOUT: Final = 2000  # ms; a replica in another data centre has it within 100
 
 Confirmed = Callable[[Redis], AbstractContextManager[Redis]]
@@ -32,51 +35,56 @@ class TooFewReplicas(WrongNode):
 
 
 def confirmed_by_replicas(settings: Settings) -> Confirmed:
-    """A context: what is written with the client that it gives is on `REDIS_REPLICAS_ACK` replicas when it ends.
+    """A context: what is written with the client that it gives is on replicas when it ends.
 
-    So is everything that this master wrote before. The context raises `TooFewReplicas`.
+    On `REDIS_REPLICAS_ACK` of them at least, and on each that follows the master now: Sentinels compare what replicas
+    have by reports that are up to ten seconds old, so they may elect any of these. So is everything that this master
+    wrote before. The context raises `TooFewReplicas`.
     """
-    wanted, on_disk = settings.redis_replicas_ack, settings.redis_replicas_fsync
+    least, on_disk = settings.redis_replicas_ack, settings.redis_replicas_fsync
+    expected = least  # replicas that follow, as last seen
 
     @contextmanager
     def confirmed(redis: Redis) -> Iterator[Redis]:
-        if not wanted:
+        nonlocal expected
+        if not least:
             yield redis
             return
         bound: Any
         with redis.client() as bound:  # type: ignore[no-untyped-call]  # WAIT tells of its own connection
             yield bound
-            found = acknowledged(bound, wanted, on_disk=on_disk)
-            if found < wanted:
+            found, following = acknowledged(bound.connection, expected, on_disk=on_disk)
+            if found < following and expected < following:  # one more than was known
+                found, following = acknowledged(bound.connection, following, on_disk=on_disk)
+            expected = max(least, following)
+            if found < expected:
                 bound.connection.disconnect()
-                raise TooFewReplicas(found, wanted)
+                raise TooFewReplicas(found, expected)
 
     return confirmed
 
 
-def acknowledged(redis: Any, wanted: int, *, on_disk: bool) -> int:
-    """How many replicas have it, on their disks where `on_disk`, once there are enough or the time is up.
+def acknowledged(connection: Any, wanted: int, *, on_disk: bool) -> tuple[int, int]:
+    """How many replicas have everything, once `wanted` do or the time is up; and how many follow the master then.
 
-    `redis`: bound to one connection.
+    `on_disk`: have it on their disks. Raises `TooOld` where Redis cannot tell that.
     """
-    if not on_disk:
-        return int(_after_all_writes(redis.connection, "WAIT", wanted, TIMEOUT))
-    try:
-        return int(_after_all_writes(redis.connection, "WAITAOF", 0, wanted, TIMEOUT)[1])
-    except ResponseError as error:
-        if "unknown command" in str(error):
-            version = redis.connection.server.get("redis_version", "")
-            raise TooOld(version, "7.2 (for REDIS_REPLICAS_FSYNC)") from None
-        raise
-
-
-def _after_all_writes(connection: Any, *command: object) -> Any:
-    """The answer to the command, sent after one that replicas get too: from Redis 7.2 on, `WAIT` waits for nothing on a
-    connection that wrote nothing itself, as where an event is published that is known."""
-    connection.send_packed_command(connection.pack_commands([("PUBLISH", CHANNEL, ""), command]))
+    wait = ("WAITAOF", 0, wanted, TIMEOUT) if on_disk else ("WAIT", wanted, TIMEOUT)
+    # From Redis 7.2 on, WAIT waits for nothing on a connection that wrote nothing itself, as where a known event is
+    # published. Replicas get what is published, so it counts as written.
+    commands = [("PUBLISH", CHANNEL, ""), wait, ("INFO", "replication")]
+    connection.send_packed_command(connection.pack_commands(commands))
     try:
         connection.read_response()
-        return connection.read_response()
-    except ResponseError:
-        connection.disconnect()  # the second answer may be under way
+        found = connection.read_response()
+    except ResponseError as error:
+        connection.disconnect()  # further answers may be under way
+        if "unknown command" in str(error):
+            raise TooOld(connection.server.get("redis_version", ""), "7.2 (for REDIS_REPLICAS_FSYNC)") from None
         raise
+    try:
+        info = connection.read_response(disable_decoding=True)
+    except ResponseError:
+        info = b""  # this user may not ask
+    lags = [int(lag) for lag in _FOLLOWING.findall(info)]
+    return int(found[1] if on_disk else found), sum(lag <= LONGEST_LAG for lag in lags)

@@ -119,9 +119,16 @@ class Report:
         return [
             ("fail-overs", len(failovers), "; ".join(f"{n} {kind}" for kind, n in kinds.items())),
             ("elected after", f"{elected:.1f} s", "at most"),
-            ("at full speed", f"{max(self.speed):.1f} s", f"at most; median {median(self.speed):.1f} s"),
+            (
+                "at full speed",
+                f"{max(self.speed, default=0):.1f} s",
+                f"at most, of {len(self.speed)}; {self._median()}",
+            ),
             ("tokens lost", len(self.lost_tokens), f"of {self.options.companies} connections"),
         ]
+
+    def _median(self) -> str:
+        return f"median {median(self.speed):.1f} s" if self.speed else "events ended before"
 
     def _sentences(self) -> list[str]:
         found = self.findings

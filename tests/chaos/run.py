@@ -52,6 +52,7 @@ class _Run:
         self._companies = companies(options)
         self._attempts = Attempts()
         self._say_progress = say_progress
+        self._published_until = 0.0
 
     def run(self) -> Report:
         self._connect()
@@ -109,6 +110,8 @@ class _Run:
             or time.monotonic() < started + self._options.seconds
             or not nemesis.is_through
         ):
+            if any(thread.is_alive() for thread in threads):
+                self._published_until = time.time()
             for error in (nemesis.error, *(thread.error for thread in threads)):
                 if error is not None:
                     raise error
@@ -176,8 +179,13 @@ class _Run:
             claims=int(self._app.services.redis.get("mf:fences") or 0),  # type: ignore[arg-type]
             drained_in=drained_in,
             lost_tokens=self._lost_tokens(),
-            speed=back_to_speed([one.began for one in nemesis.damage.failovers], self._settled()),
+            speed=back_to_speed(self._while_published(nemesis), self._settled()),
         )
+
+    def _while_published(self, nemesis: Nemesis) -> list[float]:
+        """When the fail-overs began after which events were published for long enough to tell the speed."""
+        last = self._published_until - self._options.speed_limit
+        return [one.began for one in nemesis.damage.failovers if one.began < last]
 
     def _lost_tokens(self) -> list[str]:
         """The companies whose connection does not renew any more."""

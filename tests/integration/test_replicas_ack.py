@@ -80,6 +80,29 @@ def test_without_a_replica_publishing_fails_and_again_is_harmless(pair: Pair, sy
     assert system.services.ordering.counts("acme")["ready"] == 1
 
 
+def test_a_second_replica_that_follows_is_waited_for_until_it_is_silent(
+    pair: Pair, system: Unattended, tmp_path: Path
+) -> None:
+    """Sentinels may elect it as well as the one that has the event."""
+    with EmbeddedRedis(tmp_path / "second") as second, Redis(port=pair.master.port or 0) as master:
+        with Redis(port=second.port or 0) as redis:
+            redis.replicaof(LOOPBACK, pair.master.port)  # type: ignore[arg-type]
+        wait_until(lambda: master.set("up", "") and master.wait(2, 1000) == 2, what="both replicas")
+        assert not publish(customer_json(), services=system.services).known
+        with pair.without_replica():
+            with pytest.raises(TooFewReplicas, match="only 1 of 2 replicas have it"):
+                publish(customer_json(event_id="other"), services=system.services)
+
+            def accepted() -> bool:
+                try:
+                    return publish(customer_json(event_id="other"), services=system.services).known
+                except TooFewReplicas:
+                    return False
+
+            wait_until(accepted, what="the silent replica to count no more")
+        second.kill()
+
+
 def test_the_command_says_so(pair: Pair, system: Unattended) -> None:
     environment = {
         "REDIS_URL": pair.master.url,
