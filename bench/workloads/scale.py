@@ -36,7 +36,7 @@ from worker.metrics import registry
 from worker.publish import publish
 
 SECONDS: Final = 8  # of publishing in a run
-PATIENCE: Final = 120.0  # s for what is late
+PATIENCE: Final = 60.0  # s for what is late
 PROCESSES: Final = 8  # of a worker, as in docker-compose.yml
 RATES: Final = (50, 200, 500)  # events a second
 WORKERS: Final = (1, 2, 4)
