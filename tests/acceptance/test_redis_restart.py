@@ -1,6 +1,7 @@
 """Redis is away, for a moment, for long, or from the start: workers and beat wait for it, and go on by themselves."""
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,8 +68,11 @@ def test_both_beats_outlive_a_redis_that_is_away_for_long_and_one_is_live_again(
     wait_until(lambda: client.exists("redbeat::lock"), what="a live beat")
 
     redis.kill()
+    killed = time.monotonic()
     for beat in beats:
-        wait_until(lambda beat=beat: waits(beat, "beat.waits_for_redis") >= LONG, what="a long outage", interval=0.2)
+        wait_until(lambda beat=beat: waits(beat, "beat.waits_for_redis") >= LONG, what="beat to wait", interval=0.2)
+    wait_until(lambda: time.monotonic() - killed > 3 * BEAT_LOCK, what="the lease to be long gone", interval=0.2)
+    for beat in beats:
         beat.check()
     redis.start()
 
