@@ -33,7 +33,7 @@ def own_system(tmp_path: Path) -> Iterator[System]:
 
 
 def fails(system: System, status: int, count: int = 1) -> None:
-    system.stack.sandbox.fault("fail_next", status=status, count=count, path="/3/", body="html")
+    system.stack.sandbox.fault("fail_next", status=status, count=count, path="/3/customers", body="html")
 
 
 def test_an_event_that_fortnox_did_not_serve_is_retried_at_its_time(system: System) -> None:

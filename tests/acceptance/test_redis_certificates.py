@@ -94,7 +94,7 @@ def by_kombu(settings: Settings) -> None:
 
 def by_beat(settings: Settings) -> None:
     app = create_app(settings)
-    app.conf.redbeat_redis_options = app.conf.redbeat_redis_options | {"retry": None, "retry_period": 0}
+    app.conf.redbeat_redis_options = app.conf.redbeat_redis_options | {"retry": None}
     app.redbeat_redis.ping()
 
 
