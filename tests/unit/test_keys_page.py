@@ -43,4 +43,5 @@ def test_a_key_that_it_does_not_list_is_found(key: str) -> None:
 
 
 def test_no_family_is_both_of_one_company_and_shared() -> None:
-    assert families("Of one company") & families("Shared") == {"audit", "mail:deferred"}  # the mails, and when each is due
+    both = {"audit", "mail:deferred"}  # who did what, in one company and in all; the mails, and when each is due
+    assert families("Of one company") & families("Shared") == both
