@@ -14,7 +14,7 @@ from delivery.context import DISABLED, TransferContext, counting
 from delivery.retry_policy import OutOfTime, decide
 from delivery.services import Services
 from fortnox.errors import PrerequisiteMissing
-from moment.events import parse_event
+from moment.events import parse_stored
 from ordering import Claim, Held, LeaseLost, Outcome
 from stores import NeverConnected
 
@@ -50,7 +50,7 @@ def run(
     claim: Claim,
     services: Services,
     transfer: Deliver,
-    read: Read = parse_event,
+    read: Read = parse_stored,
     interrupted_by: type[Exception] = OutOfTime,
 ) -> Outcome:
     """Deliver a claimed event and return how that ended. Raises `LeaseLost`.

@@ -408,10 +408,15 @@ class InvalidEvent(ValueError):
         return "; ".join(map(str, self.problems))
 
 
-def parse_event(source: str | bytes | Mapping[str, Any]) -> Event:
+def parse_stored(body: str) -> Event:
+    """Return the event of what was stored of it. What its producer sent beyond the contract was told on arrival."""
+    return parse_event(body, names_unknown=False)
+
+
+def parse_event(source: str | bytes | Mapping[str, Any], *, names_unknown: bool = True) -> Event:
     """Return the event of a JSON text, or of the object read from one. Raises `InvalidEvent`.
 
-    A text has no limit in size here: `moment.limits` has.
+    A text has no limit in size here: `moment.limits` has. `names_unknown`: look for fields that are not of the contract.
     """
     given = _read(source) if isinstance(source, str | bytes) else source
     if not isinstance(given, Mapping):
@@ -421,7 +426,8 @@ def parse_event(source: str | bytes | Mapping[str, Any]) -> Event:
     except ValidationError as error:
         faults = [fault for fault in error.errors(include_url=False) if not _is_echo(fault)]
         raise InvalidEvent(tuple(_problem(fault, given) for fault in faults)) from None
-    event._unknown = unknown_fields(given, event)
+    if names_unknown:
+        event._unknown = unknown_fields(given, event)
     return event
 
 

@@ -26,7 +26,7 @@ from delivery.pauses import end_if_stale
 from delivery.runner import Deliver, Read, run, settle
 from delivery.services import Services
 from fortnox.codes import labelled
-from moment.events import parse_event
+from moment.events import parse_stored
 from ordering import Claim, Done, Failed, Held, LeaseLost, Outcome, Pause, Release, Retry, TargetUnavailable
 from tasks.flows import UNREADABLE, TaskRecord, flow_of
 
@@ -72,7 +72,7 @@ class TransferTask(Task[Any, Any]):
     Request = "worker.requests:TransferRequest"
     throws = (TransferFailed,)  # an accountant's error: logged without a traceback
     transfer: ClassVar[Deliver]
-    read: ClassVar[Read] = staticmethod(parse_event)
+    read: ClassVar[Read] = staticmethod(parse_stored)
 
     def deliver(self, company: str, event_id: str) -> str:
         services = services_of(self.app)
@@ -182,7 +182,7 @@ class Row:
         return self._left > 0 and time.monotonic() < self._until and not self._services.stopping
 
 
-def transfer_task(record: TaskRecord, read: Read = parse_event) -> Callable[[Deliver], Deliver]:
+def transfer_task(record: TaskRecord, read: Read = parse_stored) -> Callable[[Deliver], Deliver]:
     """Make a function the Celery task of this record: it transfers one event, whose body `read` reads."""
 
     def register(transfer: Deliver) -> Deliver:
