@@ -416,7 +416,7 @@ def parse_stored(body: str) -> Event:
 def parse_event(source: str | bytes | Mapping[str, Any], *, names_unknown: bool = True) -> Event:
     """Return the event of a JSON text, or of the object read from one. Raises `InvalidEvent`.
 
-    A text has no limit in size here: `moment.limits` has. `names_unknown`: look for fields that are not of the contract.
+    A text has no limit in size here: `moment.limits` has. `names_unknown`: look for fields beyond the contract.
     """
     given = _read(source) if isinstance(source, str | bytes) else source
     if not isinstance(given, Mapping):

@@ -81,7 +81,7 @@ def killed(bench: Bench) -> list[Section]:
         section.with_targets(
             none_of("nothing out of order, twice or lost", section.row("ours"), COUNTS),
             *([] if bench.quick else [none_of("the same with fsync always", section.row(OURS_ALWAYS.name), COUNTS)]),
-            at_most("the last event done < 35 s after the last kill", section.figure("ours", last), 35, " s"),
+            at_most("the last event done < 8 s after the last kill", section.figure("ours", last), 8, " s"),
         )
     ]
 
