@@ -1,6 +1,7 @@
 """What processes remember of Redis, and which losses they find: `stores.installation` against a real Redis."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import redis
@@ -30,9 +31,19 @@ def kinds(installation: Installation) -> list[str]:
 
 
 def look(*processes: Installation, times: int = 1) -> None:
+    """Each process looks, and meets no loss."""
     for _ in range(times):
         for process in processes:
             assert process.look() is None
+
+
+def in_a_later_millisecond(client: "redis.Redis") -> None:
+    """Wait until the server's clock, as it is kept, shows another time than that of the last look."""
+    looked: Any = client.hget("mf:installation", "looked")
+    while True:
+        time: Any = client.time()
+        if time[0] * 1000 + time[1] // 1000 > int(looked):
+            return
 
 
 def test_a_first_look_at_an_empty_redis_is_no_loss(worker: Installation, beat: Installation) -> None:
@@ -64,6 +75,7 @@ def test_a_process_that_starts_on_the_emptied_redis_does_not_hide_the_loss(
 def test_another_installation_is_told_as_such(client: "redis.Redis", worker: Installation, beat: Installation) -> None:
     look(beat)
     theirs = copied(client)
+    in_a_later_millisecond(client)
     client.flushdb()
     look(worker)
     put_back(client, theirs)
@@ -91,6 +103,7 @@ def test_an_older_copy_is_told_with_its_age_and_how_much_is_known_to_be_gone(
 def test_a_copy_from_before_an_earlier_loss_is_told(client: "redis.Redis", worker: Installation) -> None:
     look(worker)
     older = copied(client)
+    in_a_later_millisecond(client)
     client.flushdb()
     worker.look()
     worker.acknowledge(worker.losses())
