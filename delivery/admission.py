@@ -45,6 +45,7 @@ SECRET = re.compile(r"authorization_?code", re.IGNORECASE)  # the field's name, 
 SECRET_IN_TEXT = re.compile(rf"({SECRET.pattern}\W*)[^\s\"']+", re.IGNORECASE)
 COMPANY = r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}"
 COMPANY_IN_TEXT = re.compile(rf'"company"\s*:\s*"({COMPANY})"')
+REFUSED: Final = "invalid"  # the middle of the ordering keys of events that were refused on arrival
 KEPT: Final = 100_000  # characters of text that is kept of what cannot be read as an event
 
 Taken = Literal["accepted", "known", "refused"]
@@ -130,6 +131,11 @@ def set_aside(services: Services, raw: bytes, why: Message) -> Taken:
     return _keep(services, _kept(company, f"invalid-{digest}", digest, "unknown", json.dumps(cut), why))
 
 
+def was_refused(key: str) -> bool:
+    """Whether an event with this ordering key was refused on arrival."""
+    return key.split("/", 2)[1:2] == [REFUSED]
+
+
 def _check_limits(given: object, most: int) -> None:
     if isinstance(given, str | bytes):
         check_limits(given.encode("utf-8", "surrogatepass") if isinstance(given, str) else given, most=most)
@@ -169,7 +175,7 @@ def _keep(services: Services, submission: Submission) -> Taken:
         # What is stored of this company cannot take it: it is kept beside all companies.
         details = {"company": submission.company, "error": type(error).__name__}
         log.error("event.kept_without_company", extra=details)
-        key = f"{UNKNOWN_COMPANY}/invalid/{submission.id}"
+        key = f"{UNKNOWN_COMPANY}/{REFUSED}/{submission.id}"
         submission = replace(submission, company=UNKNOWN_COMPANY, key=key)
         admission = services.ordering.publish(submission)
     if admission.known and services.ordering.body(submission.company, submission.id) != submission.body:
@@ -200,7 +206,7 @@ def _kept(company: str, event_id: str, digest: str, type_: str, body: str, why: 
     return Submission(
         company=company,
         id=event_id,
-        key=f"{company}/invalid/{digest}",
+        key=f"{company}/{REFUSED}/{digest}",
         type=type_,
         body=body,
         occurred_at=datetime.now(UTC),

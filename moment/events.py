@@ -409,8 +409,11 @@ class InvalidEvent(ValueError):
 
 
 def parse_stored(body: str) -> Event:
-    """Return the event of what was stored of it. What its producer sent beyond the contract was told on arrival."""
-    return parse_event(body, names_unknown=False)
+    """Return the event of what was stored of it. Raises `InvalidEvent`.
+
+    Its text was checked against the limits on arrival, and what its producer sent beyond the contract was told then.
+    """
+    return parse_event(_loaded(body), names_unknown=False)
 
 
 def parse_event(source: str | bytes | Mapping[str, Any], *, names_unknown: bool = True) -> Event:
@@ -435,10 +438,15 @@ def _read(source: str | bytes) -> Any:
     raw = source.encode("utf-8", "surrogatepass") if isinstance(source, str) else source
     try:
         check_json(raw, most=len(raw))
-        # Decoded here: `json.loads` would read bytes that look like UTF-16 as such, which nothing has checked.
-        return json.loads(raw.decode("utf-8-sig"), parse_float=Decimal)
     except BeyondLimit as error:
         raise beyond_limit(error) from None
+    # Decoded here: `json.loads` would read bytes that look like UTF-16 as such, which nothing has checked.
+    return _loaded(raw.decode("utf-8-sig"))
+
+
+def _loaded(text: str) -> Any:
+    try:
+        return json.loads(text, parse_float=Decimal)
     except ValueError as error:
         raise InvalidEvent((Problem("", Message("event.not-json", why=str(error))),)) from None
 

@@ -21,6 +21,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from delivery.admission import was_refused
 from delivery.attempt import Attempt
 from delivery.pauses import end_if_stale
 from delivery.runner import Deliver, Read, run, settle
@@ -99,7 +100,8 @@ class TransferTask(Task[Any, Any]):
             Attempt(claim, services.telemetry) as attempt,
         ):
             try:
-                outcome = run(claim, services, type(self).transfer, type(self).read, SoftTimeLimitExceeded)
+                task = self._task(UNREADABLE) if was_refused(claim.key) else self
+                outcome = run(claim, services, type(task).transfer, type(task).read, SoftTimeLimitExceeded)
                 following = settle(claim, services, outcome, self._process() if row.goes_on() else "")
             except LeaseLost:
                 log.warning("transfer.lease_lost")
@@ -117,7 +119,7 @@ class TransferTask(Task[Any, Any]):
     def _follow(self, claim: Claim, row: "Row") -> Claim | None:
         """Run an event without a message of its own, and tell monitors as if it had one. Return the next claim."""
         flow = flow_of(claim.type)
-        task = cast(TransferTask, self.app.tasks[(flow.task if flow else UNREADABLE).name])
+        task = self._task(flow.task if flow else UNREADABLE)
         tell, started = task.teller(claim), time.monotonic()
         tell("task-received", name=task.name, args=f"({claim.key.replace('/', ' ')})", kwargs="{}", retries=0)
         tell("task-started")
@@ -140,6 +142,9 @@ class TransferTask(Task[Any, Any]):
             app.send_task_event(kind, uuid=uuid, **fields)
 
         return tell
+
+    def _task(self, record: TaskRecord) -> "TransferTask":
+        return cast(TransferTask, self.app.tasks[record.name])
 
     def _process(self) -> str:
         main = threading.current_thread() is threading.main_thread()  # as in Celery's default pool
