@@ -175,6 +175,8 @@ def connect(
         "payments.fromDate": payments_from,
     }
     with connected() as services:
+        operation.check_code(company)
+        operation.check_addresses(error_email)
         before = services.stores.connections.find(company)
         stored = before.integration if before else Integration()
         integration = operation.changed(stored, choices | {"serviceAccount": service_account})
@@ -249,19 +251,19 @@ def _show_where_to_consent(
 def disconnect(company: CompanyArgument, yes: Yes = False, dry_run: DryRun = False) -> None:
     """End a company's connection: its tokens are revoked and forgotten; enabling again needs a new code.
 
-    On a terminal it says what waits, and asks.
+    It says what waits, and asks; where no terminal is, it needs --yes.
     """
     with connected() as services:
         found = operation.show(services, company)
         waiting = sum(found.events[status] for status in UNSETTLED)
         ledger = f" to {found.connection.ledger}" if found.connection.ledger else ""
         waits = f"{waiting} events wait and will be skipped" if waiting else "nothing waits"
-        if dry_run or (not yes and sys.stdin.isatty()):
+        if dry_run or not yes:
             err.print(shown(f"{company} is {in_words(found.state)}{ledger}; {waits}."))
         if dry_run:
             err.print("Nothing was done (--dry-run).")
             return
-        if not agreed("Disconnect it?", yes=yes, unattended=True):
+        if not agreed("Disconnect it?", yes=yes, unattended=False):
             raise typer.Exit(1)
         with err.status("Waiting for a worker …"):
             left = operation.disconnect(services, company, by=actor())

@@ -51,6 +51,9 @@ Utc = Annotated[
     bool,
     typer.Option("--utc", help="Times in UTC; else by the clock in Sweden.", callback=_choose_zone, is_eager=True),
 ]
+PORT_HELP = "The port to listen on; 0 takes a free one."
+Port = Annotated[int, typer.Option(min=0, max=65535, help=PORT_HELP)]
+Limit = Annotated[int, typer.Option(min=1, max=1_000_000, help="How many at most.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
 
@@ -174,4 +177,4 @@ def progress() -> "Progress":
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=err, transient=True)
+    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)

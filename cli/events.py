@@ -10,6 +10,7 @@ import typer
 
 from cli.console import (
     Json,
+    Limit,
     Utc,
     actor,
     connected,
@@ -26,6 +27,7 @@ from cli.console import (
 from cli.lazy import Command, group
 from cli.lists import show_fields, show_list, wrapped
 from cli.states import in_words as state_in_words
+from delivery.services import Services
 from messages import Message
 from operations import events as operation
 from operations.bodies import ShownBodies
@@ -103,7 +105,7 @@ def list_events(
     code: Code = None,
     since: Since = None,
     until: Until = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 100,
+    limit: Limit = 100,
     columns: Annotated[
         str, typer.Option(help=f"Which columns: of {', '.join(COLUMNS)}.", metavar="NAMES")
     ] = SHOWN_COLUMNS,
@@ -113,8 +115,7 @@ def list_events(
     """List events, newest first: under way, failed, and settled in the last 90 days."""
     wanted, names = to_filter(company, status, key, number, code, since, until), _columns(columns)
     with connected() as services, looking() as looked:
-        if company:
-            check_company(services, company)
+        check_companies(services, company, key)
         listed, more = operation.latest(services, wanted, limit, looked)
     if json:
         for record in listed:
@@ -126,6 +127,13 @@ def list_events(
     if more:
         oldest = local_time(listed_at(listed[-1]), "milliseconds").replace(" ", "T")
         err.print(f"[dim]The newest {limit}. Older ones: --until {oldest}, or a higher --limit.[/]", soft_wrap=True)
+
+
+def check_companies(services: Services, company: str | None, key: str | None) -> None:
+    """Raises `UnknownCompany` for the company, or for that of the ordering key, where one is given and unknown."""
+    for name in (company, key and key.partition("/")[0]):
+        if name is not None:
+            check_company(services, name)
 
 
 @contextmanager

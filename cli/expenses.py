@@ -16,6 +16,7 @@ from operations.expenses import ExpenseStatus, ImportProgress, InvoiceExplanatio
 
 expenses = typer.Typer(no_args_is_help=True, help="Supplier invoices that come back to Moment as expenses.")
 
+DAYS = 36_500  # Fortnox has nothing older
 SHOWN = ("looked", "created", "corrected", "withdrawn", "skipped")
 
 
@@ -45,8 +46,10 @@ def show_status(
 @expenses.command("import")
 def import_expenses(
     company: CompanyArgument,
-    days_back: Annotated[int, typer.Option(help="Sync everything that changed in Fortnox within so many days.", min=1)],
-    timeout: Annotated[float, typer.Option(help="Stop watching after this many seconds; status 1 then.")] = 600,
+    days_back: Annotated[
+        int, typer.Option(help="Sync everything that changed in Fortnox within so many days.", min=1, max=DAYS)
+    ],
+    timeout: Annotated[float, typer.Option(min=0, help="Stop watching after this many seconds; status 1 then.")] = 600,
     json: Json = False,
 ) -> None:
     """Sync again every supplier invoice that changed lately, so that Moment agrees.

@@ -52,10 +52,12 @@ def _with_a_bar(events: list[Event]) -> Iterable[Event]:
         return events
     from rich.progress import track
 
-    return track(events, "Publishing", console=err, transient=True)
+    return track(events, "Publishing", console=err, transient=True, disable=not err.is_terminal)
 
 
 def _text_of(file: str) -> str:
+    if not file:
+        fail("give a file, or - for standard input", 2)
     try:
         raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):

@@ -188,4 +188,4 @@ def _bar(what: str, steps: Iterator[T], number: int) -> Iterable[T]:
         return steps
     from rich.progress import track
 
-    return track(steps, what, number, console=err, transient=True)
+    return track(steps, what, number, console=err, transient=True, disable=not err.is_terminal)

@@ -68,7 +68,9 @@ def as_json(found: Overview) -> dict[str, Any]:
 
 
 def wait(
-    timeout: Annotated[float | None, typer.Option(help="Give up after this many seconds; status 1 then.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(min=0, help="Give up after this many seconds; status 1 then.")
+    ] = None,
     company: Company = None,
     json: Json = False,
 ) -> None:
