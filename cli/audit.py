@@ -31,7 +31,8 @@ def audit(
         out.print("nothing was done yet")
     if found.next:
         err.print(
-            f"[dim]The newest {limit}. Older ones: --before {found.next}, or a higher --limit.[/]", soft_wrap=True
+            f"[dim]The newest {limit}. Older ones: --before {found.next}, or a higher --limit.[/]",
+            soft_wrap=not err.is_terminal,
         )
 
 

@@ -121,6 +121,11 @@ def _user() -> str:
         return f"uid {os.getuid()}"
 
 
+def events_in_words(n: int) -> str:
+    """`1 event`, `2 events`."""
+    return f"{n} event" if n == 1 else f"{n} events"
+
+
 def say(message: Message) -> str:
     """The message in English."""
     if not message:

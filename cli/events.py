@@ -126,7 +126,10 @@ def list_events(
         out.print("no such events")
     if more:
         oldest = local_time(listed_at(listed[-1]), "milliseconds").replace(" ", "T")
-        err.print(f"[dim]The newest {limit}. Older ones: --until {oldest}, or a higher --limit.[/]", soft_wrap=True)
+        err.print(
+            f"[dim]The newest {limit}. Older ones: --until {oldest}, or a higher --limit.[/]",
+            soft_wrap=not err.is_terminal,
+        )
 
 
 def check_companies(services: Services, company: str | None, key: str | None) -> None:
@@ -340,7 +343,7 @@ def in_words(what: str, details: dict[str, Any] | Any) -> tuple[str, str]:
         given["next"] = f"again at {local_time(given['next'])}"
     labels = {"attempt": "attempt {}", "worker": "by {}", "code": "code {}", "behind": "behind {}", "by": "by {}"}
     words = [labels.get(name, "{}").format(value) for name, value in given.items()]
-    return what, ", ".join(words)
+    return what, ", ".join([*(word.rstrip(".") for word in words[:-1]), *words[-1:]])
 
 
 def _plain(details: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from cli.console import DryRun, Yes, actor, agreed, connected, err, fail, out, shown, styled
+from cli.console import DryRun, Yes, actor, agreed, connected, err, events_in_words, fail, out, shown, styled
 from cli.events import Code, SecondArgument
 from cli.states import when_it_goes_on
 from delivery.services import Services
@@ -164,7 +164,7 @@ def _go_on(verb: str, records: Sequence[EventRecord], *, yes: bool, dry_run: boo
         where = f" of {len(companies)} companies" if len(companies) > 1 else f" of {shown(records[0].company)}"
         codes = Counter(record.code or "without a code" for record in records).most_common()
         named = ", ".join(f"{n} {shown(code)}" for code, n in codes)
-        err.print(f"{len(records)} events{where}: {named}")
+        err.print(f"{events_in_words(len(records))}{where}: {named}")
         for record in islice(records, NAMED):
             what = shown(" ".join(record.key.split("/")[1:]))
             err.print(f"  {shown(record.company)} {shown(record.id)}  {what}", soft_wrap=True)
@@ -173,7 +173,7 @@ def _go_on(verb: str, records: Sequence[EventRecord], *, yes: bool, dry_run: boo
     if dry_run:
         err.print("Nothing was done (--dry-run).")
         return False
-    if not agreed(f"{verb.capitalize()} {len(records)} events?", yes=yes, unattended=unattended):
+    if not agreed(f"{verb.capitalize()} {events_in_words(len(records))}?", yes=yes, unattended=unattended):
         raise typer.Exit(1)
     return True
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.console import Json, Utc, connected, fail, out, print_json, progress
+from cli.console import Json, Utc, connected, events_in_words, fail, out, print_json, progress
 from cli.lists import show_list
 from cli.states import in_words
 from delivery.feed.status import FeedStatus
@@ -83,4 +83,4 @@ def wait(
     if json:
         print_json(as_json(found))
     if found.under_way:
-        fail(f"{found.under_way} events are still under way after {timeout:.0f} s")
+        fail(f"still under way after {timeout:.0f} s: {events_in_words(found.under_way)}")
