@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from redis.exceptions import RedisError
 from rich.markup import escape
 
+from cli.logs import silence
 from cli.printable import SafeConsole, json_text, printable
 from config import Settings, load_settings
 from config.redis import check_answers
@@ -156,6 +157,7 @@ def connected(load: Callable[[], Settings] = load_settings) -> Iterator[Services
     """
     configured = settings(load)
     services = build_services(configured)
+    silence()
     try:
         check_answers(configured)
         services.ordering.check_layout()

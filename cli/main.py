@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.lazy import Command, group
+from cli.logs import in_process_of_command
 from cli.usage import OneLineGroup
 
 COMMANDS = {
@@ -78,6 +79,7 @@ def root(
 def main() -> None:
     """Run a command. An error that it did not expect ends it with one line; the traceback goes to a file."""
     _open_streams()
+    in_process_of_command()
     try:
         cli()
     except Exception as error:  # noqa: BLE001 - the last resort

@@ -1,5 +1,6 @@
 """Mistakes in the arguments and around the process: one line each, no traceback, status 1 or 2."""
 
+import json
 import os
 import shlex
 import subprocess
@@ -12,6 +13,7 @@ from config.environment import child_environment
 from local.redis import LOOPBACK, free_port
 from tests import commands
 from tests.unattended import Unattended
+from tests.unit.factories import customer_json
 
 
 @pytest.fixture
@@ -195,3 +197,33 @@ def test_the_lines_to_copy_that_up_prints_hold_in_a_directory_with_spaces(tmp_pa
     odd, command = done.stdout.splitlines()
     assert odd == """it's "$HOME" `x`"""
     assert Path(command).parent == Path(sys.executable).parent
+
+
+def test_what_is_logged_on_the_way_is_not_among_a_commands_output(environment: dict[str, str], tmp_path: Path) -> None:
+    event = customer_json(event_id="misspelt")
+    event["customer"]["emial"] = "a@b.example"
+    (tmp_path / "event.json").write_text(json.dumps(event), encoding="utf-8")
+    done = in_a_shell(f"mf publish --json {shlex.quote(str(tmp_path / 'event.json'))}", environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout) == {"accepted": 1, "known": 0, "unknownFields": {"customer.emial": 1}}
+    program = (
+        "import sys, operations.status, structlog, logging\n"
+        "from operations.status import overview\n"
+        "def logs(*given):\n"
+        "    structlog.get_logger('x').info('token.refreshed', company='acme')\n"
+        "    logging.getLogger('y').error('mail.damaged')\n"
+        "    return overview(*given)\n"
+        "operations.status.overview = logs\n"
+        "from cli import main\n"
+        "main()"
+    )
+    status = subprocess.run(
+        [sys.executable, "-c", program, "status", "--json"],
+        env=child_environment(environment | {"PYTHONPATH": str(Path.cwd())}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert status.stderr == ""
+    assert json.loads(status.stdout)["companies"]["acme"]["connection"] == "connected"
