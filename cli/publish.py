@@ -63,8 +63,11 @@ def _text_of(file: str) -> str:
         if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
             fail(f"{file} is UTF-16, as PowerShell's > writes it: save it as UTF-8", 2)
         return raw.decode()
-    except (OSError, UnicodeDecodeError) as error:
-        fail(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}", 2)
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        fail(f"{file} is not UTF-8, as line {line} shows: save it as UTF-8", 2)
+    except OSError as error:
+        fail(f"{file} cannot be read: {error.strerror}", 2)
 
 
 def _refuse(bad: list[BadEvent], valid: int, json: bool) -> None:
