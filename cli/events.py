@@ -45,12 +45,12 @@ COMMANDS = {
     "show": Command("cli.events:show", "Show one event: what became of it and why, and each step on the way."),
     "status": Command(
         "cli.producers:status",
-        "Say what became of an event, in the fields of the stream moment:outcomes; once for each company with the id.",
+        "Say what became of an event, in the fields of the stream moment:outcomes, for each company that has its id.",
     ),
     "example": Command("cli.producers:example", "Print a complete event of a type, to copy."),
     "retry": Command(
         "cli.retry:retry",
-        "Run an event again, now: failed, skipped, held, retrying, done but for a file; or all that failed by a cause.",
+        "Run an event again, now; or all events that failed for one cause.",
     ),
     "skip": Command(
         "cli.retry:skip",
@@ -94,7 +94,7 @@ IdArgument = Annotated[
     str,
     typer.Argument(help="The event's id; the company first where several have that id.", metavar="COMPANY|ID"),
 ]
-SecondArgument = Annotated[str | None, typer.Argument(help="The event's id, after its company.", metavar="[ID]")]
+SecondArgument = Annotated[str | None, typer.Argument(help="The event's id, after its company.", metavar="ID")]
 
 
 def list_events(

@@ -28,7 +28,7 @@ SHOWN = ("looked", "created", "corrected", "withdrawn", "skipped")
 
 @expenses.command("status")
 def show_status(
-    company: Annotated[str | None, typer.Argument(help="Only this company.", metavar="[COMPANY]")] = None,
+    company: Annotated[str | None, typer.Argument(help="Only this company.", metavar="COMPANY")] = None,
     utc: Utc = False,
     json: Json = False,
 ) -> None:

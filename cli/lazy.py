@@ -25,7 +25,17 @@ class Command(NamedTuple):
             app.command()(found)
             command = typer.main.get_command(app)
         command.name = name
+        _unwrap(command)
         return command
+
+
+def _unwrap(command: Any) -> None:
+    """Let the terminal's width, and not the source's, say where the lines of the help end."""
+    if command.help:
+        command.help = "\n\n".join(" ".join(part.split()) for part in command.help.split("\n\n"))
+    below = getattr(command, "commands", None)
+    for one in below.values() if isinstance(below, dict) else ():  # those of a lazy group when they are loaded
+        _unwrap(one)
 
 
 class Commands(Mapping[str, Any]):

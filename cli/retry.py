@@ -29,7 +29,7 @@ def retry(
         str | None,
         typer.Argument(
             help="The event's id, the company first where several have that id; with --all-failed the company.",
-            metavar="[COMPANY|ID]",
+            metavar="COMPANY|ID",
         ),
     ] = None,
     event_id: SecondArgument = None,
@@ -52,8 +52,9 @@ def retry(
     dry_run: DryRun = False,
     by: By = None,
 ) -> None:
-    """Run an event again, now: failed, skipped, held, retrying, done but for a file; or all that failed by a cause.
+    """Run an event again, now; or all events that failed for one cause.
 
+    An event can be run again that failed, was skipped, is held or retrying, or is done but lacks one of its files.
     On a terminal --all-failed shows how many and which, and asks. Status 1 where nothing was retried.
     """
     if all_failed and accept_existing:
@@ -114,7 +115,7 @@ def skip(
         str | None,
         typer.Argument(
             help="The event's id, the company first where several have that id; with --code the company.",
-            metavar="[COMPANY|ID]",
+            metavar="COMPANY|ID",
         ),
     ] = None,
     event_id: SecondArgument = None,
