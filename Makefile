@@ -13,6 +13,9 @@ READY := .venv/.ready
 export PYTHONDONTWRITEBYTECODE =
 export PYTHONPYCACHEPREFIX = $(CURDIR)/.venv/pycache
 
+# The programs in .venv name the directory in which they were made: in a checkout that was moved, it is made anew.
+MOVED := $(shell grep -qs '^command = ' .venv/pyvenv.cfg && ! grep -qsF " $(CURDIR)/.venv" .venv/pyvenv.cfg && echo yes)
+
 # uv reads none of pip's configuration: hand it the package index and the certificates that pip is told to use.
 UV_ENV = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$($(PYTHON) -m pip config get global.index-url 2>/dev/null || printf %s "$$PIP_INDEX_URL")}" \
 	SSL_CERT_FILE="$${SSL_CERT_FILE:-$$PIP_CERT}" UV_PYTHON_DOWNLOADS=never
@@ -101,14 +104,17 @@ $(UV) pip compile $(2) --universal --python-version 3.11 --generate-hashes --no-
 	--no-emit-find-links --annotation-style line $(if $(UPGRADE),--upgrade) --quiet --output-file $(1)
 endef
 
+.PHONY: moved
+moved:
+
 # Made anew when the locks or the project file change. The Python's own pip brings uv, which installs in a second what
 # takes pip half a minute; where uv cannot be had or cannot reach the index, pip installs the same hashes.
-$(READY): requirements-build.lock requirements-dev.lock pyproject.toml
+$(READY): requirements-build.lock requirements-dev.lock pyproject.toml $(if $(MOVED),moved)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "This needs Python 3.11 or newer; '$(PYTHON)' is: $$($(PYTHON) --version 2>&1)." \
 			"Name another: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@echo "Setting up .venv ..."
-	@$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear --without-pip .venv || { \
+	@$(if $(MOVED),false,$(BIN)/python -c '') 2>/dev/null || $(PYTHON) -m venv --clear --without-pip .venv || { \
 		echo "Python's venv module is missing; on Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@$(PYTHON) -m pip --python $(BIN)/python $(INSTALL) --require-hashes --only-binary :all: \
 			-r requirements-build.lock 2>/dev/null || { \

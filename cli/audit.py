@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.console import Json, Utc, connected, err, local_time, out, print_json, say
+from cli.console import Json, Limit, Utc, connected, err, local_time, out, print_json, say
 from cli.lists import show_list
 from operations.audit import actor_in_words, in_words, outcome_in_words, page
 from stores.audit import AuditEntry
@@ -14,7 +14,7 @@ COLUMNS = ("time", "company", "who", "what", "outcome")
 
 def audit(
     company: Annotated[str | None, typer.Option("--company", help="Only what was done to this company.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 100,
+    limit: Limit = 100,
     before: Annotated[str, typer.Option(help="Only what is older than the entry of this id.", metavar="ID")] = "",
     utc: Utc = False,
     json: Json = False,
@@ -31,7 +31,8 @@ def audit(
         out.print("nothing was done yet")
     if found.next:
         err.print(
-            f"[dim]The newest {limit}. Older ones: --before {found.next}, or a higher --limit.[/]", soft_wrap=True
+            f"[dim]The newest {limit}. Older ones: --before {found.next}, or a higher --limit.[/]",
+            soft_wrap=not err.is_terminal,
         )
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from cli.console import (
     CompanyArgument,
@@ -19,6 +18,7 @@ from cli.console import (
     agreed,
     connected,
     err,
+    events_in_words,
     fail,
     local_time,
     out,
@@ -175,6 +175,8 @@ def connect(
         "payments.fromDate": payments_from,
     }
     with connected() as services:
+        operation.check_code(company)
+        operation.check_addresses(error_email)
         before = services.stores.connections.find(company)
         stored = before.integration if before else Integration()
         integration = operation.changed(stored, choices | {"serviceAccount": service_account})
@@ -249,19 +251,19 @@ def _show_where_to_consent(
 def disconnect(company: CompanyArgument, yes: Yes = False, dry_run: DryRun = False) -> None:
     """End a company's connection: its tokens are revoked and forgotten; enabling again needs a new code.
 
-    On a terminal it says what waits, and asks.
+    It says what waits, and asks; where no terminal is, it needs --yes.
     """
     with connected() as services:
         found = operation.show(services, company)
         waiting = sum(found.events[status] for status in UNSETTLED)
         ledger = f" to {found.connection.ledger}" if found.connection.ledger else ""
-        waits = f"{waiting} events wait and will be skipped" if waiting else "nothing waits"
-        if dry_run or (not yes and sys.stdin.isatty()):
+        waits = f"{events_in_words(waiting)} under way will be skipped" if waiting else "nothing waits"
+        if dry_run or not yes:
             err.print(shown(f"{company} is {in_words(found.state)}{ledger}; {waits}."))
         if dry_run:
             err.print("Nothing was done (--dry-run).")
             return
-        if not agreed("Disconnect it?", yes=yes, unattended=True):
+        if not agreed("Disconnect it?", yes=yes, unattended=False):
             raise typer.Exit(1)
         with err.status("Waiting for a worker …"):
             left = operation.disconnect(services, company, by=actor())
@@ -286,9 +288,9 @@ def forget(
     with connected() as services:
         n = operation.check_forgettable(services, company)
         if dry_run:
-            err.print(shown(f"{company} would be forgotten with {n} events. Nothing was done (--dry-run)."))
+            err.print(shown(f"{company} would be forgotten with {events_in_words(n)}. Nothing was done (--dry-run)."))
             return
-        if not agreed(f"Forget {printable(company)} with {n} events?", yes=yes, unattended=False):
+        if not agreed(f"Forget {printable(company)} with {events_in_words(n)}?", yes=yes, unattended=False):
             raise typer.Exit(1)
         path = output or Path(f"{company}-{datetime.now().astimezone():%Y%m%d-%H%M%S}.jsonl")
         _write_log(services, company, path)
@@ -340,10 +342,16 @@ def settings(
     if json:
         print_json(fields)
         return
-    table = Table("setting", "value", "", box=None)
-    for name, field in CompanySettings.model_fields.items():
-        table.add_row(str(field.alias), shown(getattr(found, name)), f"[dim]{field.description}[/]")
-    out.print(table)
+    rows = [
+        {"setting": str(field.alias), "value": _typed(getattr(found, name)), "what": field.description or ""}
+        for name, field in CompanySettings.model_fields.items()
+    ]
+    show_list(("setting", "value", "what"), rows, below={"what": ""})
+
+
+def _typed(value: object) -> str:
+    """A setting's value as it is given."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _split(change: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Completion for bash, zsh and fish: commands, options, companies, statuses and codes.
+"""Completion for bash, zsh, fish and PowerShell: commands, options, companies, statuses and codes.
 
 Typer's own completion imports the command, which takes a second. This reads a table of all commands, which a test keeps
 equal to them (`python -m cli.completion_table` writes it), and asks Redis for the companies over a plain socket. It
@@ -24,7 +24,7 @@ Environment = Mapping[str, str]
 
 def wanted(environment: Environment = os.environ) -> bool:
     """Whether a shell asks for completion."""
-    return environment.get(VARIABLE) in ("complete_bash", "complete_zsh", "complete_fish")
+    return environment.get(VARIABLE) in ("complete_bash", "complete_zsh", "complete_fish", "complete_powershell")
 
 
 def answer(environment: Environment = os.environ) -> tuple[str, int]:
@@ -33,6 +33,8 @@ def answer(environment: Environment = os.environ) -> tuple[str, int]:
     if shell == "complete_zsh":
         quoted = "\n".join(f'"{word}"' for word in words if PLAIN.fullmatch(word))
         return f"_arguments '*: :(({quoted}))'" if quoted else "_files", 0
+    if shell == "complete_powershell":
+        return "\n".join(f"{word}::: " for word in words), 0  # a word and its description
     if environment.get("_TYPER_COMPLETE_FISH_ACTION") == "is-args":  # whether to offer words rather than files
         return "", 0 if words else 1
     return "\n".join(words), 0
@@ -53,6 +55,9 @@ def _typed(environment: Environment) -> tuple[list[str], str]:
     if environment.get(VARIABLE, "complete_bash") == "complete_bash":
         words = shlex.split(environment["COMP_WORDS"])
         at = int(environment.get("COMP_CWORD", len(words)))
+    elif environment[VARIABLE] == "complete_powershell":  # its line ends behind the last word
+        words, typed = shlex.split(environment["_TYPER_COMPLETE_ARGS"]), environment["_TYPER_COMPLETE_WORD_TO_COMPLETE"]
+        return words[1:-1] if typed else words[1:], typed
     else:
         line = environment["_TYPER_COMPLETE_ARGS"]
         words = shlex.split(line)

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from redis.exceptions import RedisError
 from rich.markup import escape
 
+from cli.logs import silence
 from cli.printable import SafeConsole, json_text, printable
 from config import Settings, load_settings
 from config.redis import check_answers
@@ -51,6 +52,9 @@ Utc = Annotated[
     bool,
     typer.Option("--utc", help="Times in UTC; else by the clock in Sweden.", callback=_choose_zone, is_eager=True),
 ]
+PORT_HELP = "The port to listen on; 0 takes a free one."
+Port = Annotated[int, typer.Option(min=0, max=65535, help=PORT_HELP)]
+Limit = Annotated[int, typer.Option(min=1, max=1_000_000, help="How many at most.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
 
@@ -118,6 +122,11 @@ def _user() -> str:
         return f"uid {os.getuid()}"
 
 
+def events_in_words(n: int) -> str:
+    """`1 event`, `2 events`."""
+    return f"{n} event" if n == 1 else f"{n} events"
+
+
 def say(message: Message) -> str:
     """The message in English."""
     if not message:
@@ -148,6 +157,7 @@ def connected(load: Callable[[], Settings] = load_settings) -> Iterator[Services
     """
     configured = settings(load)
     services = build_services(configured)
+    silence()
     try:
         check_answers(configured)
         services.ordering.check_layout()
@@ -174,4 +184,4 @@ def progress() -> "Progress":
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=err, transient=True)
+    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)

@@ -10,6 +10,7 @@ import typer
 
 from cli.console import (
     Json,
+    Limit,
     Utc,
     actor,
     connected,
@@ -26,6 +27,7 @@ from cli.console import (
 from cli.lazy import Command, group
 from cli.lists import show_fields, show_list, wrapped
 from cli.states import in_words as state_in_words
+from delivery.services import Services
 from messages import Message
 from operations import events as operation
 from operations.bodies import ShownBodies
@@ -43,12 +45,12 @@ COMMANDS = {
     "show": Command("cli.events:show", "Show one event: what became of it and why, and each step on the way."),
     "status": Command(
         "cli.producers:status",
-        "Say what became of an event, in the fields of the stream moment:outcomes; once for each company with the id.",
+        "Say what became of an event, in the fields of the stream moment:outcomes, for each company that has its id.",
     ),
     "example": Command("cli.producers:example", "Print a complete event of a type, to copy."),
     "retry": Command(
         "cli.retry:retry",
-        "Run an event again, now: failed, skipped, held, retrying, done but for a file; or all that failed by a cause.",
+        "Run an event again, now; or all events that failed for one cause.",
     ),
     "skip": Command(
         "cli.retry:skip",
@@ -92,7 +94,7 @@ IdArgument = Annotated[
     str,
     typer.Argument(help="The event's id; the company first where several have that id.", metavar="COMPANY|ID"),
 ]
-SecondArgument = Annotated[str | None, typer.Argument(help="The event's id, after its company.", metavar="[ID]")]
+SecondArgument = Annotated[str | None, typer.Argument(help="The event's id, after its company.", metavar="ID")]
 
 
 def list_events(
@@ -103,7 +105,7 @@ def list_events(
     code: Code = None,
     since: Since = None,
     until: Until = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 100,
+    limit: Limit = 100,
     columns: Annotated[
         str, typer.Option(help=f"Which columns: of {', '.join(COLUMNS)}.", metavar="NAMES")
     ] = SHOWN_COLUMNS,
@@ -113,8 +115,7 @@ def list_events(
     """List events, newest first: under way, failed, and settled in the last 90 days."""
     wanted, names = to_filter(company, status, key, number, code, since, until), _columns(columns)
     with connected() as services, looking() as looked:
-        if company:
-            check_company(services, company)
+        check_companies(services, company, key)
         listed, more = operation.latest(services, wanted, limit, looked)
     if json:
         for record in listed:
@@ -125,7 +126,17 @@ def list_events(
         out.print("no such events")
     if more:
         oldest = local_time(listed_at(listed[-1]), "milliseconds").replace(" ", "T")
-        err.print(f"[dim]The newest {limit}. Older ones: --until {oldest}, or a higher --limit.[/]", soft_wrap=True)
+        err.print(
+            f"[dim]The newest {limit}. Older ones: --until {oldest}, or a higher --limit.[/]",
+            soft_wrap=not err.is_terminal,
+        )
+
+
+def check_companies(services: Services, company: str | None, key: str | None) -> None:
+    """Raises `UnknownCompany` for the company, or for that of the ordering key, where one is given and unknown."""
+    for name in (company, key and key.partition("/")[0]):
+        if name is not None:
+            check_company(services, name)
 
 
 @contextmanager
@@ -332,7 +343,7 @@ def in_words(what: str, details: dict[str, Any] | Any) -> tuple[str, str]:
         given["next"] = f"again at {local_time(given['next'])}"
     labels = {"attempt": "attempt {}", "worker": "by {}", "code": "code {}", "behind": "behind {}", "by": "by {}"}
     words = [labels.get(name, "{}").format(value) for name, value in given.items()]
-    return what, ", ".join(words)
+    return what, ", ".join([*(word.rstrip(".") for word in words[:-1]), *words[-1:]])
 
 
 def _plain(details: Any) -> dict[str, Any]:

@@ -6,22 +6,29 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 from rich.progress import Progress, TaskID
-from rich.table import Table
 
 from cli.console import CompanyArgument, Json, Utc, actor, connected, err, local_time, out, print_json
 from cli.console import progress as progress_bar
+from cli.lists import show_list
 from messages.catalogue import say
 from operations import expenses as operations
 from operations.expenses import ExpenseStatus, ImportProgress, InvoiceExplanation
 
 expenses = typer.Typer(no_args_is_help=True, help="Supplier invoices that come back to Moment as expenses.")
 
+DAYS = 36_500  # Fortnox has nothing older
+NUMBERS = {
+    "queued": "toLookAt",
+    "awaiting approval": "awaitingApproval",
+    "failed": "failed",
+    "sent": "supplierInvoicesSent",
+}  # columns of `expenses status`, and their names in JSON
 SHOWN = ("looked", "created", "corrected", "withdrawn", "skipped")
 
 
 @expenses.command("status")
 def show_status(
-    company: Annotated[str | None, typer.Argument(help="Only this company.", metavar="[COMPANY]")] = None,
+    company: Annotated[str | None, typer.Argument(help="Only this company.", metavar="COMPANY")] = None,
     utc: Utc = False,
     json: Json = False,
 ) -> None:
@@ -32,21 +39,29 @@ def show_status(
         for one in found:
             print_json(_status_json(one))
         return
-    table = Table("company", "next poll", "queued", "awaiting approval", "failed", "sent", "listing", box=None)
-    for one in found:
-        shown = _status_json(one)
-        listing = ", ".join(f"page {each['page']} of {each['pages'] or '?'}" for each in shown["listing"])
-        numbers = (shown[field] for field in ("toLookAt", "awaitingApproval", "failed", "supplierInvoicesSent"))
-        next_poll = local_time(one.next_poll) if one.next_poll else "[dim]off[/]"
-        table.add_row(one.company, next_poll, *map(str, numbers), listing)
-    out.print(table if found else "no company imports its expenses")
+    if found or not out.is_terminal:
+        show_list(("company", "next poll", *NUMBERS, "listing"), map(_status_row, found), right=tuple(NUMBERS))
+    else:
+        out.print("no company imports its expenses")
+
+
+def _status_row(one: ExpenseStatus) -> dict[str, str]:
+    found = _status_json(one)
+    return {
+        "company": one.company,
+        "next poll": local_time(one.next_poll) if one.next_poll else "off",
+        **{name: str(found[field]) for name, field in NUMBERS.items()},
+        "listing": ", ".join(f"page {each['page']} of {each['pages'] or '?'}" for each in found["listing"]),
+    }
 
 
 @expenses.command("import")
 def import_expenses(
     company: CompanyArgument,
-    days_back: Annotated[int, typer.Option(help="Sync everything that changed in Fortnox within so many days.", min=1)],
-    timeout: Annotated[float, typer.Option(help="Stop watching after this many seconds; status 1 then.")] = 600,
+    days_back: Annotated[
+        int, typer.Option(help="Sync everything that changed in Fortnox within so many days.", min=1, max=DAYS)
+    ],
+    timeout: Annotated[float, typer.Option(min=0, help="Stop watching after this many seconds; status 1 then.")] = 600,
     json: Json = False,
 ) -> None:
     """Sync again every supplier invoice that changed lately, so that Moment agrees.
@@ -88,13 +103,18 @@ def explain(
     out.print(f"Supplier invoice {given_number}: {escape(f'{invoice.supplier_name} {invoice.invoice_number}')}, "
               f"{invoice.invoice_date}, {'posted' if invoice.booked else 'not posted'}"
               f"{', cancelled' if invoice.cancelled else ''}")  # fmt: skip
-    table = Table("row", "account", "project", "amount", "in Moment", "why", box=None)
-    for row, state in found.rows:
-        reason = say(row.reason.message) if row.reason else ""
-        cells = (row.number, row.account or "", row.project or "", f"{row.amount:.2f}", state, reason)
-        table.add_row(*(escape(str(cell)) for cell in cells))
-    table.columns[3].justify = "right"
-    out.print(table)
+    rows = [
+        {
+            "row": str(row.number),
+            "account": str(row.account or ""),
+            "project": row.project or "",
+            "amount": f"{row.amount:.2f}",
+            "in Moment": str(state),
+            "why": say(row.reason.message) if row.reason else "",
+        }
+        for row, state in found.rows
+    ]
+    show_list(("row", "account", "project", "amount", "in Moment", "why"), rows, below={"why": ""}, right=("amount",))
     for place in found.withdrawn_rows:
         out.print(f"the expense of row {place}, which is gone, is in Moment: it would be withdrawn")
     if found.failure:

@@ -12,11 +12,10 @@ import typer
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from cli.console import connected, err, fail
-from cli.events import Company, Key, Number, Since, Status, Until, as_json, to_filter
+from cli.events import Company, Key, Number, Since, Status, Until, as_json, check_companies, to_filter
 from cli.printable import json_text, printable
 from operations import events as operation
 from operations.events import LogLine
-from operations.naming import check_company
 
 COLUMNS = (
     "id",
@@ -60,11 +59,16 @@ def export(
     """Export the transfer log: an event a line, newest first, with its requests to Fortnox."""
     wanted = to_filter(company, status, key, number, since=since, until=until)
     with connected() as services, ExitStack() as stack:
-        if company:
-            check_company(services, company)
+        check_companies(services, company, key)
         stream = stack.enter_context(_opened(output)) if output else sys.stdout
         progress = stack.enter_context(
-            Progress(TextColumn("Exporting {task.completed:,.0f}"), TimeElapsedColumn(), console=err, transient=True)
+            Progress(
+                TextColumn("Exporting {task.completed:,.0f}"),
+                TimeElapsedColumn(),
+                console=err,
+                transient=True,
+                disable=not err.is_terminal,
+            )
         )
         rows = progress.track(map(row, operation.export(services, wanted)), total=None)
         if form is Format.CSV:

@@ -26,8 +26,8 @@ def health(
 ) -> None:
     """Check that Redis keeps its data, due events move on, workers take them, and beat runs.
 
-    Exits 0 where all is well; else 1, and says why. What Redis lost is told until it is acknowledged; what it does not
-    show of its settings is named, and is no fault.
+    Exits 0 where all is well; else 1, and says why. It is 1 too while Redis has lost something that nobody has
+    acknowledged. A setting that Redis does not let us read is named, and is no fault.
     """
     if acknowledge:
         _acknowledge(yes)

@@ -25,7 +25,17 @@ class Command(NamedTuple):
             app.command()(found)
             command = typer.main.get_command(app)
         command.name = name
+        _unwrap(command)
         return command
+
+
+def _unwrap(command: Any) -> None:
+    """Let the terminal's width, and not the source's, say where the lines of the help end."""
+    if command.help:
+        command.help = "\n\n".join(" ".join(part.split()) for part in command.help.split("\n\n"))
+    below = getattr(command, "commands", None)
+    for one in below.values() if isinstance(below, dict) else ():  # those of a lazy group when they are loaded
+        _unwrap(one)
 
 
 class Commands(Mapping[str, Any]):
@@ -44,15 +54,15 @@ class Commands(Mapping[str, Any]):
         return len(self._commands)
 
 
-def group(commands: Mapping[str, Command]) -> type[TyperGroup]:
+def group(commands: Mapping[str, Command], base: type[TyperGroup] = TyperGroup) -> type[TyperGroup]:
     """The class of a group with these commands, for `typer.Typer(cls=…)`."""
 
-    class LazyGroup(TyperGroup):
+    class LazyGroup(base):  # type: ignore[valid-type,misc]  # mypy takes no variable as a base
         def __init__(self, **attributes: Any) -> None:
             super().__init__(**attributes)
-            self.commands = Commands(commands)  # type: ignore[assignment]  # nothing is added to it
+            self.commands = Commands(commands)  # nothing is added to it
 
-        def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        def list_commands(self, ctx: typer.Context) -> list[str]:
             return list(commands)
 
         def get_command(self, ctx: Any, name: str) -> Any:

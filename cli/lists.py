@@ -42,8 +42,8 @@ def show_list(
     for line in lines:
         out.print(f"[bold]{_line(line, {name: name for name in across}, widths, right)}[/]", soft_wrap=True)
     for row in found:
-        for line in lines:
-            out.print(_line(line, row, widths, right), soft_wrap=True)
+        for text in filter(None, (_line(line, row, widths, right) for line in lines)):  # a second line may be empty
+            out.print(text, soft_wrap=True)
         for name, label in under.items():
             if row[name]:
                 for part in wrapped(f"{label}{row[name]}", GAP):

@@ -1,9 +1,11 @@
 """`moment-fortnox demo`, `up` and `sandbox`: everything on this machine, nothing of it real money."""
 
+import shlex
 import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from cli.console import Json, err, fail, out, print_json, progress, shown, styled
+from cli.console import PORT_HELP, Json, Port, err, fail, out, print_json, progress, shown, styled
 from cli.status import as_json
 from delivery.services import Services, build_services
 from local import DeadlineExceeded, NoRedisServer, ProcessDied, Processes
@@ -58,7 +60,7 @@ def demo(
             right = _demo(stack, json)
     except (ProcessDied, DeadlineExceeded, NoRedisServer) as error:
         keep = True
-        fail(f"{error}\nThe logs are in {directory / 'logs'}.")
+        fail(f"{_in_a_line(error)}\nThe logs are in {directory / 'logs'}.")
     finally:
         if keep:
             err.print(f"Logs and data: {directory}")
@@ -186,12 +188,12 @@ def up(
         typer.Option(help="Where the data and the logs are: a new or empty directory, or that of an earlier up."),
     ] = LOCAL,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start empty: delete the data of earlier runs.")] = False,
-    port_fortnox: Annotated[int, typer.Option(help="0 takes a free port.")] = PORTS[0],
-    port_moment: Annotated[int, typer.Option(help="0 takes a free port.")] = PORTS[1],
-    port_smtp: Annotated[int, typer.Option(help="0 takes a free port.")] = PORTS[2],
-    port_redis: Annotated[int, typer.Option(help="0 takes a free port.")] = REDIS_PORT,
-    port_flower: Annotated[int, typer.Option(help="0 takes a free port.")] = FLOWER_PORT,
-    port_console: Annotated[int, typer.Option(help="0 takes a free port.")] = CONSOLE_PORT,
+    port_fortnox: Port = PORTS[0],
+    port_moment: Port = PORTS[1],
+    port_smtp: Port = PORTS[2],
+    port_redis: Port = REDIS_PORT,
+    port_flower: Port = FLOWER_PORT,
+    port_console: Port = CONSOLE_PORT,
 ) -> None:
     """Leave the whole system running on this machine, with a sample day, the console and Flower, until Ctrl-C.
 
@@ -219,7 +221,7 @@ def up(
     except UnknownLayout as error:
         fail(f"{error}\nTo start empty: moment-fortnox up --fresh")
     except (ProcessDied, DeadlineExceeded, NoRedisServer) as error:
-        fail(f"{error}\nThe logs are in {directory / 'logs'}.")
+        fail(f"{_in_a_line(error)}\nThe logs are in {directory / 'logs'}.")
 
 
 def _run(stack: Stack, state: StateDirectory, flower_port: int) -> None:
@@ -245,10 +247,7 @@ def _run(stack: Stack, state: StateDirectory, flower_port: int) -> None:
 def _introduce(
     stack: Stack, directory: Path, flower: str, login: str, console: tuple[str, str, str], new: bool
 ) -> None:
-    variables = {**stack.environment, "PATH": f"{Path(sys.executable).parent}:$PATH"}
-    environment = directory / "environment"
-    environment.touch(mode=0o600)
-    environment.write_text("".join(f'export {name}="{value}"\n' for name, value in variables.items()))
+    environment = write_environment(directory, stack.environment)
     table = Table(show_header=False, box=None)
     address, name, password = console
     table.add_row("console", f"{address}  (name {name}, password {password})")
@@ -259,11 +258,27 @@ def _introduce(
     out.print(table)
     arrived = f"The sample day of {COMPANY} is delivered now, and its expenses follow."
     what = arrived if new else "It continues with the data of the last run."
-    out.print(f"\n{what} In another terminal:\n")
-    out.print(f"  . {environment}          (the settings, and moment-fortnox on the PATH)")
+    out.print(f"\n{what} In another terminal, the first line sets the settings and the PATH:\n")
+    out.print(f"  . {shown(shlex.quote(str(environment)))}", soft_wrap=True)
     out.print("  moment-fortnox status")
     out.print("  moment-fortnox events list")
     out.print("  moment-fortnox publish FILE\n\nCtrl-C stops everything.")
+
+
+def write_environment(directory: Path, variables: Mapping[str, str]) -> Path:
+    """Write a file for a shell to read: the settings, and this command's directory first on the PATH. Return it."""
+    file = directory / "environment"
+    file.touch(mode=0o600)
+    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()]
+    programs = shlex.quote(str(Path(sys.executable).parent))
+    file.write_text("".join([*lines, f'export PATH={programs}:"$PATH"\n']), encoding="utf-8")
+    return file
+
+
+def _in_a_line(error: Exception) -> str:
+    """The error without the log of the process that it tells of, but for the last line."""
+    first, *log = str(error).splitlines()
+    return f"{first} {log[-1]}" if log else first
 
 
 def _until_interrupted(check: Any) -> None:
@@ -276,18 +291,22 @@ def _until_interrupted(check: Any) -> None:
 
 
 def sandbox(
-    fortnox_port: Annotated[int, typer.Option(help="0 takes a free port.")] = PORTS[0],
-    moment_port: Annotated[int, typer.Option(help="0 takes a free port.")] = PORTS[1],
-    smtp_port: Annotated[int, typer.Option(help="0 takes a free port.")] = PORTS[2],
+    port_fortnox: Annotated[
+        int, typer.Option("--port-fortnox", "--fortnox-port", min=0, max=65535, help=PORT_HELP)
+    ] = PORTS[0],
+    port_moment: Annotated[
+        int, typer.Option("--port-moment", "--moment-port", min=0, max=65535, help=PORT_HELP)
+    ] = PORTS[1],
+    port_smtp: Annotated[int, typer.Option("--port-smtp", "--smtp-port", min=0, max=65535, help=PORT_HELP)] = PORTS[2],
     json: Json = False,
 ) -> None:
     """Run only the local stand-ins for Fortnox, Moment and SMTP, until Ctrl-C."""
     with tempfile.TemporaryDirectory() as logs, Processes(Path(logs)) as processes:
         try:
-            check_ports({"--fortnox-port": fortnox_port, "--moment-port": moment_port, "--smtp-port": smtp_port})
-            addresses = start_sandbox(processes, fortnox_port, moment_port, smtp_port)
+            check_ports({"--port-fortnox": port_fortnox, "--port-moment": port_moment, "--port-smtp": port_smtp})
+            addresses = start_sandbox(processes, port_fortnox, port_moment, port_smtp)
         except (ProcessDied, DeadlineExceeded, PortTaken) as error:
-            fail(str(error))
+            fail(_in_a_line(error))
         if json:
             print_json(vars(addresses))
         else:

@@ -1,11 +1,14 @@
 """Assembles the commands."""
 
+import os
 import sys
 from typing import Annotated
 
 import typer
 
 from cli.lazy import Command, group
+from cli.logs import in_process_of_command
+from cli.usage import OneLineGroup
 
 COMMANDS = {
     "demo": Command("cli.local:demo", "Watch a sample working day go from Moment into Fortnox, on this machine."),
@@ -49,7 +52,7 @@ COMMANDS = {
 
 cli = typer.Typer(
     name="moment-fortnox",
-    cls=group(COMMANDS),
+    cls=group(COMMANDS, OneLineGroup),
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # `main` reports what nobody expected
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -75,9 +78,20 @@ def root(
 
 def main() -> None:
     """Run a command. An error that it did not expect ends it with one line; the traceback goes to a file."""
+    _open_streams()
+    in_process_of_command()
     try:
         cli()
     except Exception as error:  # noqa: BLE001 - the last resort
         from cli.unexpected import report
 
         sys.exit(report(error))
+
+
+def _open_streams() -> None:
+    """Let a closed standard stream be an empty one, and one that is not UTF-8 take every character."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - until this process ends
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

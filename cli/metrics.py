@@ -6,14 +6,14 @@ from typing import Annotated
 import typer
 from prometheus_client import start_http_server
 
-from cli.console import fail, out, settings
+from cli.console import Port, fail, out, settings
 from config.logging import configure_logging
 from delivery.services import build_services
 from worker.metrics import registry
 
 
 def metrics(
-    port: Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.")] = 9464,
+    port: Port = 9464,
     host: Annotated[str, typer.Option(help="The address to listen on; the page has no login.")] = "127.0.0.1",
 ) -> None:
     """Serve the metrics for Prometheus at /metrics, read from Redis at each request, until Ctrl-C."""

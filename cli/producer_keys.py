@@ -4,9 +4,12 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.console import Json, Utc, actor, connected, err, fail, local_time, out, print_json, shown
+from cli.console import Json, Utc, actor, connected, err, fail, local_time, out, print_json, say, shown
 from cli.lists import show_list
+from delivery.services import Services
 from operations import producer_keys as operation
+from operations.errors import UnknownCompany
+from operations.naming import check_company
 from stores.producer_keys import EVERY, ProducerKey
 
 COLUMNS = ("name", "companies", "made", "used")
@@ -31,8 +34,18 @@ def new_key(
     companies = [EVERY] if all_companies else company or []
     with connected() as services:
         key = operation.make(services, name, companies, by=actor())
+        for one in company or ():
+            _note_unknown(services, one)
     typer.echo(key)
     err.print("Keep it where the program reads it: nobody can read it here again.")
+
+
+def _note_unknown(services: Services, company: str) -> None:
+    """A key may be for a company that is yet to come; but its code may also be misspelt."""
+    try:
+        check_company(services, company)
+    except UnknownCompany as error:
+        err.print(f"[yellow]note:[/] {shown(say(error.message))} The key is for it all the same.", soft_wrap=True)
 
 
 @producer.command("list")

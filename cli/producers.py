@@ -7,6 +7,7 @@ import typer
 from cli.console import Json, connected, fail, out, print_json, say, shown, styled
 from config.settings import load_producer_settings
 from moment.examples import EXAMPLES, example_json
+from operations.naming import check_company
 from operations.outcomes import as_outcome, find_outcomes
 
 
@@ -24,8 +25,10 @@ def status(
     company: Annotated[str | None, typer.Option("--company", help="Only this company's.")] = None,
     json: Json = False,
 ) -> None:
-    """Say what became of an event, in the fields of the stream moment:outcomes; once for each company with the id."""
+    """Say what became of an event, in the fields of the stream moment:outcomes, for each company that has its id."""
     with connected(load_producer_settings) as services:
+        if company:
+            check_company(services, company)
         found = find_outcomes(services, event_id, company)
     for record in found:
         if json:

@@ -52,17 +52,22 @@ def _with_a_bar(events: list[Event]) -> Iterable[Event]:
         return events
     from rich.progress import track
 
-    return track(events, "Publishing", console=err, transient=True)
+    return track(events, "Publishing", console=err, transient=True, disable=not err.is_terminal)
 
 
 def _text_of(file: str) -> str:
+    if not file:
+        fail("give a file, or - for standard input", 2)
     try:
         raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
             fail(f"{file} is UTF-16, as PowerShell's > writes it: save it as UTF-8", 2)
         return raw.decode()
-    except (OSError, UnicodeDecodeError) as error:
-        fail(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}", 2)
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        fail(f"{file} is not UTF-8, as line {line} shows: save it as UTF-8", 2)
+    except OSError as error:
+        fail(f"{file} cannot be read: {error.strerror}", 2)
 
 
 def _refuse(bad: list[BadEvent], valid: int, json: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from cli.console import DryRun, Yes, actor, agreed, connected, err, fail, out, shown, styled
+from cli.console import DryRun, Yes, actor, agreed, connected, err, events_in_words, fail, out, shown, styled
 from cli.events import Code, SecondArgument
 from cli.states import when_it_goes_on
 from delivery.services import Services
@@ -29,7 +29,7 @@ def retry(
         str | None,
         typer.Argument(
             help="The event's id, the company first where several have that id; with --all-failed the company.",
-            metavar="[COMPANY|ID]",
+            metavar="COMPANY|ID",
         ),
     ] = None,
     event_id: SecondArgument = None,
@@ -52,8 +52,9 @@ def retry(
     dry_run: DryRun = False,
     by: By = None,
 ) -> None:
-    """Run an event again, now: failed, skipped, held, retrying, done but for a file; or all that failed by a cause.
+    """Run an event again, now; or all events that failed for one cause.
 
+    An event can be run again that failed, was skipped, is held or retrying, or is done but lacks one of its files.
     On a terminal --all-failed shows how many and which, and asks. Status 1 where nothing was retried.
     """
     if all_failed and accept_existing:
@@ -114,7 +115,7 @@ def skip(
         str | None,
         typer.Argument(
             help="The event's id, the company first where several have that id; with --code the company.",
-            metavar="[COMPANY|ID]",
+            metavar="COMPANY|ID",
         ),
     ] = None,
     event_id: SecondArgument = None,
@@ -164,7 +165,7 @@ def _go_on(verb: str, records: Sequence[EventRecord], *, yes: bool, dry_run: boo
         where = f" of {len(companies)} companies" if len(companies) > 1 else f" of {shown(records[0].company)}"
         codes = Counter(record.code or "without a code" for record in records).most_common()
         named = ", ".join(f"{n} {shown(code)}" for code, n in codes)
-        err.print(f"{len(records)} events{where}: {named}")
+        err.print(f"{events_in_words(len(records))}{where}: {named}")
         for record in islice(records, NAMED):
             what = shown(" ".join(record.key.split("/")[1:]))
             err.print(f"  {shown(record.company)} {shown(record.id)}  {what}", soft_wrap=True)
@@ -173,7 +174,7 @@ def _go_on(verb: str, records: Sequence[EventRecord], *, yes: bool, dry_run: boo
     if dry_run:
         err.print("Nothing was done (--dry-run).")
         return False
-    if not agreed(f"{verb.capitalize()} {len(records)} events?", yes=yes, unattended=unattended):
+    if not agreed(f"{verb.capitalize()} {events_in_words(len(records))}?", yes=yes, unattended=unattended):
         raise typer.Exit(1)
     return True
 
@@ -188,4 +189,4 @@ def _bar(what: str, steps: Iterator[T], number: int) -> Iterable[T]:
         return steps
     from rich.progress import track
 
-    return track(steps, what, number, console=err, transient=True)
+    return track(steps, what, number, console=err, transient=True, disable=not err.is_terminal)

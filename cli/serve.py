@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli.console import err, fail, out, settings
+from cli.console import Port, err, fail, out, settings
 
 console = typer.Typer(invoke_without_command=True, help="Serve the web console, until Ctrl-C.")
 
@@ -13,7 +13,7 @@ console = typer.Typer(invoke_without_command=True, help="Serve the web console, 
 @console.callback()
 def serve(
     ctx: typer.Context,
-    port: Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.")] = 8080,
+    port: Port = 8080,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
 ) -> None:
     """Serve the web console, until Ctrl-C."""

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.console import Json, Utc, connected, fail, out, print_json, progress
+from cli.console import Json, Utc, connected, events_in_words, fail, out, print_json, progress
 from cli.lists import show_list
 from cli.states import in_words
 from delivery.feed.status import FeedStatus
@@ -68,7 +68,9 @@ def as_json(found: Overview) -> dict[str, Any]:
 
 
 def wait(
-    timeout: Annotated[float | None, typer.Option(help="Give up after this many seconds; status 1 then.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(min=0, help="Give up after this many seconds; status 1 then.")
+    ] = None,
     company: Company = None,
     json: Json = False,
 ) -> None:
@@ -81,4 +83,4 @@ def wait(
     if json:
         print_json(as_json(found))
     if found.under_way:
-        fail(f"{found.under_way} events are still under way after {timeout:.0f} s")
+        fail(f"still under way after {timeout:.0f} s: {events_in_words(found.under_way)}")

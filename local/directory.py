@@ -22,7 +22,7 @@ class DirectoryUnusable(Exception):
 
 
 class PortTaken(Exception):
-    """Another process listens on a port that is needed."""
+    """Another process, or another part of the system, has a port that is needed."""
 
     def __init__(self, option: str, port: int) -> None:
         super().__init__(option, port)
@@ -95,8 +95,13 @@ class StateDirectory:
 
 
 def check_ports(ports: dict[str, int]) -> None:
-    """Raises `PortTaken` for the first of these ports, by option, that is in use. 0 stands for any free port."""
-    for option, port in ports.items():
+    """Raises `PortTaken` for the first of these ports, by option, that is in use or given twice.
+
+    0 stands for any free port.
+    """
+    for at, (option, port) in enumerate(ports.items()):
+        if port and port in list(ports.values())[:at]:
+            raise PortTaken(option, port)
         with socket.socket() as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

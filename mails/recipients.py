@@ -14,7 +14,8 @@ from stores.settings import CompanySettings
 
 log = structlog.get_logger(__name__)
 
-MAX_ADDRESSES: Final = 5  # of one company, separated by commas or semicolons
+MAX_ADDRESSES: Final = 5  # of one company
+SEPARATORS: Final = re.compile(r"[,;\s]+")  # between them
 OPERATORS_LANGUAGE: Final[Language] = "en"
 OPERATOR: Final = "_operator"  # in the place of a company: what concerns the whole system
 _ADDRESS: Final = re.compile(r"[^\s<>,;()]+@[^\s<>,;()]+\.[^\s<>,;().]+")
@@ -47,7 +48,7 @@ class AddressBook:
             log.error("mail.damaged_connection", company=company, error=type(error).__name__)
             return self.operator(Message("mail.to-operator.damaged"))
         given = (connection.integration.error_email or "") if connection else ""
-        parts = [part for part in re.split(r"[,;\s]+", given) if part]
+        parts = [part for part in SEPARATORS.split(given) if part]
         addresses = tuple(dict.fromkeys(address for part in parts if (address := mail_address(part))))[:MAX_ADDRESSES]
         if addresses:
             return Recipients(addresses, self._language(company))

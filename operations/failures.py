@@ -1,7 +1,7 @@
 """Failed events by their cause, across companies."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -51,12 +51,14 @@ def failures(services: Services, company: str = "", looked: Callable[[int], obje
 
     `looked` is called with 1 for each failed event.
     """
-    records = []
-    for record in chosen(services, Selection(company)):
+    return by_cause(_counted(chosen(services, Selection(company)), looked))
+
+
+def _counted(found: Iterable[EventRecord | None], looked: Callable[[int], object]) -> Iterator[EventRecord]:
+    for record in found:
         looked(1)
         if record is not None:
-            records.append(record)
-    return by_cause(records)
+            yield record
 
 
 def by_cause(records: Iterable[EventRecord]) -> list[Failure]:

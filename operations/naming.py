@@ -1,10 +1,13 @@
 """Which company and which event a person means."""
 
 from difflib import get_close_matches
+from typing import Final
 
 from delivery.services import Services
 from messages import Message
 from operations.errors import UnknownCompany, UnknownEvent, WrongArgument
+
+NAMED: Final = 5  # companies that have an event of the same id, of those that are told
 
 
 def check_company(services: Services, company: str) -> None:
@@ -28,7 +31,8 @@ def find_event(services: Services, first: str, second: str | None = None) -> tup
     if len(companies) == 1:
         return companies[0], first
     if companies:
-        raise WrongArgument(Message("operation.event-of-several", event=first, companies=", ".join(companies)))
+        named = ", ".join(companies[:NAMED]) + (f", … ({len(companies)})" if len(companies) > NAMED else "")
+        raise WrongArgument(Message("operation.event-of-several", event=first, companies=named))
     company, slash, event_id = first.partition("/")
     if slash and services.ordering.event(company, event_id):
         return company, event_id

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from cli.completion import answer, complete
+from cli.completion import answer, complete, wanted
 from cli.completion_table import TARGET, written
 from config.environment import child_environment
 from ordering.records import STATUSES
@@ -108,6 +108,24 @@ def test_zsh_and_fish_are_answered_in_their_own_way(
 ) -> None:
     asked = {"_MOMENT_FORTNOX_COMPLETE": f"complete_{shell}", "_TYPER_COMPLETE_ARGS": line, **more}
     assert answer(asked) == answered
+
+
+@pytest.mark.parametrize(
+    ("line", "typed", "words"),
+    [
+        ("moment-fortnox events sk", "sk", ["skip::: "]),
+        ("moment-fortnox events list --status", "", [f"{status}::: " for status in STATUSES]),
+        ("moment-fortnox events list --status fai", "fai", ["failed::: "]),
+    ],
+)
+def test_powershell_is_answered_with_words_and_descriptions(line: str, typed: str, words: list[str]) -> None:
+    asked = {
+        "_MOMENT_FORTNOX_COMPLETE": "complete_powershell",
+        "_TYPER_COMPLETE_ARGS": line,
+        "_TYPER_COMPLETE_WORD_TO_COMPLETE": typed,
+    }
+    assert wanted(asked)
+    assert answer(asked) == ("\n".join(words), 0)
 
 
 def test_a_name_in_redis_is_no_code_for_zsh(unattended: Unattended, redis_url: str) -> None:

@@ -107,3 +107,32 @@ def test_the_status_fits_a_terminal_and_is_whole_when_piped(environment: dict[st
     listed = commands.run("companies", "list", environment=environment).stdout.splitlines()
     assert listed[0] == "company\tstate"
     assert "other-company-with-a-long-name\tnot connected" in listed
+
+
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [
+        (("companies", "settings", "acme"), "setting\tvalue\twhat"),
+        (
+            ("expenses", "status"),
+            "company\tnext poll\tqueued\tawaiting approval\tfailed\tsent\tlisting",
+        ),
+    ],
+    ids=["companies settings", "expenses status"],
+)
+def test_piped_every_list_is_plain_with_tabs_between_its_values(
+    environment: dict[str, str], command: tuple[str, ...], names: str
+) -> None:
+    first, *rest = commands.run(*command, environment=environment).stdout.splitlines()
+    assert first == names
+    assert {line.count("\t") for line in rest} <= {names.count("\t")}
+
+
+def test_a_setting_is_shown_as_it_is_given(environment: dict[str, str]) -> None:
+    shown = commands.run("companies", "settings", "acme", environment=environment).stdout
+    assert "swapReferences\tfalse\t" in shown
+
+
+def test_a_row_has_no_second_line_where_nothing_is_on_it(environment: dict[str, str]) -> None:
+    listed = on_a_terminal(environment, "events", "list", "--columns", "time,company,event,what,status,attempts,code")
+    assert [line for line in listed if not line.strip()] == []

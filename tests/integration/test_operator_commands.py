@@ -100,6 +100,11 @@ def test_an_event_is_named_without_its_company_where_one_company_has_it(
     several = commands.run("events", "retry", "i1", environment=environment)
     assert several.returncode == 2
     assert "acme, brother" in several.stderr
+    assert "…" not in several.stderr
+    for n in range(6):
+        failed.publish(customer_json(event_id="many", company=f"c{n}"))
+    many = commands.run("events", "show", "many", environment=environment)
+    assert many.stderr.endswith("name one: c0, c1, c2, c3, c4, … (6)\n")
     assert commands.run("events", "retry", "brother/i1", environment=environment).returncode == 0
     nobody = commands.run("events", "show", "i9", environment=environment)
     assert (nobody.returncode, nobody.stderr) == (1, "error: There is no event i9.\n")
@@ -111,6 +116,10 @@ def test_an_event_is_named_without_its_company_where_one_company_has_it(
         ("events", "list", "--company", "acmee"),
         ("events", "export", "--company", "acmee"),
         ("events", "show", "acmee", "e1"),
+        ("events", "show", "acmee", "e1", "--body"),
+        ("events", "status", "e1", "--company", "acmee"),
+        ("audit", "--company", "acmee"),
+        ("companies", "revoke-links", "acmee"),
         ("events", "retry", "acmee", "e1"),
         ("events", "retry", "--all-failed", "acmee"),
         ("events", "skip", "acmee", "e1"),

@@ -64,3 +64,13 @@ def test_a_file_in_utf_16_is_one_clear_line(redis_url: str, tmp_path: Path) -> N
     done = commands.run("publish", str(file), environment={"REDIS_URL": redis_url})
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "is UTF-16" in done.stderr
+
+
+def test_a_file_in_another_encoding_is_one_line_that_says_where(redis_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "events.json"
+    file.write_text(
+        json.dumps({"company": "acme", "name": "Skånska"}, ensure_ascii=False, indent=1), encoding="latin-1"
+    )
+    done = commands.run("publish", str(file), environment={"REDIS_URL": redis_url})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"error: {file} is not UTF-8, as line 3 shows: save it as UTF-8\n"
