@@ -9,6 +9,7 @@ import uvicorn
 
 from config import Settings
 from config.logging import configure_logging
+from config.sentry import set_up_sentry
 from console.app import serving
 from delivery.services import Services, build_services
 
@@ -19,6 +20,7 @@ PATIENCE: Final = 2  # seconds for requests under way when it ends; live pages a
 def run(settings: Settings, host: str, port: int, *, announce: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT. Raises `OSError` where it cannot listen."""
     configure_logging(settings)
+    set_up_sentry(settings)
     sys.setswitchinterval(SWITCH)
     listener = _listening(host, port)
     shown = f"[{host}]" if ":" in host else host

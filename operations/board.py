@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 from redis.exceptions import RedisError
 
+from delivery.bugs import report_error
 from delivery.services import Services
 from fortnox.limiter import Limiter
 from operations.failures import FailedEvents, Failure, by_cause
@@ -180,8 +181,8 @@ class BoardKeeper:
 
     def __init__(self, services: Services) -> None:
         self.failed = FailedEvents(services)
-        self.listed = ListedTimes(services.ordering, services.settings.retention_days)
         self._services = services
+        self.begin_anew()
         self._board: Board | None = None
         self._looked = time.monotonic()
         self._wanted = threading.Event()
@@ -200,6 +201,10 @@ class BoardKeeper:
     def all_failed(self) -> list[EventRecord]:
         """The failed events of all companies that have some, as the board says."""
         return self.failed.of(row.name for row in self.board().companies if row.events["failed"])
+
+    def begin_anew(self) -> None:
+        """Redis no longer holds what was read from it."""
+        self.listed = ListedTimes(self._services.ordering, self._services.settings.retention_days)
 
     def start(self) -> None:
         """Begin to read, in a thread of its own."""
@@ -224,6 +229,9 @@ class BoardKeeper:
                 self._refresh(pause=0.02)
             except RedisError as error:
                 log.warning("console.board_not_read", error=type(error).__name__)
+            except Exception as error:
+                log.error("console.board_not_read", error=type(error).__name__, exc_info=error)
+                report_error(error, thread="board")
             self._stopped.wait(max(FRESH, 10 * (time.monotonic() - began)))
             if not self._stopped.is_set() and time.monotonic() - self._looked > LOOKED_AT:
                 self._wanted.clear()

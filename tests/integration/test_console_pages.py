@@ -344,7 +344,7 @@ def test_a_company_sees_and_does_its_own_alone(acme: Unattended, person: Browser
     assert person.get("/events/other/o1").status_code == 404
     assert "o1" not in person.get("/transfers?company=other").text
     assert "i1001" in person.get("/transfers?company=other").text
-    for path in ("/audit", "/companies/acme/settings", "/companies/acme/disconnect"):
+    for path in ("/audit", "/companies/acme/disconnect", "/companies/other/settings", "/companies/other/accounts"):
         assert person.get(path).status_code == 404, path
     job = acme.services.stores.jobs.begin("retry", "other")
     assert person.get(f"/jobs/{job}").status_code == 404
@@ -569,6 +569,43 @@ def test_saving_shows_what_changed(acme: Unattended, operator: Browser) -> None:
         cleared = save(operator, settings_form(operator) | {"expenses.fromDate": "", "expenses.accountNumbers": ""})
     assert "From: 2026-11-01 → none" in words(cleared.text)
     assert acme.services.stores.connections.get("acme").integration.expenses.from_date is None
+
+
+def test_a_companys_own_people_change_its_settings_but_not_where_their_links_go(
+    acme: Unattended, person: Browser
+) -> None:
+    shown = person.get("/companies/acme/settings").text
+    assert re.search(r'name="errorEmail"[^>]* disabled', shown)
+    assert "Only the operator can change this address" in words(shown)
+    unchanged = acme.services.stores.connections.get("acme").integration
+    form = settings_form(person) | {"roundingAccount": "3741", "payments.enabled": "1", "expenses.enabled": "1"}
+
+    with working(acme):
+        moved = save(person, form | {"errorEmail": "mine@elsewhere.example"})
+        assert moved.status_code == 422
+        assert "Only the operator can change this address" in words(moved.text)
+        assert acme.services.stores.connections.get("acme").integration == unchanged
+        del form["errorEmail"]  # as a browser sends it: what is disabled is left out
+        answer = save(person, form)
+
+    assert "Rounding account: 3740 → 3741" in words(answer.text)
+    assert "Bring payments back: no → yes" in words(answer.text)
+    now = acme.services.stores.connections.get("acme").integration
+    assert now.expenses.enabled
+    assert now.error_email == unchanged.error_email
+    assert ("company.changed", "link 1", "done") in actions(acme)
+    assert ("company.set", "link 1", "done") in actions(acme)
+    assert person.post("/companies/other/settings", form, page="/companies/acme").status_code == 404
+
+
+def test_failures_of_all_companies_say_from_when_they_are(acme: Unattended, operator: Browser) -> None:
+    fail_invoice(acme, 1001)
+    wait_until(lambda: "The account does not exist" in operator.text("/failures"), what="the board")
+
+    (cause,) = set(re.findall(r'href="(/failures\?cause=[^"]+)"', operator.get("/failures").text))
+    for path in ("/failures", cause.replace("&amp;", "&")):
+        assert "New failures appear here within some seconds. As of" in operator.text(path), path
+    assert "New failures appear" not in operator.text("/failures?company=acme")
 
 
 @pytest.mark.parametrize(
