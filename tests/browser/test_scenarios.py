@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Console, Opened, an_invoice
 from tests.unit.factories import customer_json, project_json
+from tests.waiting import wait_until
 
 
 def test_somebody_signs_in_and_out(console: Console, opened: Opened) -> None:
@@ -197,3 +198,28 @@ def test_settings_show_the_accounts_names_and_what_was_changed(console: Console,
     receipt = page.get_by_role("status")
     expect(receipt).to_contain_text("Konton: 4010 → 4010, 5410")
     expect(receipt).to_contain_text("Språk i meddelanden: sv → en")
+
+
+def test_a_companys_own_people_switch_payments_on_and_a_payment_arrives_in_moment(
+    console: Console, opened: Opened
+) -> None:
+    console.connect("betalt")
+    console.publish(an_invoice("betalt", 900))
+    number = console.settled("betalt", "betalt-900").document
+    page = opened("/companies/betalt", role="company", company="betalt")
+    page.get_by_role("link", name="Inställningar").click()
+    address = page.get_by_label("E-post vid fel")
+    expect(address).to_be_disabled()
+    expect(page.get_by_text("Bara den som driver systemet kan ändra adressen")).to_be_visible()
+    box = page.get_by_role("checkbox", name="Hämta betalningar")
+    expect(box).not_to_be_checked()
+    box.check()
+    page.get_by_label("Betalningar från och med").fill("2020-01-01")
+    page.get_by_role("button", name="Spara").click()
+
+    receipt = page.get_by_role("status")
+    expect(receipt).to_contain_text("Hämta betalningar: nej → ja")
+    expect(receipt).to_contain_text("Betalningar från och med: inget → 2020-01-01")
+    expect(page.get_by_role("checkbox", name="Hämta betalningar")).to_be_checked()
+    console.stack.sandbox.post("invoicepayments", {"tenant": "betalt", "invoice": number, "amount": "2500"})
+    wait_until(lambda: console.stack.sandbox.payments("betalt"), what="the payment in Moment")
