@@ -43,7 +43,7 @@ def test_a_company_is_connected_on_fortnoxs_consent_page(console: Console, opene
 
     expect(page).to_have_url(re.compile(f"{re.escape(console.address)}/companies/nyab"))
     expect(page.get_by_role("status")).to_contain_text("Kopplat till nyab")
-    expect(page.locator("#connection + p")).to_have_text("Ansluten")
+    expect(page.locator("#connection + p")).to_have_text("Kopplad")
     checks = page.get_by_role("region", name="Kontroller")
     expect(checks).to_contain_text("Projekt")
     assert console.services.stores.connections.get("nyab").integration.error_email == "ekonomi@nyab.example"
@@ -65,7 +65,7 @@ def test_a_consent_that_is_denied_is_told_and_nothing_is_connected(console: Cons
 def test_a_published_event_appears_by_itself(console: Console, opened: Opened) -> None:
     console.connect("levande")
     page = opened("/transfers?company=levande")
-    expect(page.get_by_text("Listan uppdateras av sig själv.")).to_be_visible()
+    expect(page.get_by_text("Listan uppdateras automatiskt.")).to_be_visible()
 
     console.publish(customer_json(event_id="ny-kund", company="levande", customer_number="4711"))
 
@@ -85,7 +85,7 @@ def test_a_failed_invoice_is_mended_and_tried_again_from_the_mails_link(console:
     console.mend_account("bygg")
     page.get_by_role("button", name="Försök igen").click()
 
-    expect(page.get_by_role("status")).to_have_text("Den prövas igen nu.")
+    expect(page.get_by_role("status")).to_have_text("Ett nytt försök görs nu.")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Överförd")
     expect(page.get_by_text("Bokföra fakturan i Fortnox: klart")).to_be_visible()
     (invoice,) = console.stack.sandbox.state("bygg")["invoices"]
@@ -127,7 +127,7 @@ def test_all_of_a_cause_are_tried_again_with_progress(console: Console, opened: 
     expect(page.get_by_role("list").filter(has_text="Lägg upp kontot i Fortnox")).to_be_visible()
     page.get_by_role("button", name="Försök igen med alla 30").click()
 
-    expect(page.get_by_text("Klart: 30 händelser prövas igen.")).to_be_visible()
+    expect(page.get_by_text("Klart: nytt försök görs med 30 händelser.")).to_be_visible()
     for number in numbers:
         assert console.settled("manga", f"manga-{number}").status == "done"
     page.goto("/failures?company=manga")
