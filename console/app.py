@@ -29,9 +29,12 @@ from console.routes import (
     static,
     transfers,
 )
+from delivery.background import BackgroundThread
+from delivery.installation import EVERY, InstallationWatch
 from delivery.services import Services
 from operations.board import BoardKeeper
 from operations.oidc import SignIns
+from stores.threads import INSTALLATION
 
 PAGES = (
     *(health, static, sign_in, oidc, links, overview, company, connect, settings, transfers, events, failures, jobs),
@@ -42,13 +45,21 @@ PAGES = (
 
 def create_app(services: Services) -> FastAPI:
     """The application. Its own documents are off: what is open is `console.routes` alone."""
-    board = BoardKeeper(services)
+    board, watch = BoardKeeper(services), InstallationWatch(services.installation)
+
+    def look() -> float:
+        if watch.look() is not None:
+            board.begin_anew()
+        return EVERY
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        looking = BackgroundThread(INSTALLATION, look, services.telemetry.threads)
         board.start()
+        looking.start()
         yield
         board.stop()
+        looking.stop()
 
     app = FastAPI(
         title="Moment → Fortnox",

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from console.access import EVENT_STREAM, SignInNeeded
 from console.pages import page
+from delivery.bugs import report_error
 from messages import Message
 from messages.catalogue import say
 from operations.errors import OperationError, UnknownCompany, UnknownEvent
@@ -89,4 +90,5 @@ async def _redis(request: Request, error: Exception) -> Response:
 
 
 async def _bug(request: Request, error: Exception) -> Response:
+    report_error(error)
     return error_page(request, 500)

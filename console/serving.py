@@ -1,6 +1,7 @@
 """Serves the console with uvicorn, in this process."""
 
 import socket
+import sys
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -8,15 +9,19 @@ import uvicorn
 
 from config import Settings
 from config.logging import configure_logging
+from config.sentry import set_up_sentry
 from console.app import serving
 from delivery.services import Services, build_services
 
+SWITCH: Final = 0.0005  # seconds that the board's thread holds up a page each time that the page comes back from Redis
 PATIENCE: Final = 2  # seconds for requests under way when it ends; live pages are cut
 
 
 def run(settings: Settings, host: str, port: int, *, announce: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT. Raises `OSError` where it cannot listen."""
     configure_logging(settings)
+    set_up_sentry(settings)
+    sys.setswitchinterval(SWITCH)
     listener = _listening(host, port)
     shown = f"[{host}]" if ":" in host else host
     announce(f"http://{shown}:{listener.getsockname()[1]}/")

@@ -21,7 +21,7 @@ def report_error(error: BaseException, **tags: str) -> None:
 
 
 def report_bug(error: BaseException, claim: Claim) -> None:
-    """Report an unexpected error with the event's tags. `worker.sentry` groups reports by where they were raised."""
+    """Report an unexpected error with the event's tags. `config.sentry` groups reports by where they were raised."""
     if attempt := current_attempt():
         attempt.broke(error)
     report_error(error, company=claim.company, type=claim.type, key=claim.key, event_id=claim.id)

@@ -3,28 +3,33 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cached_property
 from heapq import nlargest
 from typing import Final
 
 import structlog
 from redis.exceptions import RedisError
 
+from delivery.bugs import report_error
 from delivery.services import Services
 from fortnox.limiter import Limiter
 from operations.failures import FailedEvents, Failure, by_cause
 from operations.states import State, company_state
 from ordering import EventRecord
 from ordering.glance import newest_times
-from ordering.records import EPOCH, STATUSES
+from ordering.listed import ListedTimes
+from ordering.newest import has_many_companies
+from ordering.records import STATUSES
 
 log = structlog.get_logger(__name__)
 
 AT_A_TIME: Final = 100  # companies: some 5 ms, in which no page is made
 FRESH: Final = 2.0  # seconds after which it is read again, at least; ten times as long as reading takes
+LATEST: Final = 50  # companies whose open events are looked into for the newest
 LOOKED_AT: Final = 60.0  # seconds after which nobody seems to look any more
 
 
@@ -49,7 +54,7 @@ class CompanyRow:
         return sum(self.events[status] for status in ("waiting", "ready", "running", "retrying"))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Board:
     """All companies by name, as of `at`; how many events have each status; why events failed, by cause."""
 
@@ -58,12 +63,28 @@ class Board:
     events: Mapping[str, int]
     failures: tuple[Failure, ...]
 
-    @property
+    @cached_property
     def paused(self) -> list[CompanyRow]:
         """The companies whose grant has ended."""
         return [row for row in self.companies if row.state.name == "paused"]
 
-    @property
+    @cached_property
+    def by_name(self) -> Mapping[str, CompanyRow]:
+        """Each company's row."""
+        return {row.name: row for row in self.companies}
+
+    def has_some(self, company: str, status: str) -> bool:
+        """Whether the company has events of the status."""
+        row = self.by_name.get(company)
+        return row is not None and row.events[status] > 0
+
+    @cached_property
+    def latest(self) -> tuple[str, ...]:
+        """The companies that have the newest open events, at most `LATEST`."""
+        rows = [(row.newest, row.name) for row in self.companies if row.newest]
+        return tuple(name for _, name in nlargest(LATEST, rows))
+
+    @cached_property
     def oldest(self) -> datetime | None:
         """When the oldest event under way was accepted."""
         return min((row.oldest for row in self.companies if row.oldest), default=None)
@@ -91,7 +112,7 @@ def chosen_companies(board: Board, text: str = "", state: str = "", sort: Sort =
         for row in board.companies
         if (not wanted or wanted in row.name.casefold() or wanted in row.ledger.casefold()) and _is_in(row, state)
     ]
-    return sorted(rows, key=lambda row: (_place(row, sort), row.name))
+    return rows if sort is Sort.NAME else sorted(rows, key=PLACES[sort])  # equal ones stay in the order of names
 
 
 def _is_in(row: CompanyRow, state: str) -> bool:
@@ -100,32 +121,32 @@ def _is_in(row: CompanyRow, state: str) -> bool:
     return row.waiting > 0 if state == "waiting" else state in ("", row.state.name)
 
 
-def _place(row: CompanyRow, sort: Sort) -> float:
-    """Where the row is: the lowest comes first."""
-    never = float("inf")
-    match sort:
-        case Sort.NAME:
-            return 0
-        case Sort.WAITING:
-            return -row.waiting
-        case Sort.FAILED:
-            return -row.events["failed"]
-        case Sort.HELD:
-            return -row.events["held"]
-        case Sort.OLDEST:
-            return row.oldest.timestamp() if row.oldest else never
-        case Sort.USED:
-            return -row.used
-    return -(4 * (row.state.name == "paused") + 2 * bool(row.events["failed"]) + bool(row.events["held"]))
+def _need(row: CompanyRow) -> float:
+    return -(4 * (row.state.name == "paused") + 2 * (row.events["failed"] > 0) + (row.events["held"] > 0))
 
 
-def read_board(services: Services, failed: FailedEvents, pause: float = 0.0) -> Board:
-    """Read everything, in pieces with `pause` seconds between them."""
+# Where a row is in each order but that of names: the lowest comes first.
+PLACES: Final[Mapping[Sort, Callable[[CompanyRow], float]]] = {
+    Sort.NEED: _need,
+    Sort.WAITING: lambda row: -row.waiting,
+    Sort.FAILED: lambda row: -row.events["failed"],
+    Sort.HELD: lambda row: -row.events["held"],
+    Sort.OLDEST: lambda row: row.oldest.timestamp() if row.oldest else float("inf"),
+    Sort.USED: lambda row: -row.used,
+}
+
+
+def read_board(services: Services, failed: FailedEvents, listed: ListedTimes, pause: float = 0.0) -> Board:
+    """Read everything, in pieces with `pause` seconds between them. `listed` is read where there are many companies."""
     now, rows = datetime.now(UTC), list[CompanyRow]()
-    names = services.ordering.companies()
+    names, many = services.ordering.companies(), has_many_companies(services.ordering)
     for at in range(0, len(names), AT_A_TIME):
-        rows += read_rows(services, names[at : at + AT_A_TIME])
+        some = names[at : at + AT_A_TIME]
+        rows += read_rows(services, some)
+        if many:
+            listed.read(some, now)
         time.sleep(pause)
+    listed.keep(names if many else ())
     records = failed.of(row.name for row in rows if row.events["failed"])
     failed.keep(records)
     total: Counter[str] = Counter()
@@ -161,6 +182,7 @@ class BoardKeeper:
     def __init__(self, services: Services) -> None:
         self.failed = FailedEvents(services)
         self._services = services
+        self.begin_anew()
         self._board: Board | None = None
         self._looked = time.monotonic()
         self._wanted = threading.Event()
@@ -176,14 +198,13 @@ class BoardKeeper:
             board = self._refresh()
         return board
 
-    def latest_companies(self, most: int) -> list[str]:
-        """The companies that have the newest open events, as the board says."""
-        rows = [row for row in self.board().companies if row.newest]
-        return [row.name for row in nlargest(most, rows, key=lambda row: row.newest or EPOCH)]
-
     def all_failed(self) -> list[EventRecord]:
         """The failed events of all companies that have some, as the board says."""
         return self.failed.of(row.name for row in self.board().companies if row.events["failed"])
+
+    def begin_anew(self) -> None:
+        """Redis no longer holds what was read from it."""
+        self.listed = ListedTimes(self._services.ordering, self._services.settings.retention_days)
 
     def start(self) -> None:
         """Begin to read, in a thread of its own."""
@@ -198,7 +219,7 @@ class BoardKeeper:
         asked = datetime.now(UTC)
         with self._read:
             if self._board is None or self._board.at < asked:
-                self._board = read_board(self._services, self.failed, pause)
+                self._board = read_board(self._services, self.failed, self.listed, pause)
             return self._board
 
     def _run(self) -> None:
@@ -208,6 +229,9 @@ class BoardKeeper:
                 self._refresh(pause=0.02)
             except RedisError as error:
                 log.warning("console.board_not_read", error=type(error).__name__)
+            except Exception as error:
+                log.error("console.board_not_read", error=type(error).__name__, exc_info=error)
+                report_error(error, thread="board")
             self._stopped.wait(max(FRESH, 10 * (time.monotonic() - began)))
             if not self._stopped.is_set() and time.monotonic() - self._looked > LOOKED_AT:
                 self._wanted.clear()

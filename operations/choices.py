@@ -3,15 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 from delivery.services import Services
 from messages import Message
 from moment.events import InvalidEvent
-from operations.audit import Actor
+from operations.audit import Actor, ActorKind
 from operations.companies import change, change_settings, changed, settings
-from operations.errors import WrongArgument
+from operations.errors import OperationError, WrongArgument
 from stores import CompanySettings, Connection
+
+# Whoever has a company's link must not lead its next links elsewhere.
+OPERATORS_ALONE: Final = frozenset({"errorEmail"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +48,14 @@ def choices_of(services: Services, company: str) -> Choices:
 def change_choices(services: Services, company: str, given: Mapping[str, Any], *, by: Actor) -> list[Message]:
     """Change what is given, by name as `Choices.values` has it. Return what changed.
 
-    Raises `WrongArgument`, and then the own settings are unchanged; `OperationError` where no worker takes the change.
+    Raises `WrongArgument`, and then the own settings are unchanged; `OperationError` where no worker takes the change,
+    or the company's own people change what operators alone may.
     """
     before = choices_of(services, company)
     held = before.values()
     new = {name: value for name, value in given.items() if name in held and _plain(held[name]) != _plain(value)}
+    if by.kind is ActorKind.LINK and OPERATORS_ALONE & set(new):
+        raise OperationError(Message("settings.operators-alone"))
     own = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in new.items()}
     own = {name: value for name, value in own.items() if name in _own_names()}
     choices = {name: value for name, value in new.items() if name not in own}

@@ -1,7 +1,7 @@
 """The transfer log, a page at a time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -12,12 +12,12 @@ from operations.board import BoardKeeper
 from operations.errors import WrongArgument
 from operations.naming import check_company
 from ordering import EventRecord
-from ordering.history import Filter, find_some, some_of
-from ordering.newest import has_many_companies, newest, newest_open
+from ordering.history import Filter, find_some
+from ordering.listed import find_listed, with_newest
+from ordering.newest import has_many_companies, newest
 from ordering.records import EPOCH, IndexEntry, to_epoch_ms
 from tasks.flows import EXPENSES, NUMBERED
 
-MOST_COMPANIES: Final = 500  # looked into for events that wait for a cause
 LOOKS: Final = 3000  # events looked at for a page; those that fit may be rare
 
 
@@ -29,7 +29,6 @@ class TransferPage:
 
     records: Sequence[EventRecord]
     next: str
-    cut: bool = False  # older ones are found by company alone: there are too many companies
 
 
 def transfers(
@@ -43,9 +42,7 @@ def transfers(
     if wanted.company:
         check_company(services, wanted.company)
     elif has_many_companies(services.ordering):
-        if wanted.code or wanted.status == "failed":
-            return _of_many(services, wanted, boards, place, limit)
-        return TransferPage(newest(services.ordering, wanted, limit, boards.latest_companies(limit)), "", cut=True)
+        return _of_many(services, wanted, boards, place, limit)
     records, end = find_some(services.ordering, wanted, limit, place, LOOKS)
     return TransferPage(records, _next(end))
 
@@ -53,15 +50,13 @@ def transfers(
 def _of_many(
     services: Services, wanted: Filter, boards: BoardKeeper, after: IndexEntry | None, limit: int
 ) -> TransferPage:
-    """Failed events that fit, and on the first page those that wait for the same cause."""
-    found = list(filter(wanted.fits, boards.all_failed()))
-    if after is None and wanted.code:
-        for status in ("held", "retrying"):
-            if wanted.status in ("", status):
-                having = [row.name for row in boards.board().companies if row.events[status]][:MOST_COMPANIES]
-                found += newest_open(services.ordering, replace(wanted, status=status), limit, having)
-    records, end = some_of(found, limit, after)
-    return TransferPage(records, _next(end))
+    """Those that the board's times lead to, and on the first page also what is newer than these times."""
+    board = boards.board()
+    page = find_listed(services.ordering, boards.listed, wanted, limit, after, LOOKS, board.has_some)
+    if after is None and wanted.until is None:
+        fresh = newest(services.ordering, wanted, limit, board.latest)
+        page = with_newest(page, fresh, limit)
+    return TransferPage(page[0], _next(page[1]))
 
 
 def keys_of(company: str, number: str) -> tuple[str, ...]:

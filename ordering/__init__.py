@@ -22,7 +22,7 @@ worlds, and checks that it notices a broken one; bench measures 7.
 7. The cost per event is constant: every set is read at one end.
 
 `engine.py` holds the transitions, `queries.py` what can be asked, `records.py` the values, `outcomes.py` how a transfer
-can end, `history.py` finding events.
+can end, `history.py` finding events, `newest.py` and `listed.py` the same over very many companies.
 """
 
 from ordering.engine import LeaseLost, Ordering, UnknownLayout

@@ -66,7 +66,7 @@ def find_some(
     while looks > 0 and len(found) < most:
         some = ordering.latest(
             wanted.indices,
-            company=wanted.company,
+            companies=[wanted.company] if wanted.company else [],
             since=wanted.since,
             until=wanted.until,
             after=after,
@@ -90,13 +90,21 @@ def some_of(
     return rest[:most], entry_of(rest[most - 1]) if len(rest) > most else None
 
 
-def _key(record: EventRecord) -> tuple[int, str, str]:
+def comes_before(record: EventRecord, end: IndexEntry) -> bool:
+    """Whether the event is listed at this place or before it. Pure."""
+    return _key(record) <= _place(end)
+
+
+Place = tuple[int, bytes, tuple[int, ...]]
+
+
+def _key(record: EventRecord) -> Place:
     return _place(entry_of(record))
 
 
-def _place(entry: IndexEntry) -> tuple[int, str, str]:
-    """Newest first."""
-    return -to_epoch_ms(entry.at), entry.company, entry.id
+def _place(entry: IndexEntry) -> Place:
+    """Newest first; within one millisecond by company, then by id descending, as `latest.lua` lists them."""
+    return -to_epoch_ms(entry.at), entry.company.encode(), (*(-byte for byte in entry.id.encode()), 1)
 
 
 def entry_of(record: EventRecord) -> IndexEntry:
@@ -119,7 +127,7 @@ def find(
     while True:
         some = ordering.latest(
             wanted.indices,
-            company=wanted.company,
+            companies=[wanted.company] if wanted.company else [],
             since=wanted.since,
             until=wanted.until,
             after=after,

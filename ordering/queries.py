@@ -239,7 +239,7 @@ class Queries:
         self,
         indices: Iterable[str],
         *,
-        company: str = "",
+        companies: Iterable[str] = (),
         since: datetime | None = None,
         until: datetime | None = None,
         after: IndexEntry | None = None,
@@ -247,7 +247,7 @@ class Queries:
         status: str = "",
         code: str = "",
     ) -> IndexPage:
-        """The newest events in a company's indices, or in those of all companies, newest first.
+        """The newest events in the indices of these companies, of all where none is named, newest first.
 
         Indices are `open` (by time accepted) and `failed`, `done`, `superseded`, `skipped` (by time settled); `until`
         is included. One call looks at `LOOKS` events at most, so it may find fewer than there are: pass the page's
@@ -259,11 +259,17 @@ class Queries:
         if after is not None:
             last, company_id = to_epoch_ms(after.at), after[:2]
         looked, at, *end_and_found = self._run(
-            "latest", company, " ".join(indices), first, last, most, status, code, LOOKS, *company_id
+            "latest", " ".join(companies), " ".join(indices), first, last, most, status, code, LOOKS, *company_id
         )
         (end_company, end_id), flat = end_and_found[:2], end_and_found[2:]
         found = tuple(IndexEntry(flat[i], flat[i + 1], to_time(flat[i + 2])) for i in range(0, len(flat), 3))
         return IndexPage(found, looked, IndexEntry(end_company, end_id, to_time(at)) if at else None)
+
+    def times(self, after: Mapping[tuple[str, str], int | None], most: int) -> dict[tuple[str, str], list[int]]:
+        """The times in companies' indices, oldest first, in ms: by (index, company), at most `most` after the given."""
+        asked = (value for (index, name), ms in after.items() for value in (index, name, "-inf" if ms is None else ms))
+        found = self._run("times", most, *asked)
+        return {of: [int(float(ms)) for ms in times.split()] for of, times in zip(after, found, strict=True)}
 
     # Ordering keys
 

@@ -12,7 +12,7 @@ from config.settings import settings_problems
 from messages.catalogue import say
 from operations.errors import redis_problem
 from worker.bootstrap import create_app
-from worker.sentry import set_up_sentry
+from worker.sentry import set_up_celerys_sentry
 
 
 def _settings() -> Settings:
@@ -35,5 +35,5 @@ def _settings() -> Settings:
 
 
 settings = _settings()
-set_up_sentry(settings)
+set_up_celerys_sentry(settings)
 app = create_app(settings)

@@ -30,9 +30,9 @@ SHOWN = 100  # events of a cause
 def failures(request: Request, services: Serving, boards: Boards, company: str = "", cause: str = "") -> Response:
     company = narrowed(request, company.strip())
     records = _failed(services, boards, company)
-    causes = by_cause(records)
+    causes, board = by_cause(records), None if company else boards.board()
     if not cause:
-        return page(request, "failures.html", causes=causes, company=company)
+        return page(request, "failures.html", causes=causes, company=company, board=board)
     failure = next((one for one in causes if one.cause == cause), None)
     chosen = [record for record in records if cause_name(record) == cause]
     return page(
@@ -46,6 +46,7 @@ def failures(request: Request, services: Serving, boards: Boards, company: str =
         number=len(chosen),
         subject=subject,
         listed_at=listed_at,
+        board=board,
     )
 
 

@@ -7,13 +7,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
-from console.access import Role, Serving, allow, visitor_of
+from console.access import SIGNED_IN, Role, Serving, allow, visitor_of
 from console.pages import address, page
 from console.receipts import told
 from delivery.services import Services
 from messages import NOTHING, Message
 from operations.chart import known_accounts, read_accounts
-from operations.choices import change_choices, choices_of
+from operations.choices import OPERATORS_ALONE, change_choices, choices_of
 from operations.errors import OperationError
 
 router = APIRouter()
@@ -26,13 +26,13 @@ LISTED = "expenses.accountNumbers"
 
 
 @router.get("/companies/{company}/settings")
-@allow(Role.OPERATOR, Role.VIEWER)
+@allow(*SIGNED_IN)
 def form(request: Request, services: Serving, company: str) -> Response:
     return _form(request, services, company, choices_of(services, company).values())
 
 
 @router.post("/companies/{company}/settings")
-@allow(Role.OPERATOR)
+@allow(Role.OPERATOR, Role.COMPANY)
 async def save(request: Request, services: Serving, company: str) -> Response:
     sent = await request.form()
     given = {name: value for name, value in sent.items() if isinstance(value, str)}
@@ -40,7 +40,7 @@ async def save(request: Request, services: Serving, company: str) -> Response:
 
 
 @router.get("/companies/{company}/accounts")
-@allow(Role.OPERATOR, Role.VIEWER)
+@allow(*SIGNED_IN)
 def accounts(request: Request, services: Serving, company: str) -> Response:
     """The names of the accounts, read from Fortnox where they are not known."""
     return page(request, "accounts.html", company=company, names=read_accounts(services, company))
@@ -77,5 +77,6 @@ def _form(
         values=values,
         connected="errorEmail" in values,
         names=known_accounts(services, company),
+        operators_alone=OPERATORS_ALONE,
         problem=problem,
     )

@@ -6,7 +6,7 @@ from datetime import datetime, time
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from console.access import SIGNED_IN, Boards, Serving, allow, narrowed
@@ -18,8 +18,7 @@ from messages import Message
 from messages.catalogue import SWEDEN
 from operations.board import BoardKeeper
 from operations.errors import WrongArgument
-from operations.transfers import keys_of, subject, transfers
-from ordering import EventRecord
+from operations.transfers import TransferPage, keys_of, subject, transfers
 from ordering.history import Filter, listed_at
 from ordering.newest import mark
 from ordering.records import STATUSES
@@ -41,6 +40,12 @@ class Asked:
     @property
     def query(self) -> str:
         return urlencode({name: value for name, value in vars(self).items() if value})
+
+    def page(self, after: str, back: Sequence[str]) -> str:
+        """The address of the page that begins there."""
+        places = [("after", after)] * bool(after) + [("back", place) for place in back]
+        query = "&".join(filter(None, (self.query, urlencode(places))))
+        return f"/transfers?{query}" if query else "/transfers"
 
     def filter(self) -> Filter:
         """Raises `WrongArgument` where something cannot be asked for."""
@@ -72,10 +77,22 @@ def asked(
 Question = Annotated[Asked, Depends(asked)]
 
 
+MOST_BACK = 20  # pages that "newer" goes back; before them comes the first page
+
+
 @router.get("/transfers")
 @allow(*SIGNED_IN, own=True)
-def log(request: Request, services: Serving, boards: Boards, wanted: Question, after: str = "") -> Response:
+def log(
+    request: Request,
+    services: Serving,
+    boards: Boards,
+    wanted: Question,
+    after: str = "",
+    back: Annotated[list[str] | None, Query()] = None,
+) -> Response:
+    """`after`: where the page begins. `back`: where the pages before it began, the first page left out."""
     found = transfers(services, wanted.filter(), boards, after=after[:500])
+    before = [one[:500] for one in back or ()][-MOST_BACK:]
     newest = not after and not wanted.until
     return page(
         request,
@@ -83,6 +100,9 @@ def log(request: Request, services: Serving, boards: Boards, wanted: Question, a
         found=found,
         asked=wanted,
         newest=newest,
+        first=wanted.page("", ()),
+        newer=wanted.page(before[-1] if before else "", before[:-1]) if after else "",
+        older=wanted.page(found.next, [*before, after] if after else []) if found.next else "",
         statuses=STATUSES,
         situations=SITUATIONS,
         subject=subject,
@@ -105,17 +125,18 @@ def _look(request: Request, services: Services, boards: BoardKeeper, wanted: Ask
         now = mark(services.ordering)
         if now != seen[0]:
             found = transfers(services, wanted.filter(), boards)
-            seen[:] = now, _rows(request, wanted, found.records)
+            seen[:] = now, _rows(request, wanted, found)
         return seen[0], seen[1]
 
     return look
 
 
-def _rows(request: Request, wanted: Asked, records: Sequence[EventRecord]) -> str:
+def _rows(request: Request, wanted: Asked, found: TransferPage) -> str:
     return rendered(
         request,
         "transfer_rows.html",
-        records=records,
+        records=found.records,
+        more=found.next != "",
         subject=subject,
         listed_at=listed_at,
         with_company=not wanted.company,

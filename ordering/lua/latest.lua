@@ -1,7 +1,7 @@
--- The newest events of some indices, of one company or all. Changes nothing. One call looks at a limited number of
+-- The newest events of some indices, of some companies or all. Changes nothing. One call looks at a limited number of
 -- events, so that Redis is not blocked; the next call continues where it stopped.
 --
--- ARGV[4] company, or "" for all   [5] names of the company's indices, separated by spaces: done, failed, open …
+-- ARGV[4] companies, separated by spaces, or "" for all   [5] names of the company's indices, separated by spaces: done, failed, open …
 -- ARGV[6] from, ms, or "-inf"   [7] up to and including, ms, or "+inf"   [8] how many
 -- ARGV[9] only with this status, or ""   [10] only with a code of these words, or ""   [11] how many events it may look at
 -- ARGV[12] company and [13] id of the last event looked at, whose time is ARGV[7]; "" to begin
@@ -85,7 +85,9 @@ local function add(company)
   end
 end
 
-for _, company in ipairs(ARGV[4] ~= '' and { ARGV[4] } or redis.call('SMEMBERS', P .. 'companies')) do
+local companies = {}
+for company in string.gmatch(ARGV[4], '%S+') do companies[#companies + 1] = company end
+for _, company in ipairs(ARGV[4] ~= '' and companies or redis.call('SMEMBERS', P .. 'companies')) do
   if has_any(company) then add(company) end
 end
 for at = math.floor(#heap / 2), 1, -1 do sink(at) end

@@ -338,7 +338,7 @@ def test_an_invoice_of_ours_that_somebody_changes_or_cancels_is_told_once_with_b
 
 
 def _notices(feed: Feed, company: str) -> list[EventRecord]:
-    page = feed.app.services.ordering.latest(["done"], company=company)
+    page = feed.app.services.ordering.latest(["done"], companies=[company])
     records = feed.app.services.ordering.events((one.company, one.id) for one in page.found)
     return [one for one in records if one.type == "hints.change"]
 

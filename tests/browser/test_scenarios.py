@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Console, Opened, an_invoice
 from tests.unit.factories import customer_json, project_json
+from tests.waiting import wait_until
 
 
 def test_somebody_signs_in_and_out(console: Console, opened: Opened) -> None:
@@ -42,7 +43,7 @@ def test_a_company_is_connected_on_fortnoxs_consent_page(console: Console, opene
 
     expect(page).to_have_url(re.compile(f"{re.escape(console.address)}/companies/nyab"))
     expect(page.get_by_role("status")).to_contain_text("Kopplat till nyab")
-    expect(page.locator("#connection + p")).to_have_text("Ansluten")
+    expect(page.locator("#connection + p")).to_have_text("Kopplad")
     checks = page.get_by_role("region", name="Kontroller")
     expect(checks).to_contain_text("Projekt")
     assert console.services.stores.connections.get("nyab").integration.error_email == "ekonomi@nyab.example"
@@ -64,7 +65,7 @@ def test_a_consent_that_is_denied_is_told_and_nothing_is_connected(console: Cons
 def test_a_published_event_appears_by_itself(console: Console, opened: Opened) -> None:
     console.connect("levande")
     page = opened("/transfers?company=levande")
-    expect(page.get_by_text("Listan uppdateras av sig själv.")).to_be_visible()
+    expect(page.get_by_text("Listan uppdateras automatiskt.")).to_be_visible()
 
     console.publish(customer_json(event_id="ny-kund", company="levande", customer_number="4711"))
 
@@ -84,7 +85,7 @@ def test_a_failed_invoice_is_mended_and_tried_again_from_the_mails_link(console:
     console.mend_account("bygg")
     page.get_by_role("button", name="Försök igen").click()
 
-    expect(page.get_by_role("status")).to_have_text("Den prövas igen nu.")
+    expect(page.get_by_role("status")).to_have_text("Ett nytt försök görs nu.")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Överförd")
     expect(page.get_by_text("Bokföra fakturan i Fortnox: klart")).to_be_visible()
     (invoice,) = console.stack.sandbox.state("bygg")["invoices"]
@@ -126,7 +127,7 @@ def test_all_of_a_cause_are_tried_again_with_progress(console: Console, opened: 
     expect(page.get_by_role("list").filter(has_text="Lägg upp kontot i Fortnox")).to_be_visible()
     page.get_by_role("button", name="Försök igen med alla 30").click()
 
-    expect(page.get_by_text("Klart: 30 händelser prövas igen.")).to_be_visible()
+    expect(page.get_by_text("Klart: nytt försök görs med 30 händelser.")).to_be_visible()
     for number in numbers:
         assert console.settled("manga", f"manga-{number}").status == "done"
     page.goto("/failures?company=manga")
@@ -197,3 +198,28 @@ def test_settings_show_the_accounts_names_and_what_was_changed(console: Console,
     receipt = page.get_by_role("status")
     expect(receipt).to_contain_text("Konton: 4010 → 4010, 5410")
     expect(receipt).to_contain_text("Språk i meddelanden: sv → en")
+
+
+def test_a_companys_own_people_switch_payments_on_and_a_payment_arrives_in_moment(
+    console: Console, opened: Opened
+) -> None:
+    console.connect("betalt")
+    console.publish(an_invoice("betalt", 900))
+    number = console.settled("betalt", "betalt-900").document
+    page = opened("/companies/betalt", role="company", company="betalt")
+    page.get_by_role("link", name="Inställningar").click()
+    address = page.get_by_label("E-post vid fel")
+    expect(address).to_be_disabled()
+    expect(page.get_by_text("Bara den som driver systemet kan ändra adressen")).to_be_visible()
+    box = page.get_by_role("checkbox", name="Hämta betalningar")
+    expect(box).not_to_be_checked()
+    box.check()
+    page.get_by_label("Betalningar från och med").fill("2020-01-01")
+    page.get_by_role("button", name="Spara").click()
+
+    receipt = page.get_by_role("status")
+    expect(receipt).to_contain_text("Hämta betalningar: nej → ja")
+    expect(receipt).to_contain_text("Betalningar från och med: inget → 2020-01-01")
+    expect(page.get_by_role("checkbox", name="Hämta betalningar")).to_be_checked()
+    console.stack.sandbox.post("invoicepayments", {"tenant": "betalt", "invoice": number, "amount": "2500"})
+    wait_until(lambda: console.stack.sandbox.payments("betalt"), what="the payment in Moment")

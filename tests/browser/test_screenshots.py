@@ -72,7 +72,7 @@ def test_pictures_of_every_page(day: Console, opened: Opened, taken: Callable[[P
             expect(page.locator(".names")).to_contain_text("4010")
         taken(page, name)
     page.goto("/transfers?company=acme")
-    expect(page.get_by_text("Listan uppdateras av sig själv.")).to_be_visible()
+    expect(page.get_by_text("Listan uppdateras automatiskt.")).to_be_visible()
     taken(page, "transfers")
 
 

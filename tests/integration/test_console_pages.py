@@ -80,6 +80,19 @@ def mend_account(acme: Unattended) -> None:
     acme.sandbox.post("accounts", {"tenant": "acme", "number": 3019, "description": "Försäljning", "vat_code": "MP1"})
 
 
+def events_on(browser: Browser, path: str) -> list[str]:
+    """`company-id` of each event that the page of the log lists."""
+    return re.findall(r'id="event-([\w-]+)"', browser.get(path).text)
+
+
+def log_pages(browser: Browser, path: str, rel: str) -> list[str]:
+    """The addresses of this page of the log and of those that its link leads to, one after the other."""
+    found = [path]
+    while following := re.search(rf'rel="{rel}" href="([^"]+)"', browser.get(found[-1]).text):
+        found.append(following.group(1).replace("&amp;", "&"))
+    return found
+
+
 def actions(acme: Unattended) -> list[tuple[str, str, str]]:
     """(action, name, outcome) of each entry of the audit log, oldest first."""
     return [(one.action, one.name, one.outcome) for one in reversed(acme.services.stores.audit.read("", 100, ""))]
@@ -173,6 +186,7 @@ def test_with_very_many_companies_the_newest_are_found_too(
         "status=failed": {"i1001", "i1002"},
         "cause=account-unknown": {"i1001", "i1002"},
         "cause=account-unknown&status=held": set(),
+        "status=failed&until=2020-01-01": set(),
         "status=ready": {"fresh"},
         "status=done": {"e1", "e4"},
     }
@@ -181,21 +195,39 @@ def test_with_very_many_companies_the_newest_are_found_too(
         return set(re.findall(r'id="event-acme-([\w-]+)"', operator.get(f"/transfers?{query}").text))
 
     wait_until(lambda: {query: found(query) for query in wanted} == wanted, what="the board to know of the failures")
-    assert "Choose a company to see older ones" in operator.text("/transfers")
 
 
-def test_a_long_log_goes_on_page_by_page(acme: Unattended, operator: Browser) -> None:
+def test_the_log_of_very_many_companies_goes_on_page_by_page_and_back(
+    acme: Unattended, operator: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ordering.newest.MANY", 0)
+    for n in range(130):
+        acme.publish(customer_json(event_id=f"c{n}", company=f"company{n % 9}", customer_number=str(20000 + n)))
+    wait_until(
+        lambda: (
+            len(events_on(operator, "/transfers?status=ready")) == 50
+            and 'rel="next"' in operator.get("/transfers").text
+        ),
+        what="the board to know of the events",
+    )
+    for first in ("/transfers", "/transfers?status=ready"):
+        there = log_pages(operator, first, "next")
+        seen = [event for path in there for event in events_on(operator, path)]
+        assert len(seen) == len(set(seen))
+        assert {f"company{n % 9}-c{n}" for n in range(130)} <= set(seen)
+        assert log_pages(operator, there[-1], "prev") == there[::-1]
+    assert '<a class="button" href="/transfers?status=ready">' in operator.get(there[-1]).text
+
+
+def test_a_long_log_goes_on_page_by_page_and_back(acme: Unattended, operator: Browser) -> None:
     for n in range(120):
         acme.publish(customer_json(event_id=f"c{n}", customer_number=str(20000 + n)))
-    seen: list[str] = []
-    path = "/transfers?company=acme"
-    while path:
-        html = operator.get(path).text
-        seen += re.findall(r'id="event-acme-(c\d+)"', html)
-        following = re.search(r'rel="next" href="([^"]+)"', html)
-        path = following.group(1).replace("&amp;", "&") if following else ""
 
-    assert sorted(seen) == sorted(f"c{n}" for n in range(120))
+    there = log_pages(operator, "/transfers?company=acme", "next")
+
+    seen = [event for path in there for event in events_on(operator, path)]
+    assert sorted(one for one in seen if "-c" in one) == sorted(f"acme-c{n}" for n in range(120))
+    assert log_pages(operator, there[-1], "prev") == there[::-1]
 
 
 def test_an_event_is_told_in_words_with_what_holds_it(acme: Unattended, operator: Browser) -> None:
@@ -312,7 +344,7 @@ def test_a_company_sees_and_does_its_own_alone(acme: Unattended, person: Browser
     assert person.get("/events/other/o1").status_code == 404
     assert "o1" not in person.get("/transfers?company=other").text
     assert "i1001" in person.get("/transfers?company=other").text
-    for path in ("/audit", "/companies/acme/settings", "/companies/acme/disconnect"):
+    for path in ("/audit", "/companies/acme/disconnect", "/companies/other/settings", "/companies/other/accounts"):
         assert person.get(path).status_code == 404, path
     job = acme.services.stores.jobs.begin("retry", "other")
     assert person.get(f"/jobs/{job}").status_code == 404
@@ -537,6 +569,43 @@ def test_saving_shows_what_changed(acme: Unattended, operator: Browser) -> None:
         cleared = save(operator, settings_form(operator) | {"expenses.fromDate": "", "expenses.accountNumbers": ""})
     assert "From: 2026-11-01 → none" in words(cleared.text)
     assert acme.services.stores.connections.get("acme").integration.expenses.from_date is None
+
+
+def test_a_companys_own_people_change_its_settings_but_not_where_their_links_go(
+    acme: Unattended, person: Browser
+) -> None:
+    shown = person.get("/companies/acme/settings").text
+    assert re.search(r'name="errorEmail"[^>]* disabled', shown)
+    assert "Only the operator can change this address" in words(shown)
+    unchanged = acme.services.stores.connections.get("acme").integration
+    form = settings_form(person) | {"roundingAccount": "3741", "payments.enabled": "1", "expenses.enabled": "1"}
+
+    with working(acme):
+        moved = save(person, form | {"errorEmail": "mine@elsewhere.example"})
+        assert moved.status_code == 422
+        assert "Only the operator can change this address" in words(moved.text)
+        assert acme.services.stores.connections.get("acme").integration == unchanged
+        del form["errorEmail"]  # as a browser sends it: what is disabled is left out
+        answer = save(person, form)
+
+    assert "Rounding account: 3740 → 3741" in words(answer.text)
+    assert "Bring payments back: no → yes" in words(answer.text)
+    now = acme.services.stores.connections.get("acme").integration
+    assert now.expenses.enabled
+    assert now.error_email == unchanged.error_email
+    assert ("company.changed", "link 1", "done") in actions(acme)
+    assert ("company.set", "link 1", "done") in actions(acme)
+    assert person.post("/companies/other/settings", form, page="/companies/acme").status_code == 404
+
+
+def test_failures_of_all_companies_say_from_when_they_are(acme: Unattended, operator: Browser) -> None:
+    fail_invoice(acme, 1001)
+    wait_until(lambda: "The account does not exist" in operator.text("/failures"), what="the board")
+
+    (cause,) = set(re.findall(r'href="(/failures\?cause=[^"]+)"', operator.get("/failures").text))
+    for path in ("/failures", cause.replace("&amp;", "&")):
+        assert "New failures appear here within some seconds. As of" in operator.text(path), path
+    assert "New failures appear" not in operator.text("/failures?company=acme")
 
 
 @pytest.mark.parametrize(
