@@ -130,16 +130,52 @@ def test_a_supplier_has_its_failed_supplier_invoices_looked_at_again(one: Dispat
     assert store.take(datetime.now(UTC), timedelta(minutes=1)) is None
 
 
-def test_our_own_write_releases_nothing_and_a_persons_a_moment_later_does(one: Dispatching) -> None:
+def test_our_own_write_releases_nothing_however_often_it_is_told(one: Dispatching) -> None:
     one.fail()
     now = datetime.now(UTC)
-    one.acme.services.stores.own_writes.note("acme", "account", "3098", now - timedelta(seconds=1), now)
-    one.hear("account", "3098", at=now)
+    one.acme.services.stores.own_writes.note("acme", "account", "3098", "updated", now - timedelta(seconds=1), now)
+    one.hear("account", "3098", at=now, offset="x1", times=2)
+    one.dispatcher.step()
+    one.hear("account", "3098", at=now, offset="x1")  # once more, after a reconnect
     one.dispatcher.step()
     assert (one.status(), one.feed.length()) == ("failed", 0)
+
+
+@pytest.mark.parametrize("order", [("x1", "x2"), ("x2", "x1")])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_persons_change_in_the_second_of_ours_releases(
+    one: Dispatching, order: tuple[str, str], at_once: bool
+) -> None:
+    one.fail()
+    now = datetime.now(UTC)
+    one.acme.services.stores.own_writes.note("acme", "account", "3098", "updated", now - timedelta(seconds=1), now)
+    for offset in order:
+        one.hear("account", "3098", at=now, offset=offset)
+        if not at_once:
+            one.dispatcher.step()
+    one.dispatcher.step()
+    assert one.status() == "ready"
+
+
+def test_a_persons_change_long_after_ours_releases(one: Dispatching) -> None:
+    one.fail()
+    now = datetime.now(UTC)
+    one.acme.services.stores.own_writes.note("acme", "account", "3098", "updated", now - timedelta(seconds=1), now)
     one.hear("account", "3098", at=now + timedelta(seconds=5))
     one.dispatcher.step()
     assert one.status() == "ready"
+
+
+def test_an_invoice_that_somebody_cancels_in_the_second_in_which_we_post_it_is_looked_at(one: Dispatching) -> None:
+    services, now = one.acme.services, datetime.now(UTC)
+    services.stores.transferred("acme", services.stores.connections.ledger("acme")).add("1", "i1")
+    services.stores.own_writes.note("acme", "invoice", "1", "bookkeep", now, now)
+    one.hear("invoice", "1", "bookkeep", at=now, offset="x1")
+    one.dispatcher.step()
+    assert one.feed.looking() == frozenset()
+    one.hear("invoice", "1", "cancelled", at=now, offset="x2")
+    one.dispatcher.step()
+    assert one.feed.looking() == {"acme/hints"}
 
 
 @pytest.mark.parametrize("company", ["nobody", "other"])
@@ -177,7 +213,7 @@ def test_an_invoice_that_we_posted_ourselves_is_not_looked_at_for_payments(one: 
     ledger = services.stores.connections.ledger("acme")
     for number in ("1", "2"):
         services.stores.transferred("acme", ledger).add(number, f"i{number}")
-    services.stores.own_writes.note("acme", "invoice", "1", now, now)
+    services.stores.own_writes.note("acme", "invoice", "1", "bookkeep", now, now)
     for number in ("1", "2", "3"):
         one.hear("invoice", number, "bookkeep", at=now)
     one.dispatcher.step()
