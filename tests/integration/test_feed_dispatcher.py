@@ -8,15 +8,17 @@ from typing import Any
 import pytest
 import redis
 
+from delivery.consent import problems_of
 from delivery.feed import dispatcher
 from delivery.feed.dispatcher import HintDispatcher
 from delivery.watching import LOCKED, look, looks_asked
 from stores.counters import Tally
 from stores.feed import DISPATCHER, Hint
 from stores.locks import ReaderLease
+from tasks.flows import SCOPES
 from tests.services import Sandbox
 from tests.unattended import Unattended, unattended_services
-from tests.unit.factories import a_line, invoice_json
+from tests.unit.factories import a_line, integration_json, invoice_json
 
 
 class Dispatching:
@@ -233,6 +235,25 @@ def test_a_look_that_finds_the_rate_limit_full_lets_the_companys_transfers_go_on
     assert record.status == "retrying"
     assert not one.ordering.resting("acme")
     assert one.acme.services.stores.looks("acme").next(datetime.now(UTC)) == LOCKED
+
+
+def test_a_grant_from_before_the_locked_period_was_asked_for_fails_nothing(one: Dispatching) -> None:
+    """A person retries then, as before; what needs no new permission goes on."""
+    acme = one.acme
+    code = acme.sandbox.code("acme", scopes=" ".join(set(SCOPES) - {"settings", "payment"}))
+    acme.publish(integration_json(event_id="e9", authorization_code=code, expenses={"enabled": False}))
+    assert acme.run("e9") == "done"
+    one.fail(locked_until="2026-11-30", account="3010")
+    look(acme.services, "acme", LOCKED)
+    looks_asked(one.ordering, "acme")
+    before = acme.reported()
+    assert acme.run("hints") == "done"
+    assert (acme.reported(), one.status()) == (before, "failed")
+    acme.sandbox.tenant("acme", locked_until=None)
+    assert one.ordering.retry("acme", "i1")
+    assert acme.run("i1") == "done"
+    (lacking,) = problems_of(acme.services.stores.connections.get("acme"))
+    assert (lacking.what.params["scope"], lacking.stops) == ("settings", ())
 
 
 def test_an_invoice_that_a_person_corrects_in_fortnox_goes_on(acme: Unattended) -> None:
