@@ -30,6 +30,7 @@ from cli.console import (
 from cli.lists import show_fields, show_list
 from cli.printable import json_text, printable
 from cli.states import in_words
+from delivery.consent import problems_of
 from delivery.services import Services
 from moment.events import Integration, InvalidEvent, PaymentChoices, Transfers
 from operations import companies as operation
@@ -103,7 +104,7 @@ def _as_json(found: CompanyDetails) -> dict[str, Any]:
     hidden = {"integration": {"authorization_code"}, "code_digest": True, "problems": True}
     fields = found.connection.model_dump(mode="json", by_alias=True, exclude=hidden)  # type: ignore[arg-type]
     problems = [
-        {"what": say(one.what), "remedy": say(one.remedy), "stops": one.stops} for one in found.connection.problems
+        {"what": say(one.what), "remedy": say(one.remedy), "stops": one.stops} for one in problems_of(found.connection)
     ]
     return fields | {
         "paused": say(found.state.why) or None,
@@ -114,7 +115,7 @@ def _as_json(found: CompanyDetails) -> dict[str, Any]:
 
 
 def _show_problems(connection: Connection) -> None:
-    for problem in connection.problems:
+    for problem in problems_of(connection):
         stops = f" [dim](stops {', '.join(problem.stops)})[/]" if problem.stops else ""
         out.print(f"\n[yellow]![/] {shown(say(problem.what))}{stops}\n  {shown(say(problem.remedy))}", soft_wrap=True)
 
@@ -234,14 +235,15 @@ def _listed(text: str) -> list[str]:
 def _show_where_to_consent(
     services: Services, company: str, integration: dict[str, Any], before: Connection | None
 ) -> None:
-    service = integration["serviceAccount"]
-    address = operation.consent_address(services, company, service_account=service, by=actor())
+    chosen = Integration.model_validate(integration)
+    service = chosen.service_account
+    address = operation.consent_address(services, company, chosen, by=actor())
     out.print("A system administrator of the company opens this address and approves:\n")
     out.print(f"  {address}\n", soft_wrap=True)
     out.print(
         "Fortnox then goes on to an address with ?code=…&state=…; within ten minutes, run this and paste all of it:\n"
     )
-    options = "" if integration["errorEmail"] else " --error-email ADDRESS"
+    options = "" if chosen.error_email else " --error-email ADDRESS"
     if service != (before is not None and before.integration.service_account):
         options += " --service-account" if service else " --no-service-account"
     out.print(f"  moment-fortnox companies connect {company} --code -{options}", soft_wrap=True)

@@ -24,7 +24,6 @@ from ordering import Ordering
 from stores import ConnectionStore, Counters
 from stores.counters import Tally
 from stores.own_writes import OwnWrites
-from tasks.flows import SCOPES
 
 log = structlog.get_logger(__name__)
 
@@ -70,7 +69,6 @@ def build_fortnox_access(
         settings.fortnox_client_id,
         settings.fortnox_client_secret,
         redirect_uri=settings.fortnox_redirect_uri,
-        scopes=SCOPES,
         http=http,
     )
 

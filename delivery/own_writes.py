@@ -17,18 +17,19 @@ THINGS: Final = {
     "projects": ("project", "Project", "ProjectNumber"),
     "invoices": ("invoice", "Invoice", "DocumentNumber"),
 }
+VERBS: Final = {"bookkeep": "bookkeep", "cancel": "cancelled"}  # what the feed calls an action; the others: an update
 
 
-def thing_written(path: str, numbers: tuple[str | int, ...], body: Any) -> tuple[str, str] | None:
-    """The kind and the number of the thing that a request writes; None for others. Pure."""
+def thing_written(path: str, numbers: tuple[str | int, ...], body: Any) -> tuple[str, str, str] | None:
+    """The kind and the number of the thing that a request writes, and the feed's verb; None for others. Pure."""
     _, _, register, *_ = (*path.split("/"), "", "")
     if register not in THINGS:
         return None
     kind, envelope, field = THINGS[register]
     if numbers:
-        return kind, str(numbers[0])
+        return kind, str(numbers[0]), VERBS.get(path.rpartition("/")[2], "updated")
     written = body.get(envelope) if isinstance(body, Mapping) else None
-    return (kind, str(written[field])) if isinstance(written, Mapping) and field in written else None
+    return (kind, str(written[field]), "created") if isinstance(written, Mapping) and field in written else None
 
 
 def note_write(

@@ -15,8 +15,10 @@ from redis import Redis
 from config import Settings
 from config.redis import redis_client
 from config.redis_replicas import confirmed_by_replicas
+from delivery.consent import scopes_for
 from delivery.stopping import Stopping
 from delivery.wakeups import wakeup_sender
+from moment.events import Integration
 from ordering import Ordering
 from stores import (
     CompanySettingsStore,
@@ -172,8 +174,9 @@ class Services:
         if self.settings.fortnox_redirect_uri is None:
             return None
         connection = self.stores.connections.find(company)
-        service = connection is not None and connection.integration.service_account
-        return self.fortnox.oauth.authorize_url(f"{company}.{secrets.token_urlsafe(12)}", service_account=service)
+        chosen = connection.integration if connection else Integration()
+        state = f"{company}.{secrets.token_urlsafe(12)}"
+        return self.fortnox.oauth.authorize_url(state, scopes_for(chosen), service_account=chosen.service_account)
 
 
 def build_services(

@@ -39,7 +39,7 @@ class Grant:
 
 
 class OAuth:
-    """Requests of this installation (the OAuth client) to the authorization server. Consent is asked for `scopes`."""
+    """Requests of this installation (the OAuth client) to the authorization server."""
 
     def __init__(
         self,
@@ -48,7 +48,6 @@ class OAuth:
         client_secret: SecretStr,
         *,
         redirect_uri: str | None = None,
-        scopes: Iterable[str] = (),
         http: Http | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -56,16 +55,18 @@ class OAuth:
         self._client_id = client_id
         self._client_secret = client_secret
         self._redirect_uri = redirect_uri
-        self._scopes = tuple(scopes)
         self._http = http or Http()
         self._now = now
 
-    def authorize_url(self, state: str, *, service_account: bool = False) -> str:
-        """Return the address where a person of the company consents. Fortnox redirects with a code and this `state`."""
+    def authorize_url(self, state: str, scopes: Iterable[str], *, service_account: bool = False) -> str:
+        """Return the address where a person of the company consents to these scopes.
+
+        Fortnox redirects with a code and this `state`.
+        """
         query = {
             "client_id": self._client_id,
             **({"redirect_uri": self._redirect_uri} if self._redirect_uri else {}),
-            "scope": " ".join(self._scopes),
+            "scope": " ".join(scopes),
             "state": state,
             "access_type": "offline",
             "response_type": "code",

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from delivery.admission import admit
+from delivery.consent import scopes_for
 from delivery.services import Services
 from mails.recipients import SEPARATORS
 from mappers.email import mail_address
@@ -91,15 +92,15 @@ def changed(stored: Integration, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @audited("consent.asked")
-def consent_address(services: Services, company: str, *, service_account: bool, by: Actor) -> str:
-    """Where a system administrator of the company consents. Its state is stored, and good for ten minutes.
+def consent_address(services: Services, company: str, chosen: Integration, *, by: Actor) -> str:
+    """Where a system administrator of the company consents to what its choices need.
 
-    Raises `WrongArgument` without a redirect address.
+    Its state is stored, and good for ten minutes. Raises `WrongArgument` without a redirect address.
     """
     if services.settings.fortnox_redirect_uri is None:
         raise WrongArgument(Message("operation.no-redirect-address"))
     state = services.stores.consents.ask(company)
-    return services.fortnox.oauth.authorize_url(state, service_account=service_account)
+    return services.fortnox.oauth.authorize_url(state, scopes_for(chosen), service_account=chosen.service_account)
 
 
 def code_of(services: Services, company: str, address: str) -> str:

@@ -1,8 +1,9 @@
 """A company consents in the browser: it is sent to Fortnox, and comes back with a code or without."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from delivery.consent import scopes_for
 from delivery.services import Services
 from messages import Message
 from moment.events import Integration
@@ -29,7 +30,8 @@ def ask_consent(services: Services, company: str, choices: Mapping[str, Any], *,
     if services.settings.fortnox_redirect_uri is None:
         raise WrongArgument(Message("operation.no-redirect-address"))
     state = services.stores.consents.ask(company, browser, dict(choices))
-    return services.fortnox.oauth.authorize_url(state, service_account=bool(choices.get("serviceAccount")))
+    to_be = Integration.model_validate(connection_to_be(services, company, choices))
+    return services.fortnox.oauth.authorize_url(state, scopes_for(to_be), service_account=to_be.service_account)
 
 
 def come_back(
@@ -43,10 +45,9 @@ def come_back(
     consent = services.stores.consents.take(state, browser)
     if consent is None or company not in ("", consent.company):
         raise WrongArgument(Message("consent.unknown"))
-    if error or not code:
-        why = Message("consent.denied") if error == "access_denied" else _why(error)
-        raise ConsentRefused(consent.company, why)
     integration = connection_to_be(services, consent.company, consent.choices)
+    if error or not code:
+        raise ConsentRefused(consent.company, _why(error, scopes_for(Integration.model_validate(integration))))
     return connect(services, consent.company, integration, code, by=by)
 
 
@@ -56,5 +57,9 @@ def connection_to_be(services: Services, company: str, choices: Mapping[str, Any
     return changed(before.integration if before else Integration(), choices)
 
 
-def _why(error: str) -> Message:
+def _why(error: str, scopes: Iterable[str]) -> Message:
+    if error == "access_denied":
+        return Message("consent.denied")
+    if error == "invalid_scope":
+        return Message("consent.scope-refused", scopes=", ".join(scopes))
     return Message("consent.failed", said=error) if error else Message("consent.no-code")

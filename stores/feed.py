@@ -33,7 +33,7 @@ return 1
 class Hint(NamedTuple):
     """Something changed in a company's ledger: a `kind` of thing, by its number. `at` is by Fortnox's clock.
 
-    `received`: when the feed told it, by ours.
+    `received`: when the feed told it, by ours. `offset`: the event's, which it has each time it is told.
     """
 
     company: str
@@ -42,14 +42,16 @@ class Hint(NamedTuple):
     number: str
     at: datetime
     received: datetime
+    offset: str = ""
 
     def to_json(self) -> str:
-        return json.dumps([*self[:4], self.at.timestamp(), self.received.timestamp()])
+        return json.dumps([*self[:4], self.at.timestamp(), self.received.timestamp(), self.offset])
 
     @classmethod
     def from_json(cls, text: str) -> "Hint":
-        company, kind, verb, number, at, received = json.loads(text)
-        return cls(company, kind, verb, number, datetime.fromtimestamp(at, UTC), datetime.fromtimestamp(received, UTC))
+        company, kind, verb, number, at, received, *offset = json.loads(text)
+        times = (datetime.fromtimestamp(at, UTC), datetime.fromtimestamp(received, UTC))
+        return cls(company, kind, verb, number, *times, *offset)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import TypeVar
 
+from delivery.consent import chosen_kinds, scope_problems
 from delivery.context import TransferContext
 from fortnox import errors as e
 from fortnox.client import STOCKHOLM
@@ -20,7 +21,6 @@ from mappers.vat import RATES, taxed_abroad, untaxed
 from messages import Message
 from moment.events import Integration, InvalidEvent, Invoice, InvoiceEvent, parse_event
 from stores import Connection, ConnectionProblem, UsedAccount
-from tasks.flows import FLOWS, POLLED, SCOPES
 from tasks.rounding_account import remedy
 from tasks.vat import abroad_without_reason
 
@@ -30,7 +30,6 @@ WAITING_LOOKED_AT = 200  # waiting invoices whose accounts are checked
 NAMED = 10  # accounts named in one problem; the others are counted
 
 # The choice that a missing scope stops. Other scopes are needed for a part of one: a warning.
-NEEDED_FOR = {scope.name: (flow.choice,) for flow in FLOWS for scope in flow.scopes if scope.essential}
 USUAL_RATES = frozenset(map(Decimal, (25, 12, 6, 0)))
 
 
@@ -124,32 +123,19 @@ def problems(chosen: Integration, found: LedgerSetup) -> tuple[ConnectionProblem
 
 def stopped(chosen: Integration, listed: Iterable[ConnectionProblem]) -> bool:
     """Whether the problems stop everything that the company chose. Pure."""
-    wanted = _wanted(chosen)
+    wanted = chosen_kinds(chosen)
     return bool(wanted) and wanted <= {kind for problem in listed for kind in problem.stops}
 
 
-def _wanted(chosen: Integration) -> set[str]:
-    kinds = {kind for kind in ("customers", "projects", "invoices") if getattr(chosen.transfers, kind)}
-    return kinds | {flow.choice for flow in POLLED if getattr(chosen, flow.choice).enabled}
-
-
 def _access(chosen: Integration, found: LedgerSetup) -> Iterator[ConnectionProblem]:
-    wanted = _wanted(chosen)
+    wanted = chosen_kinds(chosen)
     licence = found.refused.get("company")
     if isinstance(licence, e.MissingLicence):
         yield ConnectionProblem(
             what=explain(licence).reason, remedy=explain(licence).remedy, stops=tuple(sorted(wanted))
         )
-    missing = [scope for scope in SCOPES if found.scopes and scope not in found.scopes]
-    for scope in missing:
-        needed = tuple(kind for kind in NEEDED_FOR.get(scope, ()) if kind in wanted)
-        if needed or scope not in NEEDED_FOR:
-            yield ConnectionProblem(
-                what=Message("integration.scope-missing", scope=scope, use=Message(f"integration.use.{scope}")),
-                remedy=Message("integration.scope-missing.remedy"),
-                stops=needed,
-            )
-    if (refusal := found.refused.get("projects")) and "project" not in missing:
+    yield from scope_problems(chosen, found.scopes)
+    if (refusal := found.refused.get("projects")) and "project" in (found.scopes or {"project"}):
         why = explain(refusal)
         yield ConnectionProblem(
             what=Message("integration.projects-unreadable", why=why.reason), remedy=why.remedy, stops=("projects",)

@@ -36,11 +36,15 @@ class TaskRecord(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """A permission that the company grants in Fortnox. Without an `essential` one nothing of its flow goes through."""
+    """A permission that the company grants in Fortnox. Without an `essential` one nothing of its flow goes through.
+
+    With a `choice`, only companies that made it are asked.
+    """
 
     name: str
     use: str
     essential: bool = False
+    choice: str = ""
 
 
 class Flow(NamedTuple):
@@ -109,12 +113,12 @@ PAYMENTS: Final = Flow(  # the same
     TaskRecord("polls.payments", "tasks.payments", POLLS_QUEUE),
     choice="payments",
     polled=True,
-    scopes=(Scope("payment", "read payments of invoices", essential=True),),
+    scopes=(Scope("payment", "read payments of invoices", essential=True, choice="payments"),),
 )
 HINTS: Final = Flow(  # its events are made here: what is looked at because something changed in Fortnox
     "hints",
     TaskRecord("feed.look", "tasks.hints", POLLS_QUEUE),
-    scopes=(Scope("settings", "read until when the books are locked"),),
+    scopes=(Scope("settings", "read until when the books are locked", choice="invoices"),),
 )
 INTEGRATION: Final = Flow(
     "integration",

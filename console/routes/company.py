@@ -9,6 +9,7 @@ from console.access import SIGNED_IN, Boards, Role, Serving, allow, visitor_of
 from console.charts import hours_chart
 from console.pages import address, page
 from console.receipts import told
+from delivery.consent import problems_of
 from messages import Message
 from operations.board import read_rows
 from operations.companies import disconnect
@@ -25,12 +26,14 @@ def company_page(request: Request, services: Serving, boards: Boards, company: s
     check_company(services, company)
     (row,) = read_rows(services, [company])
     hours = last_hours(services.ordering, [company], datetime.now(UTC))[company]
+    connection = services.stores.connections.find(company)
     return page(
         request,
         "company.html",
         company=company,
         row=row,
-        connection=services.stores.connections.find(company),
+        connection=connection,
+        problems=problems_of(connection) if connection else (),
         causes=by_cause(boards.failed.of([company])),
         chart=hours_chart(hours),
         ended=sum(hour.done for hour in hours),

@@ -63,7 +63,8 @@ class Lister:
             cursor = self.store.cursor
             return Listing(since=cursor - OVERLAP if cursor else None)
         if listing is not None and listing.days is not None and listing.since is None:
-            return replace(listing, since=self.fortnox.now - timedelta(days=listing.days))
+            # The cursor is by Fortnox's clock, which `now` is only after an answer.
+            return replace(listing, since=(self.store.cursor or self.fortnox.now) - timedelta(days=listing.days))
         return listing
 
     def _queue_page(self, kind: Kind, listing: Listing) -> Listing | None:

@@ -135,8 +135,8 @@ class HintDispatcher:
 
     def _release(self, hints: Iterable[Hint]) -> None:
         for company, some in _by_company(hints).items():
-            things = {(hint.kind, hint.number): hint for hint in some if hint.verb in ("created", "updated")}
-            mended = [thing for thing, hint in things.items() if not self._own(hint)]
+            changes = [hint for hint in some if hint.verb in ("created", "updated") and not self._own(hint)]
+            mended = list(dict.fromkeys((hint.kind, hint.number) for hint in changes))
             now = datetime.now(UTC)
             if mended and self._releaser.release(company, mended):
                 self._once_more.append(OnceMore(time.monotonic() + AGAIN, company, mended, now))
@@ -148,7 +148,7 @@ class HintDispatcher:
             self._releaser.release(company, things, since)
 
     def _own(self, hint: Hint) -> bool:
-        return self._services.stores.own_writes.explain(hint.company, hint.kind, hint.number, hint.at)
+        return self._services.stores.own_writes.explain(hint)
 
 
 def _by_company(hints: Iterable[Hint]) -> dict[str, list[Hint]]:

@@ -178,7 +178,8 @@ class FeedListener:
             self._tally.add("feed_ignored", "number" if companies else "tenant")
             return []
         at = event.at or received
-        return [Hint(company, event.kind, event.verb, event.number, at, received) for company in companies]
+        what = (event.kind, event.verb, event.number, at, received, event.offset)
+        return [Hint(company, *what) for company in companies]
 
     def _answered(self, answer: FeedAnswer) -> None:
         """An answer that nobody waits for."""

@@ -61,10 +61,6 @@ class Feed(System):
         feed = self.app.services.feed
         wait_until(lambda: not feed.waiting(1) and not feed.looking(), what="the hints to be acted on")
 
-    def later(self) -> None:
-        """Fortnox's clock goes on, so that what follows is not taken for a write of ours."""
-        self.stack.sandbox.post("clock", {"advance_seconds": 10})
-
     def timeline(self, company: str, event_id: str) -> list[str]:
         return [one.what for one in self.app.services.telemetry.timeline.read(company, event_id)]
 
@@ -196,7 +192,6 @@ def test_a_customer_that_is_entered_again_releases_what_waited_for_it_and_nothin
     waits = feed.settled("customers", "i2")
     assert waits.status == "held"
 
-    feed.later()
     feed.stack.sandbox.customer("customers", "10001", Name="Skånska Bygg AB")
 
     feed.goes_through("customers", "i1")
@@ -218,7 +213,6 @@ def test_a_project_whose_period_is_mended_releases_what_waited_for_it_and_nothin
         assert feed.settled("projects", event_id).code.startswith("project-period")
     waits = feed.settled("projects", "i2")
 
-    feed.later()
     feed.stack.sandbox.post("projects/1", {"tenant": "projects", "EndDate": "2027-12-31"})
 
     feed.goes_through("projects", "i1")
@@ -246,7 +240,6 @@ def test_our_own_writes_release_nothing(feed: Feed) -> None:
     wait_until(told, what="the feed to tell of our own write")
     feed.quiet("own")
     feed.untouched(waits)
-    feed.later()
     feed.stack.sandbox.customer("own", "8", Name="Skånska Bygg AB", OrganisationNumber="556677-8899")
     feed.goes_through("own", "c3")
 
@@ -317,7 +310,6 @@ def test_an_invoice_of_ours_that_somebody_changes_or_cancels_is_told_once_with_b
             body={"Invoice": fields},
         )
 
-    feed.later()
     change(YourReference="Någon Annan")
     told = wait_until(lambda: _notices(feed, "changed"), what="the change to be told")
     assert len(told) == 1
@@ -350,7 +342,6 @@ def test_an_invoice_that_somebody_posts_settles_what_waits_for_it(feed: Feed) ->
     feed.failed("posted", "i1", "posting-refused")
     feed.stack.sandbox.tenant("posted", posting_stopped="")
 
-    feed.later()
     feed.stack.sandbox.post("invoices/1/book", {"tenant": "posted"})
 
     assert feed.goes_through("posted", "i1").document == "1"

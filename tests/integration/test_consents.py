@@ -4,6 +4,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
+from moment.events import Integration
 from operations import companies
 from operations.audit import Actor, ActorKind
 from operations.errors import WrongArgument
@@ -18,7 +19,7 @@ def asked(world: Unattended, company: str = "acme") -> str:
     settings = world.services.settings.model_copy(update={"fortnox_redirect_uri": BACK})
     object.__setattr__(world.services, "settings", settings)
     address = companies.consent_address(
-        world.services, company, service_account=False, by=Actor(ActorKind.COMMAND_LINE, "maja")
+        world.services, company, Integration(), by=Actor(ActorKind.COMMAND_LINE, "maja")
     )
     return parse_qs(urlsplit(address).query)["state"][0]
 

@@ -243,6 +243,20 @@ def test_an_import_that_reaches_further_is_not_lost_whenever_it_is_asked_for(
     assert old in {looked.number for looked in office.sync.work(time.monotonic() + 600)}
 
 
+def test_an_import_reaches_back_by_fortnoxs_clock_where_it_goes_on_in_another_process(office: Office) -> None:
+    """One that begins with the import has no answer of Fortnox yet, and its machine's clock may be wrong."""
+    office.clock("2020-03-02T09:00:00+01:00")
+    number = office.enter({**ROW, "Project": "7"})
+    office.clock("2020-03-20T09:00:00+01:00")
+    office.poll()
+    office.sync.store.ask_import(35)
+    office.rules()  # a new process
+
+    assert office.sync.lister.queue_listed("import", time.monotonic() + 600)
+
+    assert [looked.number for looked in office.sync.work(time.monotonic() + 600)] == [number]
+
+
 # Corrections
 
 

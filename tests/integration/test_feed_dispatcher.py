@@ -8,15 +8,17 @@ from typing import Any
 import pytest
 import redis
 
+from delivery.consent import problems_of
 from delivery.feed import dispatcher
 from delivery.feed.dispatcher import HintDispatcher
 from delivery.watching import LOCKED, look, looks_asked
 from stores.counters import Tally
 from stores.feed import DISPATCHER, Hint
 from stores.locks import ReaderLease
+from tasks.flows import SCOPES
 from tests.services import Sandbox
 from tests.unattended import Unattended, unattended_services
-from tests.unit.factories import a_line, invoice_json
+from tests.unit.factories import a_line, integration_json, invoice_json
 
 
 class Dispatching:
@@ -130,16 +132,52 @@ def test_a_supplier_has_its_failed_supplier_invoices_looked_at_again(one: Dispat
     assert store.take(datetime.now(UTC), timedelta(minutes=1)) is None
 
 
-def test_our_own_write_releases_nothing_and_a_persons_a_moment_later_does(one: Dispatching) -> None:
+def test_our_own_write_releases_nothing_however_often_it_is_told(one: Dispatching) -> None:
     one.fail()
     now = datetime.now(UTC)
-    one.acme.services.stores.own_writes.note("acme", "account", "3098", now - timedelta(seconds=1), now)
-    one.hear("account", "3098", at=now)
+    one.acme.services.stores.own_writes.note("acme", "account", "3098", "updated", now - timedelta(seconds=1), now)
+    one.hear("account", "3098", at=now, offset="x1", times=2)
+    one.dispatcher.step()
+    one.hear("account", "3098", at=now, offset="x1")  # once more, after a reconnect
     one.dispatcher.step()
     assert (one.status(), one.feed.length()) == ("failed", 0)
+
+
+@pytest.mark.parametrize("order", [("x1", "x2"), ("x2", "x1")])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_persons_change_in_the_second_of_ours_releases(
+    one: Dispatching, order: tuple[str, str], at_once: bool
+) -> None:
+    one.fail()
+    now = datetime.now(UTC)
+    one.acme.services.stores.own_writes.note("acme", "account", "3098", "updated", now - timedelta(seconds=1), now)
+    for offset in order:
+        one.hear("account", "3098", at=now, offset=offset)
+        if not at_once:
+            one.dispatcher.step()
+    one.dispatcher.step()
+    assert one.status() == "ready"
+
+
+def test_a_persons_change_long_after_ours_releases(one: Dispatching) -> None:
+    one.fail()
+    now = datetime.now(UTC)
+    one.acme.services.stores.own_writes.note("acme", "account", "3098", "updated", now - timedelta(seconds=1), now)
     one.hear("account", "3098", at=now + timedelta(seconds=5))
     one.dispatcher.step()
     assert one.status() == "ready"
+
+
+def test_an_invoice_that_somebody_cancels_in_the_second_in_which_we_post_it_is_looked_at(one: Dispatching) -> None:
+    services, now = one.acme.services, datetime.now(UTC)
+    services.stores.transferred("acme", services.stores.connections.ledger("acme")).add("1", "i1")
+    services.stores.own_writes.note("acme", "invoice", "1", "bookkeep", now, now)
+    one.hear("invoice", "1", "bookkeep", at=now, offset="x1")
+    one.dispatcher.step()
+    assert one.feed.looking() == frozenset()
+    one.hear("invoice", "1", "cancelled", at=now, offset="x2")
+    one.dispatcher.step()
+    assert one.feed.looking() == {"acme/hints"}
 
 
 @pytest.mark.parametrize("company", ["nobody", "other"])
@@ -177,7 +215,7 @@ def test_an_invoice_that_we_posted_ourselves_is_not_looked_at_for_payments(one: 
     ledger = services.stores.connections.ledger("acme")
     for number in ("1", "2"):
         services.stores.transferred("acme", ledger).add(number, f"i{number}")
-    services.stores.own_writes.note("acme", "invoice", "1", now, now)
+    services.stores.own_writes.note("acme", "invoice", "1", "bookkeep", now, now)
     for number in ("1", "2", "3"):
         one.hear("invoice", number, "bookkeep", at=now)
     one.dispatcher.step()
@@ -197,6 +235,25 @@ def test_a_look_that_finds_the_rate_limit_full_lets_the_companys_transfers_go_on
     assert record.status == "retrying"
     assert not one.ordering.resting("acme")
     assert one.acme.services.stores.looks("acme").next(datetime.now(UTC)) == LOCKED
+
+
+def test_a_grant_from_before_the_locked_period_was_asked_for_fails_nothing(one: Dispatching) -> None:
+    """A person retries then, as before; what needs no new permission goes on."""
+    acme = one.acme
+    code = acme.sandbox.code("acme", scopes=" ".join(set(SCOPES) - {"settings", "payment"}))
+    acme.publish(integration_json(event_id="e9", authorization_code=code, expenses={"enabled": False}))
+    assert acme.run("e9") == "done"
+    one.fail(locked_until="2026-11-30", account="3010")
+    look(acme.services, "acme", LOCKED)
+    looks_asked(one.ordering, "acme")
+    before = acme.reported()
+    assert acme.run("hints") == "done"
+    assert (acme.reported(), one.status()) == (before, "failed")
+    acme.sandbox.tenant("acme", locked_until=None)
+    assert one.ordering.retry("acme", "i1")
+    assert acme.run("i1") == "done"
+    (lacking,) = problems_of(acme.services.stores.connections.get("acme"))
+    assert (lacking.what.params["scope"], lacking.stops) == ("settings", ())
 
 
 def test_an_invoice_that_a_person_corrects_in_fortnox_goes_on(acme: Unattended) -> None:

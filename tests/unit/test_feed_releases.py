@@ -1,7 +1,7 @@
 """Which failures a change in Fortnox releases: exactly those of its situation and its number."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -11,6 +11,7 @@ from delivery.own_writes import thing_written
 from fortnox.models import SupplierInvoice
 from messages import NOTHING
 from ordering import EventRecord
+from stores.own_writes import explaining
 from tests.unit.factories import a_line, customer_json, invoice_json
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
@@ -106,20 +107,41 @@ def test_only_an_invoices_event_has_an_invoice() -> None:
 @pytest.mark.parametrize(
     ("path", "numbers", "body", "thing"),
     [
-        ("/3/customers", (), {"Customer": {"CustomerNumber": "7"}}, ("customer", "7")),
-        ("/3/customers/{number}", ("7",), {"Customer": {"Name": "A"}}, ("customer", "7")),
-        ("/3/projects/{number}", ("1",), {"Project": {}}, ("project", "1")),
-        ("/3/invoices", (), {"Invoice": {"DocumentNumber": 1001}}, ("invoice", "1001")),
-        ("/3/invoices/{number}/bookkeep", (1001,), None, ("invoice", "1001")),
+        ("/3/customers", (), {"Customer": {"CustomerNumber": "7"}}, ("customer", "7", "created")),
+        ("/3/customers/{number}", ("7",), {"Customer": {"Name": "A"}}, ("customer", "7", "updated")),
+        ("/3/projects/{number}", ("1",), {"Project": {}}, ("project", "1", "updated")),
+        ("/3/invoices", (), {"Invoice": {"DocumentNumber": 1001}}, ("invoice", "1001", "created")),
+        ("/3/invoices/{number}/bookkeep", (1001,), None, ("invoice", "1001", "bookkeep")),
+        ("/3/invoices/{number}/cancel", (1001,), None, ("invoice", "1001", "cancelled")),
+        ("/3/invoices/{number}/externalprint", (1001,), None, ("invoice", "1001", "updated")),
         ("/3/customers", (), {"Customer": {"Name": "A"}}, None),
         ("/3/inbox", (), object(), None),
         ("/api/fileattachments/attachments-v1", (), [{"entityId": 1}], None),
     ],
 )
 def test_what_a_request_writes_is_known_by_its_path_and_body(
-    path: str, numbers: tuple[str | int, ...], body: object, thing: tuple[str, str] | None
+    path: str, numbers: tuple[str | int, ...], body: object, thing: tuple[str, str, str] | None
 ) -> None:
     assert thing_written(path, numbers, body) == thing
+
+
+@pytest.mark.parametrize(
+    ("verb", "seconds", "told", "explained"),
+    [
+        ("updated", 0.5, (), True),
+        ("updated", -1.9, (), True),
+        ("updated", 2.9, (), True),
+        ("updated", 3.1, (), False),
+        ("cancelled", 0.5, (), False),  # a person's: we did not cancel it
+        ("updated", 0.5, ("write",), False),  # another event told of our write: this one is a person's
+    ],
+)
+def test_a_write_of_ours_explains_one_event_of_its_kind_and_time(
+    verb: str, seconds: float, told: tuple[str, ...], explained: bool
+) -> None:
+    write = f"{NOW.timestamp()} {NOW.timestamp() + 1} updated"
+    found = explaining(verb, NOW + timedelta(seconds=seconds), [write], [write for _ in told])
+    assert found == (write if explained else None)
 
 
 @pytest.mark.parametrize(

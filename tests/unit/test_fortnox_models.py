@@ -161,10 +161,10 @@ def test_the_tenant_is_read_from_the_token_where_it_is_there(token: str, tenant:
 
 def test_the_address_to_consent_at_names_scopes_state_and_the_service_account() -> None:
     back, scopes = "https://us.example/back?x=1", ["customer", "invoice"]
-    oauth = OAuth("https://apps.fortnox.se", "me", SecretStr("s3cret"), redirect_uri=back, scopes=scopes)
+    oauth = OAuth("https://apps.fortnox.se", "me", SecretStr("s3cret"), redirect_uri=back)
 
-    plain = oauth.authorize_url("st&te")
-    service = oauth.authorize_url("state", service_account=True)
+    plain = oauth.authorize_url("st&te", scopes)
+    service = oauth.authorize_url("state", scopes, service_account=True)
 
     assert plain == (
         "https://apps.fortnox.se/oauth-v1/auth?client_id=me&redirect_uri=https%3A%2F%2Fus.example%2Fback%3Fx%3D1"
