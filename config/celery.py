@@ -18,6 +18,8 @@ VISIBILITY_TIMEOUT = 120  # seconds until a dead worker's message is redelivered
 TASK_TIME_LIMIT = 110  # below VISIBILITY_TIMEOUT: no message comes back while its task still runs
 TASK_SOFT_TIME_LIMIT = 100
 SOFT_SHUTDOWN_SECONDS = 15
+# Seconds between two tries to connect. By default they grow to 30, and a fail-over takes seconds.
+RECONNECT = {"interval_start": 0.5, "interval_step": 0.5, "interval_max": 2.0}
 
 
 def celery_options(settings: Settings) -> dict[str, object]:
@@ -49,6 +51,7 @@ def celery_options(settings: Settings) -> dict[str, object]:
             "socket_connect_timeout": 5.0,
             "socket_keepalive": True,
             "health_check_interval": 4,  # default 25: notices a dead consumer connection within about 10 s
+            **RECONNECT,
             **_sentinels(settings),
         },
         # JSON only: a pickle in the queue would be code that any producer can run here.

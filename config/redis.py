@@ -14,6 +14,7 @@ from config.redis_connections import (
     NodeConnection,
     TlsMasterConnection,
     TlsNodeConnection,
+    WrongNode,
     master_pool,
 )
 from config.redis_replicas import acknowledged
@@ -24,6 +25,8 @@ TIMEOUTS: Final[dict[str, Any]] = {
     "socket_connect_timeout": 5.0,
     "socket_keepalive": True,
     "health_check_interval": 30,
+    # An idle connection may lead to a former master, which refused the command. Other losses leave it open what was done.
+    "retry": Retry(NoBackoff(), 1, (WrongNode,)),
 }
 SENTINEL_TIMEOUT: Final = 1.0  # seconds; a Sentinel that does not answer must not keep clients from asking the next
 

@@ -24,6 +24,7 @@ from celery.worker.consumer import Consumer
 from kombu.transport.virtual import Message as Received
 from redis.exceptions import RedisError
 
+from config.celery import RECONNECT
 from config.logging import LONGEST_TASK_NAME
 from delivery.admission import set_aside, take
 from messages import Message
@@ -35,7 +36,6 @@ from worker.ingress import NotOrdinary, Task, as_received, ordinary
 log = structlog.get_logger(__name__)
 
 PREFETCHED: Final = 1  # messages beyond the number of processes
-RECONNECT: Final = {"interval_start": 0.5, "interval_step": 0.5, "interval_max": 2.0}  # seconds
 BUFFER_SECONDS: Final = 0.2
 BUFFER_MOST: Final = 500  # events; Celery's 24 would be sent fifty times a second
 
@@ -59,7 +59,7 @@ class QuickConsumer(Consumer):
         return super().max_prefetch_count + PREFETCHED
 
     def ensure_connected(self, conn: Any) -> Any:
-        """Celery would wait up to half a minute between two tries; a fail-over takes seconds."""
+        """Celery does not read these from the transport's options."""
         conn.ensure_connection = partial(conn.ensure_connection, **RECONNECT)
         return super().ensure_connected(conn)
 

@@ -1,6 +1,8 @@
 -- Compares what Redis holds with what a process remembers of it. A loss is noted once, however many processes find it.
 --
--- KEYS[1] installation: hash id, made, looks, looked, epoch (stores/epoch.py)   [2] losses: hash of losses, JSON, by the id lost
+-- KEYS[1] installation: hash id, made, looks, looked, epoch (stores/epoch.py), lost: the id whose loss brought this id,
+--         run: which start of which server was looked at last
+-- KEYS[2] losses: hash of losses, JSON, by the id lost
 -- KEYS[3] tickets: the engine's counter of what was accepted
 -- ARGV[1] the id that is remembered, "" for none   [2] the least looks that there must be   [3] the least tickets
 -- ARGV[4] when the process last looked, ms   [5] an id, if a new one is needed
@@ -11,18 +13,28 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function int(number) return string.format('%.0f', number) end
 
-local f = redis.call('HMGET', KEYS[1], 'id', 'made', 'looks', 'looked')
+local f = redis.call('HMGET', KEYS[1], 'id', 'made', 'looks', 'looked', 'lost', 'run')
 local id, made = f[1], tonumber(f[2] or '') or 0
 local looks, looked = tonumber(f[3] or '') or 0, tonumber(f[4] or '') or 0
 local tickets = tonumber(redis.call('GET', KEYS[3]) or '') or 0
 local remembered, before = ARGV[1], tonumber(ARGV[4])
 local loss, kind = '', nil
+local server = redis.pcall('INFO', 'server') -- an error where this user may not ask
+local run = type(server) == 'string' and server:match('run_id:(%w+)') or ''
+local restarted = run ~= '' and (f[6] or '') ~= '' and f[6] ~= run
+
+-- The loss of this id, if it was found after this process last looked.
+local function noted(lost)
+  local found = redis.call('HGET', KEYS[2], lost)
+  return found and tonumber(cjson.decode(found).at) >= before and found
+end
 
 if remembered ~= '' and not id then
   kind = 'emptied'
 elseif remembered ~= '' and id ~= remembered then
-  loss = redis.call('HGET', KEYS[2], remembered) or ''
-  if loss == '' or tonumber(cjson.decode(loss).at) < before then
+  -- One that slept through an earlier loss remembers another id than the process that noted this one.
+  loss = noted(remembered) or noted(f[5] or remembered) or ''
+  if loss == '' then
     -- An id made since the last look is that of a process that started on an empty Redis.
     kind = made >= before and 'emptied' or 'replaced'
   end
@@ -37,7 +49,10 @@ if kind then
   local gone = kind == 'set-back' and math.max(0, tonumber(ARGV[3]) - tickets) or 0
   loss = cjson.encode({ kind = kind, at = int(now), before = int(before), back_to = int(looked), gone = int(gone) })
   redis.call('HSET', KEYS[2], remembered, loss)
+  redis.call('HSET', KEYS[1], 'lost', remembered)
 end
-if kind or (looked > 0 and now - looked > tonumber(ARGV[6])) then redis.call('HSET', KEYS[1], 'epoch', int(now)) end
-redis.call('HSET', KEYS[1], 'looked', int(now))
+if kind or restarted or (looked > 0 and now - looked > tonumber(ARGV[6])) then
+  redis.call('HSET', KEYS[1], 'epoch', int(now))
+end
+redis.call('HSET', KEYS[1], 'looked', int(now), 'run', run)
 return { id, redis.call('HINCRBY', KEYS[1], 'looks', 1), tickets, int(now), loss }

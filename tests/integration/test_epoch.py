@@ -1,10 +1,12 @@
 """After an older copy of Redis was put back, what Fortnox and Moment were given since is found out, not assumed."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
+from local import EmbeddedRedis
 from mappers.expense_changes import Sent
 from stores.epoch import Epoch
 from stores.installation import Installation
@@ -50,6 +52,21 @@ def test_a_new_epoch_begins_when_nobody_looked_for_long_and_lasts(acme: Unattend
     assert began > 0
     Installation(client).look()
     assert Epoch(client).began() == began
+
+
+def test_a_new_epoch_begins_when_redis_was_started_anew(tmp_path: Path) -> None:
+    """An older copy is put back where Redis does not run, and may be seconds old."""
+    with EmbeddedRedis(tmp_path) as server, redis.Redis.from_url(server.url, decode_responses=True) as client:
+        Installation(client).look()
+        Installation(client).look()
+        assert Epoch(client).began() == 0
+        server.stop()
+        server.start()
+        Installation(client).look()
+        began = Epoch(client).began()
+        assert began > 0
+        Installation(client).look()
+        assert Epoch(client).began() == began
 
 
 def test_a_customer_is_sent_once_more_and_then_not_again(acme: Unattended, client: "redis.Redis") -> None:

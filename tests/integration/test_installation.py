@@ -144,6 +144,26 @@ def test_what_is_acknowledged_is_told_no_more_not_even_by_a_process_that_was_sto
     assert worker.losses() == worker.losses_to_mail() == []
 
 
+@pytest.mark.parametrize("first", ["worker", "beat"])
+@pytest.mark.parametrize("by", ["emptied", "replaced"])
+def test_a_process_that_slept_through_an_earlier_loss_does_not_tell_the_next_one_twice(
+    client: "redis.Redis", worker: Installation, beat: Installation, first: str, by: str
+) -> None:
+    """Beat remembers the id before the older copy, the worker the one after it."""
+    look(worker, beat)
+    older = copied(client)
+    look(worker, beat, times=3)
+    put_back(client, older)
+    assert worker.look() is not None
+    in_a_later_millisecond(client)
+    client.flushdb()
+    if by == "replaced":
+        client.hset("mf:installation", mapping={"id": "theirs", "made": 1, "looks": 10**6, "lost": "their own"})
+    for process in (worker, beat) if first == "worker" else (beat, worker):
+        assert process.look() is not None
+    assert kinds(worker) == [by]
+
+
 def test_the_same_loss_again_is_told_again(client: "redis.Redis", worker: Installation, beat: Installation) -> None:
     look(worker)
     mine = copied(client)

@@ -6,6 +6,7 @@ from threading import Thread
 
 import pytest
 from redis import Redis
+from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import OutOfMemoryError, ResponseError
 
 from config import load_settings
@@ -49,7 +50,7 @@ def port_of(redis: Redis) -> int:
 
 
 @pytest.mark.parametrize("kind", ["command", "script", "pipeline", "transaction"])
-def test_a_write_that_a_replica_refuses_reaches_the_new_master_next(
+def test_a_write_that_a_former_master_refuses_reaches_the_new_one(
     nodes: tuple[Redis, Redis], proxy: TcpProxy, client: Redis, kind: str
 ) -> None:
     def write() -> None:
@@ -65,11 +66,31 @@ def test_a_write_that_a_replica_refuses_reaches_the_new_master_next(
     former, master = nodes
     write()
     former.replicaof(LOOPBACK, free_port())  # type: ignore[arg-type]
-    proxy.target = port_of(master)
     with pytest.raises(WrongNode, match="READONLY"):
         write()
+    client.get("k")  # connects there again
+    proxy.target = port_of(master)
     write()
     assert master.get("k") == b"v"
+
+
+def test_a_write_whose_answer_is_lost_is_not_repeated(nodes: tuple[Redis, Redis]) -> None:
+    lost = []
+
+    def answer(data: bytes) -> bytes:
+        if nodes[0].exists("n"):
+            lost.append(data)
+            raise ConnectionResetError
+        return data
+
+    with TcpProxy(port_of(nodes[0]), change=answer) as proxy:
+        url = f"redis://{LOOPBACK}:{proxy.port}/0"
+        with redis_client(load_settings(None, redis_url=url, fortnox_api_url="http://127.0.0.1:1")) as client:
+            client.ping()
+            with pytest.raises(ConnectionLost):
+                client.incr("n")
+    assert lost
+    assert nodes[0].get("n") == b"1"
 
 
 def test_a_blocked_read_ends_when_its_master_is_demoted(
@@ -81,8 +102,6 @@ def test_a_blocked_read_ends_when_its_master_is_demoted(
     proxy.target = port_of(master)
     master.xgroup_create("stream", "group", mkstream=True)
     master.xadd("stream", {"a": "b"})
-    with pytest.raises(WrongNode):
-        client.xreadgroup("group", "me", {"stream": ">"}, block=1000)
     assert client.xreadgroup("group", "me", {"stream": ">"}, block=1000)
 
 
@@ -91,8 +110,6 @@ def test_a_master_without_its_replicas_is_left(nodes: tuple[Redis, Redis], proxy
     client.set("k", "v")
     former.config_set("min-replicas-to-write", 1)
     proxy.target = port_of(master)
-    with pytest.raises(WrongNode, match="NOREPLICAS"):
-        client.set("k", "v")
     assert client.set("k", "v")
 
 

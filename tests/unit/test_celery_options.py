@@ -6,11 +6,13 @@ from typing import cast
 import pytest
 from celery import Celery
 from celery.app.defaults import DEFAULTS
+from kombu import Connection
 from kombu.transport.redis import Channel
 from redbeat.schedulers import RedBeatConfig
 
 from config import load_settings
 from config.celery import (
+    RECONNECT,
     SOFT_SHUTDOWN_SECONDS,
     TASK_SOFT_TIME_LIMIT,
     TASK_TIME_LIMIT,
@@ -60,7 +62,9 @@ def test_every_transport_option_is_known_to_the_installed_kombu(options: dict[st
     transport = options["broker_transport_options"]
 
     assert isinstance(transport, dict)
-    assert set(transport) <= set(Channel.from_transport_options)
+    by_connection = Connection(transport_options=transport)._extract_failover_opts()
+    assert set(transport) - set(by_connection) <= set(Channel.from_transport_options)
+    assert by_connection.items() >= RECONNECT.items()
 
 
 def test_redbeat_reads_its_options_without_a_deprecation_warning(app: Celery) -> None:
