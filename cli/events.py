@@ -169,14 +169,17 @@ def to_filter(
         fail("--code: is empty", 2)
     if number is not None and company is None:
         fail("--number needs --company: each company has numbers of its own", 2)
+    first, last = _time("--since", since, time.min), _time("--until", until, time.max)
+    if first and last and first > last:
+        fail(f"--since {since} is after --until {until}", 2)
     keys = tuple(filter(None, [key])) if number is None else tuple(f"{company}/{kind}/{number}" for kind in NUMBERED)
     return Filter(
         company=company or "",
         status=status or "",
         keys=keys,
         code=code or "",
-        since=_time("--since", since, time.min),
-        until=_time("--until", until, time.max),
+        since=first,
+        until=last,
     )
 
 

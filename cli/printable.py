@@ -34,7 +34,12 @@ def _escaped(char: str) -> str:
 
 
 class SafeConsole(Console):
-    """Escapes what is unprintable in everything that it prints, but for line breaks."""
+    """Escapes what is unprintable in everything that it prints, but for line breaks. Piped, no sentence is wrapped."""
+
+    def print(self, *objects: Any, soft_wrap: bool | None = None, **options: Any) -> None:
+        if soft_wrap is None and not self.is_terminal:
+            soft_wrap = all(isinstance(one, str) for one in objects)
+        super().print(*objects, soft_wrap=soft_wrap, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
         safe = text if text.isprintable() else "".join(char if char == "\n" else _escaped(char) for char in text)

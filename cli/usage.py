@@ -36,6 +36,6 @@ def _told(error: ClickException) -> int:
 
     context = error.ctx if isinstance(error, UsageError) else None
     more = f" ({context.command_path} --help)" if context else ""
-    message = error.format_message().rstrip(".")
+    message = error.format_message().rstrip(".").replace("Value error, ", "")
     err.print(f"[red]error:[/] {shown(message + more)}", soft_wrap=True)
     return error.exit_code

@@ -175,9 +175,9 @@ def external_id(given_number: str, row: int, ledger: str = "") -> str:
 
 
 def within(account: int, accounts: Collection[str]) -> bool:
-    """Return whether the account is one of these numbers or within one of these ranges."""
-    bounds = (text.partition("-") for text in accounts)
-    return any(int(first) <= account <= int(last or first) for first, _, last in bounds)
+    """Return whether the account is one of these numbers or within one of these ranges, whichever end comes first."""
+    ranges = ([int(end) for end in text.split("-")] for text in accounts)
+    return any(min(ends) <= account <= max(ends) for ends in ranges)
 
 
 def _unclear(document: TolerantModel, *fields: str) -> SkipReason | None:

@@ -253,4 +253,7 @@ def _fault(fault: ErrorDetails) -> Message:
     if fault["type"] == "extra_forbidden":
         known = ", ".join(str(field.alias) for field in CompanySettings.model_fields.values())
         return Message("operation.unknown-setting", setting=name, known=known)
+    if fault["type"] == "string_pattern_mismatch":
+        example = next(field.default for field in CompanySettings.model_fields.values() if field.alias == name)
+        return Message("operation.setting-form", setting=name, value=repr(fault["input"]), example=str(example))
     return Message("operation.wrong-setting", setting=name, value=repr(fault["input"]), why=fault["msg"])

@@ -17,6 +17,7 @@ from fortnox.client import STOCKHOLM
 from fortnox.codes import explain
 from fortnox.models import AccountInformation, CompanyInformation, FinancialYear
 from mappers.email import mail_address
+from mappers.expense import within
 from mappers.vat import RATES, taxed_abroad, untaxed
 from messages import Message
 from moment.events import Integration, InvalidEvent, Invoice, InvoiceEvent, parse_event
@@ -168,7 +169,7 @@ def _expense_accounts(chosen: Integration, found: LedgerSetup) -> Iterator[Conne
     if not chosen.expenses.enabled or found.accounts is None:
         return
     active = {number for number, account in found.accounts.items() if account.active}
-    missing = [one for one in map(str, chosen.expenses.account_numbers) if not any(_covers(one, n) for n in active)]
+    missing = [one for one in map(str, chosen.expenses.account_numbers) if not any(within(n, [one]) for n in active)]
     if missing:
         none_left = len(missing) == len(chosen.expenses.account_numbers)
         yield ConnectionProblem(
@@ -176,11 +177,6 @@ def _expense_accounts(chosen: Integration, found: LedgerSetup) -> Iterator[Conne
             remedy=Message("integration.expense-accounts-missing.remedy"),
             stops=("expenses",) if none_left else (),
         )
-
-
-def _covers(numbers: str, account: int) -> bool:
-    first, _, last = numbers.partition("-")
-    return int(first) <= account <= int(last or first)
 
 
 def _used_accounts(chosen: Integration, found: LedgerSetup) -> Iterator[ConnectionProblem]:

@@ -136,3 +136,9 @@ def test_a_setting_is_shown_as_it_is_given(environment: dict[str, str]) -> None:
 def test_a_row_has_no_second_line_where_nothing_is_on_it(environment: dict[str, str]) -> None:
     listed = on_a_terminal(environment, "events", "list", "--columns", "time,company,event,what,status,attempts,code")
     assert [line for line in listed if not line.strip()] == []
+
+
+def test_piped_a_sentence_is_one_line_however_long(environment: dict[str, str]) -> None:
+    done = commands.run("companies", "forget", "other-company-with-a-long-name", "--dry-run", environment=environment)
+    assert len(done.stderr) > 80
+    assert done.stderr.count("\n") == 1

@@ -318,6 +318,9 @@ def test_what_decides_nothing_may_be_hidden_or_odd() -> None:
         (5000, ("4010", "5000-5999"), True),
         (5999, ("5000-5999",), True),
         (6000, ("5000-5999",), False),
+        (5999, ("5999-5000",), True),
+        (5500, ("4010", "5999-5000"), True),
+        (4999, ("5999-5000",), False),
     ],
 )
 def test_accounts_are_numbers_and_ranges(account: int, accounts: tuple[str, ...], inside: bool) -> None:
