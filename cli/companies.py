@@ -253,7 +253,7 @@ def _show_where_to_consent(
 def disconnect(company: CompanyArgument, yes: Yes = False, dry_run: DryRun = False) -> None:
     """End a company's connection: its tokens are revoked and forgotten; enabling again needs a new code.
 
-    It says what waits, and asks; where no terminal is, it needs --yes.
+    It says what waits, and asks where it can.
     """
     with connected() as services:
         found = operation.show(services, company)
@@ -265,7 +265,7 @@ def disconnect(company: CompanyArgument, yes: Yes = False, dry_run: DryRun = Fal
         if dry_run:
             err.print("Nothing was done (--dry-run).")
             return
-        if not agreed("Disconnect it?", yes=yes, unattended=False):
+        if not agreed("Disconnect it?", yes=yes, unattended=True):
             raise typer.Exit(1)
         with err.status("Waiting for a worker …"):
             left = operation.disconnect(services, company, by=actor())

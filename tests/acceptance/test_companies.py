@@ -30,7 +30,7 @@ def test_a_company_is_connected_and_disconnected_by_hand(system: System) -> None
     again = system.run("companies", "connect", "byhand", "--code", code, *options)
     assert again.returncode == 1
     assert "used" in again.stderr or "code" in again.stderr
-    ended = system.run("companies", "disconnect", "byhand", "--yes")
+    ended = system.run("companies", "disconnect", "byhand")
     assert ended.returncode == 0
     assert "removed in Fortnox" in ended.stdout
     listed = [json.loads(line) for line in system.run("companies", "list", "--json").stdout.splitlines()]
@@ -55,7 +55,7 @@ def test_a_company_that_connects_again_keeps_what_it_chose_and_is_given_the_code
     environment = system.stack.environment | {"FORTNOX_REDIRECT_URI": "https://integration.example/callback"}
     asked = system.run("companies", "connect", "again", environment=environment)
     assert "account_type=service" in asked.stdout
-    assert system.run("companies", "disconnect", "again", "--yes").returncode == 0
+    assert system.run("companies", "disconnect", "again").returncode == 0
 
     second = system.run("companies", "connect", "again", "--code", "-", stdin=f"{system.stack.sandbox.code('again')}\n")
 
