@@ -4,6 +4,7 @@ From a supplier invoice posted to its expense in Moment; from an account opened 
 both ask of Fortnox in a day.
 """
 
+import logging
 import random
 import tempfile
 import time
@@ -11,6 +12,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from bench.environment import DATA
 from bench.result import Row, Section, at_most
@@ -59,6 +62,7 @@ def _requests_of_a_day(changes: int) -> Section:
     """What Fortnox is asked in a day of the sandbox's clock, polls included. A look within the minute of a change says
     nothing of the rest of that minute, in which `lastmodified` is the same: so the next poll looks again.
     """
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))  # the transfers run here
     alone = _day("polls alone", changes, feed=False, polls_apart=1)
     beside = _day("the feed, and polls as often", changes, feed=True, polls_apart=1)
     spaced = _day("the feed, and hourly polls", changes, feed=True, polls_apart=6)
