@@ -303,6 +303,7 @@ def test_what_was_mended_while_the_feed_missed_it_is_tried_again_once_and_nobody
     sandbox, redis = feed.stack.sandbox, feed.app.services.redis
     redis.delete("mf:feed:looked-back")  # as if ten minutes had passed
     before = feed.timeline("missed", "i2").count("tried again")
+    told = len(feed.mails_to("ekonomi@missed.example"))
     sandbox.post("options", {"feed_enabled": False, "feed_unknown_offset": "refused"})
     sandbox.post("feed/close")
     wait_until(lambda: not sandbox.get("feed")["sockets"], what="the feed to be down")
@@ -317,6 +318,9 @@ def test_what_was_mended_while_the_feed_missed_it_is_tried_again_once_and_nobody
     feed.failed("missed", "i2", "account-unknown")
     feed.quiet("missed")
     assert feed.timeline("missed", "i2").count("tried again") == before + 1
+    ordering = feed.app.services.ordering
+    wait_until(lambda: not any(one.company == "missed" for one in ordering.unreported()), what="the round of mails")
+    assert len(feed.mails_to("ekonomi@missed.example")) == told
     feed.untouched(other)
 
 
