@@ -235,14 +235,14 @@ class FeedConnection:
             joined |= one.tenants
         return Joined(joined, (*invalid, *(token for one in found for token in one.refused)))
 
-    def add_topics(self, offsets: Mapping[str, str | None]) -> frozenset[str]:
+    def add_topics(self, offsets: Mapping[str, str | None]) -> Mapping[str, str | None]:
         """Ask for these topics, each from after its offset (None: from now on). Return those that the feed took.
 
         A topic that is refused is asked for without its offset, which may be too old, and then left out.
         """
         answer = self.ask("add-topics-v1", topics=[_topic(topic, offset) for topic, offset in offsets.items()])
         if answer.ok:
-            return frozenset(offsets)
+            return dict(offsets)
         refused = set(answer.invalid_topics) & set(offsets)
         again = {topic: None if topic in refused else offset for topic, offset in offsets.items()}
         again = {topic: offset for topic, offset in again.items() if topic not in refused or offsets[topic]}
@@ -250,7 +250,7 @@ class FeedConnection:
             again = dict.fromkeys(offsets)
         elif not refused:
             again = dict(list(offsets.items())[: len(offsets) - 1])  # the last is the most doubtful one
-        return self.add_topics(again) if again else frozenset()
+        return self.add_topics(again) if again else {}
 
     def subscribe(self) -> None:
         if not self.ask("subscribe-v1").ok:

@@ -450,7 +450,14 @@ class Controls:
         return answer_json({"closed": self._feed.close_all(None if code is None else int(code))})
 
     def _say_to_feed(self, call: Call) -> Answer:
-        return answer_json({"told": self._feed.say(str(_given(call)["text"]))})
+        """What nobody would say: a `text`, `bytes_base64` in a binary frame, `letters` of text, or a `frame_base64`."""
+        given = _given(call)
+        if "frame_base64" in given:
+            return answer_json({"told": self._feed.send_frame(base64.b64decode(given["frame_base64"]))})
+        if "bytes_base64" in given:
+            return answer_json({"told": self._feed.say(bytes=base64.b64decode(given["bytes_base64"]))})
+        text = "x" * int(given["letters"]) if "letters" in given else str(given["text"])
+        return answer_json({"told": self._feed.say(text=text)})
 
     def _tell_feed(self, call: Call) -> Answer:
         """Add an event that no change in the ledger made, or several."""

@@ -5,11 +5,14 @@ Keys, all beginning with `mf:feed:`.
   hints            list: what changed, as JSON, oldest first
   looking          set: ordering keys of what is to be looked at, `acme/expenses`
   state            JSON that expires: what the listener says of itself
+  heard            when the feed was last connected, in seconds since the epoch
+  looked-back      hash: `<company>:<kind>` → when all that such events could have mended was last tried again
 `reader` and `hints:reader` are the leases of the listener and of the dispatcher (`stores.locks`).
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -21,6 +24,10 @@ from stores.counters import Counters, Tally
 LISTENER: Final = "mf:feed"  # of the lease's key
 DISPATCHER: Final = "mf:feed:hints"
 SILENT_AFTER: Final = timedelta(seconds=15)  # then whoever listened is gone
+MISSED: Final = (
+    "missed"  # the verb of a hint that events were missed: of its kinds, of all companies where it names none
+)
+LOOKS_BACK_EVERY: Final = timedelta(minutes=10)  # at most, for a company's events of one kind
 
 # Removes the first entries of the list, unless another dispatcher has done so.
 DROP: Final = """
@@ -95,6 +102,13 @@ class FeedStore:
     def say(self, state: FeedState) -> None:
         text = json.dumps([state.connected, state.worker, state.companies, state.since, state.why])
         self._redis.set(f"{self._base}:state", text, ex=SILENT_AFTER)
+        if state.connected:
+            self._redis.set(f"{self._base}:heard", time.time())
+
+    def heard(self) -> datetime | None:
+        """When the feed was last connected."""
+        found = self._redis.get(f"{self._base}:heard")
+        return datetime.fromtimestamp(float(found), UTC) if found else None
 
     def state(self) -> FeedState | None:
         """None where nobody listens."""
@@ -113,6 +127,17 @@ class FeedStore:
     def drop(self, done: Sequence[str]) -> bool:
         """Remove these, the oldest. False where they were removed by another dispatcher."""
         return bool(self._drop(keys=[self._hints], args=[done[0], len(done)])) if done else True
+
+    def look_back(self, company: str, kinds: Collection[str], now: datetime) -> frozenset[str]:
+        """Those of the kinds of which missed events are to be made good: not those that were just now."""
+        key = f"{self._base}:looked-back"
+        fields = {kind: f"{company}:{kind}" for kind in sorted(kinds)}
+        last = self._redis.hmget(key, list(fields.values()))
+        least = (now - LOOKS_BACK_EVERY).timestamp()
+        due = frozenset(kind for kind, at in zip(fields, last, strict=True) if at is None or float(at) <= least)
+        if due:
+            self._redis.hset(key, mapping={fields[kind]: now.timestamp() for kind in due})
+        return due
 
     def look(self, key: str) -> None:
         """Something of this ordering key is to be looked at."""

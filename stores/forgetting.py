@@ -44,7 +44,7 @@ SETS: Final = (
     "mail:links-asked",
     "damaged",
 )
-HASHES: Final = ("closed", "mail:outages", "mail:backoff")
+HASHES: Final = ("closed", "mail:outages", "mail:backoff", "feed:looked-back")
 SHARED: Final = "mail:pending:_"  # topics of several companies, whose events are named with theirs
 
 

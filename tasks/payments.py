@@ -20,7 +20,7 @@ from moment.errors import MomentError
 from ordering import Done, Failed, Outcome, Release, Skipped, Snooze
 from tasks.base import transfer_task
 from tasks.expenses import LEAVE, SLICE, while_down
-from tasks.flows import PAYMENTS
+from tasks.flows import INVOICE, PAYMENTS, flow_of
 
 log = structlog.get_logger(__name__)
 
@@ -82,11 +82,29 @@ def _open(context: TransferContext) -> PaymentSync:
 
 def _poll(context: TransferContext, sync: PaymentSync) -> Outcome:
     deadline = time.monotonic() + SLICE
+    if sync.store.cursor is None:
+        _remember_earlier(context, sync)
     if not context.event.hinted and not context.taken(LISTED):
         if not sync.list_changes(deadline):
             return Release(reason=LETS_OTHERS_RUN)
         context.record(LISTED)
     return Done() if sync.work(deadline) else Release(reason=LETS_OTHERS_RUN)
+
+
+def _remember_earlier(context: TransferContext, sync: PaymentSync) -> None:
+    """Add the invoices that a version before 0.2.0 transferred, as far as their events are kept.
+
+    Those from before the company connected may be of another ledger, and are left out.
+    """
+    ordering, company, after = context.services.ordering, context.claim.company, None
+    while True:
+        page = ordering.latest(["done"], company=company, since=context.connection.connected_at, after=after)
+        for record in ordering.events((one.company, one.id) for one in page.found):
+            number = record.key.rpartition("/")[2]
+            if flow_of(record.type) is INVOICE and not sync.ours.known([number]):
+                sync.ours.add(number, record.id)
+        if (after := page.end) is None:
+            return
 
 
 def _retried(sync: PaymentSync, invoice: str) -> Outcome:

@@ -17,7 +17,7 @@ from delivery.polling import expenses_key, hints_asked, polls_key
 from delivery.services import Services
 from delivery.watching import look, looks_asked
 from stores import Connection
-from stores.feed import DISPATCHER, Hint
+from stores.feed import DISPATCHER, MISSED, Hint
 from tasks.flows import EXPENSES, HINTS, PAYMENTS
 
 GATHER: Final = timedelta(seconds=1)  # releases are gathered for so long
@@ -135,11 +135,24 @@ class HintDispatcher:
 
     def _release(self, hints: Iterable[Hint]) -> None:
         for company, some in _by_company(hints).items():
+            if missed := [hint for hint in some if hint.verb == MISSED]:
+                kinds = {kind for hint in missed for kind in hint.kind.split()}
+                self._look_back(company, kinds, max(hint.received for hint in missed))
             changes = [hint for hint in some if hint.verb in ("created", "updated") and not self._own(hint)]
             mended = list(dict.fromkeys((hint.kind, hint.number) for hint in changes))
             now = datetime.now(UTC)
             if mended and self._releaser.release(company, mended):
                 self._once_more.append(OnceMore(time.monotonic() + AGAIN, company, mended, now))
+
+    def _look_back(self, company: str, kinds: set[str], until: datetime) -> None:
+        """Such events were missed until then, of all companies or of one: try again what they could have mended."""
+        ordering, feed = self._services.ordering, self._services.feed
+        names = [company] if company else ordering.companies()
+        for start in range(0, len(names), PAGE):
+            for name, state in ordering.states(names[start : start + PAGE]).items():
+                waits = state.counts["failed"] or state.counts["held"]
+                if waits and (due := feed.look_back(name, kinds, datetime.now(UTC))):
+                    self._releaser.release_all(name, due, until)
 
     def _release_again(self) -> None:
         """Release once more what failed again for the same thing: an event of the feed can precede the API."""

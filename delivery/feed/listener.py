@@ -7,8 +7,9 @@ dies, another takes over. A feed that is lost is connected again after a pause, 
 
 import random
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
@@ -20,9 +21,9 @@ from delivery.feed.lease import LeaseOver, ThreadLease
 from delivery.feed.status import NO_COMPANY
 from delivery.feed.tenants import FeedTenants
 from delivery.services import Services
-from fortnox.feed import PING_EVERY, PONG_WITHIN, TOPICS, FeedAnswer, FeedConnection, FeedEvent, FeedLost
+from fortnox.feed import KINDS, PING_EVERY, PONG_WITHIN, TOPICS, FeedAnswer, FeedConnection, FeedEvent, FeedLost
 from stores.counters import Tally
-from stores.feed import LISTENER, FeedState, Hint
+from stores.feed import LISTENER, MISSED, FeedState, Hint
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +33,7 @@ WAIT: Final = 1.0  # seconds until the lease is asked for again
 STEADY: Final = 60.0  # seconds after which a connection counts as good, so that the next pause is short again
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 SCAN_SHARE: Final = 50.0  # a scan of thousands of companies takes at most a fiftieth of the time
+REPLAYED: Final = timedelta(days=14)  # https://www.fortnox.se/developer/guides-and-good-to-know/websockets
 LOOK: Final = 0.25  # seconds that one step waits for an event
 
 
@@ -127,19 +129,35 @@ class FeedListener:
         if not self._tenants.added:
             raise FeedLost("no company was taken")
         known = self._services.feed.offsets()
+        too_old = not self._heard_lately()
         topics = feed.add_topics({topic: known.get(topic) for topic in TOPICS})
         feed.subscribe()
+        missed = [topic for topic, offset in topics.items() if offset is None or too_old]
+        if missed:
+            self._missed(kind for topic in missed for kind in TOPICS[topic])
+        self._tenants.latecomers()
         self._subscribed, self._since, self._why = True, time.time(), ""
         self._check_at = time.monotonic() + self._timing.check_every
         self._say_at = 0.0
-        log.info("feed.subscribed", companies=len(self._tenants.added), topics=sorted(topics))
+        log.info("feed.subscribed", companies=len(self._tenants.added), topics=sorted(topics), missed=missed or None)
         return 0.0
+
+    def _heard_lately(self) -> bool:
+        heard = self._services.feed.heard()
+        return heard is not None and datetime.now(UTC) - heard < REPLAYED
+
+    def _missed(self, kinds: Iterable[str], company: str = "") -> None:
+        """Keep as a hint that events of these kinds are not replayed; of all companies, or of one."""
+        now = datetime.now(UTC)
+        self._services.feed.take([Hint(company, " ".join(kinds), MISSED, "", now, now)], {}, Tally())
 
     def _listen(self, feed: FeedConnection) -> float:
         self._keep(feed)
         if self._failures and time.time() - self._since > STEADY:
             self._failures = 0
         self._tenants.add(feed)
+        for company in self._tenants.latecomers():
+            self._missed(sorted(KINDS), company)
         if time.monotonic() >= self._check_at:
             self._tenants.leave(feed)
             self._tenants.check(feed)

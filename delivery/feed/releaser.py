@@ -1,11 +1,11 @@
 """Tries again what a change in a company's ledger may have mended, and nothing else. Asks Fortnox nothing itself."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 
 import structlog
 
-from delivery.feed.releases import concerns, invoice_in, may_concern
+from delivery.feed.releases import concerns, invoice_in, may_concern, mendable
 from delivery.polling import expenses_key
 from delivery.services import Services
 from delivery.watching import look
@@ -33,10 +33,37 @@ class Releaser:
             thing = next((one for one in things if self._concerns(one, record)), None)
             failed_at = record.settled_at
             if thing is not None and (since is None or (failed_at is not None and failed_at >= since)):
-                released |= self._retry(record, thing)
+                released |= self._retry(record, "{} {} changed in Fortnox".format(*thing))
         if since is None:
             self._ask_later(company, things)
         return released
+
+    def release_all(self, company: str, kinds: Collection[str], until: datetime) -> None:
+        """Try again all that changes of these kinds until then could have mended: which of them came is not known."""
+        ordering = self._services.ordering
+        for key in self._blockers(company, until):
+            if key.split("/")[1] in ("customer", "project") and key.split("/")[1] in kinds:
+                ordering.reopen(company, key)
+        for record in ordering.failed(company):
+            settled_at = record.settled_at
+            if settled_at is not None and settled_at <= until and any(mendable(kind, record) for kind in kinds):
+                self._retry(record, "Fortnox's feed missed changes")
+        self._ask_later(company, [("financial-year", "")] if "financial-year" in kinds else [])
+        store = self._services.stores.expenses(company)
+        if "supplier" in kinds:
+            self._look_at(company, store.failed_suppliers())
+        if "project" in kinds:
+            store.queue_awaited_projects()  # for the next poll
+
+    def _blockers(self, company: str, until: datetime) -> set[str]:
+        """The keys behind which something is held that came until then."""
+        ordering, found, after = self._services.ordering, set[str](), None
+        while True:
+            page = ordering.latest(["open"], company=company, status="held", after=after)
+            held = ordering.events((one.company, one.id) for one in page.found)
+            found |= {one.blocker for one in held if one.accepted_at <= until}
+            if (after := page.end) is None:
+                return found - {""}
 
     def _held(self, company: str, things: list[Thing]) -> bool:
         """What is held behind a customer or project, and the supplier invoices whose rows wait for a project."""
@@ -57,13 +84,12 @@ class Releaser:
         rounding = self._services.stores.company_settings.get(record.company).rounding_account
         return concerns(*thing, record, invoice, rounding)
 
-    def _retry(self, record: EventRecord, thing: Thing) -> bool:
+    def _retry(self, record: EventRecord, because: str) -> bool:
         became, _ = self._services.ordering.retry(record.company, record.id)
         if became in ("", "unknown"):
             return False
-        kind, number = thing
-        log.info("feed.released", company=record.company, event_id=record.id, kind=kind)
-        entry = TimelineEntry(datetime.now(UTC), "tried again", {"because": f"{kind} {number} changed in Fortnox"})
+        log.info("feed.released", company=record.company, event_id=record.id)
+        entry = TimelineEntry(datetime.now(UTC), "tried again", {"because": because})
         self._services.telemetry.timeline.add(record.company, record.id, entry)
         return True
 

@@ -36,6 +36,14 @@ def may_concern(kind: str, number: str, record: EventRecord) -> bool:
     return kind in ("account", "cost-center") and labelled(record.code) in SITUATIONS[kind]
 
 
+def mendable(kind: str, record: EventRecord) -> bool:
+    """Whether a change of some thing of this kind may have mended the failure. Pure."""
+    _, own, number = f"{record.key}//".split("/", 2)
+    if kind in ("customer", "project"):
+        return own == kind and may_concern(kind, number.removesuffix("//"), record)
+    return may_concern(kind, "", record)
+
+
 def concerns(kind: str, number: str, record: EventRecord, invoice: Invoice | None, rounding_account: str) -> bool:
     """Whether a failure that may be about this thing is. `invoice`: the event's, where it is one. Pure."""
     said = INVOICE_NUMBER.sub("", record.said)

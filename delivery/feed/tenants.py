@@ -48,6 +48,7 @@ class FeedTenants:
         self._last: dict[str, FetchedToken] = {}  # as they were sent
         self.added: dict[str, Version] = {}
         self._companies: dict[int, set[str]] = {}
+        self._new: list[str] = []  # on this socket since `latecomers` was called
 
     def close(self) -> None:
         self._fetchers.shutdown(wait=False, cancel_futures=True)
@@ -55,6 +56,7 @@ class FeedTenants:
     def begin(self) -> None:
         """A new socket has no company."""
         self.added.clear()
+        self._new.clear()
 
     @property
     def wanted(self) -> int:
@@ -69,6 +71,11 @@ class FeedTenants:
     def companies(self, tenant_id: int) -> frozenset[str]:
         """The companies that have this ledger."""
         return frozenset(self._companies.get(tenant_id, ()))
+
+    def latecomers(self) -> list[str]:
+        """The companies that came onto this socket since this was last called."""
+        found, self._new = self._new, []
+        return found
 
     def scan(self, alive: Callable[[], None]) -> None:
         """Look which companies are connected, and queue those whose token the feed does not have yet."""
@@ -105,6 +112,8 @@ class FeedTenants:
         for one in fetched:
             self._last[one.company] = one
             if one.token in joined.tenants:
+                if one.company not in self.added:
+                    self._new.append(one.company)
                 self.added[one.company] = one.version
                 self._doubted.pop(one.company, None)
                 if (number := joined.tenants[one.token]) is not None:

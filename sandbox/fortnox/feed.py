@@ -112,10 +112,16 @@ class Feed:
             session.transport.pause_reading()
         return len(self.sessions)
 
-    def say(self, text: str) -> int:
-        """Send this text to every socket, as it is."""
+    def say(self, **content: str | bytes) -> int:
+        """Send this `text`, or these `bytes`, to every socket, as it is."""
         for session in self.sessions:
-            self._soon(session.send({"type": "websocket.send", "text": text}))
+            self._soon(session.send({"type": "websocket.send", **content}))
+        return len(self.sessions)
+
+    def send_frame(self, frame: bytes) -> int:
+        """Write these bytes to every socket's connection, whether they are a frame or not."""
+        for session in self.sessions:
+            session.transport.write(frame)
         return len(self.sessions)
 
     def revoked(self, tenant: str) -> None:

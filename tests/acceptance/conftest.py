@@ -32,12 +32,14 @@ class System:
     app: App
     connected: set[str] = field(default_factory=set)
 
-    def connect(self, company: str, *, expenses: dict[str, Any] | None = None, **tenant: Any) -> None:
+    def connect(
+        self, company: str, *, expenses: dict[str, Any] | None = None, more_scopes: tuple[str, ...] = (), **tenant: Any
+    ) -> None:
         """Connect a company with a new ledger by an event, as Moment does. Expenses are off unless given."""
         assert company not in self.connected, f"another test has the company {company}"
         self.connected.add(company)
         self.stack.sandbox.tenant(company, **tenant)
-        code = self.stack.sandbox.code(company, scopes=" ".join(SCOPES))  # what is asked for has to do
+        code = self.stack.sandbox.code(company, scopes=" ".join((*SCOPES, *more_scopes)))  # what is asked for has to do
         self.publish(
             factories.integration_json(
                 event_id=f"{company}-enabled",

@@ -61,6 +61,14 @@ class Feed(System):
         feed = self.app.services.feed
         wait_until(lambda: not feed.waiting(1) and not feed.looking(), what="the hints to be acted on")
 
+    def by_hand(self, company: str, method: str, path: str, *numbers: str, body: Any) -> None:
+        """A person does this in Fortnox."""
+
+        def ignore(_: Any) -> None:
+            return None
+
+        self.fortnox(company)._access.call(ignore, method, path, *numbers, body=body)
+
     def timeline(self, company: str, event_id: str) -> list[str]:
         return [one.what for one in self.app.services.telemetry.timeline.read(company, event_id)]
 
@@ -220,6 +228,102 @@ def test_a_project_whose_period_is_mended_releases_what_waited_for_it_and_nothin
     feed.untouched(waits)
 
 
+def test_a_cost_centre_releases_what_waited_for_it_and_nothing_else(feed: Feed) -> None:
+    """Where the grant has its scope, which is not asked for."""
+    _connect(feed, "centres", more_scopes=("costcenter",), posting_stopped="Kostnadsställe MA är inte aktivt.")
+    feed.publish(_invoice("centres", "i1", 1), _invoice("centres", "i2", 2, lines=_on("3097")))
+    feed.failed("centres", "i1", "cost-centre")
+    other = feed.failed("centres", "i2", "account-unknown")
+
+    feed.stack.sandbox.post("registers", {"tenant": "centres", "cost_centers": ["LAGER"]})
+    feed.stack.sandbox.tenant("centres", posting_stopped="")
+    feed.stack.sandbox.post("registers", {"tenant": "centres", "cost_centers": ["MA"]})
+
+    feed.goes_through("centres", "i1")
+    feed.quiet("centres")
+    assert feed.timeline("centres", "i1").count("tried again") == 1
+    feed.untouched(other)
+
+
+def test_a_supplier_has_its_failed_supplier_invoices_looked_at_and_nobody_elses(feed: Feed) -> None:
+    """Where the grant has its scope, which is not asked for."""
+    expenses = {"accountNumbers": ["4010"], "billableByDefault": True, "fromDate": None}
+    _connect(feed, "suppliers", expenses=expenses, more_scopes=("supplier",), hidden_fields=["InvoiceDate"])
+    sandbox = feed.stack.sandbox
+    sandbox.moment_project("suppliers", "1")
+    sandbox.post("projects", {"tenant": "suppliers", "number": "1", "StartDate": "2026-01-01"})
+    for number in ("12", "13"):
+        sandbox.supplier_invoice("suppliers", ROW, invoice={"SupplierNumber": number})
+    store = feed.app.services.stores.expenses("suppliers")
+    wait_until(lambda: len(store.failures()) == 2, what="both to fail")
+    feed.quiet("suppliers")
+
+    sandbox.tenant("suppliers", hidden_fields=[])
+    changed = {"topic": "suppliers", "type": "supplier-updated-v1", "entityId": "12"}
+    sandbox.post("feed/events", {"tenant": "suppliers", **changed})
+
+    wait_until(lambda: sandbox.expenses("suppliers"), what="the expense of the first")
+    feed.quiet("suppliers")
+    assert set(sandbox.expenses("suppliers")) == {"fortnox:1:2"}
+    assert set(store.failures()) == {"2"}
+
+
+def test_an_invoice_that_somebody_corrects_as_billed_goes_on_and_nothing_else(feed: Feed) -> None:
+    _connect(feed, "corrected")
+    row = {"AccountNumber": 3010, "Description": "x", "DeliveredQuantity": "1", "Price": 99, "VAT": 25}
+    for number in ("1", "2"):
+        head = {"DocumentNumber": number, "CustomerNumber": "10001", "InvoiceDate": "2026-11-20", "Currency": "SEK"}
+        head |= {"ExternalInvoiceReference1": number}
+        feed.by_hand("corrected", "POST", "/3/invoices", body={"Invoice": {**head, "InvoiceRows": [row]}})
+    feed.publish(_invoice("corrected", "i1", 1), _invoice("corrected", "i2", 2))
+    feed.failed("corrected", "i1", "NotAsBilled")
+    other = feed.failed("corrected", "i2", "NotAsBilled")
+
+    rows = {"Invoice": {"InvoiceRows": [{**row, "Price": 10000}]}}
+    feed.by_hand("corrected", "PUT", "/3/invoices/{number}", "1", body=rows)
+
+    feed.goes_through("corrected", "i1")
+    feed.quiet("corrected")
+    feed.untouched(other)
+
+
+def test_what_was_mended_while_the_feed_missed_it_is_tried_again_once_and_nobody_is_told_again(feed: Feed) -> None:
+    """The gap is not replayed: Fortnox no longer takes the offset."""
+    _connect(feed, "missed")
+    feed.publish(
+        _invoice("missed", "i1", 1, lines=_on("3098")),
+        _invoice("missed", "i2", 2, lines=_on("3097")),
+        _invoice("missed", "i3", 3, invoice_date="2019-01-15", due_date="2019-02-15"),
+    )
+    for event_id in ("i1", "i2"):
+        feed.failed("missed", event_id, "account-unknown")
+    other = feed.settled("missed", "i3")
+    wait_until(lambda: len(feed.mails_to("ekonomi@missed.example")) >= 2, what="the mails about both accounts")
+    feed.quiet("missed")
+    sandbox, redis = feed.stack.sandbox, feed.app.services.redis
+    redis.delete("mf:feed:looked-back")  # as if ten minutes had passed
+    before = feed.timeline("missed", "i2").count("tried again")
+    told = len(feed.mails_to("ekonomi@missed.example"))
+    sandbox.post("options", {"feed_enabled": False, "feed_unknown_offset": "refused"})
+    sandbox.post("feed/close")
+    wait_until(lambda: not sandbox.get("feed")["sockets"], what="the feed to be down")
+    sandbox.account("missed", 3098, vat_code="MP1")
+    redis.hset("mf:feed:offsets", "financial-years", "stale")
+    try:
+        sandbox.post("options", {"feed_enabled": True})
+        feed.goes_through("missed", "i1")
+    finally:
+        sandbox.post("options", {"feed_unknown_offset": "earliest"})
+    wait_until(lambda: feed.timeline("missed", "i2").count("tried again") > before, what="the other to be tried again")
+    feed.failed("missed", "i2", "account-unknown")
+    feed.quiet("missed")
+    assert feed.timeline("missed", "i2").count("tried again") == before + 1
+    ordering = feed.app.services.ordering
+    wait_until(lambda: not any(one.company == "missed" for one in ordering.unreported()), what="the round of mails")
+    assert len(feed.mails_to("ekonomi@missed.example")) == told
+    feed.untouched(other)
+
+
 def test_our_own_writes_release_nothing(feed: Feed) -> None:
     _connect(feed, "own")
     feed.publish(_of("own", customer_json(event_id="c2", customer_number="7", organization_number="556677-8899")))
@@ -297,18 +401,9 @@ def test_an_invoice_of_ours_that_somebody_changes_or_cancels_is_told_once_with_b
     feed.stack.sandbox.tenant("changed", posting_stopped="Kontakta supporten.")
     feed.publish(_invoice("changed", "i1", 1))
     feed.failed("changed", "i1", "posting-refused")
-    fortnox = feed.fortnox("changed")
 
     def change(**fields: Any) -> None:
-        from fortnox.models import FortnoxInvoice
-
-        fortnox._access.call(
-            lambda document: FortnoxInvoice.model_validate(document["Invoice"]),
-            "PUT",
-            "/3/invoices/{number}",
-            "1",
-            body={"Invoice": fields},
-        )
+        feed.by_hand("changed", "PUT", "/3/invoices/{number}", "1", body={"Invoice": fields})
 
     change(YourReference="Någon Annan")
     told = wait_until(lambda: _notices(feed, "changed"), what="the change to be told")

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from moment.events import Integration
-from operations import companies
+from operations import companies, consenting
 from operations.audit import Actor, ActorKind
 from operations.errors import WrongArgument
 from stores.consents import GOOD_FOR, ConsentStore
@@ -71,3 +71,24 @@ def test_a_state_is_gone_after_ten_minutes_and_never_in_redis_itself(unattended:
     (key,) = redis.keys("mf:consent:*")
     assert state not in key
     assert 0 < redis.ttl(key) <= GOOD_FOR.total_seconds() == 600
+
+
+@pytest.mark.parametrize("payments", [True, False])
+def test_consent_is_asked_for_what_is_chosen_and_a_refused_permission_is_told_with_them_all(
+    unattended: Unattended, payments: bool
+) -> None:
+    settings = unattended.services.settings.model_copy(update={"fortnox_redirect_uri": BACK})
+    object.__setattr__(unattended.services, "settings", settings)
+    by = Actor(ActorKind.COMMAND_LINE, "maja")
+    choices = {"payments.enabled": payments}
+    address = consenting.ask_consent(unattended.services, "acme", choices, browser="b", by=by)
+    query = parse_qs(urlsplit(address).query)
+    assert ("payment" in query["scope"][0].split()) is payments
+
+    with pytest.raises(consenting.ConsentRefused) as refused:
+        consenting.come_back(
+            unattended.services, query["state"][0], "", "invalid_scope", browser="b", company="acme", by=by
+        )
+
+    assert refused.value.message.key == "consent.scope-refused"
+    assert str(refused.value.message.params["scopes"]).replace(",", "").split() == query["scope"][0].split()

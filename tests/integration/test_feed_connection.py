@@ -43,7 +43,7 @@ def _next(feed: FeedConnection) -> Any:
 def test_a_change_comes_as_an_event(sandbox: Sandbox, feed: FeedConnection, token: Token) -> None:
     acme = token("acme")
     joined = feed.add_tenants(CLIENT_SECRET, [acme])
-    assert feed.add_topics({"customers": None, "invoices": None}) == {"customers", "invoices"}
+    assert feed.add_topics({"customers": None, "invoices": None}) == {"customers": None, "invoices": None}
     feed.subscribe()
 
     sandbox.customer("acme", "10001")
@@ -87,7 +87,7 @@ def test_an_offset_that_is_too_old_stops_nothing(
 ) -> None:
     sandbox.post("options", {"feed_unknown_offset": how})
     feed.add_tenants(CLIENT_SECRET, [token("acme")])
-    assert feed.add_topics({"customers": "stale"}) == {"customers"}
+    assert feed.add_topics({"customers": "stale"}).keys() == {"customers"}
     feed.subscribe()
     sandbox.customer("acme", "10001")
     assert _next(feed).number == "10001"
@@ -95,7 +95,7 @@ def test_an_offset_that_is_too_old_stops_nothing(
 
 def test_a_topic_that_fortnox_does_not_have_is_left_out(feed: FeedConnection, token: Token) -> None:
     feed.add_tenants(CLIENT_SECRET, [token("acme")])
-    assert feed.add_topics({"customers": None, "weather": "x"}) == {"customers"}
+    assert feed.add_topics({"customers": None, "weather": "x"}).keys() == {"customers"}
 
 
 def test_events_that_come_between_a_command_and_its_answer_are_kept(

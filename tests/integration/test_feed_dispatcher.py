@@ -13,12 +13,13 @@ from delivery.feed import dispatcher
 from delivery.feed.dispatcher import HintDispatcher
 from delivery.watching import LOCKED, look, looks_asked
 from stores.counters import Tally
-from stores.feed import DISPATCHER, Hint
+from stores.feed import DISPATCHER, MISSED, Hint
 from stores.locks import ReaderLease
 from tasks.flows import SCOPES
 from tests.services import Sandbox
 from tests.unattended import Unattended, unattended_services
 from tests.unit.factories import a_line, integration_json, invoice_json
+from tests.waiting import wait_until
 
 
 class Dispatching:
@@ -235,6 +236,35 @@ def test_a_look_that_finds_the_rate_limit_full_lets_the_companys_transfers_go_on
     assert record.status == "retrying"
     assert not one.ordering.resting("acme")
     assert one.acme.services.stores.looks("acme").next(datetime.now(UTC)) == LOCKED
+
+
+def test_missed_events_have_everything_that_they_could_have_mended_tried_again_once(one: Dispatching) -> None:
+    one.fail("i1", 1)
+    one.fail("i2", 2, account="3097")
+    one.fail("i3", 3, account="3010", locked_until="2026-11-30")  # opening a period makes no event
+    for received in (datetime.now(UTC), datetime.now(UTC)):
+        one.hear("account customer", "", MISSED, company="", received=received)
+        wait_until(lambda: one.dispatcher.step() and not one.feed.length(), what="the hint to be acted on")
+    assert [one.status(event_id) for event_id in ("i1", "i2", "i3")] == ["ready", "ready", "failed"]
+    one.acme.run("i1")
+    one.hear("account", "", MISSED, company="", received=datetime.now(UTC) - timedelta(seconds=2))
+    one.dispatcher.step()
+    assert one.status() == "failed"  # not again within ten minutes
+
+
+@pytest.mark.parametrize("kinds", ["customer project", "cost-center"])
+def test_missed_events_of_other_kinds_release_nothing(one: Dispatching, kinds: str) -> None:
+    one.fail()
+    one.hear(kinds, "", MISSED, received=datetime.now(UTC))
+    wait_until(lambda: one.dispatcher.step() and not one.feed.length(), what="the hint to be acted on")
+    assert one.status() == "failed"
+
+
+def test_what_failed_after_the_gap_is_not_tried_again(one: Dispatching) -> None:
+    one.hear("account", "", MISSED, company="acme")
+    one.fail()
+    one.dispatcher.step()
+    assert (one.status(), one.feed.length()) == ("failed", 0)
 
 
 def test_a_grant_from_before_the_locked_period_was_asked_for_fails_nothing(one: Dispatching) -> None:

@@ -2,17 +2,21 @@
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import redis
 
+from delivery.feed import listener
+from delivery.feed.dispatcher import HintDispatcher
 from delivery.feed.listener import LONGEST_PAUSE, FeedListener, Timing, pause_before
 from delivery.feed.tenants import to_add
 from delivery.tokens import to_tokens
+from fortnox.feed import KINDS, TOPICS
 from stores import Version
 from stores.connections import TokenState
-from stores.feed import Hint
+from stores.feed import MISSED, Hint
 from tests.services import Sandbox
 from tests.unattended import Unattended, unattended_services
 from tests.unit.factories import integration_json
@@ -49,8 +53,16 @@ class Listening:
 
         self.until(heard, "the feed to be subscribed", listener)
 
-    def hints(self) -> list[Hint]:
+    def kept(self) -> list[Hint]:
         return [Hint.from_json(text) for text in self.services.feed.waiting(1000)]
+
+    def hints(self) -> list[Hint]:
+        """Of what changed."""
+        return [hint for hint in self.kept() if hint.verb != MISSED]
+
+    def missed(self) -> list[tuple[str, set[str]]]:
+        """Of which events are not replayed: the company ("": of all) and the kinds."""
+        return [(hint.company, set(hint.kind.split())) for hint in self.kept() if hint.verb == MISSED]
 
     def numbers(self) -> list[str]:
         return [hint.number for hint in self.hints()]
@@ -113,7 +125,7 @@ def test_metrics_say_whether_it_is_connected_what_it_heard_and_how_late(heard: L
     heard.until(heard.hints, "a hint")
     assert value("feed_events_total", type="customer-created") == 1
     assert value("feed_lag_seconds_count") == 1
-    assert value("feed_hints_waiting") == 1
+    assert value("feed_hints_waiting") == 2  # and that what came before the first socket was missed
     heard.sandbox.post("options", {"feed_enabled": False})
     heard.sandbox.post("feed/close")
     heard.until(lambda: value("feed_connected") == 0, "the metrics to say that it is not connected")
@@ -233,6 +245,55 @@ def test_a_feed_that_is_down_or_refuses_us_is_said_and_tried_again(heard: Listen
     heard.subscribed()
 
 
+def _hear_every_topic(heard: Listening) -> None:
+    """So that each has an offset. Forgets what was kept until then."""
+    for topic, kinds in TOPICS.items():
+        event = {"tenant": "acme", "topic": topic, "type": f"{kinds[0]}-updated-v1", "entityId": 1}
+        heard.sandbox.post("feed/events", event)
+    heard.until(lambda: len(heard.hints()) == len(TOPICS), "a hint of each topic")
+    assert heard.services.feed.drop(heard.services.feed.waiting(1000))
+
+
+def _again(heard: Listening) -> None:
+    heard.sandbox.post("feed/close")
+    heard.until(lambda: heard.sandbox.get("feed")["connections"] == 2, "another socket")
+    heard.subscribed()
+
+
+def test_what_came_before_the_first_socket_was_missed(heard: Listening) -> None:
+    assert heard.missed() == [("", set(KINDS))]
+
+
+def test_a_gap_that_is_replayed_misses_nothing(heard: Listening) -> None:
+    _hear_every_topic(heard)
+    _again(heard)
+    assert heard.missed() == []
+
+
+def test_a_topic_whose_offset_is_refused_was_missed(heard: Listening) -> None:
+    _hear_every_topic(heard)
+    heard.sandbox.post("options", {"feed_unknown_offset": "refused"})
+    heard.services.redis.hset("mf:feed:offsets", "financial-years", "stale")
+    _again(heard)
+    assert heard.missed() == [("", {"account", "financial-year"})]
+
+
+def test_a_gap_longer_than_fortnox_replays_was_missed(heard: Listening, monkeypatch: pytest.MonkeyPatch) -> None:
+    _hear_every_topic(heard)
+    monkeypatch.setattr(listener, "REPLAYED", timedelta(0))
+    _again(heard)
+    assert heard.missed() == [("", set(KINDS))]
+
+
+def test_what_came_before_a_company_was_added_to_the_open_socket_was_missed(
+    heard: Listening, unattended: Unattended
+) -> None:
+    _hear_every_topic(heard)
+    _connect(unattended, "late")
+    heard.subscribed(companies=2)
+    assert heard.missed() == [("late", set(KINDS))]
+
+
 @pytest.mark.parametrize("replays", ["earliest", "now", "refused"])
 def test_an_offset_that_fortnox_no_longer_has_stops_nothing(heard: Listening, replays: str) -> None:
     heard.sandbox.post("options", {"feed_unknown_offset": replays})
@@ -261,6 +322,94 @@ def test_a_double_and_an_unknown_type_tenant_or_answer_cost_nothing(heard: Liste
     assert heard.counted("feed_ignored", "number") == 2
     assert heard.counted("feed_ignored", "tenant") == 1
     assert heard.counted("feed_ignored", "answer") == 1
+
+
+HUGE = 20_000_000  # bytes: more than the list of all tenants would have
+EVENT = {"topic": "customers", "offset": "x1", "type": "customer-updated-v2", "entityId": "1"}
+
+
+@pytest.mark.parametrize(
+    ("text", "counted"),
+    [
+        ("", "not JSON"),
+        ("nonsense", "not JSON"),
+        ("[" * 200_000, "not JSON"),
+        ('{"topic": ' * 100_000, "not JSON"),
+        ('{"topic": "customers", "tenantId": 1' + "0" * 5000 + "}", "not JSON"),
+        ("17", "not an object"),
+        ("null", "not an object"),
+        ("[]", "not an object"),
+        ("{}", "neither event nor answer"),
+        ('{"response": 7}', "neither event nor answer"),
+        (json.dumps({**EVENT, "tenantId": None}), "event without tenant"),
+        (json.dumps({**EVENT, "tenantId": {"a": [1]}}), "event without tenant"),
+        (json.dumps({**EVENT, "tenantId": True}), "event without tenant"),
+        (json.dumps({**EVENT, "tenantId": 1, "offset": None}), "event without topic, type or offset"),
+        (json.dumps({**EVENT, "tenantId": 1, "offset": "x" * 300}), "event without topic, type or offset"),
+        (json.dumps({**EVENT, "tenantId": 1, "topic": ["customers"]}), "event without topic, type or offset"),
+        (json.dumps({**EVENT, "tenantId": 1, "type": {}}), "event without topic, type or offset"),
+        (json.dumps({**EVENT, "tenantId": 1, "type": "customer-sang-v3"}), "type"),
+        (json.dumps({**EVENT, "tenantId": 1, "type": "\u0000"}), "type"),
+        (json.dumps({**EVENT, "tenantId": 4711}), "tenant"),
+        (json.dumps({**EVENT, "tenantId": -1}), "tenant"),
+        (json.dumps({**EVENT, "tenantId": 10**18}), "tenant"),
+        (json.dumps({**EVENT, "tenantId": 4711, "timestamp": [], "entityId": {}}), "tenant"),
+    ],
+)
+def test_what_cannot_be_understood_is_counted_and_costs_nothing(heard: Listening, text: str, counted: str) -> None:
+    heard.sandbox.post("feed/say", {"text": text})
+    heard.sandbox.customer("acme", "1")
+    heard.until(heard.hints, "the event after it")
+    assert (heard.numbers(), heard.counted("feed_ignored", counted)) == (["1"], 1)
+    assert heard.sandbox.get("feed")["connections"] == 1
+
+
+@pytest.mark.parametrize(
+    "number", [None, True, 1.5, [], {"a": 1}, "", "..", "a\nb", "x" * 300, "\u0000"], ids=lambda one: repr(one)[:12]
+)
+def test_an_event_of_ours_without_a_number_that_could_be_one_is_counted(heard: Listening, number: object) -> None:
+    (tenant,) = heard.sandbox.get("feed")["tenants"]
+    heard.sandbox.post("feed/say", {"text": json.dumps({**EVENT, "tenantId": tenant, "entityId": number})})
+    heard.sandbox.customer("acme", "1")
+    heard.until(heard.hints, "the event after it")
+    assert (heard.numbers(), heard.counted("feed_ignored", "number")) == (["1"], 1)
+
+
+def test_a_binary_frame_is_counted_and_costs_nothing(heard: Listening) -> None:
+    heard.sandbox.post("feed/say", {"bytes_base64": "AAEC/w=="})
+    heard.sandbox.customer("acme", "1")
+    heard.until(heard.hints, "the event after it")
+    assert (heard.numbers(), heard.counted("feed_ignored", "not an object")) == (["1"], 1)
+
+
+@pytest.mark.parametrize("how", ["large", "not UTF-8"])
+def test_a_frame_that_is_too_large_or_no_text_costs_a_socket_and_no_event(heard: Listening, how: str) -> None:
+    _hear_every_topic(heard)
+    if how == "large":
+        heard.sandbox.post("feed/say", {"letters": HUGE})
+    else:
+        heard.sandbox.post("feed/say", {"frame_base64": "gQL//g=="})  # a text frame that is no UTF-8
+    heard.sandbox.customer("acme", "1")
+    heard.until(heard.hints, "the event from meanwhile")
+    heard.subscribed()
+    assert heard.numbers() == ["1"]
+    assert heard.counted("feed_connections", "lost") == 1
+
+
+def test_an_event_of_a_company_that_is_disconnected_costs_nothing(heard: Listening, unattended: Unattended) -> None:
+    _connect(unattended, "stays")
+    heard.subscribed(companies=2)
+    gone = heard.services.stores.connections.ledger("acme")
+    unattended.publish(integration_json(event_id="off", type="integration.disabled", authorization_code=None))
+    assert unattended.run("off") == "done"
+    heard.until(lambda: gone not in heard.sandbox.get("feed")["tenants"], "the tenant to be removed")
+    heard.sandbox.post("feed/say", {"text": json.dumps({**EVENT, "tenantId": gone})})
+    heard.sandbox.customer("stays", "2")
+    heard.until(lambda: "2" in heard.numbers(), "the event after it")
+    dispatcher = HintDispatcher(heard.services, "one")
+    wait_until(lambda: dispatcher.step() and not heard.kept(), what="the hints to be acted on")
+    dispatcher.close()
+    assert heard.services.feed.looking() == frozenset()
 
 
 def test_only_one_listens_and_another_takes_over_when_it_dies(heard: Listening) -> None:

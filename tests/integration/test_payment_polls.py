@@ -228,3 +228,23 @@ def test_a_list_that_changes_between_its_pages_is_read_again(acme: Unattended, m
     assert store.page("payments") == 1
     read = [one for one in acme.sandbox.get("requests", tenant="acme")["requests"] if "invoicepayments" in one["path"]]
     assert sum("page=1" in one["query"] for one in read) > 2
+
+
+def test_invoices_that_an_earlier_version_transferred_are_followed_from_the_first_poll(unattended: Unattended) -> None:
+    unattended.connect()
+    unattended.publish(customer_json())
+    assert unattended.run("e1") == "done"
+    for number in (1001, 1002):
+        invoice(unattended, number)
+    redis = unattended.services.redis
+    redis.delete(*redis.scan_iter("mf:transferred:*"))  # it remembered none
+    unattended.sandbox.post("invoicepayments", {"tenant": "acme", "invoice": "1001", "amount": "2500"})
+    chosen = integration_json(
+        event_id="e8", type="integration.updated", authorization_code=None, expenses={"enabled": False}, payments=CHOICE
+    )
+    unattended.publish(chosen)
+    assert unattended.run("e8") == "done"
+
+    poll(unattended)
+
+    assert {one["amount"] for one in unattended.sandbox.payments("acme").values()} == {"2500.00"}

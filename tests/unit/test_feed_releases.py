@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from delivery.expenses.sync import shows
-from delivery.feed.releases import concerns, invoice_in, may_concern
+from delivery.feed.releases import SITUATIONS, concerns, invoice_in, may_concern, mendable
 from delivery.own_writes import thing_written
 from fortnox.models import SupplierInvoice
 from messages import NOTHING
@@ -102,6 +102,22 @@ def test_only_an_invoices_event_has_an_invoice() -> None:
     assert invoice_in(None) is None
     assert invoice_in("nonsense") is None
     assert invoice_in(json.dumps(customer_json())) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "key", "kinds"),
+    [
+        ("account-unknown 2001", "acme/invoice/1", {"account"}),
+        ("cost-centre 2001", "acme/invoice/1", {"account", "cost-center"}),
+        ("number-taken 2001", "acme/customer/7", {"customer"}),
+        ("HeldByAnother", "acme/project/7", {"project"}),
+        ("number-taken 2001", "acme/invoice/1", set()),
+        ("period-locked 2001", "acme/invoice/1", set()),
+        ("account-unknown 2001", "acme/integration", {"account"}),
+    ],
+)
+def test_what_missed_events_of_a_kind_could_have_mended(code: str, key: str, kinds: set[str]) -> None:
+    assert {kind for kind in SITUATIONS if mendable(kind, a_failure(code, key=key))} == kinds
 
 
 @pytest.mark.parametrize(
