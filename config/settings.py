@@ -16,6 +16,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     SecretStr,
+    StringConstraints,
     ValidationError,
     field_validator,
     model_validator,
@@ -142,6 +143,7 @@ FeedUrl = Annotated[str, AfterValidator(_feed)]
 Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
 Days = Annotated[timedelta, BeforeValidator(_days)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
+Scopes = Annotated[tuple[Annotated[str, StringConstraints(pattern=r"^[a-z]{3,40}$")], ...], *Names.__metadata__]
 
 
 class Settings(BaseSettings):
@@ -173,6 +175,7 @@ class Settings(BaseSettings):
     fortnox_client_id: str = ""
     fortnox_client_secret: SecretStr = SecretStr("")
     fortnox_redirect_uri: str | None = None
+    fortnox_extra_scopes: Scopes = ()
     moment_api_key: SecretStr = SecretStr("")
     encryption_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_comma_separated)] = ()
 

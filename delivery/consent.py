@@ -1,6 +1,6 @@
 """Which permissions a company is asked for in Fortnox, and what it lacks without those it has not given. Pure."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from messages import Message
 from moment.events import Integration
@@ -14,10 +14,14 @@ def chosen_kinds(integration: Integration) -> frozenset[str]:
     return frozenset(kinds | {flow.choice for flow in POLLED if getattr(integration, flow.choice).enabled})
 
 
-def scopes_for(integration: Integration) -> tuple[str, ...]:
-    """The scopes that consent is asked for. Those with a choice of their own only where the company made it."""
+def scopes_for(integration: Integration, extra: Iterable[str] = ()) -> tuple[str, ...]:
+    """The scopes that consent is asked for, with the operator's `extra` ones.
+
+    Those with a choice of their own only where the company made it.
+    """
     kinds = chosen_kinds(integration)
-    return tuple(one.name for flow in FLOWS for one in flow.scopes if not one.choice or one.choice in kinds)
+    needed = (one.name for flow in FLOWS for one in flow.scopes if not one.choice or one.choice in kinds)
+    return tuple(dict.fromkeys((*needed, *extra)))
 
 
 def scope_problems(integration: Integration, granted: Collection[str]) -> Iterator[ConnectionProblem]:

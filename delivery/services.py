@@ -176,7 +176,11 @@ class Services:
         connection = self.stores.connections.find(company)
         chosen = connection.integration if connection else Integration()
         state = f"{company}.{secrets.token_urlsafe(12)}"
-        return self.fortnox.oauth.authorize_url(state, scopes_for(chosen), service_account=chosen.service_account)
+        return self.fortnox.oauth.authorize_url(state, self.scopes(chosen), service_account=chosen.service_account)
+
+    def scopes(self, integration: Integration) -> tuple[str, ...]:
+        """The scopes that a company with these choices is asked for."""
+        return scopes_for(integration, self.settings.fortnox_extra_scopes)
 
 
 def build_services(

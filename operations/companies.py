@@ -16,7 +16,6 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from delivery.admission import admit
-from delivery.consent import scopes_for
 from delivery.services import Services
 from mails.recipients import SEPARATORS
 from mappers.email import mail_address
@@ -100,7 +99,7 @@ def consent_address(services: Services, company: str, chosen: Integration, *, by
     if services.settings.fortnox_redirect_uri is None:
         raise WrongArgument(Message("operation.no-redirect-address"))
     state = services.stores.consents.ask(company)
-    return services.fortnox.oauth.authorize_url(state, scopes_for(chosen), service_account=chosen.service_account)
+    return services.fortnox.oauth.authorize_url(state, services.scopes(chosen), service_account=chosen.service_account)
 
 
 def code_of(services: Services, company: str, address: str) -> str:

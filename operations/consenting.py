@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from delivery.consent import scopes_for
 from delivery.services import Services
 from messages import Message
 from moment.events import Integration
@@ -31,7 +30,7 @@ def ask_consent(services: Services, company: str, choices: Mapping[str, Any], *,
         raise WrongArgument(Message("operation.no-redirect-address"))
     state = services.stores.consents.ask(company, browser, dict(choices))
     to_be = Integration.model_validate(connection_to_be(services, company, choices))
-    return services.fortnox.oauth.authorize_url(state, scopes_for(to_be), service_account=to_be.service_account)
+    return services.fortnox.oauth.authorize_url(state, services.scopes(to_be), service_account=to_be.service_account)
 
 
 def come_back(
@@ -47,7 +46,7 @@ def come_back(
         raise WrongArgument(Message("consent.unknown"))
     integration = connection_to_be(services, consent.company, consent.choices)
     if error or not code:
-        raise ConsentRefused(consent.company, _why(error, scopes_for(Integration.model_validate(integration))))
+        raise ConsentRefused(consent.company, _why(error, services.scopes(Integration.model_validate(integration))))
     return connect(services, consent.company, integration, code, by=by)
 
 

@@ -98,7 +98,7 @@ def _remember_earlier(context: TransferContext, sync: PaymentSync) -> None:
     """
     ordering, company, after = context.services.ordering, context.claim.company, None
     while True:
-        page = ordering.latest(["done"], company=company, since=context.connection.connected_at, after=after)
+        page = ordering.latest(["done"], companies=[company], since=context.connection.connected_at, after=after)
         for record in ordering.events((one.company, one.id) for one in page.found):
             number = record.key.rpartition("/")[2]
             if flow_of(record.type) is INVOICE and not sync.ours.known([number]):

@@ -59,7 +59,7 @@ class Releaser:
         """The keys behind which something is held that came until then."""
         ordering, found, after = self._services.ordering, set[str](), None
         while True:
-            page = ordering.latest(["open"], company=company, status="held", after=after)
+            page = ordering.latest(["open"], companies=[company], status="held", after=after)
             held = ordering.events((one.company, one.id) for one in page.found)
             found |= {one.blocker for one in held if one.accepted_at <= until}
             if (after := page.end) is None:

@@ -229,7 +229,7 @@ def test_a_project_whose_period_is_mended_releases_what_waited_for_it_and_nothin
 
 
 def test_a_cost_centre_releases_what_waited_for_it_and_nothing_else(feed: Feed) -> None:
-    """Where the grant has its scope, which is not asked for."""
+    """Where the grant has its scope, as `FORTNOX_EXTRA_SCOPES` asks for."""
     _connect(feed, "centres", more_scopes=("costcenter",), posting_stopped="Kostnadsställe MA är inte aktivt.")
     feed.publish(_invoice("centres", "i1", 1), _invoice("centres", "i2", 2, lines=_on("3097")))
     feed.failed("centres", "i1", "cost-centre")
@@ -246,7 +246,7 @@ def test_a_cost_centre_releases_what_waited_for_it_and_nothing_else(feed: Feed) 
 
 
 def test_a_supplier_has_its_failed_supplier_invoices_looked_at_and_nobody_elses(feed: Feed) -> None:
-    """Where the grant has its scope, which is not asked for."""
+    """Where the grant has its scope, as `FORTNOX_EXTRA_SCOPES` asks for."""
     expenses = {"accountNumbers": ["4010"], "billableByDefault": True, "fromDate": None}
     _connect(feed, "suppliers", expenses=expenses, more_scopes=("supplier",), hidden_fields=["InvoiceDate"])
     sandbox = feed.stack.sandbox

@@ -38,6 +38,10 @@ def test_a_permission_of_one_choice_is_asked_for_where_the_company_made_it(
     assert scopes_for(an_integration(**chosen)) == tuple(one for one in SCOPES if one not in not_asked)
 
 
+def test_the_operators_own_permissions_are_asked_for_too_each_once() -> None:
+    assert scopes_for(an_integration(), ("costcenter", "invoice")) == (*scopes_for(an_integration()), "costcenter")
+
+
 @pytest.mark.parametrize(
     ("lacking", "chosen", "told"),
     [
