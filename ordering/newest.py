@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from ordering.history import Filter, listed_at
+from ordering.history import Filter, fits_code, listed_at
 from ordering.queries import COMPANIES, OUTCOMES, Queries
 from ordering.records import UNSETTLED, EventRecord, split_ref
 
@@ -25,7 +25,7 @@ def newest(ordering: Queries, wanted: Filter, most: int, companies: Iterable[str
     if wanted.status in ("", *UNSETTLED):
         found += newest_open(ordering, wanted, most, companies)
     if wanted.status not in UNSETTLED:
-        found += _fitting(ordering, wanted, most, settled_refs(ordering, wanted.status))
+        found += _fitting(ordering, wanted, most, settled_refs(ordering, wanted))
     unique = {(record.company, record.id): record for record in found}
     return sorted(unique.values(), key=listed_at, reverse=True)[:most]
 
@@ -49,13 +49,16 @@ def active_companies(ordering: Queries) -> list[str]:
         return [split_ref(ref)[0] for refs in pipeline.execute() for ref in refs]
 
 
-def settled_refs(ordering: Queries, status: str) -> list[tuple[str, str]]:
-    """(company, id) of the latest events that settled, newest first."""
+def settled_refs(ordering: Queries, wanted: Filter) -> list[tuple[str, str]]:
+    """(company, id) of the latest events that settled so, newest first."""
     found: Any = ordering.redis.xrevrange(OUTCOMES, count=LOOKS)
     refs = [
         (str(fields["company"]), str(fields["id"]))
         for _, fields in found
-        if status in ("", fields.get("status")) and "company" in fields and "id" in fields
+        if wanted.status in ("", fields.get("status"))
+        and fits_code(wanted.code, fields.get("code", ""))
+        and "company" in fields
+        and "id" in fields
     ]
     return list(dict.fromkeys(refs))
 
