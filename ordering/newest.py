@@ -8,7 +8,7 @@ from ordering.queries import COMPANIES, OUTCOMES, Queries
 from ordering.records import UNSETTLED, EventRecord, split_ref
 
 MANY: Final = 1000  # companies, whose indices one script reads in some 20 ms
-LOOKS: Final = 1000  # events looked at
+LOOKS: Final = 300  # events looked at: older ones are found by `listed`
 AT_A_TIME: Final = 100  # events read at a time
 ACTIVE: Final = ("woken", "leases", "due")  # indices of events that are about to start, run, or are tried again
 
