@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from config import Settings
 from config.settings import SANDBOX_HOSTS
 from console.access import cookie_name, is_secure
+from console.errors import error_page
 
 MOST: Final = 100_000  # bytes of a form; `/api/` has limits of its own
 HEADERS: Final = {
@@ -45,7 +46,8 @@ class Guarded:
         if scope["path"] != "/healthz" and _host(headers.get("host", "")) not in self._hosts:
             await PlainTextResponse("unknown host", 400)(scope, receive, answer)
         elif not scope["path"].startswith("/api/") and _too_large(headers):
-            await PlainTextResponse("too large", 413)(scope, receive, answer)
+            scope["app"] = self._app  # as it does itself, once it is asked
+            await error_page(request, 413)(scope, receive, answer)
         else:
             await self._app(scope, receive, answer)
 

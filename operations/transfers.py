@@ -52,6 +52,7 @@ def _of_many(
 ) -> TransferPage:
     """Those that the board's times lead to, and on the first page also what is newer than these times."""
     board = boards.board()
+    boards.listed.catch_up()
     page = find_listed(services.ordering, boards.listed, wanted, limit, after, LOOKS, board.has_some)
     if after is None and wanted.until is None:
         fresh = newest(services.ordering, wanted, limit, board.latest)

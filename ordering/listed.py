@@ -5,6 +5,7 @@ say which few companies can have the events of a page; only these are looked int
 """
 
 import heapq
+import threading
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,6 +20,7 @@ GROWING: Final = ("done", "superseded", "skipped")  # indices that only grow, bu
 CHANGING: Final = ("open", "failed")
 AT_A_TIME: Final = 100  # companies that one script reads
 READ: Final = 2000  # times that it reads of an index
+BEHIND: Final = 5000  # settled events
 OVERLAP: Final = 5000  # ms that are read again: after a fail-over Redis' clock may be a little behind
 RARE: Final = 1000  # times for a look where only some of the events fit
 ALL_FIT: Final = 60
@@ -36,32 +38,56 @@ class Span(NamedTuple):
 
 
 class ListedTimes:
-    """When each company's events are listed, as of the last `read`. One thread reads; any may ask."""
+    """When each company's events are listed, as of the last `read`, with what settled until the last `catch_up`.
+
+    One thread reads; any may catch up and ask.
+    """
 
     def __init__(self, ordering: Queries, retention: timedelta) -> None:
         self._ordering = ordering
         self._retention = retention
+        self._lock = threading.Lock()
+        self._caught_up = ""  # the last entry of the stream of outcomes that was taken in
         self._times: dict[str, dict[str, Times]] = {name: {} for name in (*GROWING, *CHANGING)}
 
     def read(self, companies: Sequence[str], now: datetime) -> None:
         """Read what is new of these companies."""
         oldest = to_epoch_ms(now - self._retention)
+        if not self._caught_up:
+            self._caught_up = self._ordering.last_outcome()
         for at in range(0, len(companies), AT_A_TIME):
-            names = companies[at : at + AT_A_TIME]
-            kept = {(index, name): self._kept(index, name, oldest) for index in self._times for name in names}
-            asked = list(kept)
-            while asked:
-                from_ = {of: kept[of][-1] if kept[of] else oldest if of[0] in GROWING else None for of in asked}
-                new = self._ordering.times(from_, READ)
-                for of, some in new.items():
-                    if some:
-                        kept[of] = kept[of] + array("q", some)
-                asked = [of for of, some in new.items() if len(some) == READ]
-            for (index, name), times in kept.items():
-                if times:
-                    self._times[index][name] = times
-                else:
-                    self._times[index].pop(name, None)
+            with self._lock:
+                self._read_some(companies[at : at + AT_A_TIME], oldest)
+
+    def catch_up(self) -> None:
+        """Take in what settled since, as the stream of outcomes tells it. At most `BEHIND` entries at once."""
+        with self._lock:
+            if not self._caught_up:
+                return
+            self._caught_up, settled = self._ordering.outcomes_after(self._caught_up, BEHIND)
+            new: dict[tuple[str, str], list[int]] = {}
+            for index, name, ms in settled:
+                new.setdefault((index, name), []).append(ms)
+            for (index, name), times in new.items():
+                if index in self._times:
+                    held = self._times[index].get(name, NO_TIMES)
+                    self._times[index][name] = held + array("q", (ms for ms in times if not held or ms > held[-1]))
+
+    def _read_some(self, names: Sequence[str], oldest: int) -> None:
+        kept = {(index, name): self._kept(index, name, oldest) for index in self._times for name in names}
+        asked = list(kept)
+        while asked:
+            from_ = {of: kept[of][-1] if kept[of] else oldest if of[0] in GROWING else None for of in asked}
+            new = self._ordering.times(from_, READ)
+            for of, some in new.items():
+                if some:
+                    kept[of] = kept[of] + array("q", some)
+            asked = [of for of, some in new.items() if len(some) == READ]
+        for (index, name), times in kept.items():
+            if times:
+                self._times[index][name] = times
+            else:
+                self._times[index].pop(name, None)
 
     def keep(self, companies: Iterable[str]) -> None:
         """Forget all companies but these."""

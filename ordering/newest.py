@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from ordering.history import Filter, listed_at
+from ordering.history import Filter, fits_code, listed_at
 from ordering.queries import COMPANIES, OUTCOMES, Queries
 from ordering.records import UNSETTLED, EventRecord, split_ref
 
 MANY: Final = 1000  # companies, whose indices one script reads in some 20 ms
-LOOKS: Final = 1000  # events looked at
+LOOKS: Final = 300  # events looked at: older ones are found by `listed`
 AT_A_TIME: Final = 100  # events read at a time
 ACTIVE: Final = ("woken", "leases", "due")  # indices of events that are about to start, run, or are tried again
 
@@ -25,7 +25,7 @@ def newest(ordering: Queries, wanted: Filter, most: int, companies: Iterable[str
     if wanted.status in ("", *UNSETTLED):
         found += newest_open(ordering, wanted, most, companies)
     if wanted.status not in UNSETTLED:
-        found += _fitting(ordering, wanted, most, settled_refs(ordering, wanted.status))
+        found += _fitting(ordering, wanted, most, settled_refs(ordering, wanted))
     unique = {(record.company, record.id): record for record in found}
     return sorted(unique.values(), key=listed_at, reverse=True)[:most]
 
@@ -49,13 +49,16 @@ def active_companies(ordering: Queries) -> list[str]:
         return [split_ref(ref)[0] for refs in pipeline.execute() for ref in refs]
 
 
-def settled_refs(ordering: Queries, status: str) -> list[tuple[str, str]]:
-    """(company, id) of the latest events that settled, newest first."""
+def settled_refs(ordering: Queries, wanted: Filter) -> list[tuple[str, str]]:
+    """(company, id) of the latest events that settled so, newest first."""
     found: Any = ordering.redis.xrevrange(OUTCOMES, count=LOOKS)
     refs = [
         (str(fields["company"]), str(fields["id"]))
         for _, fields in found
-        if status in ("", fields.get("status")) and "company" in fields and "id" in fields
+        if wanted.status in ("", fields.get("status"))
+        and fits_code(wanted.code, fields.get("code", ""))
+        and "company" in fields
+        and "id" in fields
     ]
     return list(dict.fromkeys(refs))
 

@@ -271,6 +271,23 @@ class Queries:
         found = self._run("times", most, *asked)
         return {of: [int(float(ms)) for ms in times.split()] for of, times in zip(after, found, strict=True)}
 
+    def last_outcome(self) -> str:
+        """The id of the newest entry of the stream of outcomes; `0` where it has none."""
+        found: Any = self.redis.xrevrange(OUTCOMES, count=1)
+        return str(found[0][0]) if found else "0"
+
+    def outcomes_after(self, last: str, most: int) -> tuple[str, list[tuple[str, str, int]]]:
+        """(status, company, ms) of the events that settled after this entry of the stream, oldest first; and the last
+        entry read.
+        """
+        found: Any = self.redis.xrange(OUTCOMES, f"({last}", count=most)
+        settled = [
+            (str(fields.get("status")), str(fields.get("company")), to_epoch_ms(datetime.fromisoformat(fields["at"])))
+            for _, fields in found
+            if "at" in fields
+        ]
+        return (str(found[-1][0]) if found else last), settled
+
     # Ordering keys
 
     def of_key(self, key: str) -> list[tuple[str, str]]:

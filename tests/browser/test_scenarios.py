@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Console, Opened, an_invoice
+from tests.browser.conftest import Console, Opened, an_invoice, serious
 from tests.unit.factories import customer_json, project_json
 from tests.waiting import wait_until
 
@@ -211,6 +211,7 @@ def test_a_companys_own_people_switch_payments_on_and_a_payment_arrives_in_momen
     address = page.get_by_label("E-post vid fel")
     expect(address).to_be_disabled()
     expect(page.get_by_text("Bara den som driver systemet kan ändra adressen")).to_be_visible()
+    assert serious(page) == []
     box = page.get_by_role("checkbox", name="Hämta betalningar")
     expect(box).not_to_be_checked()
     box.check()

@@ -227,7 +227,9 @@ def test_the_cookie_is_kept_from_scripts_and_from_other_sites(browser: Browser, 
 
 
 def test_a_form_that_is_too_large_is_refused_unread(browser: Browser) -> None:
-    assert browser.post("/sign-in", {"name": "x" * 200_000}).status_code == 413
+    refused = browser.post("/sign-in", {"name": "x" * 200_000})
+    assert refused.status_code == 413
+    assert "<h1>What you sent is too large</h1>" in refused.text
 
     def endless() -> Iterator[bytes]:
         yield b"x"

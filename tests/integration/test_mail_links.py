@@ -60,7 +60,7 @@ def test_from_a_link_its_company_alone_is_seen_and_acted_on_in_the_links_name(
 ) -> None:
     browser.get(f"/l/{links.make('acme', event='i1')}")
 
-    for path in ("/events/other/o1", "/companies/other", "/audit", "/companies/acme/settings"):
+    for path in ("/events/other/o1", "/companies/other", "/audit", "/companies/other/settings"):
         assert browser.get(path).status_code == 404, path
     assert browser.get("/companies/acme").status_code == 200
     assert browser.post("/events/acme/i1", {"action": "retry"}, page="/events/acme/i1").status_code == 200

@@ -110,6 +110,25 @@ def test_the_first_page_has_what_came_after_the_times_were_read(line: Line) -> N
     assert [f"{one.company}/{one.id}" for one in after[0]] == every[10:20]
 
 
+def test_what_settles_after_the_times_were_read_is_on_its_page_too(line: Line) -> None:
+    fill(line, 0, 100)
+    times = read(line)
+    line.passes(seconds=1)
+    fill(line, 100, 60)
+    for record in find(line.ordering, Filter(status="ready")):
+        if record.id in ("e3", "e50", "e99"):
+            line.run(record.id, company=record.company)
+
+    times.catch_up()
+
+    for wanted in (Filter(status="done"), Filter(status="failed")):
+        told = [f"{one.company}/{one.id}" for one in find(line.ordering, wanted)]
+        assert [one for page in pages(line, times, wanted, 7) for one in page] == told
+    times.read(line.ordering.companies(), to_time(line.now))
+    told = [f"{one.company}/{one.id}" for one in find(line.ordering, Filter())]
+    assert [one for page in pages(line, times, Filter(), 7) for one in page] == told
+
+
 def test_times_past_their_retention_and_companies_that_are_gone_are_forgotten(line: Line) -> None:
     fill(line, 0, 30)
     times = read(line)
