@@ -1,8 +1,9 @@
 """Since when what Redis holds is known to be the latest: its epoch.
 
 After a start or a fail-over of Redis, or an outage of every process, what is there may be an older copy that somebody
-put back, and later writes to Fortnox and Moment are missing from it. What was recorded before is then a record of what was once so: it is
-looked at again, or sent again, before anything is left out for it. `stores.installation` keeps the times.
+put back, and later writes to Fortnox and Moment are missing from it. What was recorded before is then a record of what
+was once so: it is looked at again, or sent again, before anything is left out for it. `stores.installation` keeps the
+times.
 """
 
 from typing import Any, Final
