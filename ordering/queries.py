@@ -37,6 +37,14 @@ LOOKS: Final = 1000  # events one script looks at: some 20 ms over 1,000 compani
 HELD_PASSED_OVER: Final = 1000  # open events of a company looked at to find the oldest under way
 UNDER_WAY_COUNTS: Final = tuple(f"n:{status}" for status in UNDER_WAY)
 UNREADABLE: Final = object()
+# The engine's keys that are not of one company: without any of them nothing moves.
+COUNTERS: Final = ("tickets", "fences", "wakeups", "clock")
+SHARED: Final = {
+    **dict.fromkeys(("due", "leases", "woken", "resting", "reports", "damaged", "workers"), "zset"),
+    **dict.fromkeys((COMPANIES, "unblocked"), "set"),
+    **dict.fromkeys(COUNTERS, "string"),
+    "counters": "hash",
+}
 
 
 class Queries:
@@ -143,6 +151,22 @@ class Queries:
     def in_doubt(self, company: str) -> bool:
         """Whether the target was down when last tried, even if no event is left to try it again."""
         return bool(self.redis.hexists(self._key("company", company), "probing"))
+
+    def unusable(self) -> list[str]:
+        """The shared keys that somebody wrote over: of another type than they should be, or a counter without number."""
+        with self.redis.pipeline(transaction=False) as pipeline:
+            for name in SHARED:
+                pipeline.type(f"{self.prefix}{name}")
+            for name in COUNTERS:
+                pipeline.get(f"{self.prefix}{name}")
+            found = answers(pipeline)
+        types = dict(zip(SHARED, found, strict=False))
+        numbers = dict(zip(COUNTERS, found[len(SHARED) :], strict=True))
+        return [
+            f"{self.prefix}{name}"
+            for name, wanted in SHARED.items()
+            if types[name] not in (wanted, "none") or not (numbers.get(name) or "0").isdigit()
+        ]
 
     def overdue(self) -> timedelta:
         """How late the most overdue transition is: about 0 while any pump runs."""

@@ -11,6 +11,7 @@ from messages import Message
 from messages.catalogue import say
 from ordering import Failed
 from ordering.history import Filter, find
+from ordering.queries import SHARED
 from tests.commands import run
 from tests.mail_dispatch import MailDispatch, running_dispatch
 from tests.unit.factories import customer_json
@@ -153,3 +154,23 @@ def test_one_companys_damaged_records_hide_no_other_company(
         assert registry(dispatch.services).get_sample_value(PREFIX + "up", {}) == 1.0
     finally:
         redis.delete(key)
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_a_shared_key_that_somebody_wrote_over_turns_health_red_by_its_name(
+    dispatch: MailDispatch, environment: dict[str, str], name: str
+) -> None:
+    redis, key = dispatch.services.redis, f"mf:{name}"
+    assert "wrote over" not in run("health", environment=environment).stderr
+    had = redis.rename(key, "kept") if redis.exists(key) else None
+    for junk in ("x", ["x"]):
+        redis.delete(key)
+        if isinstance(junk, str):
+            redis.set(key, junk)
+        else:
+            redis.lpush(key, *junk)
+        done = run("health", environment=environment)
+        assert (done.returncode, f" {key}." in done.stderr) == (1, True)
+    redis.delete(key)
+    if had:
+        redis.rename("kept", key)
