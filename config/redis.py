@@ -25,8 +25,7 @@ TIMEOUTS: Final[dict[str, Any]] = {
     "socket_connect_timeout": 5.0,
     "socket_keepalive": True,
     "health_check_interval": 30,
-    # An idle connection may lead to a former master, which refused the command: it was not done. After any other loss it
-    # may have been.
+    # An idle connection may lead to a former master, which refused the command. After other losses it may be done.
     "retry": Retry(NoBackoff(), 1, (WrongNode,)),
 }
 SENTINEL_TIMEOUT: Final = 1.0  # seconds; a Sentinel that does not answer must not keep clients from asking the next

@@ -4,6 +4,7 @@ Errors are sentences without any part of the address, which may be a password.
 """
 
 import re
+from ipaddress import IPv6Address
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
@@ -13,9 +14,9 @@ SENTINELS_FORM: Final = (
 )
 
 _HOST: Final = r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)"
-_PLACE: Final = re.compile(rf"(?P<host>{_HOST})(?::(?P<port>\d{{1,5}}))?")
+_PLACE: Final = re.compile(rf"(?P<host>{_HOST})(?::(?P<port>[0-9]{{1,5}}))?")
 _ENCODED: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*")
-_DATABASE: Final = re.compile(r"(?:/(?P<number>\d{1,5})?)?")
+_DATABASE: Final = re.compile(r"(?:/(?P<number>[0-9]{1,5})?)?")
 _QUERY: Final = re.compile(r"ssl_cert_reqs=(?P<verified>none|required)")
 _OTHER_SCHEMES: Final = {
     "redis+socket": "a socket's file is not supported, give the host and the port",
@@ -105,7 +106,14 @@ def _place(netloc: str, usual_port: int, form: str) -> tuple[str, int]:
     place = _PLACE.fullmatch(netloc)
     if place is None or not 0 < int(place["port"] or usual_port) < 65536:
         raise ValueError(form)
-    return place["host"].strip("[]"), int(place["port"] or usual_port)
+    host = place["host"]
+    if host.startswith("["):
+        host = host.strip("[]")
+        try:
+            IPv6Address(host)
+        except ValueError:
+            raise ValueError(f"{form}: in brackets stands an IPv6 address") from None
+    return host, int(place["port"] or usual_port)
 
 
 def _bracketed(host: str) -> str:

@@ -11,7 +11,9 @@ from math import ceil
 from typing import Final
 
 import structlog
+from redis.exceptions import RedisError
 
+from config.redis import is_outage
 from delivery.services import Polling, Stores
 from ordering import Ordering, Submission
 from stores import Connection, Timetable
@@ -93,8 +95,18 @@ def ask_due(timetable: Timetable, most: int, ask: Callable[[str], bool]) -> int:
     """Call `ask` for up to `most` companies that are due. Return how many were."""
     now = datetime.now(UTC)
     companies = timetable.due(now, most)
-    asked = sum(map(ask, companies))
+    asked = sum(_asked(company, ask) for company in companies)
     timetable.done(companies, now)  # last: after a crash they are still due, and asking twice does no harm
     if companies:
         log.info("schedule.asked", due=len(companies), asked=asked)
     return len(companies)
+
+
+def _asked(company: str, ask: Callable[[str], bool]) -> bool:
+    try:
+        return ask(company)
+    except Exception as error:
+        if isinstance(error, RedisError) and is_outage(error):
+            raise
+        log.error("schedule.not_asked", company=company, error=type(error).__name__, exc_info=error)
+        return False

@@ -187,7 +187,8 @@ def build_services(
     settings: Settings, *, request_report: Callable[[], None] = lambda: None, stopping: Stopping | None = None
 ) -> Services:
     """Build everything for this process, without opening a connection."""
-    redis = redis_client(settings, decode_responses=True)
+    # What is no UTF-8 was damaged. It is read as something else, where an error would leave answers on the connection.
+    redis = redis_client(settings, decode_responses=True, encoding_errors="backslashreplace")
     vault = Vault(settings.encryption_keys, sandbox=settings.is_sandbox)
     counters = Counters(redis)
     confirmed = confirmed_by_replicas(settings)

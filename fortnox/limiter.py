@@ -124,10 +124,13 @@ class Limiter:
         with client.pipeline(transaction=False) as pipeline:
             for name in names:
                 pipeline.lrange(self._storage.prefixed_key(self._key(name)), 0, -1)
-            windows = pipeline.execute()
+            windows = pipeline.execute(raise_on_error=False)
+        if broken := next((one for one in windows if isinstance(one, Exception) and "WRONGTYPE" not in str(one)), None):
+            raise broken
         return {
             name: sum(float(at) >= since for at in window) / self._requests
             for name, window in zip(names, windows, strict=True)
+            if not isinstance(window, Exception)  # a damaged key
         }
 
     def _key(self, company: str) -> str:

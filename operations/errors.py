@@ -6,7 +6,7 @@ from typing import Final
 from redis.exceptions import AuthenticationError, InvalidResponse, OutOfMemoryError, RedisError, ResponseError
 
 from config import Settings
-from config.redis_connections import IsCluster, IsSentinel, TooOld
+from config.redis_connections import IsCluster, IsSentinel, TooOld, WrongNode
 from config.redis_replicas import TooFewReplicas
 from messages import Message
 
@@ -62,7 +62,8 @@ def redis_problem(settings: Settings, error: RedisError) -> Message:
         return Message("redis.too-few-replicas", address=address, found=str(error.found), wanted=str(error.wanted))
     if isinstance(error, OutOfMemoryError) or _NO_WRITES.search(said):
         return Message("redis.refuses-writes", address=address, error=said)
-    if isinstance(error, ResponseError):
+    # It answers: that it still loads its data, or that it has enough clients.
+    if isinstance(error, ResponseError | WrongNode) or "max number of clients" in said:
         return Message("redis.refuses-command", address=address, error=said)
     if isinstance(error, InvalidResponse) or "Protocol error" in said:  # the second from hiredis
         return Message("redis.something-else", address=address)

@@ -69,6 +69,9 @@ def _delivery(services: Services) -> Iterator[Message]:
         KeyCheck(services.redis, services.vault).check()
     except WrongKeys:
         yield Message("health.wrong-keys")
+    if unusable := services.ordering.unusable():
+        yield Message("health.unusable-keys", keys=", ".join(unusable))
+        return  # the rest is read from them
     overdue = services.ordering.overdue()
     if overdue > STUCK_AFTER:
         yield Message("health.stuck", seconds=_seconds(overdue))

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from ordering.queries import Queries
+from ordering.queries import Queries, answers
 from ordering.records import to_epoch_ms, to_time
 
 HOURS: Final = 24
@@ -42,7 +42,7 @@ def failed_refs(ordering: Queries, companies: Iterable[str]) -> list[FailedRef]:
     with ordering.redis.pipeline(transaction=False) as pipeline:
         for name in names:
             pipeline.zrange(f"{ordering.prefix}company-failed:{name}", 0, -1, withscores=True)
-        found = pipeline.execute()
+        found = answers(pipeline, damaged=())
     return [
         FailedRef(name, event_id, to_time(score))
         for name, entries in zip(names, found, strict=True)
@@ -56,7 +56,7 @@ def newest_times(ordering: Queries, companies: Iterable[str]) -> dict[str, datet
     with ordering.redis.pipeline(transaction=False) as pipeline:
         for name in names:
             pipeline.zrange(f"{ordering.prefix}company-open:{name}", -1, -1, withscores=True)
-        found = pipeline.execute()
+        found = answers(pipeline)
     return {name: to_time(some[0][1]) if some else None for name, some in zip(names, found, strict=True)}
 
 
@@ -69,7 +69,7 @@ def last_hours(ordering: Queries, companies: Iterable[str], now: datetime) -> di
         for name in names:
             keys = [f"{ordering.prefix}company-{index}:{name}" for index in ("done", "failed")]
             count(keys=keys, args=bounds, client=pipeline)
-        found: list[Any] = pipeline.execute()
+        found = answers(pipeline, damaged=[[0] * HOURS] * 2)
     return {
         name: [Hour(*pair) for pair in zip(*counts, strict=True)] for name, counts in zip(names, found, strict=True)
     }

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from redis import Redis
+from redis.client import Pipeline
 from redis.commands.core import Script
-from redis.exceptions import ResponseError
 
 from messages import Message
 from ordering.records import (
@@ -36,6 +36,15 @@ PAGE: Final = 500  # events read at a time
 LOOKS: Final = 1000  # events one script looks at: some 20 ms over 1,000 companies, while which Redis serves nobody else
 HELD_PASSED_OVER: Final = 1000  # open events of a company looked at to find the oldest under way
 UNDER_WAY_COUNTS: Final = tuple(f"n:{status}" for status in UNDER_WAY)
+UNREADABLE: Final = object()
+# The engine's keys that are not of one company: without any of them nothing moves.
+COUNTERS: Final = ("tickets", "fences", "wakeups", "clock")
+SHARED: Final = {
+    **dict.fromkeys(("due", "leases", "woken", "resting", "reports", "damaged", "workers"), "zset"),
+    **dict.fromkeys((COMPANIES, "unblocked"), "set"),
+    **dict.fromkeys(COUNTERS, "string"),
+    "counters": "hash",
+}
 
 
 class Queries:
@@ -88,11 +97,12 @@ class Queries:
                 pipeline.hgetall(self._key("company", name))
                 for index in ("open", "failed"):
                     pipeline.zrange(self._key(f"company-{index}", name), 0, 0, withscores=True)
-            found = pipeline.execute()
+            found = answers(pipeline)
+            found[::3] = [fields or {} for fields in found[::3]]
             holding = [name for name, fields in zip(names, found[::3], strict=True) if to_int(fields.get("n:held"))]
             for name in holding:
                 self._run("oldest", name, HELD_PASSED_OVER, client=pipeline)
-            under_way = dict(zip(holding, pipeline.execute(), strict=True))
+            under_way = dict(zip(holding, answers(pipeline), strict=True))
         first = {name: open_[0][1] if open_ else "" for name, open_ in zip(names, found[1::3], strict=True)} | under_way
         return {
             name: CompanyState(
@@ -131,7 +141,7 @@ class Queries:
         pipeline = self.redis.pipeline(transaction=False)
         for company in companies:
             pipeline.hmget(self._key("company", company), ["paused", "probing", *UNDER_WAY_COUNTS])
-        found = zip(companies, pipeline.execute(), strict=True)
+        found = zip(companies, answers(pipeline, damaged=[None] * (2 + len(UNDER_WAY_COUNTS))), strict=True)
         return {
             company: Message.from_json(paused or "")
             for company, (paused, probing, *counts) in found
@@ -141,6 +151,22 @@ class Queries:
     def in_doubt(self, company: str) -> bool:
         """Whether the target was down when last tried, even if no event is left to try it again."""
         return bool(self.redis.hexists(self._key("company", company), "probing"))
+
+    def unusable(self) -> list[str]:
+        """The shared keys that somebody wrote over: of another type than they should be, or counters without number."""
+        with self.redis.pipeline(transaction=False) as pipeline:
+            for name in SHARED:
+                pipeline.type(f"{self.prefix}{name}")
+            for name in COUNTERS:
+                pipeline.get(f"{self.prefix}{name}")
+            found = answers(pipeline)
+        types = dict(zip(SHARED, found, strict=False))
+        numbers = dict(zip(COUNTERS, found[len(SHARED) :], strict=True))
+        return [
+            f"{self.prefix}{name}"
+            for name, wanted in SHARED.items()
+            if types[name] not in (wanted, "none") or not (numbers.get(name) or "0").isdigit()
+        ]
 
     def overdue(self) -> timedelta:
         """How late the most overdue transition is: about 0 while any pump runs."""
@@ -176,11 +202,9 @@ class Queries:
             for company, event_id in named:
                 key = self._key("event", ref(company, event_id))
                 pipeline.execute_command("HGETALL", key, NEVER_DECODE=True)  # type: ignore[no-untyped-call]
-            found = pipeline.execute(raise_on_error=False)
-        if broken := next((one for one in found if isinstance(one, Exception) and not _is_wrong_type(one)), None):
-            raise broken
+            found = answers(pipeline, damaged=UNREADABLE)
         return [
-            event_record(*one, {} if isinstance(fields, Exception) else _decoded(fields))
+            event_record(*one, {} if fields is UNREADABLE else _decoded(fields))
             for one, fields in zip(named, found, strict=True)
             if fields
         ]
@@ -375,8 +399,16 @@ def _decoded(fields: Mapping[bytes, bytes]) -> dict[str, str]:
     return {name.decode(errors="replace"): value.decode(errors="replace") for name, value in fields.items()}
 
 
-def _is_wrong_type(error: Exception) -> bool:
-    return isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE")
+def answers(pipeline: Pipeline, damaged: Any = None) -> list[Any]:
+    """Run reads of many companies' keys. Where a key is of another type than it should be, its answer is `damaged`.
+
+    So one company's damaged key hides that company's figures alone. Raises other `RedisError`s.
+    """
+    found: list[Any] = pipeline.execute(raise_on_error=False)
+    for one in found:
+        if isinstance(one, Exception) and "WRONGTYPE" not in str(one):
+            raise one
+    return [damaged if isinstance(one, Exception) else one for one in found]
 
 
 def _maybe(reason: str | None) -> Message | None:

@@ -20,7 +20,7 @@ from redis.commands.core import Script
 from config.redis_replicas import Confirmed
 from messages import Message
 from moment.events import Integration
-from ordering.queries import PREFIX
+from ordering.queries import PREFIX, answers
 from stores.vault import Vault
 
 State = Literal["connected", "paused", "disabled"]
@@ -248,13 +248,13 @@ class ConnectionStore:
             for name in names:
                 pipeline.hmget(self._key(name), ["connection", "tokens", "grant", "generation", "renew_at", "dead"])
             pipeline.time()
-            *found, (seconds, _) = pipeline.execute()
+            *found, (seconds, _) = answers(pipeline, damaged=[None] * 6)
         states = {}
         for name, (document, tokens, grant, generation, renew_at, dead) in zip(names, found, strict=True):
             if document is None or tokens is None or dead is not None:
                 continue
-            connection = json.loads(document)
-            if connection["state"] == "connected":
+            connection = _document(document)
+            if connection and connection["state"] == "connected":
                 version = Version(int(grant), int(generation))
                 states[name] = TokenState(connection["tenant_id"], version, int(renew_at) <= seconds * 1000)
         return states
@@ -294,13 +294,13 @@ class ConnectionStore:
         return None if score is None else datetime.fromtimestamp(float(score) / 1000).astimezone()
 
     def _documents(self, companies: Iterable[str]) -> dict[str, Any]:
-        """Each company's connection as stored, None where it has none."""
+        """Each company's connection as stored, None where it has none that can be read."""
         names = list(companies)
         with self._redis.pipeline(transaction=False) as pipeline:
             for name in names:
                 pipeline.hget(self._key(name), "connection")
-            found = pipeline.execute()
-        return {name: json.loads(document) if document else None for name, document in zip(names, found, strict=True)}
+            found = answers(pipeline)
+        return {name: _document(document) for name, document in zip(names, found, strict=True)}
 
     def _arguments(self, tokens: Tokens) -> Iterable[object]:
         lifetime = tokens.lifetime
@@ -315,6 +315,15 @@ class ConnectionStore:
 
     def _key(self, company: str) -> str:
         return f"{self._prefix}connection:{company}"
+
+
+def _document(text: str | None) -> Any:
+    """A connection as stored. None where there is none, or what is there was damaged."""
+    try:
+        found = json.loads(text or "null")
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and "state" in found else None
 
 
 def _ms(duration: timedelta) -> int:

@@ -49,4 +49,4 @@ class Counters:
     def read(self) -> dict[tuple[str, ...], int]:
         """Everything counted since Redis was empty."""
         found: Any = self._redis.hgetall(self.key)
-        return {tuple(field.split("|")): int(count) for field, count in found.items()}
+        return {tuple(field.split("|")): int(count) for field, count in found.items() if count.isdigit()}

@@ -1,9 +1,8 @@
 """Since when what Redis holds is known to be the latest: its epoch.
 
-After a start or a fail-over of Redis, or an outage of every process, what is there may be an older copy that somebody
-put back, and later writes to Fortnox and Moment are missing from it. What was recorded before is then a record of
-what was once so: it is looked at again, or sent again, before anything is left out for it. `stores.installation`
-keeps the times.
+After a start of Redis, or an outage of every process, what is there may be an older copy that somebody put back, and
+later writes to Fortnox and Moment are missing from it. What was recorded before is then a record of what was once so:
+it is looked at again, or sent again, before anything is left out for it. `stores.installation` keeps the times.
 """
 
 from typing import Any, Final
@@ -13,9 +12,8 @@ from redis.client import Pipeline
 
 from ordering.queries import PREFIX
 
-# ms without a look at Redis (three looks of a process), after which a new epoch begins. One also begins when the server
-# that is looked at is not the one of the last look, or was started since (its `run_id`). It may begin for nothing: that
-# costs one request for each thing that changes next.
+# ms without a look at Redis (three looks of a process), after which a new epoch begins. One also begins when nobody has
+# looked since the server started. It may begin for nothing: that costs one request for each thing that changes next.
 UNSEEN: Final = 15_000
 
 

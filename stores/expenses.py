@@ -34,7 +34,7 @@ from redis import Redis
 from config.redis_replicas import Confirmed
 from mappers.expense import ProjectState
 from mappers.expense_changes import IN_DOUBT, Sent
-from ordering.queries import PREFIX
+from ordering.queries import PREFIX, answers
 from stores.epoch import Epoch
 
 Kind = Literal["changes", "import"]
@@ -412,10 +412,10 @@ class Ledgers:
             for company in ledgers:
                 for place in (0, -1):
                     pipeline.lindex(self._key(company), place)
-            entered = pipeline.execute()
+            entered = answers(pipeline)
             for (company, tenant_id), first, last in zip(ledgers.items(), entered[::2], entered[1::2], strict=True):
                 pipeline.hget(self._store(company, tenant_id, first, last).state_key, "cursor")
-            found = zip(ledgers, map(_moment, pipeline.execute()), strict=True)
+            found = zip(ledgers, map(_moment, answers(pipeline)), strict=True)
         return {company: cursor for company, cursor in found if cursor is not None}
 
     def former(self, company: str, tenant_id: int) -> ExpenseStore | None:

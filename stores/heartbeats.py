@@ -7,7 +7,7 @@ from typing import Final
 from redis import Redis
 from redis.client import Pipeline
 
-from ordering.queries import PREFIX
+from ordering.queries import PREFIX, answers
 
 EVERY: Final = 5.0  # seconds between two heartbeats of a part in one process
 PUMP: Final = "pump"
@@ -45,8 +45,8 @@ class Heartbeats:
         with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.hgetall(self._key)
             pipeline.time()
-            found, (now, _) = pipeline.execute()
-        return {part: timedelta(seconds=max(0, int(now) - int(at))) for part, at in found.items()}
+            found, (now, _) = answers(pipeline, damaged={})
+        return {part: timedelta(seconds=max(0, int(now) - int(at))) for part, at in found.items() if at.isdigit()}
 
     def check_writable(self, client: Redis) -> None:
         """Writes a key that expires. Raises `ResponseError` or `WrongNode` where Redis takes no writes."""

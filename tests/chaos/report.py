@@ -122,7 +122,7 @@ class Report:
             (
                 "at full speed",
                 f"{max(self.speed, default=0):.1f} s",
-                f"at most, of {len(self.speed)}; {self._median()}",
+                f"at most, of {len(self.speed)}; {self._median()} (3 s of at least half the speed before)",
             ),
             ("tokens lost", len(self.lost_tokens), f"of {self.options.companies} connections"),
         ]

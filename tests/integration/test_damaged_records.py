@@ -11,6 +11,7 @@ from messages import Message
 from messages.catalogue import say
 from ordering import Failed
 from ordering.history import Filter, find
+from ordering.queries import SHARED
 from tests.commands import run
 from tests.mail_dispatch import MailDispatch, running_dispatch
 from tests.unit.factories import customer_json
@@ -120,3 +121,56 @@ def test_what_the_engine_set_aside_is_listed_counted_and_forgotten_on_request(
     again = run("events", "damaged", environment=environment)
     assert (again.returncode, again.stdout, again.stderr.strip()) == (0, "", "No record was damaged.")
     assert registry(dispatch.services).get_sample_value(f"{PREFIX}damaged_events") == 0
+
+
+OF_A_COMPANY = ("company", "company-open", "company-failed", "company-done", "connection", "expenses")
+JUNK = b"\xff{"
+
+
+@pytest.mark.parametrize("family", OF_A_COMPANY)
+@pytest.mark.parametrize("how", ["another type", "junk"])
+def test_one_companys_damaged_records_hide_no_other_company(
+    dispatch: MailDispatch, environment: dict[str, str], family: str, how: str
+) -> None:
+    redis = dispatch.services.redis
+    broken = f"broken-{family}-{len(how)}"
+    for company in (broken, f"whole-{family}-{len(how)}"):
+        dispatch.connect(company)
+        publish(customer_json(company=company, event_id="e1"), services=dispatch.app.services)
+    key = f"mf:{family}:{broken}" + (":ledgers" if family == "expenses" else "")
+    if how == "another type" or not redis.exists(key):
+        redis.delete(key)
+        redis.set(key, "of another type")
+    elif redis.type(key) == "hash":
+        redis.hset(key, mapping=dict.fromkeys(redis.hkeys(key), JUNK))  # type: ignore[arg-type]
+    else:
+        redis.zadd(key, {JUNK: 1})  # type: ignore[dict-item]
+    try:
+        commands = (["status"], ["status", "--json"], ["failures"], ["events", "list"], ["companies", "list"])
+        for command in commands:
+            done = run(*command, environment=environment)
+            assert done.returncode == 0, (command, done.stderr)
+            assert f"whole-{family}-{len(how)}" in done.stdout or command == ["failures"]
+        assert registry(dispatch.services).get_sample_value(PREFIX + "up", {}) == 1.0
+    finally:
+        redis.delete(key)
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_a_shared_key_that_somebody_wrote_over_turns_health_red_by_its_name(
+    dispatch: MailDispatch, environment: dict[str, str], name: str
+) -> None:
+    redis, key = dispatch.services.redis, f"mf:{name}"
+    assert "wrote over" not in run("health", environment=environment).stderr
+    had = redis.rename(key, "kept") if redis.exists(key) else None
+    for junk in ("x", ["x"]):
+        redis.delete(key)
+        if isinstance(junk, str):
+            redis.set(key, junk)
+        else:
+            redis.lpush(key, *junk)
+        done = run("health", environment=environment)
+        assert (done.returncode, f" {key}." in done.stderr) == (1, True)
+    redis.delete(key)
+    if had:
+        redis.rename("kept", key)

@@ -1,5 +1,6 @@
 """After an older copy of Redis was put back, what Fortnox and Moment were given since is found out, not assumed."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from stores.installation import Installation
 from tests.redis_copies import ages, copied, put_back
 from tests.unattended import Unattended
 from tests.unit.factories import customer_json, invoice_json
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -61,6 +63,8 @@ def test_a_new_epoch_begins_when_redis_was_started_anew(tmp_path: Path) -> None:
         Installation(client).look()
         assert Epoch(client).began() == 0
         server.stop()
+        looked = time.monotonic()
+        wait_until(lambda: time.monotonic() > looked + 1.1, what="a second of Redis to have passed")
         server.start()
         Installation(client).look()
         began = Epoch(client).began()

@@ -212,3 +212,16 @@ def test_hourly_polls_are_spaced_only_while_the_feed_is_connected(redis_url: str
     services.stores.expenses("acme").end_listing("changes", listing, datetime.now(UTC) - timedelta(minutes=61))
     assert polled() == {"acme", "other"}
     app.close()
+
+
+def test_a_company_whose_records_are_damaged_keeps_no_other_from_being_polled(app: App, services: Services) -> None:
+    for company in ("acme", "other"):
+        follow(services.polling, services.ordering, a_connection(company))
+        services.ordering.settle(services.ordering.claim(company, POLL_ID, "w"), Done())  # type: ignore[arg-type]
+        services.redis.zadd("mf:timetable:polls", {company: 0})
+    services.redis.delete("mf:company:acme")
+    services.redis.lpush("mf:company:acme", "of another type")
+    services.redis.delete(MESSAGES)
+    look(app)
+    assert services.ordering.counts("other")["ready"] == 1
+    assert services.redis.llen(MESSAGES) == 1

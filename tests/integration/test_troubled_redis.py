@@ -73,3 +73,11 @@ def test_a_redis_that_does_not_answer_is_told_as_json_too() -> None:
     assert "does not answer" in told["reasons"][0]
     assert "Start it" in told["reasons"][0]
     assert told["overdueSeconds"] is None
+
+
+def test_a_redis_that_takes_no_more_clients_is_not_called_silent(tmp_path: Path) -> None:
+    with running_redis(tmp_path) as url, Redis.from_url(url) as redis:
+        redis.config_set("maxclients", 1)
+        (reason,) = health(shell(url), "redis")["reasons"]
+    assert "max number of clients reached" in reason
+    assert "does not answer" not in reason

@@ -83,6 +83,22 @@ def test_every_library_reads_what_is_accepted_alike(url: str) -> None:
         ("redis://h:0", ""),
         ("redis://h:65536", ""),
         ("redis://h:port/0", ""),
+        ("redis://h:٣/0", ""),
+        ("redis://h/٣", "the database is a number"),
+        ("redis://[abc]/0", "an IPv6 address"),
+        ("redis://[1.2.3.4]/0", "an IPv6 address"),
+        ("redis://[]/0", ""),
+        ("redis://[::1]s3cr/0", ""),
+        ("redis://[fe80::1%25eth0]/0", ""),
+        ("redis://app:s3cr@/0", ""),
+        ("redis://app:s3cr@:6379/0", ""),
+        ("redis://h/0;s3cr", "the database is a number"),
+        ("redis://h\n/0", ""),
+        (" redis://h/0", ""),
+        ("redis://h/0 ", "the database is a number"),
+        ("redis://h/0?client_name=s3cr", "the database stands behind the host"),
+        ("rediss://h/0?ssl_ca_certs=s3cr", "the database stands behind the host"),
+        ("rediss://h/0?ssl_cert_reqs=CERT_NONE", "the database stands behind the host"),
         ("redis://", ""),
         ("redis:h", ""),
         ("REDIS://h", ""),
@@ -115,7 +131,9 @@ def test_sentinels_are_read(given: str, places: tuple[tuple[str, int], ...], mas
     assert parse_sentinels(given) == (places, master)
 
 
-@pytest.mark.parametrize("given", ["a:1", "a:1/", "/main", "a:1,,b:2/main", "a:x/main", "redis://a:1/main", "a:1/m m"])
+@pytest.mark.parametrize(
+    "given", ["a:1", "a:1/", "/main", "a:1,,b:2/main", "a:x/main", "[ab]:1/main", "redis://a:1/main", "a:1/m m"]
+)
 def test_sentinels_in_another_form_are_refused(given: str) -> None:
     with pytest.raises(ValueError, match=SENTINELS_FORM):
         parse_sentinels(given)
