@@ -177,7 +177,6 @@ def connect(
     }
     with connected() as services:
         operation.check_code(company)
-        operation.check_addresses(error_email)
         before = services.stores.connections.find(company)
         stored = before.integration if before else Integration()
         integration = operation.changed(stored, choices | {"serviceAccount": service_account})

@@ -17,8 +17,6 @@ from pydantic_core import ErrorDetails
 
 from delivery.admission import admit
 from delivery.services import Services
-from mails.recipients import SEPARATORS
-from mappers.email import mail_address
 from messages import Message
 from moment.events import COMPANY_PATTERN, Integration, parse_event
 from operations.audit import Actor, acting, audited
@@ -51,13 +49,6 @@ def check_code(company: str) -> None:
     """Raises `WrongArgument` where no company can have this code."""
     if not COMPANY_CODE.fullmatch(company):
         raise WrongArgument(Message("operation.no-company-code", company=company))
-
-
-def check_addresses(given: str | None) -> None:
-    """Raises `WrongArgument` for the first of these addresses, separated as for mails, that no mail can go to."""
-    for address in filter(None, SEPARATORS.split(given or "")):
-        if not mail_address(address):
-            raise WrongArgument(Message("operation.no-mail-address", address=address))
 
 
 def states(services: Services) -> dict[str, State]:
