@@ -1,6 +1,7 @@
 """Waiting until replicas have what was written, so that the loss of the master's machine loses none of it."""
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
@@ -37,31 +38,49 @@ class TooFewReplicas(WrongNode):
 def confirmed_by_replicas(settings: Settings) -> Confirmed:
     """A context: what is written with the client that it gives is on replicas when it ends.
 
-    On `REDIS_REPLICAS_ACK` of them at least, and on each that follows the master now: Sentinels compare what replicas
-    have by reports that are up to ten seconds old, so they may elect any of these. So is everything that this master
-    wrote before. The context raises `TooFewReplicas`.
+    On `REDIS_REPLICAS_ACK` of them at least, and on each that this process saw follow the master within ten seconds:
+    Sentinels compare what replicas have by reports that are as old, so they may elect any of these. One that follows no
+    longer may be elected already. What this master wrote before is on them, too. The context raises `TooFewReplicas`.
     """
     least, on_disk = settings.redis_replicas_ack, settings.redis_replicas_fsync
-    expected = least  # replicas that follow, as last seen
+    followers = _Followers(least)
 
     @contextmanager
     def confirmed(redis: Redis) -> Iterator[Redis]:
-        nonlocal expected
         if not least:
             yield redis
             return
         bound: Any
         with redis.client() as bound:  # type: ignore[no-untyped-call]  # WAIT tells of its own connection
             yield bound
+            master = bound.connection.server.get("run_id", "")
+            expected = followers.of(master)
             found, following = acknowledged(bound.connection, expected, on_disk=on_disk)
             if found < following and expected < following:  # one more than was known
                 found, following = acknowledged(bound.connection, following, on_disk=on_disk)
-            expected = max(least, following)
+            followers.saw(master, following)
+            expected = followers.of(master)
             if found < expected:
                 bound.connection.disconnect()
                 raise TooFewReplicas(found, expected)
 
     return confirmed
+
+
+class _Followers:
+    """How many replicas a master had within the last `LONGEST_LAG` seconds, as far as this process saw."""
+
+    def __init__(self, least: int) -> None:
+        self._least = least
+        self._master, self._number, self._until = "", least, 0.0
+
+    def of(self, master: str) -> int:
+        known = master == self._master and time.monotonic() < self._until
+        return self._number if known else self._least
+
+    def saw(self, master: str, number: int) -> None:
+        if number >= self.of(master):
+            self._master, self._number, self._until = master, number, time.monotonic() + LONGEST_LAG
 
 
 def acknowledged(connection: Any, wanted: int, *, on_disk: bool) -> tuple[int, int]:

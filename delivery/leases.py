@@ -28,6 +28,11 @@ class Moved(HandedBack):
     """The company was connected to another ledger while the event ran: it starts over in that one."""
 
 
+def surely_held(ordering: Ordering) -> float:
+    """For how many seconds a renewed claim is held: it ends with its own lease, or with its worker's."""
+    return min(ordering.lease, ordering.worker_lease).total_seconds()
+
+
 class LeaseHandle:
     """A claim whose lease is renewed, in one ledger. Call `check` before every request."""
 
@@ -36,9 +41,9 @@ class LeaseHandle:
         self._ledger_of = ledger_of
         self._ordering = ordering
         self._stopping = stopping
-        self._lease = ordering.lease.total_seconds()
+        self._lease = surely_held(ordering)
         # The monotonic clock runs on while a process is stopped, so a zombie finds its lease over.
-        self._good_until = time.monotonic() + self._lease
+        self._good_until = 0.0
 
     @cached_property
     def ledger(self) -> int | None:
@@ -49,7 +54,7 @@ class LeaseHandle:
         return None if about_connection(self.claim) else self._ledger_of(self.claim.company)
 
     def renew(self) -> None:
-        """Extend the lease to its full length from now. Raises `LeaseLost`."""
+        """Extend the lease, and the life of the worker, from now. Raises `LeaseLost`."""
         asked = time.monotonic()
         if not self._ordering.renew(self.claim):
             self._good_until = 0.0
@@ -70,14 +75,14 @@ class LeaseHandle:
 
 
 class LeaseKeeper:
-    """Renews every lease of this process each third of its length. The thread starts with the first lease."""
+    """Renews every lease of this process, three times while it surely holds. The thread starts with the first lease."""
 
     def __init__(self, ordering: Ordering, stopping: Stopping, ledger_of: LedgerOf, states: ThreadStates) -> None:
         self._ordering = ordering
         self._ledger_of = ledger_of
         self._stopping = stopping
         self._states = states
-        self._interval = ordering.lease.total_seconds() / 3
+        self._interval = surely_held(ordering) / 3
         self._handles: set[LeaseHandle] = set()
         self._changed = threading.Lock()
         self._thread: BackgroundThread | None = None

@@ -220,7 +220,7 @@ def build_services(
             own_writes=OwnWrites(redis),
             looks=partial(LookStore, redis),
             transferred=partial(TransferredInvoices, redis, retention=settings.retention_days),
-            links=partial(LinkStore, redis),
+            links=partial(LinkStore, redis, confirmed=confirmed),
             refused_blanks=partial(RefusedBlanks, redis),
             used_accounts=partial(UsedAccounts, redis),
             vat=partial(VatStore, redis),

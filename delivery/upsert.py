@@ -40,8 +40,8 @@ class Links(Protocol):
     def remembered(self, kind: str, number: str) -> LinkRecord | None:
         """The record of the number, or None."""
 
-    def remember(self, kind: str, number: str, digest: str) -> None:
-        """Durable when it returns."""
+    def remember(self, kind: str, number: str, digest: str, *, confirmed: bool = False) -> None:
+        """Durable when it returns; `confirmed`: even if Redis fails over."""
 
     def forget(self, kind: str, number: str) -> None:
         """Delete the record of the number."""
@@ -126,7 +126,7 @@ def create_or_update(
     if not changed:
         return Result(Written.UNCHANGED)
     exists = before is not None and before.digest != CREATING
-    links.remember(register.kind, number, UPDATING if exists else CREATING)
+    links.remember(register.kind, number, UPDATING if exists else CREATING, confirmed=True)
     try:
         if exists:
             try:

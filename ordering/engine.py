@@ -115,7 +115,7 @@ class Ordering(Queries):
             sender=sender,
         )
         self.lease = lease
-        self._worker_lease = worker_lease
+        self.worker_lease = worker_lease
         self._confirmed = confirmed
         self._crash_limit = crash_limit
         self._lapse_limit = lapse_limit
@@ -165,8 +165,9 @@ class Ordering(Queries):
         return _claim(answer)
 
     def renew(self, claim: Claim) -> bool:
-        """Extends the claim by another lease. False when the event is no longer this holder's."""
-        return bool(self._run("renew", claim.company, claim.id, claim.fence, to_ms(self.lease)))
+        """Extends the claim by another lease, and the life of its worker. False if another holder has the event."""
+        leases = to_ms(self.lease), to_ms(self.worker_lease)
+        return bool(self._run("renew", claim.company, claim.id, claim.fence, *leases))
 
     def record(self, claim: Claim, step: str, value: str = "", *, confirmed: bool = False) -> None:
         """Records a step as taken, so that a later claim does not repeat it. Raises `LeaseLost`.
@@ -216,7 +217,7 @@ class Ordering(Queries):
         `worker`: the name of the worker that calls, which thereby lives for another `worker_lease`.
         """
         next_due, woken = self._run(
-            "pump", most, to_ms(self._rewake), self._lapse_limit, worker, to_ms(self._worker_lease)
+            "pump", most, to_ms(self._rewake), self._lapse_limit, worker, to_ms(self.worker_lease)
         )
         wait = None if next_due == "-1" else timedelta(milliseconds=int(next_due))
         return Pumped(next_due=wait, wakeups=wakeups(woken))

@@ -4,10 +4,12 @@ With it a changed customer or project costs one request, and an unchanged one no
 id. It is a cache: what it does not hold is looked up in Fortnox.
 """
 
+from contextlib import nullcontext
 from typing import NamedTuple
 
 from redis import Redis
 
+from config.redis_replicas import Confirmed
 from ordering.queries import PREFIX
 from stores.epoch import Epoch
 
@@ -25,8 +27,12 @@ class LinkRecord(NamedTuple):
 class LinkStore:
     """The links of one company's ledger (None: unknown). Implements `delivery.upsert.Links`."""
 
-    def __init__(self, redis: Redis, company: str, ledger: int | None, prefix: str = PREFIX) -> None:
+    def __init__(
+        self, redis: Redis, company: str, ledger: int | None, prefix: str = PREFIX, confirmed: Confirmed = nullcontext
+    ) -> None:
+        """`confirmed`: as in `ConnectionStore`."""
         self._redis = redis
+        self._confirmed = confirmed
         self._key = f"{prefix}link:{company}:{ledger or ''}"
         self._epoch = Epoch(redis, prefix)
 
@@ -41,9 +47,11 @@ class LinkStore:
         epoch, digest = _parts(found)
         return LinkRecord(digest, outdated=epoch != self._epoch.answered(*answers))
 
-    def remember(self, kind: str, number: str, digest: str) -> None:
+    def remember(self, kind: str, number: str, digest: str, *, confirmed: bool = False) -> None:
+        """`confirmed`: before a write in Fortnox, which an older state of this Redis must not be taken to precede."""
         epoch = self._epoch.began()
-        self._redis.hset(f"{self._key}:{kind}", number, f"{epoch} {digest}" if epoch else digest)
+        with self._confirmed(self._redis) if confirmed else nullcontext(self._redis) as client:
+            client.hset(f"{self._key}:{kind}", number, f"{epoch} {digest}" if epoch else digest)
 
     def forget(self, kind: str, number: str) -> None:
         """Makes the next write look in Fortnox first."""

@@ -30,7 +30,7 @@ class MemoryLinks(dict[tuple[str, str], LinkRecord]):
     def remembered(self, kind: str, number: str) -> LinkRecord | None:
         return self.get((kind, number))
 
-    def remember(self, kind: str, number: str, digest: str) -> None:
+    def remember(self, kind: str, number: str, digest: str, *, confirmed: bool = False) -> None:
         self[kind, number] = LinkRecord(digest)
 
     def forget(self, kind: str, number: str) -> None:

@@ -103,6 +103,21 @@ def test_a_second_replica_that_follows_is_waited_for_until_it_is_silent(
         second.kill()
 
 
+def test_a_replica_that_left_is_waited_for_too_since_it_may_be_the_new_master(
+    pair: Pair, system: Unattended, tmp_path: Path
+) -> None:
+    with EmbeddedRedis(tmp_path / "second") as second, Redis(port=pair.master.port or 0) as master:
+        with Redis(port=second.port or 0) as redis:
+            redis.replicaof(LOOPBACK, pair.master.port)  # type: ignore[arg-type]
+            wait_until(lambda: master.set("up", "") and master.wait(2, 1000) == 2, what="both replicas")
+            assert not publish(customer_json(), services=system.services).known
+            redis.replicaof("NO", "ONE")  # as a Sentinel elects it, while the former master still serves
+        wait_until(lambda: master.info("replication")["connected_slaves"] == 1, what="it to have left")
+        with pytest.raises(TooFewReplicas, match="only 1 of 2 replicas have it"):
+            publish(customer_json(event_id="other"), services=system.services)
+        second.kill()
+
+
 def test_the_command_says_so(pair: Pair, system: Unattended) -> None:
     environment = {
         "REDIS_URL": pair.master.url,
@@ -152,6 +167,24 @@ def test_no_request_is_sent_before_a_replica_knows_of_its_doubt(pair: Pair, syst
     assert system.services.ordering.event("acme", "e3").attempts == 0  # type: ignore[union-attr]  # not its doing
     assert system.run("e3") == "done"
     assert len(system.sandbox.state("acme")["invoices"]) == 1
+
+
+@pytest.mark.parametrize("before", [(), ("e1",)], ids=["new", "known"])
+def test_no_customer_is_written_before_a_replica_knows_that_it_is_being_written(
+    pair: Pair, system: Unattended, before: tuple[str, ...]
+) -> None:
+    """Else a fail-over could forget that an older version was through, and write it after the newer one."""
+    system.connect()
+    for event_id in before:
+        system.publish(customer_json(event_id=event_id, name="Version 1"))
+        assert system.run(event_id) == "done"
+    system.publish(customer_json(event_id="e2", name="Version 2"))
+    customers = system.sandbox.state("acme")["customers"]
+    with pair.without_replica():
+        assert isinstance(system.run("e2"), ShownAsRetry)
+    assert system.sandbox.state("acme")["customers"] == customers
+    assert system.run("e2") == "done"
+    assert system.sandbox.state("acme")["customers"][0]["Name"] == "Version 2"
 
 
 def test_a_token_is_stored_once_a_replica_has_it(pair: Pair, system: Unattended) -> None:

@@ -247,6 +247,8 @@ class Model:
     def renew(self, event: Event) -> None:
         self.follow_clock()
         event.lease = self.now + self.rules.lease
+        if worker := self._worker_of(event.holder):
+            self.workers[worker] = max(self.workers[worker], self.now + self.rules.worker_lease)
 
     def record(self, event: Event, step: str, value: str) -> None:
         event.progress[step] = value

@@ -103,6 +103,12 @@ MUTANTS: Final = (
         "'workers', '-inf', '+inf'",
     ),
     _mutant(
+        "a worker whose process is at work is thought dead",
+        1,
+        "renew",
+        "if worker then redis.call('ZADD', P .. 'workers', 'GT', NOW + tonumber(ARGV[8]), worker) end",
+    ),
+    _mutant(
         "a Redis that was away makes every worker dead",
         1,
         "common",

@@ -19,7 +19,7 @@ class MemoryLinks:
     def remembered(self, kind: str, number: str) -> LinkRecord | None:
         return self.records.get((kind, number))
 
-    def remember(self, kind: str, number: str, digest: str) -> None:
+    def remember(self, kind: str, number: str, digest: str, *, confirmed: bool = False) -> None:
         self.records[kind, number] = LinkRecord(digest)
 
     def forget(self, kind: str, number: str) -> None:

@@ -59,6 +59,18 @@ def test_a_worker_that_lives_keeps_what_it_holds(line: Line) -> None:
     line.settle(claim, Done())
 
 
+def test_a_process_that_renews_its_claim_keeps_its_worker_alive(line: Line) -> None:
+    """Else its requests in flight would meet those of the next holder."""
+    line.publish("a")
+    line.ordering.pump(worker="w")
+    claim = line.ordering.claim("acme", "a", "w/1")
+    assert claim is not None
+    for _ in range(10):
+        lives(line, "other", 3)
+        assert line.ordering.renew(claim)
+    line.settle(claim, Done())
+
+
 def test_a_worker_that_stops_hands_back_at_once_what_its_processes_held(line: Line) -> None:
     for event_id in ("a", "b"):
         line.publish(event_id, event_id)
