@@ -25,7 +25,8 @@ TIMEOUTS: Final[dict[str, Any]] = {
     "socket_connect_timeout": 5.0,
     "socket_keepalive": True,
     "health_check_interval": 30,
-    # An idle connection may lead to a former master, which refused the command. After other losses it may be done.
+    # An idle connection may still lead to a former master. What that one refuses was not done, so it is sent once more.
+    # After any other error it may have been done.
     "retry": Retry(NoBackoff(), 1, (WrongNode,)),
 }
 SENTINEL_TIMEOUT: Final = 1.0  # seconds; a Sentinel that does not answer must not keep clients from asking the next

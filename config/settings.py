@@ -143,7 +143,8 @@ FeedUrl = Annotated[str, AfterValidator(_feed)]
 Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
 Days = Annotated[timedelta, BeforeValidator(_days)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
-Scopes = Annotated[tuple[Annotated[str, StringConstraints(pattern=r"^[a-z]{3,40}$")], ...], *Names.__metadata__]
+Scope = Annotated[str, StringConstraints(pattern=r"^[a-z]{3,40}$")]
+Scopes = Annotated[tuple[Scope, ...], NoDecode, BeforeValidator(_comma_separated)]
 
 
 class Settings(BaseSettings):

@@ -29,7 +29,7 @@ class Moved(HandedBack):
 
 
 def surely_held(ordering: Ordering) -> float:
-    """For how many seconds a renewed claim is held: it ends with its own lease, or with its worker's."""
+    """For how many seconds a claim holds after a renewal: it ends with its own lease or its worker's."""
     return min(ordering.lease, ordering.worker_lease).total_seconds()
 
 
@@ -43,7 +43,7 @@ class LeaseHandle:
         self._stopping = stopping
         self._lease = surely_held(ordering)
         # The monotonic clock runs on while a process is stopped, so a zombie finds its lease over.
-        self._good_until = 0.0
+        self._good_until = 0.0  # unknown: the worker's lease may end at any moment, so the first check renews
 
     @cached_property
     def ledger(self) -> int | None:
@@ -75,7 +75,7 @@ class LeaseHandle:
 
 
 class LeaseKeeper:
-    """Renews every lease of this process, three times while it surely holds. The thread starts with the first lease."""
+    """Renews every lease of this process, three times within `surely_held`. The thread starts with the first lease."""
 
     def __init__(self, ordering: Ordering, stopping: Stopping, ledger_of: LedgerOf, states: ThreadStates) -> None:
         self._ordering = ordering

@@ -19,19 +19,20 @@ from ordering.records import EPOCH, UNSETTLED, EventRecord, IndexEntry, to_epoch
 GROWING: Final = ("done", "superseded", "skipped")  # indices that only grow, but for what is past its retention
 CHANGING: Final = ("open", "failed")
 AT_A_TIME: Final = 100  # companies that one script reads
-READ: Final = 2000  # times that it reads of an index
-BEHIND: Final = 5000  # settled events
+READ: Final = 2000  # times that it reads of one index at once
+BEHIND: Final = 5000  # settled events that are taken in at once
 OVERLAP: Final = 5000  # ms that are read again: after a fail-over Redis' clock may be a little behind
-RARE: Final = 1000  # times for a look where only some of the events fit
-ALL_FIT: Final = 60
+# How many of the newest times choose the companies that one script looks into.
+RARE: Final = 1000  # where only some of the events fit
+ALL_FIT: Final = 60  # where each does
 
 Times: TypeAlias = "array[int]"
-Having = Callable[[str], bool]  # whether this company has some
+Having = Callable[[str], bool]  # whether this company has events that may fit
 NO_TIMES: Final[Times] = array("q")
 
 
 class Span(NamedTuple):
-    """The companies that have all events listed from `first` on, ms; 0 where there are no others."""
+    """All events that are listed at `first` (ms) or later are of these companies. 0: there are no earlier ones."""
 
     companies: Sequence[str]
     first: int
@@ -51,7 +52,7 @@ class ListedTimes:
         self._times: dict[str, dict[str, Times]] = {name: {} for name in (*GROWING, *CHANGING)}
 
     def read(self, companies: Sequence[str], now: datetime) -> None:
-        """Read what is new of these companies."""
+        """Read the times that are new in these companies' indices."""
         oldest = to_epoch_ms(now - self._retention)
         if not self._caught_up:
             self._caught_up = self._ordering.last_outcome()
@@ -96,7 +97,10 @@ class ListedTimes:
             self._times[index] = {name: one for name, one in times.items() if name in wanted}
 
     def span(self, indices: Mapping[str, Having | None], until: int | None, most: int) -> Span:
-        """The companies of the newest `most` times up to `until`, ms. `indices`: which companies count in each."""
+        """The companies that have the newest `most` times up to `until`, ms.
+
+        `indices`: those to look at, each with a test of which companies count; None: all do.
+        """
         held = [(self._times[index].copy(), has) for index, has in indices.items()]
         newest = sorted(
             newest

@@ -50,7 +50,7 @@ def active_companies(ordering: Queries) -> list[str]:
 
 
 def settled_refs(ordering: Queries, wanted: Filter) -> list[tuple[str, str]]:
-    """(company, id) of the latest events that settled so, newest first."""
+    """(company, id) of the latest events that settled with the wanted status and code, newest first."""
     found: Any = ordering.redis.xrevrange(OUTCOMES, count=LOOKS)
     refs = [
         (str(fields["company"]), str(fields["id"]))

@@ -25,7 +25,7 @@ LISTENER: Final = "mf:feed"  # of the lease's key
 DISPATCHER: Final = "mf:feed:hints"
 SILENT_AFTER: Final = timedelta(seconds=15)  # then whoever listened is gone
 MISSED: Final = (
-    "missed"  # the verb of a hint that events were missed: of its kinds, of all companies where it names none
+    "missed"  # the verb of a hint that events of its kinds were missed: of its company, or of all if it is ""
 )
 LOOKS_BACK_EVERY: Final = timedelta(minutes=10)  # at most, for a company's events of one kind
 
@@ -128,16 +128,17 @@ class FeedStore:
         """Remove these, the oldest. False where they were removed by another dispatcher."""
         return bool(self._drop(keys=[self._hints], args=[done[0], len(done)])) if done else True
 
-    def look_back(self, company: str, kinds: Collection[str], now: datetime) -> frozenset[str]:
-        """Those of the kinds of which missed events are to be made good: not those that were just now."""
-        key = f"{self._base}:looked-back"
-        fields = {kind: f"{company}:{kind}" for kind in sorted(kinds)}
-        last = self._redis.hmget(key, list(fields.values()))
+    def to_look_back(self, company: str, kinds: Collection[str], now: datetime) -> frozenset[str]:
+        """The kinds of which missed events are to be made good: all but those that were, within `LOOKS_BACK_EVERY`."""
+        asked = sorted(kinds)
+        last = self._redis.hmget(f"{self._base}:looked-back", [f"{company}:{kind}" for kind in asked])
         least = (now - LOOKS_BACK_EVERY).timestamp()
-        due = frozenset(kind for kind, at in zip(fields, last, strict=True) if at is None or float(at) <= least)
-        if due:
-            self._redis.hset(key, mapping={fields[kind]: now.timestamp() for kind in due})
-        return due
+        return frozenset(kind for kind, at in zip(asked, last, strict=True) if at is None or float(at) <= least)
+
+    def looked_back(self, company: str, kinds: Iterable[str], now: datetime) -> None:
+        """The missed events of these kinds were made good. To be called afterwards: else a crash would skip them."""
+        times = {f"{company}:{kind}": now.timestamp() for kind in kinds}
+        self._redis.hset(f"{self._base}:looked-back", mapping=times)
 
     def look(self, key: str) -> None:
         """Something of this ordering key is to be looked at."""

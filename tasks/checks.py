@@ -30,7 +30,6 @@ T = TypeVar("T")
 WAITING_LOOKED_AT = 200  # waiting invoices whose accounts are checked
 NAMED = 10  # accounts named in one problem; the others are counted
 
-# The choice that a missing scope stops. Other scopes are needed for a part of one: a warning.
 USUAL_RATES = frozenset(map(Decimal, (25, 12, 6, 0)))
 
 

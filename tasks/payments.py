@@ -99,10 +99,10 @@ def _remember_earlier(context: TransferContext, sync: PaymentSync) -> None:
     ordering, company, after = context.services.ordering, context.claim.company, None
     while True:
         page = ordering.latest(["done"], companies=[company], since=context.connection.connected_at, after=after)
-        for record in ordering.events((one.company, one.id) for one in page.found):
-            number = record.key.rpartition("/")[2]
-            if flow_of(record.type) is INVOICE and not sync.ours.known([number]):
-                sync.ours.add(number, record.id)
+        records = ordering.events((one.company, one.id) for one in page.found)
+        invoices = {one.key.rpartition("/")[2]: one.id for one in records if flow_of(one.type) is INVOICE}
+        for number in invoices.keys() - sync.ours.known(invoices):
+            sync.ours.add(number, invoices[number])
         if (after := page.end) is None:
             return
 

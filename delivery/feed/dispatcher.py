@@ -145,14 +145,16 @@ class HintDispatcher:
                 self._once_more.append(OnceMore(time.monotonic() + AGAIN, company, mended, now))
 
     def _look_back(self, company: str, kinds: set[str], until: datetime) -> None:
-        """Such events were missed until then, of all companies or of one: try again what they could have mended."""
+        """Events of these kinds were missed until then: try again what they could have mended. `company`: "" is all."""
         ordering, feed = self._services.ordering, self._services.feed
         names = [company] if company else ordering.companies()
         for start in range(0, len(names), PAGE):
             for name, state in ordering.states(names[start : start + PAGE]).items():
                 waits = state.counts["failed"] or state.counts["held"]
-                if waits and (due := feed.look_back(name, kinds, datetime.now(UTC))):
+                now = datetime.now(UTC)
+                if waits and (due := feed.to_look_back(name, kinds, now)):
                     self._releaser.release_all(name, due, until)
+                    feed.looked_back(name, due, now)
 
     def _release_again(self) -> None:
         """Release once more what failed again for the same thing: an event of the feed can precede the API."""

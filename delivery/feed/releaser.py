@@ -39,7 +39,7 @@ class Releaser:
         return released
 
     def release_all(self, company: str, kinds: Collection[str], until: datetime) -> None:
-        """Try again all that changes of these kinds until then could have mended: which of them came is not known."""
+        """Try again all that changes of these kinds until then could have mended: which there were is not known."""
         ordering = self._services.ordering
         for key in self._blockers(company, until):
             if key.split("/")[1] in ("customer", "project") and key.split("/")[1] in kinds:

@@ -157,11 +157,11 @@ def test_one_companys_damaged_records_hide_no_other_company(
 
 
 @pytest.mark.parametrize("name", SHARED)
-def test_a_shared_key_that_somebody_wrote_over_turns_health_red_by_its_name(
+def test_a_shared_key_that_was_overwritten_turns_health_red_by_its_name(
     dispatch: MailDispatch, environment: dict[str, str], name: str
 ) -> None:
     redis, key = dispatch.services.redis, f"mf:{name}"
-    assert "wrote over" not in run("health", environment=environment).stderr
+    assert "were overwritten" not in run("health", environment=environment).stderr
     had = redis.rename(key, "kept") if redis.exists(key) else None
     for junk in ("x", ["x"]):
         redis.delete(key)

@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import redis
@@ -11,6 +13,7 @@ import redis
 from delivery.consent import problems_of
 from delivery.feed import dispatcher
 from delivery.feed.dispatcher import HintDispatcher
+from delivery.feed.releaser import Releaser
 from delivery.watching import LOCKED, look, looks_asked
 from stores.counters import Tally
 from stores.feed import DISPATCHER, MISSED, Hint
@@ -250,6 +253,23 @@ def test_missed_events_have_everything_that_they_could_have_mended_tried_again_o
     one.hear("account", "", MISSED, company="", received=datetime.now(UTC) - timedelta(seconds=2))
     one.dispatcher.step()
     assert one.status() == "failed"  # not again within ten minutes
+
+
+def test_what_was_missed_is_tried_again_though_the_first_try_broke_off(one: Dispatching) -> None:
+    one.fail()
+    one.hear("account", "", MISSED, company="", received=datetime.now(UTC))
+
+    with patch.object(Releaser, "release_all", side_effect=ConnectionError) as release:
+
+        def breaks_off() -> bool:
+            with suppress(ConnectionError):
+                one.dispatcher.step()
+            return release.called
+
+        wait_until(breaks_off, what="the first try")
+    assert (one.status(), one.feed.length()) == ("failed", 1)
+    wait_until(lambda: one.dispatcher.step() and not one.feed.length(), what="the hint to be acted on")
+    assert one.status() == "ready"
 
 
 @pytest.mark.parametrize("kinds", ["customer project", "cost-center"])
