@@ -153,7 +153,7 @@ class Queries:
         return bool(self.redis.hexists(self._key("company", company), "probing"))
 
     def unusable(self) -> list[str]:
-        """The shared keys that were overwritten: they have another type than they should, or are counters without number."""
+        """The shared keys that were overwritten: of another type than they should be, or counters without a number."""
         with self.redis.pipeline(transaction=False) as pipeline:
             for name in SHARED:
                 pipeline.type(f"{self.prefix}{name}")
