@@ -16,11 +16,12 @@ def copied(client: "redis.Redis") -> Copy:
 
 
 def put_back(client: "redis.Redis", copy: Copy) -> None:
-    """Replace everything by the copy."""
-    client.flushdb()
-    with _raw(client) as raw:
+    """Replace everything by the copy, at once: what writes meanwhile would be in the way."""
+    with _raw(client) as raw, raw.pipeline() as pipeline:
+        pipeline.flushdb()
         for name, dumped in copy.items():
-            raw.restore(name, 0, dumped)
+            pipeline.restore(name, 0, dumped)
+        pipeline.execute()
 
 
 def ages(client: "redis.Redis") -> None:
